@@ -1,0 +1,154 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// Result is the outcome of one request of a group.
+type Result[Out any] struct {
+	Value Out
+	Err   error
+}
+
+// Group gathers concurrent requests of one kind into transactions: a group commit. While one batch commits, the requests that
+// arrive wait and form the next one; there is no timer, and a lone request goes at once in its caller's goroutine. A batch
+// that fails as a whole is run again one by one, so that a bad request fails alone. Requests are answered after the commit.
+type Group[In, Out any] struct {
+	run     func(ctx context.Context, in []In) ([]Result[Out], error)
+	max     int
+	limit   time.Duration
+	observe func(size int)
+
+	mu      sync.Mutex
+	busy    int
+	writers int
+	queue   []*ticket[In, Out]
+}
+
+type ticket[In, Out any] struct {
+	in   In
+	out  Result[Out]
+	done chan bool // true: you lead the next batch; closed: your answer is there
+}
+
+// NewGroup makes a group whose batches hold at most max requests and which run executes, each as one transaction. run returns
+// one result per request in their order; its error means that nothing of the batch was done.
+func NewGroup[In, Out any](max int, run func(ctx context.Context, in []In) ([]Result[Out], error)) *Group[In, Out] {
+	return &Group[In, Out]{run: run, max: max, limit: 15 * time.Second, writers: 1, observe: func(int) {}}
+}
+
+// Observe hands the size of each batch to fn, for a metric.
+func (g *Group[In, Out]) Observe(fn func(size int)) *Group[In, Out] {
+	g.observe = fn
+	return g
+}
+
+// Do runs one request in whatever batch it falls. When ctx ends first the caller is told so, and the request may still be
+// committed: the outcome is unknown to it.
+func (g *Group[In, Out]) Do(ctx context.Context, in In) (Out, error) {
+	t := &ticket[In, Out]{in: in, done: make(chan bool, 1)}
+	g.mu.Lock()
+	if g.busy >= g.writers {
+		g.queue = append(g.queue, t)
+		g.mu.Unlock()
+		select {
+		case lead := <-t.done:
+			if !lead {
+				return t.out.Value, t.out.Err
+			}
+		case <-ctx.Done():
+			if !g.abandon(t) {
+				lead := <-t.done // the batch took it, or it was chosen to lead: its turn must not be lost
+				if !lead {
+					return t.out.Value, t.out.Err
+				}
+				g.lead(ctx, nil)
+			}
+			var none Out
+			return none, ctx.Err()
+		}
+		g.lead(ctx, t)
+		return t.out.Value, t.out.Err
+	}
+	g.busy++
+	g.mu.Unlock()
+	g.lead(ctx, t)
+	return t.out.Value, t.out.Err
+}
+
+// abandon takes a waiting request out of the queue.
+func (g *Group[In, Out]) abandon(t *ticket[In, Out]) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for i, q := range g.queue {
+		if q == t {
+			g.queue = append(g.queue[:i:i], g.queue[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// lead runs one batch that begins with own, then hands the lead to the first that waits. The batch belongs to all its callers,
+// so no caller's deadline ends it.
+func (g *Group[In, Out]) lead(ctx context.Context, own *ticket[In, Out]) {
+	var batch []*ticket[In, Out]
+	if own != nil {
+		batch = append(batch, own)
+	}
+	g.mu.Lock()
+	n := min(len(g.queue), g.max-len(batch))
+	batch = append(batch, g.queue[:n]...)
+	g.queue = append([]*ticket[In, Out](nil), g.queue[n:]...)
+	g.mu.Unlock()
+
+	if len(batch) > 0 {
+		work, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.limit)
+		g.commit(work, batch)
+		cancel()
+	}
+
+	g.mu.Lock()
+	if len(g.queue) > 0 {
+		next := g.queue[0]
+		g.queue = g.queue[1:]
+		next.done <- true
+	} else {
+		g.busy--
+	}
+	g.mu.Unlock()
+	for _, t := range batch {
+		if t != own {
+			close(t.done)
+		}
+	}
+}
+
+func (g *Group[In, Out]) commit(ctx context.Context, batch []*ticket[In, Out]) {
+	g.observe(len(batch))
+	in := make([]In, len(batch))
+	for i, t := range batch {
+		in[i] = t.in
+	}
+	out, err := g.run(ctx, in)
+	if err == nil && len(out) != len(batch) {
+		err = errors.New("group commit: the batch answered another number of requests than it was given")
+	}
+	switch {
+	case err == nil:
+		for i, t := range batch {
+			t.out = out[i]
+		}
+	case len(batch) == 1 || Away(err):
+		for _, t := range batch {
+			t.out.Err = err
+		}
+	default:
+		for _, t := range batch {
+			g.commit(ctx, []*ticket[In, Out]{t})
+		}
+	}
+}
