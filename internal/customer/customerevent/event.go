@@ -1,0 +1,70 @@
+// Package customerevent is what module customer tells: people, what they did, and what was taken back.
+package customerevent
+
+import "time"
+
+// Types lists every event of this package, for the catalogue and the golden files.
+var Types = []interface{ EventType() string }{PersonChanged{}, OriginRecorded{}, OriginRefunded{}}
+
+// PersonChanged says that a person is new or that contact data changed; it carries all of it as it is now. Key: "person:ID".
+type PersonChanged struct {
+	SiteID     int64     `json:"site_id"`
+	PersonID   int64     `json:"person_id"`
+	Email      string    `json:"email,omitempty"`
+	Phone      string    `json:"phone,omitempty"`
+	CustomerID string    `json:"customer_id,omitempty"`
+	FirstName  string    `json:"first_name,omitempty"`
+	LastName   string    `json:"last_name,omitempty"`
+	ChangedAt  time.Time `json:"changed_at"`
+}
+
+func (PersonChanged) EventType() string { return "customer.person_changed.v1" }
+
+// Kinds of origin, as Talkable names them on the wire.
+const (
+	AffiliateMember = "AffiliateMember"
+	Purchase        = "Purchase"
+	Event           = "Event"
+)
+
+// OriginRecorded says that a person signed up, bought, or did something else that the site told of. An origin that only an
+// unauthenticated browser told of has Verified false and must not yield value; when the site confirms it, the event is told
+// again with Verified true. Key: "person:ID", or "origin:ID" when nobody is known.
+type OriginRecorded struct {
+	SiteID        int64     `json:"site_id"`
+	OriginID      int64     `json:"origin_id"`
+	Type          string    `json:"type"`                // AffiliateMember, Purchase, Event
+	PersonID      int64     `json:"person_id,omitempty"` // 0: nobody known
+	VisitorIDs    []string  `json:"visitor_ids,omitempty"`
+	Number        string    `json:"number,omitempty"`   // order number or event number
+	Category      string    `json:"category,omitempty"` // of an Event
+	Subtotal      int64     `json:"subtotal"`           // minor units
+	Currency      string    `json:"currency,omitempty"`
+	CouponCodes   []string  `json:"coupon_codes,omitempty"`
+	CampaignTags  []string  `json:"campaign_tags,omitempty"`
+	TrafficSource string    `json:"traffic_source,omitempty"`
+	Verified      bool      `json:"verified"`
+	FirstPurchase bool      `json:"first_purchase,omitempty"` // no verified purchase of this person was known before this one
+	OccurredAt    time.Time `json:"occurred_at"`              // when the person did it; may be long ago
+	RecordedAt    time.Time `json:"recorded_at"`
+}
+
+func (OriginRecorded) EventType() string { return "customer.origin_recorded.v1" }
+
+// OriginRefunded says how much of an origin has been taken back by now. Consumers work with the cumulative amount, so that any
+// split of refunds has the same end. Key: the origin's.
+type OriginRefunded struct {
+	SiteID        int64     `json:"site_id"`
+	OriginID      int64     `json:"origin_id"`
+	RefundID      int64     `json:"refund_id"`
+	PersonID      int64     `json:"person_id,omitempty"`
+	Subtotal      int64     `json:"subtotal"` // of the origin, minor units
+	Currency      string    `json:"currency,omitempty"`
+	Refunded      int64     `json:"refunded"`       // by this refund
+	RefundedTotal int64     `json:"refunded_total"` // by all refunds so far, this one included
+	Full          bool      `json:"full"`           // nothing is left
+	OccurredAt    time.Time `json:"occurred_at"`    // of the origin
+	RefundedAt    time.Time `json:"refunded_at"`
+}
+
+func (OriginRefunded) EventType() string { return "customer.origin_refunded.v1" }

@@ -1,0 +1,86 @@
+// Package loyaltyevent is what module loyalty tells: members, points and tiers. The key of each is "member:ID".
+package loyaltyevent
+
+import "time"
+
+// Types lists every event of this package, for the catalogue and the golden files.
+var Types = []interface{ EventType() string }{MemberJoined{}, PointsEarned{}, PointsClawedBack{}, PointsExpired{}, TierChanged{}}
+
+// MemberJoined says that a person is a member of the site's programme.
+type MemberJoined struct {
+	SiteID   int64     `json:"site_id"`
+	MemberID int64     `json:"member_id"`
+	PersonID int64     `json:"person_id"`
+	JoinedAt time.Time `json:"joined_at"`
+}
+
+func (MemberJoined) EventType() string { return "loyalty.member_joined.v1" }
+
+// Reasons of an earning.
+const (
+	ForPurchase = "purchase" // the member's own purchase or event
+	ForReward   = "reward"   // a points reward of a referral
+	ForReferral = "referral" // the programme's points per approved referral
+)
+
+// PointsEarned says that points were posted to a member's account.
+type PointsEarned struct {
+	SiteID        int64     `json:"site_id"`
+	TransactionID int64     `json:"transaction_id"`
+	MemberID      int64     `json:"member_id"`
+	PersonID      int64     `json:"person_id"`
+	Points        int64     `json:"points"`
+	Balance       int64     `json:"balance"` // after it
+	Reason        string    `json:"reason"`  // purchase, reward, referral
+	OriginID      int64     `json:"origin_id,omitempty"`
+	ReferralID    int64     `json:"referral_id,omitempty"`
+	RewardID      int64     `json:"reward_id,omitempty"`
+	FriendID      int64     `json:"friend_id,omitempty"`
+	EffectiveAt   time.Time `json:"effective_at"` // of what it is for
+	RecordedAt    time.Time `json:"recorded_at"`
+}
+
+func (PointsEarned) EventType() string { return "loyalty.points_earned.v1" }
+
+// PointsClawedBack says that earned points were taken back, after a refund or a voided reward.
+type PointsClawedBack struct {
+	SiteID        int64     `json:"site_id"`
+	TransactionID int64     `json:"transaction_id"`
+	MemberID      int64     `json:"member_id"`
+	PersonID      int64     `json:"person_id"`
+	Points        int64     `json:"points"` // positive: how many were taken
+	Balance       int64     `json:"balance"`
+	Reason        string    `json:"reason"` // of the earning that it takes back
+	OriginID      int64     `json:"origin_id,omitempty"`
+	RewardID      int64     `json:"reward_id,omitempty"`
+	EffectiveAt   time.Time `json:"effective_at"`
+	RecordedAt    time.Time `json:"recorded_at"`
+}
+
+func (PointsClawedBack) EventType() string { return "loyalty.points_clawed_back.v1" }
+
+// PointsExpired says that lots of a member passed their date.
+type PointsExpired struct {
+	SiteID        int64     `json:"site_id"`
+	TransactionID int64     `json:"transaction_id"`
+	MemberID      int64     `json:"member_id"`
+	PersonID      int64     `json:"person_id"`
+	Points        int64     `json:"points"`
+	Balance       int64     `json:"balance"`
+	ExpiredAt     time.Time `json:"expired_at"`
+}
+
+func (PointsExpired) EventType() string { return "loyalty.points_expired.v1" }
+
+// TierChanged says that a member moved between tiers. An empty name is "no tier".
+type TierChanged struct {
+	SiteID    int64     `json:"site_id"`
+	MemberID  int64     `json:"member_id"`
+	PersonID  int64     `json:"person_id"`
+	From      string    `json:"from,omitempty"`
+	To        string    `json:"to,omitempty"`
+	Earned    int64     `json:"earned"` // the counter that decided
+	ChangedAt time.Time `json:"changed_at"`
+}
+
+func (TierChanged) EventType() string { return "loyalty.tier_changed.v1" }

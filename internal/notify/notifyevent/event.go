@@ -1,0 +1,32 @@
+// Package notifyevent is what module notify tells: what became of its messages. The key of each is "message:ID".
+package notifyevent
+
+import "time"
+
+// Types lists every event of this package, for the catalogue and the golden files.
+var Types = []interface{ EventType() string }{MessageSent{}, MessageFailed{}}
+
+// MessageSent says that the next server accepted a message.
+type MessageSent struct {
+	SiteID    int64     `json:"site_id"`
+	MessageID int64     `json:"message_id"`
+	PersonID  int64     `json:"person_id,omitempty"`
+	Template  string    `json:"template"`
+	Channel   string    `json:"channel"` // email
+	SentAt    time.Time `json:"sent_at"`
+}
+
+func (MessageSent) EventType() string { return "notify.message_sent.v1" }
+
+// MessageFailed says that a message was given up, or that its outcome cannot be known.
+type MessageFailed struct {
+	SiteID    int64     `json:"site_id"`
+	MessageID int64     `json:"message_id"`
+	PersonID  int64     `json:"person_id,omitempty"`
+	Template  string    `json:"template"`
+	Channel   string    `json:"channel"`
+	Status    string    `json:"status"` // failed, uncertain
+	FailedAt  time.Time `json:"failed_at"`
+}
+
+func (MessageFailed) EventType() string { return "notify.message_failed.v1" }

@@ -1,0 +1,156 @@
+// Package referralevent is what module referral tells: offers, visits, referrals and the rewards that follow from them.
+package referralevent
+
+import "time"
+
+// Types lists every event of this package, for the catalogue and the golden files.
+var Types = []interface{ EventType() string }{
+	OfferCreated{}, LinksVisited{}, ReferralCreated{}, ReferralApproved{}, ReferralVoided{}, RewardIssued{}, RewardClawedBack{},
+}
+
+// OfferCreated says that an advocate can share. Key: "offer:ID".
+type OfferCreated struct {
+	SiteID     int64     `json:"site_id"`
+	OfferID    int64     `json:"offer_id"`
+	CampaignID int64     `json:"campaign_id"`
+	AdvocateID int64     `json:"advocate_id,omitempty"` // person; 0 while only a visitor is known
+	CreatedAt  time.Time `json:"created_at"`
+}
+
+func (OfferCreated) EventType() string { return "referral.offer_created.v1" }
+
+// Visit is one opening of a claim link.
+type Visit struct {
+	VisitID     int64     `json:"visit_id"`
+	OfferID     int64     `json:"offer_id"`
+	CampaignID  int64     `json:"campaign_id"`
+	AdvocateID  int64     `json:"advocate_id,omitempty"`
+	VisitorID   string    `json:"visitor_id"`
+	Channel     string    `json:"channel,omitempty"`
+	FirstOfThem bool      `json:"first,omitempty"` // this visitor's first visit to this offer: a friend offer was made
+	VisitedAt   time.Time `json:"visited_at"`
+}
+
+// LinksVisited tells all visits of one site that were committed together, so that a busy link costs one event a commit.
+// Key: "visits:OFFER" of the first visit.
+type LinksVisited struct {
+	SiteID int64   `json:"site_id"`
+	Visits []Visit `json:"visits"`
+}
+
+func (LinksVisited) EventType() string { return "referral.links_visited.v1" }
+
+// States of a referral.
+const (
+	Pending  = "pending"
+	Flagged  = "flagged"
+	Approved = "approved"
+	Voided   = "voided"
+	Blocked  = "blocked"
+)
+
+// ReferralCreated says that a friend's origin was traced to an advocate, and what was decided at once. All events of a referral
+// and its rewards have the key "referral:ID".
+type ReferralCreated struct {
+	SiteID      int64     `json:"site_id"`
+	ReferralID  int64     `json:"referral_id"`
+	CampaignID  int64     `json:"campaign_id"`
+	OfferID     int64     `json:"offer_id"`
+	OriginID    int64     `json:"origin_id"`
+	AdvocateID  int64     `json:"advocate_id"`
+	FriendID    int64     `json:"friend_id"`
+	Status      string    `json:"status"`       // pending, blocked; approved is told by ReferralApproved
+	TrackMethod string    `json:"track_method"` // cookie, email
+	Subtotal    int64     `json:"subtotal"`
+	Currency    string    `json:"currency,omitempty"`
+	Reasons     []string  `json:"reasons,omitempty"` // codes of the rules that blocked it
+	OccurredAt  time.Time `json:"occurred_at"`       // of the friend's origin
+	CreatedAt   time.Time `json:"created_at"`
+}
+
+func (ReferralCreated) EventType() string { return "referral.referral_created.v1" }
+
+// ReferralApproved says that a referral counts. Its rewards follow as RewardIssued.
+type ReferralApproved struct {
+	SiteID     int64     `json:"site_id"`
+	ReferralID int64     `json:"referral_id"`
+	CampaignID int64     `json:"campaign_id"`
+	OriginID   int64     `json:"origin_id"`
+	AdvocateID int64     `json:"advocate_id"`
+	FriendID   int64     `json:"friend_id"`
+	Subtotal   int64     `json:"subtotal"`
+	Currency   string    `json:"currency,omitempty"`
+	Cause      string    `json:"cause"` // automatic, delay, manual
+	OccurredAt time.Time `json:"occurred_at"`
+	ApprovedAt time.Time `json:"approved_at"`
+}
+
+func (ReferralApproved) EventType() string { return "referral.referral_approved.v1" }
+
+// ReferralVoided says that a referral does not count: voided by hand or by a refund, or blocked by hand.
+type ReferralVoided struct {
+	SiteID     int64     `json:"site_id"`
+	ReferralID int64     `json:"referral_id"`
+	CampaignID int64     `json:"campaign_id"`
+	OriginID   int64     `json:"origin_id"`
+	AdvocateID int64     `json:"advocate_id"`
+	FriendID   int64     `json:"friend_id"`
+	Status     string    `json:"status"` // voided, blocked
+	Was        string    `json:"was"`    // the status before
+	Cause      string    `json:"cause"`  // manual, refund
+	VoidedAt   time.Time `json:"voided_at"`
+}
+
+func (ReferralVoided) EventType() string { return "referral.referral_voided.v1" }
+
+// Kinds of reward.
+const (
+	Points     = "points"
+	Commission = "commission"
+	Coupon     = "coupon"
+)
+
+// RewardIssued says that somebody earned something. One reward exists per referral, incentive and side; a click reward belongs
+// to a friend offer instead of a referral.
+type RewardIssued struct {
+	SiteID      int64     `json:"site_id"`
+	RewardID    int64     `json:"reward_id"`
+	ReferralID  int64     `json:"referral_id,omitempty"`
+	CampaignID  int64     `json:"campaign_id"`
+	IncentiveID int64     `json:"incentive_id"`
+	OriginID    int64     `json:"origin_id,omitempty"`
+	PersonID    int64     `json:"person_id,omitempty"` // who earned it; 0 for a friend that is only a visitor
+	FriendID    int64     `json:"friend_id,omitempty"` // whose purchase it is for
+	Side        string    `json:"side"`                // advocate, friend
+	Reason      string    `json:"reason"`              // referrer, referred, click
+	Kind        string    `json:"kind"`                // points, commission, coupon
+	Points      int64     `json:"points,omitempty"`
+	Amount      int64     `json:"amount,omitempty"` // commission, minor units
+	Currency    string    `json:"currency,omitempty"`
+	CouponCode  string    `json:"coupon_code,omitempty"`
+	OccurredAt  time.Time `json:"occurred_at"` // of what it is for
+	IssuedAt    time.Time `json:"issued_at"`
+}
+
+func (RewardIssued) EventType() string { return "referral.reward_issued.v1" }
+
+// RewardClawedBack says how much of a reward has been taken back by now, after a refund or a void. Totals are cumulative.
+type RewardClawedBack struct {
+	SiteID      int64     `json:"site_id"`
+	RewardID    int64     `json:"reward_id"`
+	ReferralID  int64     `json:"referral_id"`
+	CampaignID  int64     `json:"campaign_id"`
+	PersonID    int64     `json:"person_id,omitempty"`
+	Side        string    `json:"side"`
+	Kind        string    `json:"kind"`
+	Points      int64     `json:"points,omitempty"`       // taken back by this step
+	PointsTotal int64     `json:"points_total,omitempty"` // by all steps so far
+	Amount      int64     `json:"amount,omitempty"`
+	AmountTotal int64     `json:"amount_total,omitempty"`
+	Currency    string    `json:"currency,omitempty"`
+	Full        bool      `json:"full"` // nothing is left of the reward: it is voided
+	Cause       string    `json:"cause"`
+	ClawedAt    time.Time `json:"clawed_at"`
+}
+
+func (RewardClawedBack) EventType() string { return "referral.reward_clawed_back.v1" }

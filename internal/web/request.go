@@ -1,0 +1,45 @@
+// Package web is the small vocabulary that the modules' HTTP share: who asks, the envelope, problems, pages. It knows no word of
+// the domain.
+package web
+
+import (
+	"context"
+
+	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/site"
+)
+
+// Request is what the edge knows of a request once it let it in. Handlers take it out of the context first thing and pass on as
+// arguments what a use case needs.
+type Request struct {
+	ID          string // request id, echoed in X-Request-Id and in problems
+	Site        site.Site
+	Public      bool   // asked with a public key: nothing that it says may yield value
+	KeyID       int64  // which key
+	ClientIP    string // as the configured proxies tell it
+	UserAgent   string
+	Idempotency idempotency.Key
+	Replayed    *bool // set to true by a handler that answered from an earlier execution; the edge says so in a header
+}
+
+type requestKey struct{}
+
+// With puts the request into the context; only the edge does.
+func With(ctx context.Context, r *Request) context.Context {
+	return context.WithValue(ctx, requestKey{}, r)
+}
+
+// From takes the request out of the context. Outside the edge's routes it is empty.
+func From(ctx context.Context) *Request {
+	if r, ok := ctx.Value(requestKey{}).(*Request); ok {
+		return r
+	}
+	return &Request{}
+}
+
+// MarkReplayed notes that the answer is that of an earlier execution with the same Idempotency-Key.
+func (r *Request) MarkReplayed(replayed bool) {
+	if r.Replayed != nil && replayed {
+		*r.Replayed = true
+	}
+}
