@@ -1,0 +1,106 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+)
+
+const (
+	partition = 1_000_000 // rows of the log to one of its partitions
+	moveLimit = 1000      // events of one move
+)
+
+// Table is the transport within a process: the producer's own log, the sequencer that fills it, and the wake-up of those who
+// read it. Every replica has one and runs it.
+type Table struct {
+	schema string
+	db     *sqlx.DB
+	log    zerolog.Logger
+	poll   time.Duration
+	size   int64 // rows of a partition
+	limit  int   // events of one move
+	keep   *Retention
+	m      *metrics
+	kick   chan struct{}
+
+	mu   sync.Mutex
+	seen int64
+	wake chan struct{}
+}
+
+// NewTable makes the log of the module that owns schema. db is that module's pool.
+func NewTable(schema string, db *sqlx.DB, reg prometheus.Registerer, log zerolog.Logger) *Table {
+	return &Table{
+		schema: schema, db: db, log: log.With().Str("log", schema).Logger(),
+		poll: 200 * time.Millisecond, size: partition, limit: moveLimit,
+		m: newMetrics(reg), kick: make(chan struct{}, 1), wake: make(chan struct{}),
+	}
+}
+
+// Kick says that something was committed. It never blocks.
+func (t *Table) Kick() {
+	select {
+	case t.kick <- struct{}{}:
+	default: // a kick that waits already will see it
+	}
+}
+
+// Wake implements Log.
+func (t *Table) Wake() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.wake
+}
+
+// news wakes the readers when the head is not where it was.
+func (t *Table) news(head int64) {
+	t.m.head.WithLabelValues(t.schema).Set(float64(head))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if head != t.seen {
+		t.seen = head
+		close(t.wake)
+		t.wake = make(chan struct{})
+	}
+}
+
+// From implements Log. The bound from above lets the planner leave out the other partitions.
+func (t *Table) From(ctx context.Context, seq int64, n int) ([]Record, error) {
+	rows, err := t.db.QueryContext(ctx, `
+		select e.seq, e.site, e.key, e.type, e.payload, e.at, h.epoch
+		from `+t.schema+`.event e cross join `+t.schema+`.head h
+		where e.seq > $1 and e.seq <= $2
+		order by e.seq`, seq, seq+int64(n))
+	if err != nil {
+		return nil, fmt.Errorf("read log %s: %w", t.schema, err)
+	}
+	defer rows.Close()
+	var records []Record
+	for rows.Next() {
+		var r Record
+		if err := rows.Scan(&r.Seq, &r.Site, &r.Key, &r.Type, (*[]byte)(&r.Payload), &r.At, &r.Epoch); err != nil {
+			return nil, fmt.Errorf("read log %s: %w", t.schema, err)
+		}
+		records = append(records, r)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read log %s: %w", t.schema, err)
+	}
+	return records, nil
+}
+
+// Head implements Log.
+func (t *Table) Head(ctx context.Context) (Head, error) {
+	var h Head
+	err := t.db.QueryRowContext(ctx, `select epoch, seq from `+t.schema+`.head`).Scan(&h.Epoch, &h.Seq)
+	if err != nil {
+		return Head{}, fmt.Errorf("head of log %s: %w", t.schema, err)
+	}
+	return h, nil
+}

@@ -1,0 +1,79 @@
+package bus
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+)
+
+// Unit is a unit of work: one transaction, its moment, and what it tells.
+type Unit struct {
+	*sqlx.Tx
+	Now  time.Time // every row and every decision of this transaction has this time
+	told []told
+	err  error // the first event that could not be told
+}
+
+type told struct {
+	site            int64
+	key, kind, body string
+}
+
+// Tell makes body an event of this transaction: it exists if and only if the transaction commits. It is written by the last
+// statement before the commit. Events of one key keep the order of their commits if the transaction holds a lock of the key's
+// row by then (or inserted it). A body that cannot be written as JSON fails the transaction.
+func (u *Unit) Tell(site int64, key string, body Payload) {
+	text, err := json.Marshal(body)
+	switch {
+	case err != nil:
+	case key == "" || strings.ContainsRune(key, 0) || !utf8.ValidString(key):
+		err = fmt.Errorf("key %q", key)
+	case bytes.Contains(text, []byte(`\u0000`)): // jsonb cannot hold it
+		err = errors.New("the body holds a NUL character")
+	}
+	if err != nil {
+		if u.err == nil {
+			u.err = fmt.Errorf("tell %s: %w", body.EventType(), err)
+		}
+		return
+	}
+	u.told = append(u.told, told{site: site, key: key, kind: body.EventType(), body: string(text)})
+}
+
+// Commit is not the closure's to call: the outbox commits.
+func (u *Unit) Commit() error { return errors.New("bus: a unit of work is committed by its outbox") }
+
+// Rollback is not the closure's to call: returning an error rolls back.
+func (u *Unit) Rollback() error {
+	return errors.New("bus: a unit of work is rolled back by its outbox")
+}
+
+// flush writes what was told; the ids follow the order of telling.
+func (u *Unit) flush(ctx context.Context, schema string) error {
+	if u.err != nil || len(u.told) == 0 {
+		return u.err
+	}
+	n := len(u.told)
+	sites, keys, kinds, bodies := make([]int64, n), make([]string, n), make([]string, n), make([]string, n)
+	for i, e := range u.told {
+		sites[i], keys[i], kinds[i], bodies[i] = e.site, e.key, e.kind, e.body
+	}
+	_, err := u.ExecContext(ctx, `
+		insert into `+schema+`.outbox (site, at, key, type, payload)
+		select site, $5, key, type, payload::jsonb
+		from unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) with ordinality u (site, key, type, payload, o)
+		order by o`,
+		pq.Array(sites), pq.Array(keys), pq.Array(kinds), pq.Array(bodies), u.Now)
+	if err != nil {
+		return fmt.Errorf("tell %d events: %w", n, err)
+	}
+	return nil
+}

@@ -1,0 +1,18 @@
+// Package failpoint names the moments at which a process may die in a kill test. In ordinary builds a hit is nothing at all;
+// built with the tag "failpoint", TALKABLE_FAILPOINT="bus.after_commit:3" kills the own process (SIGKILL) at the third hit of
+// that name, so that no deferred call and no buffer is saved.
+package failpoint
+
+import "slices"
+
+// names are all there are; a test can loop over them. A hit of another name panics in a build that kills.
+var names = []string{
+	"bus.before_commit",          // the events are in the outbox, nothing is committed
+	"bus.after_commit",           // committed, and nobody was told that there is something to move
+	"bus.after_move",             // moved into the log, and no consumer was woken
+	"bus.consumer_before_commit", // effects and cursor are written, nothing is committed
+	"bus.consumer_after_commit",  // committed, and the consumer does not know it yet
+}
+
+// Names lists the failpoints.
+func Names() []string { return slices.Clone(names) }
