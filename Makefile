@@ -1,0 +1,55 @@
+# make help lists the targets.
+SHELL := /bin/bash
+GO ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+GOLANGCI_LINT := $(shell command -v golangci-lint || echo $$($(GO) env GOPATH)/bin/golangci-lint)
+
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+run: build ## the platform on an embedded database, with a demo site
+	bin/talkable serve --demo
+
+test: tools ## everything: unit, database, race, kill and story tests
+	$(GO) vet ./...
+	$(GO) test -race -timeout 15m ./...
+
+short: ## the tests that need no database
+	$(GO) test -short ./...
+
+build: ## bin/talkable
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/talkable ./cmd/talkable
+
+bench: ## ratios against PostgreSQL's own pgbench, in one run
+	$(GO) run ./cmd/bench
+
+fuzz: ## fuzz every decoder of foreign bytes for a minute each
+	./.ci/fuzz 60s
+
+lint: ## golangci-lint, as .golangci.yml says
+	@test -x "$(GOLANGCI_LINT)" || $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+	$(GOLANGCI_LINT) run ./...
+
+vuln: ## known vulnerabilities (needs the network)
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@latest ./...
+
+golden: ## write golden files of new events
+	$(GO) test ./internal -run Frozen -update
+
+generate: ## docs/events.md and docs/openapi.json from the code
+	$(GO) run ./internal/catalogue
+	$(GO) run ./cmd/talkable openapi > docs/openapi.json
+
+check: generate lint test ## all that a change must pass: nothing generated differs, lint, tests
+	@git diff --exit-code -- docs || { echo 'docs differ from the code: commit what make generate wrote'; exit 1; }
+
+tools: ## what the tests need on a fresh Debian machine: PostgreSQL's programs
+	@.ci/tools
+
+clean: ## what was built, and the data of make run
+	rm -rf bin data
+
+.PHONY: help run test short build bench fuzz lint vuln golden generate check tools clean

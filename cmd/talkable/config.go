@@ -1,0 +1,193 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+	"github.com/spf13/pflag"
+
+	"github.com/talkable/talkable/migrations"
+)
+
+// config is every setting, from the environment (TALKABLE_…); a flag of the same name wins. Secrets may come from a file: a
+// variable NAME_FILE holds its path.
+type config struct {
+	Listen         string `env:"LISTEN" envDefault:"127.0.0.1:8080" help:"address of the API and of short links"`
+	InternalListen string `env:"INTERNAL_LISTEN" envDefault:"127.0.0.1:8081" help:"address of /healthz, /readyz and /metrics"`
+	PublicURL      string `env:"PUBLIC_URL" help:"where short links lead to this server; default http://LISTEN"`
+	DataDir        string `env:"DATA_DIR" envDefault:"./data" help:"what the platform keeps on disk: the embedded database, caught mail"`
+	DatabaseURL    string `env:"DATABASE_URL" secret:"true" help:"PostgreSQL 14 or newer; empty runs an embedded one"`
+	PostgresBin    string `env:"POSTGRES_BIN" help:"folder of PostgreSQL's programs for the embedded database; default: searched"`
+	SMTPURL        string `env:"SMTP_URL" secret:"true" help:"smtp://user:password@host:587?tls=starttls; empty catches mail in DATA_DIR/mail"`
+	EmailFrom      string `env:"EMAIL_FROM" envDefault:"talkable@localhost" help:"sender of mail for sites that name none"`
+	TrustedProxies string `env:"TRUSTED_PROXIES" help:"addresses (CIDR, comma separated) whose X-Forwarded-For is believed"`
+	RateLimit      int    `env:"RATE_LIMIT" envDefault:"6000" help:"requests a minute for each secret key"`
+	Pool           int    `env:"DATABASE_POOL" envDefault:"8" help:"most database connections of each module"`
+	EventRetention string `env:"EVENT_RETENTION" envDefault:"2160h" help:"events older than this are dropped, a million at a time, once everyone heard them"`
+	LogLevel       string `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
+	LogFormat      string `env:"LOG_FORMAT" envDefault:"auto" help:"json, text, or auto: text on a terminal"`
+
+	CustomerDatabaseURL  string `env:"CUSTOMER_DATABASE_URL" secret:"true" help:"moves module customer to a database of its own"`
+	ReferralDatabaseURL  string `env:"REFERRAL_DATABASE_URL" secret:"true" help:"moves module referral to a database of its own"`
+	LoyaltyDatabaseURL   string `env:"LOYALTY_DATABASE_URL" secret:"true" help:"moves module loyalty to a database of its own"`
+	AnalyticsDatabaseURL string `env:"ANALYTICS_DATABASE_URL" secret:"true" help:"moves module analytics to a database of its own"`
+	NotifyDatabaseURL    string `env:"NOTIFY_DATABASE_URL" secret:"true" help:"moves module notify to a database of its own"`
+	GatewayDatabaseURL   string `env:"GATEWAY_DATABASE_URL" secret:"true" help:"moves the gateway's tables to a database of their own"`
+
+	retention time.Duration
+	proxies   []netip.Prefix
+}
+
+const prefix = "TALKABLE_"
+
+// setting is one field of config, as flags, --help and doctor see it.
+type setting struct {
+	env, flag, help, byDefault string
+	secret                     bool
+	value                      reflect.Value
+}
+
+func (c *config) settings() []setting {
+	var out []setting
+	v := reflect.ValueOf(c).Elem()
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		name := f.Tag.Get("env")
+		if name == "" {
+			continue
+		}
+		out = append(out, setting{env: prefix + name, flag: strings.ToLower(strings.ReplaceAll(name, "_", "-")), help: f.Tag.Get("help"),
+			byDefault: f.Tag.Get("envDefault"), secret: f.Tag.Get("secret") == "true", value: v.Field(i)})
+	}
+	return out
+}
+
+// load reads the environment, where NAME_FILE stands for a file that holds NAME.
+func (c *config) load(environ []string) error {
+	values := env.ToMap(environ)
+	var wrong []error
+	for _, s := range c.settings() {
+		path, ok := values[s.env+"_FILE"]
+		if !ok || values[s.env] != "" {
+			continue
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("%s_FILE: %w", s.env, err))
+			continue
+		}
+		values[s.env] = strings.TrimSpace(string(text))
+	}
+	if err := env.ParseWithOptions(c, env.Options{Environment: values, Prefix: prefix}); err != nil {
+		wrong = append(wrong, err)
+	}
+	return errors.Join(wrong...)
+}
+
+// flags adds a flag for each setting; its default is what the environment says.
+func (c *config) flags(fs *pflag.FlagSet) {
+	for _, s := range c.settings() {
+		usage := s.help + " (" + s.env + ")"
+		switch p := s.value.Addr().Interface().(type) {
+		case *string:
+			shown := *p
+			fs.StringVar(p, s.flag, *p, usage)
+			if s.secret && shown != "" {
+				fs.Lookup(s.flag).DefValue = "set, not shown"
+			}
+		case *int:
+			fs.IntVar(p, s.flag, *p, usage)
+		}
+	}
+}
+
+// check completes what follows from other settings and reports all mistakes at once.
+func (c *config) check() error {
+	var wrong []error
+	say := func(name, format string, args ...any) {
+		wrong = append(wrong, fmt.Errorf(prefix+name+": "+format, args...))
+	}
+	for name, address := range map[string]string{"LISTEN": c.Listen, "INTERNAL_LISTEN": c.InternalListen} {
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			say(name, "%q is no address like 127.0.0.1:8080", address)
+		}
+	}
+	if c.PublicURL == "" {
+		c.PublicURL = "http://" + c.Listen
+		if host, port, err := net.SplitHostPort(c.Listen); err == nil && (host == "" || host == "0.0.0.0" || host == "::") {
+			c.PublicURL = "http://localhost:" + port
+		}
+	}
+	if u, err := url.Parse(c.PublicURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		say("PUBLIC_URL", "%q is no http(s) address", c.PublicURL)
+	}
+	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	for _, s := range c.settings() {
+		if strings.HasSuffix(s.env, "DATABASE_URL") && s.value.String() != "" {
+			if u, err := url.Parse(s.value.String()); err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+				wrong = append(wrong, fmt.Errorf("%s: not a postgres:// address", s.env)) // never echo it: it holds a password
+			}
+		}
+	}
+	dir, err := filepath.Abs(c.DataDir)
+	if err != nil {
+		say("DATA_DIR", "%v", err)
+	}
+	c.DataDir = dir
+	if c.retention, err = time.ParseDuration(c.EventRetention); err != nil || c.retention < time.Hour {
+		say("EVENT_RETENTION", "%q is no duration of an hour or more, like 2160h", c.EventRetention)
+	}
+	if c.RateLimit < 1 {
+		say("RATE_LIMIT", "must be at least 1")
+	}
+	if c.Pool < 2 || c.Pool > 200 {
+		say("DATABASE_POOL", "must be between 2 and 200")
+	}
+	for cidr := range strings.SplitSeq(c.TrustedProxies, ",") {
+		if cidr = strings.TrimSpace(cidr); cidr == "" {
+			continue
+		}
+		p, err := netip.ParsePrefix(cidr)
+		if err != nil {
+			say("TRUSTED_PROXIES", "%q is no network like 10.0.0.0/8", cidr)
+		}
+		c.proxies = append(c.proxies, p)
+	}
+	return errors.Join(wrong...)
+}
+
+// urls says where each module's schema lives; shared is the address for those that have none of their own.
+func (c *config) urls(shared string) map[string]string {
+	own := map[string]string{"gateway": c.GatewayDatabaseURL, "customer": c.CustomerDatabaseURL, "referral": c.ReferralDatabaseURL,
+		"loyalty": c.LoyaltyDatabaseURL, "analytics": c.AnalyticsDatabaseURL, "notify": c.NotifyDatabaseURL}
+	out := map[string]string{}
+	for _, m := range migrations.Modules {
+		out[m] = shared
+		if own[m] != "" {
+			out[m] = own[m]
+		}
+	}
+	return out
+}
+
+// embedded says whether any module lives in the embedded database.
+func (c *config) embedded() bool {
+	if c.DatabaseURL != "" {
+		return false
+	}
+	for _, u := range c.urls("") {
+		if u == "" {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,83 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/talkable/talkable/internal/customer/customerapi"
+	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
+	"github.com/talkable/talkable/internal/referral/referralapi"
+	"github.com/talkable/talkable/internal/site"
+	"github.com/talkable/talkable/internal/timeline"
+	"github.com/talkable/talkable/internal/web"
+)
+
+// Composition answers the operations in which several modules stand in one response. It asks each of them and puts the answers
+// together; it holds no state and decides nothing. The modules are named by what is asked of them, so that one of them may
+// live in another process.
+type Composition struct {
+	Customers customers
+	Referrals referrals
+	Members   members
+	Tellers   []teller // every module that has something to say of a person
+	Cursors   *web.Cursors
+}
+
+type customers interface {
+	Record(ctx context.Context, s site.Site, in customerapi.Origin) (customerapi.Recorded, error)
+	Origin(ctx context.Context, siteID int64, slug string) (customerapi.Recorded, error)
+	Person(ctx context.Context, siteID int64, slug string) (customerapi.Person, error)
+	People(ctx context.Context, siteID int64, ids []int64) (map[int64]customerapi.Person, error)
+}
+
+type referrals interface {
+	Join(ctx context.Context, s site.Site, in referralapi.Join) (*referralapi.Offer, error)
+	Offer(ctx context.Context, s site.Site, codeOrID string, channels []string) (*referralapi.Offer, error)
+	SetStatus(ctx context.Context, s site.Site, originID int64, status, cause string) (referralapi.Referral, error)
+	Counts(ctx context.Context, siteID, personID int64) (referralapi.Counts, error)
+}
+
+type members interface {
+	Member(ctx context.Context, siteID, personID int64) (loyaltyapi.Member, error)
+	Entries(ctx context.Context, siteID, personID int64, after loyaltyapi.After, limit int) ([]loyaltyapi.Entry, bool, error)
+}
+
+type teller interface {
+	Timeline(ctx context.Context, siteID, personID int64, before timeline.Place, limit int) ([]timeline.Entry, error)
+}
+
+// Routes lists the composed operations.
+func (c Composition) Routes(api huma.API) {
+	public := map[string]any{"public": true} // a browser's or an app's key may call it
+
+	huma.Register(api, huma.Operation{OperationID: "createOrigin", Method: http.MethodPost, Path: "/api/v2/origins", DefaultStatus: 201,
+		Tags: []string{"Origins"}, Metadata: public, Summary: "Tell what somebody did",
+		Description: "Records a sign-up, a purchase or another event, and answers with the offer that it earns the person.\n\n" +
+			"Telling the same purchase or event again, with the same data, succeeds and changes nothing; with other data it is refused. " +
+			"What is told with a public key is recorded as unverified: it earns nothing until the secret key tells the same."}, c.createOrigin)
+	for path, kind := range typedPaths {
+		huma.Register(api, huma.Operation{OperationID: "create" + kind, Method: http.MethodPost, Path: "/api/v2/origins/" + path, DefaultStatus: 201,
+			Tags: []string{"Origins"}, Metadata: public, Summary: "Tell what somebody did: " + kind,
+			Description: "The same as POST /origins with this type."}, c.createTyped(kind))
+	}
+	huma.Register(api, huma.Operation{OperationID: "updateReferral", Method: http.MethodPut, Path: "/api/v2/origins/{origin_slug}/referral",
+		Tags: []string{"Referrals"}, Summary: "Approve, void or block the referral of an order",
+		Description: "The slug is the order number, or event_category:event_number. Right after a purchase it waits until the purchase has been " +
+			"looked at. An order that made no referral is answered with {\"ok\":true}. Approved and voided cannot be swapped for each other."}, c.updateReferral)
+	huma.Register(api, huma.Operation{OperationID: "getOffer", Method: http.MethodGet, Path: "/api/v2/offers/{code}",
+		Tags: []string{"Offers"}, Metadata: public, Summary: "Read an advocate's offer by its code or id"}, c.getOffer)
+	huma.Register(api, huma.Operation{OperationID: "getPerson", Method: http.MethodGet, Path: "/api/v2/people/{person_slug}",
+		Tags: []string{"People"}, Summary: "Read a person",
+		Description: "The slug is the e-mail address, the phone number, the merchant's customer id or the username."}, c.getPerson)
+	huma.Register(api, huma.Operation{OperationID: "getPersonTimeline", Method: http.MethodGet, Path: "/api/v2/people/{person_slug}/timeline",
+		Tags: []string{"People"}, Summary: "Read what happened to a person, over all modules",
+		Description: "Newest first: what the person did, shared and was referred for, rewards, points, messages."}, c.getTimeline)
+	huma.Register(api, huma.Operation{OperationID: "getLoyaltyMember", Method: http.MethodGet, Path: "/api/v2/loyalty/members/{email}",
+		Tags: []string{"Loyalty"}, Summary: "Read a loyalty member",
+		Description: "The member may also be named by phone number, customer id or username."}, c.getMember)
+	huma.Register(api, huma.Operation{OperationID: "listMemberEntries", Method: http.MethodGet, Path: "/api/v2/loyalty/members/{email}/entries",
+		Tags: []string{"Loyalty"}, Summary: "Read the entries of a member's account",
+		Description: "Newest first. Each entry says what it was for, which rule decided it, and the balance after it."}, c.listEntries)
+}

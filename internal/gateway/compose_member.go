@@ -1,0 +1,106 @@
+package gateway
+
+import (
+	"context"
+
+	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
+	"github.com/talkable/talkable/internal/web"
+)
+
+type memberInput struct {
+	Slug string `path:"email" doc:"E-mail address, phone number, customer id or username" example:"ann@shop.example"`
+}
+
+// loyaltyMember is a member in Talkable's shape, with our members behind it.
+type loyaltyMember struct {
+	Email            *string           `json:"email"`
+	PhoneNumber      *string           `json:"phone_number"`
+	PointsBalance    int64             `json:"points_balance"`
+	CustomProperties map[string]string `json:"custom_properties"`
+	MemberDates      []memberDate      `json:"member_dates"`
+
+	ID           int64   `json:"id"`
+	CustomerID   *string `json:"customer_id"`
+	PointsEarned int64   `json:"points_earned" doc:"In all, less what was taken back; decides the tier"`
+	Tier         *string `json:"tier" doc:"null below the first tier"`
+	NextTier     *string `json:"next_tier" doc:"null at the highest"`
+	PointsToNext int64   `json:"points_to_next_tier"`
+	JoinedAt     string  `json:"joined_at"`
+}
+
+type memberDate struct {
+	Identifier string `json:"identifier"`
+	Date       string `json:"date"`
+}
+
+type memberAnswer struct {
+	Member loyaltyMember `json:"loyalty_member"`
+}
+
+// errNoMember is said of people that are unknown and of those that are no members alike.
+var errNoMember = fault.New(fault.Invalid, "member_not_found", "Loyalty member not found")
+
+func (c Composition) getMember(ctx context.Context, in *memberInput) (*web.OK[memberAnswer], error) {
+	req := web.From(ctx)
+	p, err := c.Customers.Person(ctx, req.Site.ID, in.Slug)
+	if fault.Is(err, fault.Invalid) {
+		return nil, errNoMember
+	} else if err != nil {
+		return nil, err
+	}
+	m, err := c.Members.Member(ctx, req.Site.ID, p.ID)
+	if fault.Is(err, fault.NotFound) {
+		return nil, errNoMember
+	} else if err != nil {
+		return nil, err
+	}
+	if !m.Active {
+		return nil, fault.New(fault.Invalid, "member_not_active", "Loyalty member is not active")
+	}
+	answer := loyaltyMember{Email: orNull(p.Email), PhoneNumber: orNull(p.Phone), PointsBalance: m.Balance, CustomProperties: p.CustomProperties,
+		MemberDates: []memberDate{}, ID: m.ID, CustomerID: orNull(p.CustomerID), PointsEarned: m.Earned, Tier: orNull(m.Tier),
+		NextTier: orNull(m.NextTier), PointsToNext: m.ToNext, JoinedAt: web.Talkable(m.JoinedAt, req.Site.Zone)}
+	if answer.CustomProperties == nil {
+		answer.CustomProperties = map[string]string{}
+	}
+	return web.Answer(memberAnswer{answer}), nil
+}
+
+type entriesInput struct {
+	memberInput
+	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"25"`
+	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
+}
+
+type entriesAnswer struct {
+	Entries    []loyaltyapi.Entry `json:"entries"`
+	NextCursor *string            `json:"next_cursor" doc:"null on the last page"`
+}
+
+func (c Composition) listEntries(ctx context.Context, in *entriesInput) (*web.OK[entriesAnswer], error) {
+	req := web.From(ctx)
+	p, err := c.Customers.Person(ctx, req.Site.ID, in.Slug)
+	if fault.Is(err, fault.Invalid) {
+		return nil, errNoMember
+	} else if err != nil {
+		return nil, err
+	}
+	var after loyaltyapi.After
+	list := "entries of " + itoa(int(p.ID))
+	if _, err := c.Cursors.Decode(req.Site.ID, list, in.Cursor, &after); err != nil {
+		return nil, err
+	}
+	entries, more, err := c.Members.Entries(ctx, req.Site.ID, p.ID, after, in.Limit)
+	if fault.Is(err, fault.NotFound) {
+		return nil, errNoMember
+	} else if err != nil {
+		return nil, err
+	}
+	answer := entriesAnswer{Entries: orEmpty(entries)}
+	if more {
+		next := c.Cursors.Encode(req.Site.ID, list, loyaltyapi.After{Seq: entries[len(entries)-1].Seq})
+		answer.NextCursor = &next
+	}
+	return web.Answer(answer), nil
+}

@@ -1,0 +1,244 @@
+package gateway
+
+import (
+	"context"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/talkable/talkable/internal/customer/customerapi"
+	"github.com/talkable/talkable/internal/customer/customerevent"
+	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/money"
+	"github.com/talkable/talkable/internal/referral/referralapi"
+	"github.com/talkable/talkable/internal/site"
+	"github.com/talkable/talkable/internal/web"
+)
+
+var typedPaths = map[string]string{
+	"affiliate_member": customerevent.AffiliateMember, "purchase": customerevent.Purchase, "event": customerevent.Event,
+}
+
+// originData is what Talkable's clients send of an origin. Members that we don't know are let pass: the clients send some.
+type originData struct {
+	_               struct{}     `json:"-" additionalProperties:"true"`
+	Email           optional     `json:"email,omitempty" example:"ann@shop.example"`
+	FirstName       optional     `json:"first_name,omitempty"`
+	LastName        optional     `json:"last_name,omitempty"`
+	Username        optional     `json:"username,omitempty"`
+	CustomerID      optional     `json:"customer_id,omitempty" doc:"The merchant's id of the person"`
+	PhoneNumber     optional     `json:"phone_number,omitempty" doc:"E.164" example:"+12025551111"`
+	Custom          properties   `json:"custom_properties,omitempty"`
+	PersonCustom    properties   `json:"person_custom_properties,omitempty" doc:"Older name of custom_properties"`
+	CampaignTags    list         `json:"campaign_tags,omitempty"`
+	SharingChannels list         `json:"sharing_channels,omitempty" doc:"Claim links are wanted for these channels"`
+	IPAddress       optional     `json:"ip_address,omitempty" doc:"Of the person; \"current\" means of this request"`
+	UUID            optional     `json:"uuid,omitempty" doc:"Visitor; links the origin to the friend offer that the visitor claimed"`
+	AlternativeUUID optional     `json:"alternative_visitor_uuid,omitempty"`
+	CreatedAt       optional     `json:"created_at,omitempty" doc:"When it happened, for what is told later"`
+	TrafficSource   optional     `json:"traffic_source,omitempty"`
+	Segment1        optional     `json:"segment1,omitempty"`
+	Segment2        optional     `json:"segment2,omitempty"`
+	Segment3        optional     `json:"segment3,omitempty"`
+	UTMSource       optional     `json:"utm_source,omitempty"`
+	UTMMedium       optional     `json:"utm_medium,omitempty"`
+	UTMCampaign     optional     `json:"utm_campaign,omitempty"`
+	UTMTerm         optional     `json:"utm_term,omitempty"`
+	UTMContent      optional     `json:"utm_content,omitempty"`
+	OrderNumber     optional     `json:"order_number,omitempty" doc:"Of a Purchase; unique in the site for ever"`
+	OrderDate       optional     `json:"order_date,omitempty" doc:"Older name of created_at"`
+	EventCategory   optional     `json:"event_category,omitempty" doc:"Of an Event"`
+	EventNumber     optional     `json:"event_number,omitempty" doc:"Of an Event; unique in its category"`
+	Subtotal        money.Number `json:"subtotal,omitempty" doc:"Decimal amount; required for a Purchase"`
+	CurrencyISOCode optional     `json:"currency_iso_code,omitempty" doc:"Default: the site's currency"`
+	CouponCodes     list         `json:"coupon_codes,omitempty"`
+	CouponCode      list         `json:"coupon_code,omitempty"`
+	ShippingAddress optional     `json:"shipping_address,omitempty"`
+	ShippingZip     optional     `json:"shipping_zip,omitempty"`
+	Items           []itemData   `json:"items,omitempty" nullable:"true"`
+}
+
+type itemData struct {
+	_         struct{}     `json:"-" additionalProperties:"true"`
+	ProductID optional     `json:"product_id,omitempty"`
+	Price     money.Number `json:"price,omitempty"`
+	Quantity  money.Number `json:"quantity,omitempty"`
+	Title     optional     `json:"title,omitempty"`
+	URL       optional     `json:"url,omitempty"`
+	ImageURL  optional     `json:"image_url,omitempty"`
+}
+
+type createOriginInput struct {
+	Body struct {
+		_ struct{} `json:"-" additionalProperties:"true"`
+		web.SiteBody
+		Type string     `json:"type,omitempty" example:"Purchase" doc:"AffiliateMember, Purchase or Event"`
+		Data originData `json:"data"`
+	}
+}
+
+type createTypedInput struct {
+	Body struct {
+		_ struct{} `json:"-" additionalProperties:"true"`
+		web.SiteBody
+		Data originData `json:"data"`
+	}
+}
+
+// originAnswer always has an offer member: Android's client needs it there, if only as null.
+type originAnswer struct {
+	Origin     customerapi.TalkableOrigin `json:"origin"`
+	Offer      *referralapi.Offer         `json:"offer"`
+	ClaimLinks map[string]string          `json:"claim_links,omitempty"`
+}
+
+func (c Composition) createOrigin(ctx context.Context, in *createOriginInput) (*web.OK[originAnswer], error) {
+	switch in.Body.Type {
+	case customerevent.AffiliateMember, customerevent.Purchase, customerevent.Event:
+		return c.record(ctx, in.Body.Type, in.Body.Data)
+	}
+	return nil, fault.New(fault.Invalid, "invalid_type", "`type` must be within [\"AffiliateMember\", \"Purchase\", \"Event\"]").
+		At("/type", "must be AffiliateMember, Purchase or Event")
+}
+
+func (c Composition) createTyped(kind string) func(context.Context, *createTypedInput) (*web.OK[originAnswer], error) {
+	return func(ctx context.Context, in *createTypedInput) (*web.OK[originAnswer], error) {
+		return c.record(ctx, kind, in.Body.Data)
+	}
+}
+
+// record lets customer write the origin down, then asks referral for the offer. Each keeps its own answer under the request's
+// idempotency key, so a repetition puts the same two answers together again.
+func (c Composition) record(ctx context.Context, kind string, data originData) (*web.OK[originAnswer], error) {
+	req := web.From(ctx)
+	in, err := data.origin(kind, req)
+	if err != nil {
+		return nil, err
+	}
+	channels := data.SharingChannels.values()
+	if err := referralapi.CheckChannels(channels); err != nil { // before anything is written
+		return nil, err
+	}
+	recorded, err := c.Customers.Record(ctx, req.Site, in)
+	if err != nil {
+		return nil, err
+	}
+	req.MarkReplayed(recorded.Replayed)
+	offer, err := c.Referrals.Join(ctx, req.Site, referralapi.Join{OriginID: recorded.ID, Type: kind, Category: recorded.Category,
+		PersonID: recorded.PersonID, Visitors: in.Visitors, CampaignTags: in.CampaignTags, Channels: channels, Idempotency: req.Idempotency})
+	if err != nil {
+		return nil, err
+	}
+	answer := originAnswer{Origin: recorded.Talkable(req.Site), Offer: offer}
+	if offer != nil {
+		if recorded.Email != "" {
+			offer.Email = &recorded.Email
+		}
+		answer.ClaimLinks = offer.ClaimLinks // beside the offer and inside it: clients look in one place or the other
+	}
+	return web.Answer(answer), nil
+}
+
+// origin turns the wire's members into the module's call, finding fault only with what the module could not see.
+func (d originData) origin(kind string, req *web.Request) (customerapi.Origin, error) {
+	in := customerapi.Origin{
+		Type: kind,
+		Person: customerapi.Identity{Email: string(d.Email), Phone: string(d.PhoneNumber), CustomerID: string(d.CustomerID),
+			Username: string(d.Username), FirstName: string(d.FirstName), LastName: string(d.LastName), CustomProperties: d.PersonCustom.merge(d.Custom)},
+		Currency: string(d.CurrencyISOCode), CouponCodes: append(d.CouponCodes.values(), d.CouponCode.values()...),
+		CampaignTags: d.CampaignTags.values(), TrafficSource: string(d.TrafficSource),
+		Segments: [3]string{string(d.Segment1), string(d.Segment2), string(d.Segment3)},
+		UTM: customerapi.UTM{Source: string(d.UTMSource), Medium: string(d.UTMMedium), Campaign: string(d.UTMCampaign),
+			Term: string(d.UTMTerm), Content: string(d.UTMContent)},
+		UserAgent: "", ShippingAddress: string(d.ShippingAddress), ShippingZip: string(d.ShippingZip),
+		Verified: !req.Public, Idempotency: req.Idempotency,
+	}
+	for _, v := range []optional{d.UUID, d.AlternativeUUID} {
+		if v != "" {
+			in.Visitors = append(in.Visitors, strings.ToLower(string(v)))
+		}
+	}
+	if in.Currency == "" {
+		in.Currency = req.Site.Currency
+	}
+	in.Currency = strings.ToUpper(in.Currency)
+	invalid := fault.New(fault.Invalid, "invalid_request", "The request doesn't fit this operation.")
+	var err error
+	switch kind {
+	case customerevent.Purchase:
+		in.Number = string(d.OrderNumber)
+		if d.Subtotal == "" {
+			return in, invalid.At("/data/subtotal", "a purchase needs its subtotal")
+		}
+	case customerevent.Event:
+		in.Number, in.Category = string(d.EventNumber), string(d.EventCategory)
+	}
+	if d.Subtotal != "" && kind != customerevent.AffiliateMember {
+		if in.Subtotal, err = money.Parse(string(d.Subtotal), in.Currency); err != nil {
+			return in, invalid.At("/data/subtotal", err.Error())
+		}
+	}
+	if in.Items, err = items(d.Items, in.Currency); err != nil {
+		return in, err
+	}
+	switch d.IPAddress {
+	case "":
+	case "current":
+		in.IP, in.UserAgent = req.ClientIP, req.UserAgent
+	default:
+		if _, err := netip.ParseAddr(string(d.IPAddress)); err != nil {
+			return in, invalid.At("/data/ip_address", "not an IP address, nor \"current\"")
+		}
+		in.IP = string(d.IPAddress)
+	}
+	when, pointer := d.CreatedAt, "/data/created_at"
+	if when == "" {
+		when, pointer = d.OrderDate, "/data/order_date"
+	}
+	if when != "" {
+		if in.OccurredAt, err = moment(string(when), req.Site); err != nil {
+			return in, invalid.At(pointer, "not a date and time like 2026-11-22T10:00:00Z")
+		}
+	}
+	return in, nil
+}
+
+func items(lines []itemData, currency string) ([]customerapi.Item, error) {
+	var out []customerapi.Item
+	invalid := fault.New(fault.Invalid, "invalid_request", "The request doesn't fit this operation.")
+	for i, l := range lines {
+		at := "/data/items/" + itoa(i)
+		item := customerapi.Item{ProductID: string(l.ProductID), Quantity: 1, Title: string(l.Title), URL: string(l.URL), ImageURL: string(l.ImageURL)}
+		var err error
+		if l.Price != "" {
+			if item.Price, err = money.Parse(string(l.Price), currency); err != nil {
+				return nil, invalid.At(at+"/price", err.Error())
+			}
+		}
+		if l.Quantity != "" {
+			if item.Quantity, err = wholeNumber(string(l.Quantity)); err != nil {
+				return nil, invalid.At(at+"/quantity", "must be a whole number from 0 to 1000000")
+			}
+		}
+		out = append(out, item)
+	}
+	return out, nil
+}
+
+// moments are the forms of time that Talkable's clients send; those without a zone are the site's.
+var moments = []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999-0700", "2006-01-02 15:04:05 -0700", "2006-01-02 15:04:05 MST",
+	"2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02"}
+
+func moment(text string, s site.Site) (time.Time, error) {
+	var first error
+	for _, form := range moments {
+		t, err := time.ParseInLocation(form, text, s.Zone)
+		if err == nil {
+			return t.UTC().Truncate(time.Microsecond), nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return time.Time{}, first
+}

@@ -1,0 +1,113 @@
+package gateway
+
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/talkable/talkable/internal/timeline"
+	"github.com/talkable/talkable/internal/web"
+)
+
+type personInput struct {
+	Slug string `path:"person_slug" doc:"E-mail address, phone number, customer id or username" example:"ann@shop.example"`
+}
+
+// talkablePerson is a person in Talkable's shape.
+type talkablePerson struct {
+	ID               int64             `json:"id"`
+	Email            *string           `json:"email"`
+	FirstName        *string           `json:"first_name"`
+	LastName         *string           `json:"last_name"`
+	PhoneNumber      *string           `json:"phone_number"`
+	Username         *string           `json:"username"`
+	CustomerID       *string           `json:"customer_id"`
+	Gender           *string           `json:"gender"`
+	CustomProperties map[string]string `json:"custom_properties"`
+	PersonalClaimURL *string           `json:"personal_claim_url"`
+	SubChoice        bool              `json:"sub_choice"`
+	SubscribedAt     *string           `json:"subscribed_at"`
+	OptedInAt        *string           `json:"opted_in_at"`
+	PhoneOptedInAt   *string           `json:"phone_opted_in_at"`
+	UnsubscribedAt   *string           `json:"unsubscribed_at"`
+	EventsCount      int64             `json:"events_count"`
+	ReferralCounts   map[string]int64  `json:"referral_counts"`
+	RewardCounts     map[string]int64  `json:"reward_counts"`
+	ShareCounts      map[string]int64  `json:"share_counts"`
+	ReferredBy       *string           `json:"referred_by"`
+	LastInvitedBy    *string           `json:"last_invited_by"`
+}
+
+type personAnswer struct {
+	Person talkablePerson `json:"person"`
+}
+
+func (c Composition) getPerson(ctx context.Context, in *personInput) (*web.OK[personAnswer], error) {
+	req := web.From(ctx)
+	p, err := c.Customers.Person(ctx, req.Site.ID, in.Slug)
+	if err != nil {
+		return nil, err
+	}
+	counts, err := c.Referrals.Counts(ctx, req.Site.ID, p.ID)
+	if err != nil {
+		return nil, err
+	}
+	answer := talkablePerson{ID: p.ID, Email: orNull(p.Email), FirstName: orNull(p.FirstName), LastName: orNull(p.LastName),
+		PhoneNumber: orNull(p.Phone), Username: orNull(p.Username), CustomerID: orNull(p.CustomerID), CustomProperties: p.CustomProperties,
+		PersonalClaimURL: counts.PersonalClaimURL, UnsubscribedAt: web.TalkablePtr(p.UnsubscribedAt, req.Site.Zone), EventsCount: p.EventsCount,
+		ReferralCounts: counts.Referrals, RewardCounts: counts.Rewards, ShareCounts: counts.Shares}
+	if answer.CustomProperties == nil {
+		answer.CustomProperties = map[string]string{}
+	}
+	if counts.ReferredBy != 0 {
+		people, err := c.Customers.People(ctx, req.Site.ID, []int64{counts.ReferredBy})
+		if err != nil {
+			return nil, err
+		}
+		answer.ReferredBy = orNull(people[counts.ReferredBy].Email)
+	}
+	return web.Answer(personAnswer{answer}), nil
+}
+
+type timelineInput struct {
+	personInput
+	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"25"`
+	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
+}
+
+type timelineAnswer struct {
+	Entries    []timeline.Entry `json:"entries"`
+	NextCursor *string          `json:"next_cursor" doc:"null on the last page"`
+}
+
+// getTimeline asks every module for its newest entries before the cursor at once, and merges them.
+func (c Composition) getTimeline(ctx context.Context, in *timelineInput) (*web.OK[timelineAnswer], error) {
+	req := web.From(ctx)
+	p, err := c.Customers.Person(ctx, req.Site.ID, in.Slug)
+	if err != nil {
+		return nil, err
+	}
+	var before timeline.Place
+	list := "timeline of " + itoa(int(p.ID))
+	if _, err := c.Cursors.Decode(req.Site.ID, list, in.Cursor, &before); err != nil {
+		return nil, err
+	}
+	told := make([][]timeline.Entry, len(c.Tellers))
+	group, gctx := errgroup.WithContext(ctx)
+	for i, t := range c.Tellers {
+		group.Go(func() (err error) {
+			told[i], err = t.Timeline(gctx, req.Site.ID, p.ID, before, in.Limit+1)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	entries, more := timeline.Merge(in.Limit, told...)
+	answer := timelineAnswer{Entries: orEmpty(entries)}
+	if more {
+		next := c.Cursors.Encode(req.Site.ID, list, entries[len(entries)-1].Place())
+		answer.NextCursor = &next
+	}
+	return web.Answer(answer), nil
+}
