@@ -7,11 +7,13 @@ import "slices"
 
 // names are all there are; a test can loop over them. A hit of another name panics in a build that kills.
 var names = []string{
-	"bus.before_commit",          // the events are in the outbox, nothing is committed
-	"bus.after_commit",           // committed, and nobody was told that there is something to move
-	"bus.after_move",             // moved into the log, and no consumer was woken
-	"bus.consumer_before_commit", // effects and cursor are written, nothing is committed
-	"bus.consumer_after_commit",  // committed, and the consumer does not know it yet
+	"bus.before_commit",                 // the events are in the outbox, nothing is committed
+	"bus.after_commit",                  // committed, and nobody was told that there is something to move
+	"bus.after_move",                    // moved into the log, and no consumer was woken
+	"bus.consumer_before_commit",        // effects and cursor are written, nothing is committed
+	"bus.consumer_after_commit",         // committed, and the consumer does not know it yet
+	"notify.before_transmit",            // a message is marked as in transmission, and nothing of it has left
+	"notify.after_transmit_before_mark", // the mail server has answered, and nothing says so
 }
 
 // Names lists the failpoints.

@@ -1,0 +1,114 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/timeline"
+)
+
+// message is a message as the API shows it.
+type message struct {
+	ID              int64      `db:"id" json:"id"`
+	PersonID        int64      `db:"person_id" json:"person_id"`
+	Channel         string     `db:"channel" json:"channel" example:"email"`
+	Template        string     `db:"template" json:"template" example:"points_earned"`
+	TemplateVersion *int       `db:"template_version" json:"template_version" doc:"Of the words that were sent; null before the first attempt"`
+	DedupeKey       string     `db:"dedupe_key" json:"dedupe_key" doc:"The occasion; at most one message each" example:"points_earned:7"`
+	Status          string     `db:"status" json:"status" enum:"queued,sending,transmitting,sent,failed,uncertain"`
+	Reason          *string    `db:"reason" json:"reason" doc:"Why it isn't sent: no_contact, no_site, no_address, refused, gave_up, lost, unrenderable"`
+	Attempts        int        `db:"attempts" json:"attempts"`
+	Recipient       *string    `db:"recipient" json:"recipient"`
+	Subject         *string    `db:"subject" json:"subject"`
+	Text            *string    `db:"text" json:"text,omitempty" doc:"Only where one message is asked for, until it is dropped after 180 days"`
+	HTML            *string    `db:"html" json:"html,omitempty" doc:"Like text"`
+	MessageID       *string    `db:"message_id_header" json:"message_id_header" doc:"The mail's Message-ID, the same for every attempt"`
+	LastError       *string    `db:"last_error" json:"last_error"`
+	NextAt          *time.Time `db:"next_at" json:"next_attempt_at" doc:"Null unless it is queued"`
+	QueuedAt        time.Time  `db:"queued_at" json:"queued_at"`
+	SentAt          *time.Time `db:"sent_at" json:"sent_at" doc:"When the next server accepted it"`
+	FailedAt        *time.Time `db:"failed_at" json:"failed_at"`
+	BodyDroppedAt   *time.Time `db:"body_dropped_at" json:"body_dropped_at"`
+}
+
+// shown hides what doesn't apply to the message's state.
+func (m message) shown() message {
+	if m.Status != queued {
+		m.NextAt = nil
+	}
+	return m
+}
+
+// resend queues a message again that failed or whose outcome nobody knows: a person takes the risk that it comes twice.
+func (m *Module) resend(ctx context.Context, siteID, id int64, key idempotency.Key) (answer message, replayed bool, err error) {
+	err = m.Outbox.InTx(ctx, func(u *bus.Unit) error {
+		claimed, err := idempotency.TakeOne(ctx, u.Tx, "notify", u.Now, siteID, key)
+		if err != nil {
+			return err
+		}
+		if replayed = claimed.Replayed; replayed {
+			return json.Unmarshal(claimed.Answer, &answer)
+		}
+		if answer, err = lockMessage(ctx, u, siteID, id); err != nil {
+			return err
+		}
+		if !resendable(answer.Status) {
+			return fault.New(fault.Conflict, "message_not_resendable",
+				"Only a failed or an uncertain message can be sent again; this one is %s.", answer.Status)
+		}
+		if answer.BodyDroppedAt != nil {
+			return fault.New(fault.Conflict, "message_too_old", "The message is too old to be sent again.")
+		}
+		if answer, err = requeue(ctx, u, siteID, id, u.Now); err != nil {
+			return err
+		}
+		body, err := json.Marshal(answer)
+		if err != nil {
+			return fmt.Errorf("keep the answer: %w", err)
+		}
+		return idempotency.KeepOne(ctx, u.Tx, "notify", siteID, key, body)
+	})
+	if err != nil {
+		return message{}, false, err
+	}
+	if !replayed {
+		m.metrics.messages.WithLabelValues(answer.Template, queued).Inc()
+		select {
+		case m.kick <- struct{}{}:
+		default:
+		}
+	}
+	return answer.shown(), replayed, nil
+}
+
+// Timeline tells what happened to a person's messages, newest first.
+func (m *Module) Timeline(ctx context.Context, siteID, personID int64, before timeline.Place, limit int) ([]timeline.Entry, error) {
+	found, err := happenings(ctx, m.DB, siteID, personID, before, limit)
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]timeline.Entry, len(found))
+	for i, h := range found {
+		data := map[string]any{"template": h.Template, "channel": h.Channel}
+		summary := ""
+		switch h.Type {
+		case "message_queued":
+			summary = "An e-mail was queued: " + h.Template
+		case "message_sent":
+			summary = "An e-mail was sent: " + h.Template
+		default:
+			summary = "An e-mail failed: " + h.Template
+			if h.Status == uncertain {
+				summary = "Nobody knows whether an e-mail arrived: " + h.Template
+			}
+			data["status"], data["reason"] = h.Status, h.Reason.String
+		}
+		entries[i] = timeline.Entry{At: h.At.UTC(), Module: "notify", Type: h.Type, ID: h.ID, Summary: summary, Data: data}
+	}
+	return entries, nil
+}

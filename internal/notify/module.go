@@ -1,0 +1,68 @@
+// Package notify owns messages to people (schema "notify"): who is to be written to, the templates, and what became of each mail.
+//
+// It tells:  notify.message_sent.v1, notify.message_failed.v1
+// It hears:  gateway.site_changed.v1, customer.person_changed.v1 (its projections), loyalty.points_earned.v1 (the one occasion)
+//
+// A message goes out at most once for its occasion: the dedupe key is unique, and a message whose transmission began and whose
+// outcome nobody knows is marked uncertain and waits for a person's decision.
+package notify
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/clock"
+	"github.com/talkable/talkable/internal/web"
+)
+
+// Deps are what the module needs.
+type Deps struct {
+	DB      *sqlx.DB
+	Outbox  *bus.Outbox
+	Log     zerolog.Logger
+	Reg     prometheus.Registerer
+	Now     clock.Clock
+	Cursors *web.Cursors
+	SMTP    string // see ParseSMTP
+	From    string // sender of sites that name none, unless the SMTP URL has one
+}
+
+// Module is the notify module.
+type Module struct {
+	Deps
+	metrics metrics
+	kick    chan struct{}
+}
+
+// New makes the module. A wrong SMTP URL is told by Run; ParseSMTP tells it before.
+func New(d Deps) *Module {
+	return &Module{Deps: d, metrics: newMetrics(d.Reg), kick: make(chan struct{}, workers)}
+}
+
+// Run sends what is due and tidies up until ctx ends; then it finishes the messages in transmission and gives back the others.
+func (m *Module) Run(ctx context.Context) error {
+	server, err := ParseSMTP(m.SMTP)
+	if err != nil {
+		return err
+	}
+	sender := server.From
+	if sender == "" {
+		sender = m.From
+	}
+	if sender == "" {
+		return errors.New("notify: no sender's address is configured")
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for range workers {
+		w := &worker{Module: m, server: server, sender: sender}
+		g.Go(func() error { return w.run(ctx) })
+	}
+	g.Go(func() error { return m.tend(ctx) })
+	return g.Wait()
+}

@@ -1,0 +1,214 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+)
+
+// order is a message that is wanted.
+type order struct {
+	siteID, personID int64
+	dedupeKey, data  string
+}
+
+// insertOrders queues messages of one template; those whose occasion has one already are left out. It returns how many are new.
+func insertOrders(ctx context.Context, tx sqlx.ExtContext, template string, now time.Time, orders []order) (int64, error) {
+	n := len(orders)
+	sites, persons, keys, data := make([]int64, n), make([]int64, n), make([]string, n), make([]string, n)
+	for i, o := range orders {
+		sites[i], persons[i], keys[i], data[i] = o.siteID, o.personID, o.dedupeKey, o.data
+	}
+	done, err := tx.ExecContext(ctx, `
+		insert into notify.message (site_id, person_id, channel, template, dedupe_key, data, status, since, next_at, queued_at)
+		select s, p, 'email', $5, k, d::jsonb, 'queued', $6, $6, $6
+		from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) as u (s, p, k, d)
+		order by s, k
+		on conflict on constraint message_dedupe_key do nothing`,
+		pq.Array(sites), pq.Array(persons), pq.Array(keys), pq.Array(data), template, now)
+	if err != nil {
+		return 0, fmt.Errorf("queue messages: %w", err)
+	}
+	return done.RowsAffected()
+}
+
+// lockDue locks up to n messages whose time has come, with what their rendering needs. Other workers pass them by.
+func lockDue(ctx context.Context, tx sqlx.ExtContext, now time.Time, n int) ([]job, error) {
+	var jobs []job
+	err := sqlx.SelectContext(ctx, tx, &jobs, `
+		select m.site_id, m.id, m.person_id, m.channel, m.template, m.data, m.attempts, m.claim, m.since, m.queued_at,
+			coalesce(m.message_id_header, '') as message_id_header,
+			c.person_id is not null as contact_known, coalesce(c.email, '') as email,
+			coalesce(c.first_name, '') as first_name, coalesce(c.last_name, '') as last_name,
+			s.site_id is not null as site_known, coalesce(s.name, '') as site_name, coalesce(s.url, '') as site_url,
+			coalesce(s.email_from, '') as site_from
+		from notify.message m
+		left join notify.contact c on c.site_id = m.site_id and c.person_id = m.person_id
+		left join notify.site s on s.site_id = m.site_id
+		where m.status = 'queued' and m.next_at <= $1
+		order by m.next_at
+		limit $2
+		for update of m skip locked`, now, n)
+	if err != nil {
+		return nil, fmt.Errorf("lock due messages: %w", err)
+	}
+	return jobs, nil
+}
+
+// takeJobs marks locked messages as claimed.
+func takeJobs(ctx context.Context, tx sqlx.ExtContext, jobs []job, lease time.Time) error {
+	sites, ids := places(jobs)
+	_, err := tx.ExecContext(ctx, `
+		update notify.message m
+		set status = 'sending', attempts = attempts + 1, claim = claim + 1, lease_until = $3, reason = null
+		from unnest($1::bigint[], $2::bigint[]) as u (s, i)
+		where m.site_id = u.s and m.id = u.i`, pq.Array(sites), pq.Array(ids), lease)
+	if err != nil {
+		return fmt.Errorf("claim messages: %w", err)
+	}
+	return nil
+}
+
+// settleJobs gives locked messages that can't be sent now their fate.
+func settleJobs(ctx context.Context, tx sqlx.ExtContext, jobs []job, fates []fate, now time.Time) error {
+	if len(jobs) == 0 {
+		return nil
+	}
+	sites, ids := places(jobs)
+	states, reasons, nexts := make([]string, len(jobs)), make([]string, len(jobs)), make([]string, len(jobs))
+	for i, f := range fates {
+		next := f.next
+		if next.IsZero() {
+			next = now
+		}
+		states[i], reasons[i], nexts[i] = f.status, f.reason, next.Format(time.RFC3339Nano)
+	}
+	_, err := tx.ExecContext(ctx, `
+		update notify.message m
+		set status = f, reason = r, next_at = n::timestamptz, failed_at = case when f = 'failed' then $6::timestamptz end
+		from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[]) as u (s, i, f, r, n)
+		where m.site_id = u.s and m.id = u.i`,
+		pq.Array(sites), pq.Array(ids), pq.Array(states), pq.Array(reasons), pq.Array(nexts), now)
+	if err != nil {
+		return fmt.Errorf("settle messages: %w", err)
+	}
+	return nil
+}
+
+// startTransmission notes that the next thing to happen is the transmission of l, and keeps the words. False: the lease has
+// ended and somebody else has the message.
+func startTransmission(ctx context.Context, tx sqlx.ExtContext, j job, l letter, lease time.Time) (bool, error) {
+	return one(tx.ExecContext(ctx, `
+		update notify.message
+		set status = 'transmitting', lease_until = $4, recipient = $5, subject = $6, text = $7, html = $8,
+			message_id_header = $9, template_version = $10
+		where site_id = $1 and id = $2 and claim = $3 and status = 'sending'`,
+		j.SiteID, j.ID, j.Claim, lease, l.to, l.subject, l.text, l.html, l.messageID, l.version))
+}
+
+// finishAttempt notes what became of a claimed message. A worker that comes late may still turn an uncertain outcome into the
+// one it saw. False: the message has gone on without this worker.
+func finishAttempt(ctx context.Context, tx sqlx.ExtContext, j job, f fate, detail string, now time.Time) (bool, error) {
+	next := f.next
+	if next.IsZero() {
+		next = now
+	}
+	return one(tx.ExecContext(ctx, `
+		update notify.message
+		set status = $4, reason = nullif($5, ''), last_error = nullif($6, ''), next_at = $7, lease_until = null,
+			sent_at = case when $4 = 'sent' then $8::timestamptz end,
+			failed_at = case when $4 in ('failed', 'uncertain') then $8::timestamptz end
+		where site_id = $1 and id = $2 and claim = $3 and status in ('sending', 'transmitting', 'uncertain')`,
+		j.SiteID, j.ID, j.Claim, f.status, f.reason, detail, next, now))
+}
+
+// giveBack returns claimed messages that were not tried.
+func giveBack(ctx context.Context, tx sqlx.ExtContext, jobs []job, now time.Time) error {
+	sites, ids := places(jobs)
+	claims := make([]int64, len(jobs))
+	for i, j := range jobs {
+		claims[i] = int64(j.Claim)
+	}
+	_, err := tx.ExecContext(ctx, `
+		update notify.message m set status = 'queued', attempts = attempts - 1, lease_until = null, next_at = $4
+		from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as u (s, i, c)
+		where m.site_id = u.s and m.id = u.i and m.claim = u.c and m.status = 'sending'`,
+		pq.Array(sites), pq.Array(ids), pq.Array(claims), now)
+	if err != nil {
+		return fmt.Errorf("give messages back: %w", err)
+	}
+	return nil
+}
+
+// endLeases returns messages whose worker died before transmission, and marks those whose worker died within it.
+func endLeases(ctx context.Context, tx sqlx.ExtContext, now time.Time) (returned int, doubtful []job, err error) {
+	var ended []struct {
+		job
+		Status string `db:"status"`
+	}
+	err = sqlx.SelectContext(ctx, tx, &ended, `
+		update notify.message m
+		set status = case m.status when 'sending' then 'queued' else 'uncertain' end,
+			reason = case m.status when 'sending' then m.reason else 'lost' end,
+			failed_at = case m.status when 'sending' then m.failed_at else $1 end,
+			last_error = case m.status when 'sending' then 'the worker ended before it was sent'
+				else 'the worker ended while it was being sent' end,
+			lease_until = null, next_at = $1
+		where (m.site_id, m.id) in (
+			select site_id, id from notify.message where lease_until < $1 order by lease_until limit 100 for update skip locked)
+		returning m.site_id, m.id, m.person_id, m.channel, m.template, m.status`, now)
+	if err != nil {
+		return 0, nil, fmt.Errorf("end leases: %w", err)
+	}
+	for _, e := range ended {
+		if e.Status == uncertain {
+			doubtful = append(doubtful, e.job)
+		} else {
+			returned++
+		}
+	}
+	return returned, doubtful, nil
+}
+
+// dropBodies forgets the words of up to n old messages that have ended.
+func dropBodies(ctx context.Context, db sqlx.ExtContext, before, now time.Time, n int) (int64, error) {
+	done, err := db.ExecContext(ctx, `
+		update notify.message set subject = null, text = null, html = null, body_dropped_at = $2
+		where (site_id, id) in (
+			select site_id, id from notify.message
+			where body_dropped_at is null and queued_at < $1 and status in ('sent', 'failed', 'uncertain')
+			order by queued_at limit $3 for update skip locked)`, before, now, n)
+	if err != nil {
+		return 0, fmt.Errorf("drop bodies: %w", err)
+	}
+	return done.RowsAffected()
+}
+
+// backlog counts the messages that are not at their end, up to 100,000 of each state.
+func backlog(ctx context.Context, db sqlx.QueryerContext) (waiting, underway int, err error) {
+	err = db.QueryRowxContext(ctx, `
+		select (select count(*) from (select from notify.message where status = 'queued' limit 100000) q),
+			(select count(*) from (select from notify.message where lease_until is not null limit 100000) l)`).Scan(&waiting, &underway)
+	if err != nil {
+		return 0, 0, fmt.Errorf("count the backlog: %w", err)
+	}
+	return waiting, underway, nil
+}
+
+func places(jobs []job) (sites, ids []int64) {
+	for _, j := range jobs {
+		sites, ids = append(sites, j.SiteID), append(ids, j.ID)
+	}
+	return sites, ids
+}
+
+func one(done interface{ RowsAffected() (int64, error) }, err error) (bool, error) {
+	if err != nil {
+		return false, fmt.Errorf("change a message: %w", err)
+	}
+	n, err := done.RowsAffected()
+	return n == 1, err
+}
