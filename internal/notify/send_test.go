@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"mime"
 	stdmail "net/mail"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -57,11 +56,6 @@ func TestSend(t *testing.T) {
 		}
 		if got := b.told(); len(got) != 1 || got[0] != "notify.message_sent.v1 message:1" {
 			t.Errorf("told: %q", got)
-		}
-		if out := os.Getenv("MAIL_OUT"); out != "" { // to look at it
-			if err := os.WriteFile(out, mails[0].Data, 0o600); err != nil {
-				t.Error(err)
-			}
 		}
 	})
 
