@@ -116,12 +116,8 @@ func (l letter) msg() (*mail.Msg, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := m.FromFormat(l.fromName, l.from); err != nil {
-		return nil, fmt.Errorf("sender: %w", err)
-	}
-	if err := m.AddToFormat(l.toName, to); err != nil {
-		return nil, fmt.Errorf("recipient: %w", err)
-	}
+	m.FromMailAddress(&stdmail.Address{Name: l.fromName, Address: l.from}) // quoted and encoded by net/mail, whatever the name holds
+	m.AddToMailAddress(&stdmail.Address{Name: l.toName, Address: to})
 	m.Subject(l.subject)
 	m.SetMessageIDWithValue(l.messageID)
 	m.SetGenHeader("Auto-Submitted", "auto-generated")
