@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/talkable/talkable/internal/analytics"
+	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/clock"
+	"github.com/talkable/talkable/internal/customer"
+	"github.com/talkable/talkable/internal/gateway"
+	"github.com/talkable/talkable/internal/loyalty"
+	"github.com/talkable/talkable/internal/mailsink"
+	"github.com/talkable/talkable/internal/notify"
+	"github.com/talkable/talkable/internal/referral"
+	"github.com/talkable/talkable/internal/web"
+	"github.com/talkable/talkable/migrations"
+)
+
+// module is what the platform does with each of them.
+type module interface {
+	Consumer() *bus.Consumer // nil: hears nothing
+	Run(ctx context.Context) error
+}
+
+// platform is all modules, wired. This file is the only one that knows every module.
+type platform struct {
+	dbs       *databases
+	tables    map[string]*bus.Table
+	modules   []module
+	consumers []*bus.Consumer
+	gateway   *gateway.Gateway
+	customer  *customer.Module
+	compose   gateway.Composition
+	register  []func(huma.API)
+	visit     http.Handler
+	registry  *prometheus.Registry
+	sink      *mailsink.Server // nil where mail really leaves
+	log       zerolog.Logger
+}
+
+// build wires the modules. It starts nothing but the mail sink's listener.
+func build(ctx context.Context, c *config, d *databases, now clock.Clock, log zerolog.Logger) (*platform, error) {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	p := &platform{dbs: d, tables: map[string]*bus.Table{}, registry: reg, log: log}
+	outboxes := map[string]*bus.Outbox{}
+	logs := map[string]zerolog.Logger{}
+	for _, m := range migrations.Modules {
+		logs[m] = log.With().Str("event.module", m).Logger()
+		reg.MustRegister(collectors.NewDBStatsCollector(d.pools[m].DB, m))
+		table := bus.NewTable(m, d.pools[m], reg, logs[m])
+		table.Retain(bus.Retention{Keep: c.retention, Floor: func(ctx context.Context) (int64, error) { return p.floor(ctx, m) }})
+		p.tables[m] = table
+		outboxes[m] = bus.NewOutbox(m, d.pools[m], now, table.Kick)
+	}
+	smtp, err := p.smtp(c)
+	if err != nil {
+		return nil, err
+	}
+
+	edge := gateway.New(gateway.Deps{DB: d.pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg, Gatherer: reg, Now: now,
+		TrustedProxies: c.proxies, RatePerMinute: c.RateLimit, PublicURL: c.PublicURL, Version: version})
+	secret, err := edge.CursorSecret(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cursors := web.NewCursors(secret)
+	customers := customer.New(customer.Deps{DB: d.pools["customer"], Outbox: outboxes["customer"], Log: logs["customer"], Reg: reg, Now: now, Cursors: cursors})
+	referrals := referral.New(referral.Deps{DB: d.pools["referral"], Outbox: outboxes["referral"], Log: logs["referral"], Reg: reg, Now: now,
+		Cursors: cursors, PublicURL: c.PublicURL})
+	points := loyalty.New(loyalty.Deps{DB: d.pools["loyalty"], Outbox: outboxes["loyalty"], Log: logs["loyalty"], Reg: reg, Now: now, Cursors: cursors})
+	counts := analytics.New(analytics.Deps{DB: d.pools["analytics"], Outbox: outboxes["analytics"], Log: logs["analytics"], Reg: reg, Now: now, Cursors: cursors})
+	messages := notify.New(notify.Deps{DB: d.pools["notify"], Outbox: outboxes["notify"], Log: logs["notify"], Reg: reg, Now: now, Cursors: cursors,
+		SMTP: smtp, From: c.EmailFrom})
+
+	p.gateway, p.customer = edge, customers
+	p.compose = gateway.Composition{Customers: customers, Referrals: referrals, Members: points, Cursors: cursors,
+		Tellers: []gateway.Teller{customers, referrals, points, messages}}
+	p.register = []func(huma.API){p.compose.Routes, edge.Routes, customers.Routes, referrals.Routes, points.Routes, counts.Routes, messages.Routes}
+	p.visit = referrals.Visit()
+	p.modules = []module{edge, customers, referrals, points, counts, messages}
+	for _, m := range p.modules {
+		if consumer := m.Consumer(); consumer != nil {
+			p.consumers = append(p.consumers, consumer)
+		}
+	}
+	return p, nil
+}
+
+// smtp is where mail goes: the configured server, or a sink of our own that writes it into the data directory.
+func (p *platform) smtp(c *config) (string, error) {
+	if c.SMTPURL != "" {
+		return c.SMTPURL, nil
+	}
+	sink, err := mailsink.Start(mailsink.Config{Dir: filepath.Join(c.DataDir, "mail"), Log: p.log})
+	if err != nil {
+		return "", fmt.Errorf("mail sink: %w", err)
+	}
+	p.sink = sink
+	return sink.URL(), nil
+}
+
+// handler is the public side.
+func (p *platform) handler() http.Handler {
+	return p.gateway.Handler(func(api huma.API) {
+		for _, register := range p.register {
+			register(api)
+		}
+	}, func(r chi.Router) { r.Handle("/x/{code}", p.visit) })
+}
+
+// run moves events and timers until ctx ends. A part that stops by itself is a reason to look, so it ends the others too.
+func (p *platform) run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, m := range migrations.Modules {
+		group.Go(func() error { return part(ctx, "log of "+m, p.tables[m].Run) })
+	}
+	for _, c := range p.consumers {
+		for _, source := range c.Sources() {
+			group.Go(func() error {
+				return part(ctx, "consumer of "+source, func(ctx context.Context) error { return c.Run(ctx, source, p.tables[source]) })
+			})
+		}
+	}
+	for _, m := range p.modules {
+		group.Go(func() error { return part(ctx, fmt.Sprintf("%T", m), m.Run) })
+	}
+	return group.Wait()
+}
+
+func part(ctx context.Context, name string, run func(context.Context) error) error {
+	err := run(ctx)
+	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return fmt.Errorf("%s stopped: %w", name, err)
+}
+
+// floor is how far everybody has heard a module's log.
+func (p *platform) floor(ctx context.Context, source string) (int64, error) {
+	head, err := p.tables[source].Head(ctx)
+	if err != nil {
+		return 0, err
+	}
+	least := head.Seq
+	for _, c := range p.consumers {
+		if !slices.Contains(c.Sources(), source) {
+			continue
+		}
+		seq, err := c.Cursor(ctx, source)
+		if err != nil {
+			return 0, err
+		}
+		least = min(least, seq)
+	}
+	return least, nil
+}
+
+// behind counts the events that somebody has still to hear, and what waits in outboxes. Zero means settled.
+func (p *platform) behind(ctx context.Context) (int64, error) {
+	var n int64
+	for _, m := range migrations.Modules {
+		waiting, err := p.tables[m].Waiting(ctx)
+		if err != nil {
+			return 0, err
+		}
+		head, err := p.tables[m].Head(ctx)
+		if err != nil {
+			return 0, err
+		}
+		heard, err := p.floor(ctx, m)
+		if err != nil {
+			return 0, err
+		}
+		n += waiting + head.Seq - heard
+	}
+	return n, nil
+}
+
+// settle waits until every event that was told has been heard, telling progress how many are left.
+func (p *platform) settle(ctx context.Context, progress func(left int64)) error {
+	for quiet := 0; quiet < 2; { // twice in a row: a consumer may have told something in between
+		left, err := p.behind(ctx)
+		if err != nil {
+			return err
+		}
+		if quiet++; left > 0 {
+			quiet = 0
+		}
+		progress(left)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	return nil
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/talkable/talkable/internal/clock"
+)
+
+const drain = 20 * time.Second // how long requests under way may take after SIGTERM
+
+func serveCommand(c *config) *cobra.Command {
+	var demo bool
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the platform",
+		Long: `Runs all modules behind one HTTP API until SIGTERM or Ctrl-C, then finishes the requests under way and stops.
+
+On the embedded database the schemas are brought up to date first. On a database of yours serve refuses to start while they are behind:
+run "talkable migrate". Replicas on one database share the work.`,
+		Example: "  talkable serve --demo\n  TALKABLE_DATABASE_URL=postgres://talkable@db/talkable talkable serve",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			log, err := newLog(c, cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			return serve(cmd.Context(), c, clock.System, log, cmd.OutOrStdout(), demo)
+		},
+	}
+	cmd.Flags().BoolVar(&demo, "demo", false, "make the site \"demo\" with a campaign and a loyalty programme, and say what to try")
+	return cmd
+}
+
+// serve is the life of the platform: database, listeners, work, drain. It returns nil after a stop that was asked for.
+func serve(ctx context.Context, c *config, now clock.Clock, log zerolog.Logger, stdout io.Writer, demo bool) (err error) {
+	public, err := net.Listen("tcp", c.Listen) // first, so that a taken port fails at once
+	if err != nil {
+		return fmt.Errorf("%w (TALKABLE_LISTEN or --listen chooses another address)", err)
+	}
+	defer public.Close()
+	internal, err := net.Listen("tcp", c.InternalListen)
+	if err != nil {
+		return fmt.Errorf("%w (TALKABLE_INTERNAL_LISTEN or --internal-listen chooses another address)", err)
+	}
+	defer internal.Close()
+
+	dbs, err := connect(ctx, c, log, false)
+	if err != nil {
+		return err
+	}
+	life := context.WithoutCancel(ctx) // what is under way outlives the signal
+	defer func() { err = errors.Join(err, dbs.close(life)) }()
+	p, err := build(ctx, c, dbs, now, log)
+	if err != nil {
+		return err
+	}
+	if p.sink != nil {
+		defer p.sink.Close()
+	}
+
+	work, stopWork := context.WithCancel(life)
+	defer stopWork()
+	group, gctx := errgroup.WithContext(ctx)
+	group.Go(func() error { // a part that stops by itself stops the rest; else the work goes on until the requests are drained
+		err := p.run(work)
+		if err == nil && work.Err() == nil {
+			err = errors.New("the work stopped by itself")
+		}
+		return err
+	})
+	group.Go(func() error { return dbs.watch(work, c, log) })
+	group.Go(func() error {
+		defer stopWork()
+		return p.gateway.Serve(gctx, public, p.handler(), drain)
+	})
+	group.Go(func() error { return p.gateway.Serve(work, internal, p.gateway.Internal(dbs.ping), time.Second) })
+	group.Go(func() error {
+		log.Info().Str("listen", public.Addr().String()).Str("internal", internal.Addr().String()).Str("public_url", c.PublicURL).Msg("serving")
+		if !demo {
+			return nil
+		}
+		return seedDemo(gctx, c, p, "http://"+public.Addr().String(), stdout)
+	})
+	if err := group.Wait(); err != nil && !(errors.Is(err, context.Canceled) && ctx.Err() != nil) {
+		return err
+	}
+	log.Info().Msg("stopped")
+	return nil
+}
+
+// watch starts the embedded database again when it ends by itself. Nothing is lost by that: what was answered is committed.
+func (d *databases) watch(ctx context.Context, c *config, log zerolog.Logger) error {
+	for pause := time.Second; d.server != nil; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-d.server.Done():
+		}
+		log.Error().Err(d.server.Err()).Msg("the embedded database ended; starting it again")
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+		server, err := startEmbedded(ctx, c, log, false)
+		if err != nil {
+			log.Error().Err(err).Msg("the embedded database doesn't start")
+			pause = min(2*pause, 30*time.Second)
+			continue
+		}
+		d.server, pause = server, time.Second
+	}
+	return nil
+}
