@@ -1,0 +1,135 @@
+package gateway
+
+import (
+	"encoding/base64"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+
+	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/web"
+)
+
+const longestKey = 512 // of the whole header: longer ones aren't looked at
+
+var (
+	errOtherSite   = fault.New(fault.Invalid, "site_not_found", "No site found by ``site_slug``.").At("site_slug", "not the site of this key")
+	errNotPublic   = fault.New(fault.Forbidden, "secret_key_needed", "This operation needs a secret key.")
+	errTooManyKeys = fault.New(fault.TooMany, "rate_limited", "Too many requests; please wait.")
+)
+
+// letIn finds who asks, holds them to their rate, reads the body and checks that it speaks of their own site. What it puts into
+// the context is all that operations know of the request.
+func (g *Gateway) letIn(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		req := web.From(r.Context())
+		b := &body{w: bare(w), r: r, limit: g.edge.Body}
+		c, err := g.identify(w, r, b)
+		if err != nil {
+			if fault.Is(err, fault.Unauthenticated) {
+				w.Header().Set("WWW-Authenticate", `Bearer realm="talkable"`)
+			}
+			web.Fail(w, r, err)
+			return
+		}
+		req.Site, req.KeyID, req.Public = c.site, c.keyID, c.public
+		if !g.withinRate(w, r, c) {
+			return
+		}
+		doc, err := b.read()
+		if err == nil {
+			err = ownSite(r, doc, c.site.Slug)
+		}
+		if err == nil {
+			req.Idempotency, err = idempotencyKey(r, doc.raw)
+		}
+		if err != nil {
+			web.Fail(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// identify finds whom the request's key stands for. A key that cannot be one of ours is refused without asking the database;
+// an address that keeps sending wrong ones is put off.
+func (g *Gateway) identify(w http.ResponseWriter, r *http.Request, b *body) (caller, error) {
+	plain := credential(r, b)
+	if !wellFormed(plain) {
+		return caller{}, errUnknownKey
+	}
+	hash := hashOf(plain)
+	if c, err, ok := g.keys.cached(hash); ok {
+		return c, err
+	}
+	from := addressKey(r)
+	if _, rate, err := g.strangers.Status(from); err == nil && int(rate) >= g.edge.PublicRate {
+		return caller{}, tooMany(w)
+	}
+	c, err := g.keys.find(r.Context(), hash)
+	if fault.Is(err, fault.Unauthenticated) {
+		g.strangers.OnLimit(w, r, from) // counts it
+	}
+	return c, err
+}
+
+// credential is the key that the request carries: a Bearer token, the user of HTTP Basic with a blank password, or, as the
+// oldest clients send it, api_key in the query or in the body. Anything doubtful is no key.
+func credential(r *http.Request, b *body) string {
+	if headers, sent := r.Header["Authorization"]; sent {
+		if len(headers) != 1 || len(headers[0]) > longestKey {
+			return ""
+		}
+		scheme, rest, _ := strings.Cut(headers[0], " ")
+		if strings.EqualFold(scheme, "Bearer") {
+			return rest
+		}
+		if strings.EqualFold(scheme, "Basic") {
+			pair, err := base64.StdEncoding.DecodeString(rest)
+			if user, password, colon := strings.Cut(string(pair), ":"); err == nil && colon && password == "" {
+				return user
+			}
+		}
+		return ""
+	}
+	if keys, sent := r.URL.Query()["api_key"]; sent {
+		if len(keys) != 1 {
+			return ""
+		}
+		return keys[0]
+	}
+	doc, err := b.read()
+	if err != nil {
+		return ""
+	}
+	return doc.apiKey
+}
+
+// ownSite looks for the site's slug in the body's top level, then in the query, for every verb, as Talkable's clients put it in
+// either. Whether another site exists makes no difference.
+func ownSite(r *http.Request, doc document, slug string) error {
+	if doc.site != nil {
+		if *doc.site != slug {
+			return errOtherSite
+		}
+		return nil
+	}
+	for _, named := range r.URL.Query()["site_slug"] {
+		if named != slug {
+			return errOtherSite
+		}
+	}
+	return nil
+}
+
+// onlyPublic keeps public keys to the operations that say they are for them.
+func onlyPublic(ctx huma.Context, next func(huma.Context)) {
+	if web.From(ctx.Context()).Public && ctx.Operation().Metadata["public"] != true {
+		r, w := humachi.Unwrap(ctx)
+		web.Fail(w, r, errNotPublic)
+		return
+	}
+	next(ctx)
+}

@@ -1,0 +1,103 @@
+// Package gateway is the edge: it owns the sites and their API keys (schema "gateway"), lets requests in, checks them, and hands
+// them to the modules' operations.
+//
+// It tells:  gateway.site_changed.v1
+// It hears:  nothing
+//
+// A request passes, in this order: request id, client address, access log, metrics, recovery, headers, path and query, the bound
+// on requests in flight, the deadline, the route; then, under /api/v2, the key, the rate limit, the body, the site and the
+// idempotency key. What passed has a web.Request in its context, and nothing behind the edge looks at a header again.
+package gateway
+
+import (
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-chi/httprate"
+	"github.com/jmoiron/sqlx"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/clock"
+)
+
+// Deps is what the gateway stands on.
+type Deps struct {
+	DB       *sqlx.DB    // pool whose role sees schema gateway only
+	Outbox   *bus.Outbox // the door for transactions that tell
+	Log      zerolog.Logger
+	Reg      prometheus.Registerer
+	Gatherer prometheus.Gatherer // what /metrics shows
+	Now      clock.Clock
+	Edge     Edge
+}
+
+// Edge holds the settings of the edge. Zero values stand for the defaults.
+type Edge struct {
+	Version        string         // of the program, for the API description
+	PublicURL      string         // where clients reach this server; the API description names it
+	TrustedProxies []netip.Prefix // peers whose X-Forwarded-For is believed; by default nobody's is
+	SecretRate     int            // requests a minute of one secret key in one process; 6000
+	PublicRate     int            // requests a minute of one public key from one address; also wrong keys from one address; 600
+	PlainRate      int            // requests a minute from one address to short links and pages; 6000
+	InFlight       int            // requests at once; 512
+	Body           int64          // bytes of a body; 1 MiB
+	Deadline       time.Duration  // of a request's work; 30 s
+	HeaderTimeout  time.Duration  // for a request's head to arrive; 10 s
+	ReadTimeout    time.Duration  // for all of a request to arrive; 30 s
+	IdleTimeout    time.Duration  // of a connection between two requests; 2 min
+	Linger         time.Duration  // between "not ready" and the listener's closing, for balancers to notice; none
+}
+
+func (e *Edge) defaults() {
+	either(&e.Version, "0")
+	either(&e.PublicURL, "/")
+	either(&e.SecretRate, 6000)
+	either(&e.PublicRate, 600)
+	either(&e.PlainRate, 6000)
+	either(&e.InFlight, 512)
+	either(&e.Body, 1<<20)
+	either(&e.Deadline, 30*time.Second)
+	either(&e.HeaderTimeout, 10*time.Second)
+	either(&e.ReadTimeout, 30*time.Second)
+	either(&e.IdleTimeout, 2*time.Minute)
+}
+
+func either[T comparable](v *T, byDefault T) {
+	var zero T
+	if *v == zero {
+		*v = byDefault
+	}
+}
+
+// Gateway is the module.
+type Gateway struct {
+	db       *sqlx.DB
+	outbox   *bus.Outbox
+	log      zerolog.Logger
+	gatherer prometheus.Gatherer
+	edge     Edge
+	keys     *keyring
+	metrics  *metrics
+	flights  chan struct{}
+	draining atomic.Bool
+
+	secretRate, publicRate, plainRate, strangers *httprate.RateLimiter
+}
+
+// New makes the gateway; it does nothing yet.
+func New(d Deps) *Gateway {
+	d.Edge.defaults()
+	return &Gateway{
+		db: d.DB, outbox: d.Outbox, log: d.Log, gatherer: d.Gatherer, edge: d.Edge,
+		keys:       newKeyring(d.DB, clock.System),
+		metrics:    newMetrics(d.Reg),
+		flights:    make(chan struct{}, d.Edge.InFlight),
+		secretRate: newRate(d.Edge.SecretRate, true),
+		publicRate: newRate(d.Edge.PublicRate, true),
+		plainRate:  newRate(d.Edge.PlainRate, true),
+		strangers:  newRate(d.Edge.PublicRate, false),
+	}
+}
