@@ -9,12 +9,12 @@ import (
 // Log is the seam between a producer and those who hear it: any transport. Records keep the numbers that the producer gave
 // them, so a consumer sees by the numbers alone what came twice and what is lost.
 type Log interface {
-	// From returns the records after seq in order, at most n; none when there are none yet.
+	// From returns the records after seq in order, n of them; fewer when there are no more yet.
 	From(ctx context.Context, seq int64, n int) ([]Record, error)
 	// Head is the end of the log. Whatever it counts, a From that is called afterwards returns.
 	Head(ctx context.Context) (Head, error)
-	// Wake returns a channel that is closed once there may be more than at the time of this call. Ask for it before reading,
-	// wait for it after having read all. It may be closed for nothing, and it needs no giving back.
+	// Wake returns a channel that is closed once there may be more than at the time of this call: ask for it, read, and wait
+	// for it when the read came to the end. It may be closed for nothing, and it needs no giving back.
 	Wake() <-chan struct{}
 }
 

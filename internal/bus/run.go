@@ -27,10 +27,11 @@ type hearing struct {
 	source string
 	from   Log
 	log    zerolog.Logger
-	known  bool  // whether saved is what the database holds
-	saved  Head  // the cursor
-	at     int64 // read up to here; events in between are not for this consumer
-	missed int   // looks at a log that counts more than it returns
+	known  bool             // whether saved is what the database holds
+	saved  Head             // the cursor
+	at     int64            // read up to here; events in between are not for this consumer
+	missed int              // looks at a log that counts more than it returns
+	due    <-chan time.Time // when at has to be saved; nil while it is saved
 	look   *time.Ticker
 }
 
@@ -83,6 +84,7 @@ func (h *hearing) step(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	full := len(records) >= batch
 	if records, err = h.follow(records); err != nil {
 		return err
 	}
@@ -95,10 +97,16 @@ func (h *hearing) step(ctx context.Context) error {
 	}
 	select {
 	case <-h.look.C: // under load, too, the lag is measured and the epoch looked at
-		_, err = h.behind(ctx)
+		if _, err := h.behind(ctx); err != nil {
+			return err
+		}
 	default:
 	}
-	return err
+	if full || h.at < records[len(records)-1].Seq { // a batch that fails is taken in parts
+		return nil
+	}
+	h.m.lag.WithLabelValues(h.name, h.source).Set(0)
+	return h.wait(ctx, wake)
 }
 
 // load reads the cursor and checks that the log is the one it belongs to.
@@ -119,7 +127,7 @@ func (h *hearing) load(ctx context.Context) error {
 		return err
 	}
 	h.m.parked.WithLabelValues(h.name, h.source).Set(float64(p.parked))
-	h.saved, h.at, h.missed = p.Head, p.Seq, 0
+	h.saved, h.at, h.missed, h.due = p.Head, p.Seq, 0, nil
 	if _, err := h.behind(ctx); err != nil {
 		return err
 	}
@@ -161,7 +169,7 @@ func (h *hearing) follow(records []Record) ([]Record, error) {
 	return fresh, nil
 }
 
-// idle waits for more.
+// idle looks whether something is lost, and waits for more.
 func (h *hearing) idle(ctx context.Context, wake <-chan struct{}) error {
 	n, err := h.behind(ctx)
 	if err != nil {
@@ -174,17 +182,20 @@ func (h *hearing) idle(ctx context.Context, wake <-chan struct{}) error {
 		return nil
 	}
 	h.missed = 0
-	pause := net
-	if h.at > h.saved.Seq {
-		pause = lazy
-	}
-	timer := time.NewTimer(pause)
+	return h.wait(ctx, wake)
+}
+
+// wait returns when there may be more.
+func (h *hearing) wait(ctx context.Context, wake <-chan struct{}) error {
+	timer := time.NewTimer(net)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 	case <-wake:
-	case <-timer.C:
+	case <-h.due:
 		return h.save(ctx)
+	case <-timer.C:
+		h.known = h.at > h.saved.Seq // somebody may have set the cursor back
 	}
 	return nil
 }

@@ -14,10 +14,15 @@ func (h *hearing) take(ctx context.Context, records []Record) error {
 	mine := h.mine(records)
 	if len(mine) == 0 { // nothing to do: the cursor follows when there is something, or a rest
 		h.at = last
-		if h.at-h.saved.Seq >= 10*batch {
-			return h.save(ctx)
+		if h.due == nil {
+			h.due = time.After(lazy)
 		}
-		return nil
+		select {
+		case <-h.due:
+			return h.save(ctx)
+		default:
+			return nil
+		}
 	}
 	for try := 1; ; try++ {
 		err := h.commit(ctx, last, mine, (*pass).whole)
@@ -109,6 +114,6 @@ func (h *hearing) commit(ctx context.Context, last int64, mine []Record, how fun
 	}
 	h.m.parked.WithLabelValues(h.name, h.source).Set(float64(before + parked))
 	h.m.batch.WithLabelValues(h.name, h.source).Observe(float64(last - h.saved.Seq))
-	h.saved.Seq, h.at = last, last
+	h.saved.Seq, h.at, h.due = last, last, nil
 	return nil
 }

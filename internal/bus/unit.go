@@ -36,7 +36,7 @@ func (u *Unit) Tell(site int64, key string, body Payload) {
 	case err != nil:
 	case key == "" || strings.ContainsRune(key, 0) || !utf8.ValidString(key):
 		err = fmt.Errorf("key %q", key)
-	case bytes.Contains(text, []byte(`\u0000`)): // jsonb cannot hold it
+	case holdsNUL(text): // jsonb cannot
 		err = errors.New("the body holds a NUL character")
 	}
 	if err != nil {
@@ -46,6 +46,19 @@ func (u *Unit) Tell(site int64, key string, body Payload) {
 		return
 	}
 	u.told = append(u.told, told{site: site, key: key, kind: body.EventType(), body: string(text)})
+}
+
+// holdsNUL looks for the escape of the NUL character in JSON, and isn't taken in by an escaped backslash before "u0000".
+func holdsNUL(text []byte) bool {
+	for i := 0; i < len(text); i++ {
+		if text[i] != '\\' {
+			continue
+		}
+		if i++; bytes.HasPrefix(text[i:], []byte("u0000")) {
+			return true
+		}
+	}
+	return false
 }
 
 // Commit is not the closure's to call: the outbox commits.

@@ -11,6 +11,9 @@ import (
 	"syscall"
 )
 
+// On says whether this build kills.
+const On = true
+
 var (
 	armed, nth = parse(os.Getenv("TALKABLE_FAILPOINT"))
 	hits       atomic.Int64
