@@ -15,9 +15,8 @@ import (
 const longestKey = 512 // of the whole header: longer ones aren't looked at
 
 var (
-	errOtherSite   = fault.New(fault.Invalid, "site_not_found", "No site found by ``site_slug``.").At("site_slug", "not the site of this key")
-	errNotPublic   = fault.New(fault.Forbidden, "secret_key_needed", "This operation needs a secret key.")
-	errTooManyKeys = fault.New(fault.TooMany, "rate_limited", "Too many requests; please wait.")
+	errOtherSite = fault.New(fault.Invalid, "site_not_found", "No site found by ``site_slug``.").At("site_slug", "not the site of this key")
+	errNotPublic = fault.New(fault.Forbidden, "secret_key_needed", "This operation needs a secret key.")
 )
 
 // letIn finds who asks, holds them to their rate, reads the body and checks that it speaks of their own site. What it puts into
@@ -25,7 +24,7 @@ var (
 func (g *Gateway) letIn(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		req := web.From(r.Context())
-		b := &body{w: bare(w), r: r, limit: g.edge.Body}
+		b := &body{w: bare(w), r: r, limit: g.limits.Body}
 		c, err := g.identify(w, r, b)
 		if err != nil {
 			if fault.Is(err, fault.Unauthenticated) {
@@ -65,8 +64,8 @@ func (g *Gateway) identify(w http.ResponseWriter, r *http.Request, b *body) (cal
 		return c, err
 	}
 	from := addressKey(r)
-	if _, rate, err := g.strangers.Status(from); err == nil && int(rate) >= g.edge.PublicRate {
-		return caller{}, tooMany(w)
+	if _, rate, err := g.strangers.Status(from); err == nil && int(rate) >= g.limits.PublicRate {
+		return caller{}, tooMany()
 	}
 	c, err := g.keys.find(r.Context(), hash)
 	if fault.Is(err, fault.Unauthenticated) {

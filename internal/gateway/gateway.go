@@ -10,6 +10,7 @@
 package gateway
 
 import (
+	"context"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -25,44 +26,41 @@ import (
 
 // Deps is what the gateway stands on.
 type Deps struct {
-	DB       *sqlx.DB    // pool whose role sees schema gateway only
-	Outbox   *bus.Outbox // the door for transactions that tell
-	Log      zerolog.Logger
-	Reg      prometheus.Registerer
-	Gatherer prometheus.Gatherer // what /metrics shows
-	Now      clock.Clock
-	Edge     Edge
-}
-
-// Edge holds the settings of the edge. Zero values stand for the defaults.
-type Edge struct {
+	DB             *sqlx.DB    // pool whose role sees schema gateway only
+	Outbox         *bus.Outbox // the door for transactions that tell
+	Log            zerolog.Logger
+	Reg            prometheus.Registerer
+	Gatherer       prometheus.Gatherer // what /metrics shows
+	Now            clock.Clock
 	Version        string         // of the program, for the API description
 	PublicURL      string         // where clients reach this server; the API description names it
 	TrustedProxies []netip.Prefix // peers whose X-Forwarded-For is believed; by default nobody's is
-	SecretRate     int            // requests a minute of one secret key in one process; 6000
-	PublicRate     int            // requests a minute of one public key from one address; also wrong keys from one address; 600
-	PlainRate      int            // requests a minute from one address to short links and pages; 6000
-	InFlight       int            // requests at once; 512
-	Body           int64          // bytes of a body; 1 MiB
-	Deadline       time.Duration  // of a request's work; 30 s
-	HeaderTimeout  time.Duration  // for a request's head to arrive; 10 s
-	ReadTimeout    time.Duration  // for all of a request to arrive; 30 s
-	IdleTimeout    time.Duration  // of a connection between two requests; 2 min
-	Linger         time.Duration  // between "not ready" and the listener's closing, for balancers to notice; none
+	RatePerMinute  int            // requests of one secret key in one process; 6000
+	Limits         Limits
 }
 
-func (e *Edge) defaults() {
-	either(&e.Version, "0")
-	either(&e.PublicURL, "/")
-	either(&e.SecretRate, 6000)
-	either(&e.PublicRate, 600)
-	either(&e.PlainRate, 6000)
-	either(&e.InFlight, 512)
-	either(&e.Body, 1<<20)
-	either(&e.Deadline, 30*time.Second)
-	either(&e.HeaderTimeout, 10*time.Second)
-	either(&e.ReadTimeout, 30*time.Second)
-	either(&e.IdleTimeout, 2*time.Minute)
+// Limits bounds what one process takes on. Zero values stand for the defaults.
+type Limits struct {
+	PublicRate    int           // requests a minute of one public key from one address, and wrong keys from one address; 600
+	PlainRate     int           // requests a minute from one address to short links and pages; 6000
+	InFlight      int           // requests at once; 512
+	Body          int64         // bytes of a body; 1 MiB
+	Deadline      time.Duration // of a request's work; 30 s
+	HeaderTimeout time.Duration // for a request's head to arrive; 10 s
+	ReadTimeout   time.Duration // for all of a request to arrive; 30 s
+	IdleTimeout   time.Duration // of a connection between two requests; 2 min
+	Linger        time.Duration // from "not ready" to the listener's closing, for balancers to notice; none
+}
+
+func (l *Limits) defaults() {
+	either(&l.PublicRate, 600)
+	either(&l.PlainRate, 6000)
+	either(&l.InFlight, 512)
+	either(&l.Body, 1<<20)
+	either(&l.Deadline, 30*time.Second)
+	either(&l.HeaderTimeout, 10*time.Second)
+	either(&l.ReadTimeout, 30*time.Second)
+	either(&l.IdleTimeout, 2*time.Minute)
 }
 
 func either[T comparable](v *T, byDefault T) {
@@ -74,30 +72,46 @@ func either[T comparable](v *T, byDefault T) {
 
 // Gateway is the module.
 type Gateway struct {
-	db       *sqlx.DB
-	outbox   *bus.Outbox
-	log      zerolog.Logger
-	gatherer prometheus.Gatherer
-	edge     Edge
-	keys     *keyring
-	metrics  *metrics
-	flights  chan struct{}
-	draining atomic.Bool
+	db        *sqlx.DB
+	outbox    *bus.Outbox
+	log       zerolog.Logger
+	gatherer  prometheus.Gatherer
+	version   string
+	publicURL string
+	proxies   []netip.Prefix
+	limits    Limits
+	keys      *keyring
+	metrics   *metrics
+	places    chan struct{} // one for each request in flight
+	draining  atomic.Bool
 
 	secretRate, publicRate, plainRate, strangers *httprate.RateLimiter
 }
 
 // New makes the gateway; it does nothing yet.
 func New(d Deps) *Gateway {
-	d.Edge.defaults()
+	d.Limits.defaults()
+	either(&d.RatePerMinute, 6000)
+	either(&d.Version, "0")
+	either(&d.PublicURL, "/")
 	return &Gateway{
-		db: d.DB, outbox: d.Outbox, log: d.Log, gatherer: d.Gatherer, edge: d.Edge,
+		db: d.DB, outbox: d.Outbox, log: d.Log, gatherer: d.Gatherer, version: d.Version, publicURL: d.PublicURL,
+		proxies: d.TrustedProxies, limits: d.Limits,
 		keys:       newKeyring(d.DB, clock.System),
 		metrics:    newMetrics(d.Reg),
-		flights:    make(chan struct{}, d.Edge.InFlight),
-		secretRate: newRate(d.Edge.SecretRate, true),
-		publicRate: newRate(d.Edge.PublicRate, true),
-		plainRate:  newRate(d.Edge.PlainRate, true),
-		strangers:  newRate(d.Edge.PublicRate, false),
+		places:     make(chan struct{}, d.Limits.InFlight),
+		secretRate: newRate(d.RatePerMinute, true),
+		publicRate: newRate(d.Limits.PublicRate, true),
+		plainRate:  newRate(d.Limits.PlainRate, true),
+		strangers:  newRate(d.Limits.PublicRate, false),
 	}
+}
+
+// Consumer is none: the gateway hears nothing.
+func (g *Gateway) Consumer() *bus.Consumer { return nil }
+
+// Run has nothing to do and returns when ctx ends.
+func (g *Gateway) Run(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
 }

@@ -122,6 +122,6 @@ func wrongMethod(root chi.Routes) http.HandlerFunc {
 			return
 		}
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
-		web.Fail(w, r, fault.New(fault.MethodNotAllowed, "method_not_allowed", "This path has no such method."))
+		web.Refuse(w, r, http.StatusMethodNotAllowed, "method_not_allowed", "This path has no such method.")
 	}
 }

@@ -82,7 +82,15 @@ func problem(ctx context.Context, status int, code, detail string) *Problem {
 
 // Fail answers outside huma: the edge's middlewares and the plain chi paths.
 func Fail(w http.ResponseWriter, r *http.Request, err error) {
-	p := ProblemOf(r.Context(), err)
+	answer(w, ProblemOf(r.Context(), err))
+}
+
+// Refuse answers with a status that no outcome of the work has, only HTTP itself: 405.
+func Refuse(w http.ResponseWriter, r *http.Request, status int, code, detail string) {
+	answer(w, problem(r.Context(), status, code, detail))
+}
+
+func answer(w http.ResponseWriter, p *Problem) {
 	for k, v := range p.GetHeaders() {
 		w.Header()[k] = v
 	}

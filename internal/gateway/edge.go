@@ -1,0 +1,68 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+
+	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/web"
+)
+
+// Edge is the public side: everything that a client can reach.
+type Edge struct {
+	http.Handler
+	API    huma.API   // with its description
+	Routes chi.Routes // what the router really has
+}
+
+// Handler builds the public side: register adds the operations, all of them under /api/v2, and plain the paths that need no key.
+func (g *Gateway) Handler(register func(api huma.API), plain func(r chi.Router)) *Edge {
+	root := chi.NewRouter()
+	root.Use(clientIP(g.proxies), g.begin, g.observe, recovered, straight, g.bounded, middleware.GetHead)
+	root.NotFound(notFound)
+	root.MethodNotAllowed(wrongMethod(root))
+	edge := &Edge{Handler: root, Routes: root}
+	root.Group(func(r chi.Router) {
+		r.Use(private, g.letIn)
+		edge.API = newAPI(r, g.version, g.publicURL, register)
+	})
+	root.Group(func(r chi.Router) {
+		r.Use(g.perAddress)
+		pages(r, edge.API)
+		if plain != nil {
+			plain(r)
+		}
+	})
+	return edge
+}
+
+// bounded takes a place among the requests in flight, or says at once that there is none, and sets the deadline.
+func (g *Gateway) bounded(next http.Handler) http.Handler {
+	full := fault.New(fault.Unavailable, "overloaded", "Too much is going on here; please repeat the request.")
+	full.Retry = time.Second
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case g.places <- struct{}{}:
+			defer func() { <-g.places }()
+		default:
+			web.Fail(w, r, full)
+			return
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), g.limits.Deadline)
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// private keeps answers of the API out of every cache.
+func private(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}

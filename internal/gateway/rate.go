@@ -1,0 +1,113 @@
+package gateway
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/go-chi/chi/v5/middleware"
+	"github.com/go-chi/httprate"
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/talkable/talkable/internal/clock"
+	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/web"
+)
+
+const (
+	window  = time.Minute
+	tallies = 100_000 // keys and addresses that one limiter remembers; the longest unseen are forgotten
+)
+
+// newRate makes a limiter of perMinute requests for each key. It counts in this process: n replicas let n times as many pass.
+func newRate(perMinute int, headers bool) *httprate.RateLimiter {
+	named := httprate.ResponseHeaders{}
+	if headers {
+		named = httprate.ResponseHeaders{Limit: "RateLimit-Limit", Remaining: "RateLimit-Remaining"}
+	}
+	// With a counter of ours the windows begin with the minutes, which is what RateLimit-Reset tells below.
+	return httprate.NewRateLimiter(perMinute, window, httprate.WithLimitCounter(newTally()), httprate.WithResponseHeaders(named))
+}
+
+// withinRate counts the caller's request; over the rate it answers with 429 and returns false.
+func (g *Gateway) withinRate(w http.ResponseWriter, r *http.Request, c caller) bool {
+	key := strconv.FormatInt(c.keyID, 10)
+	if c.public {
+		return pass(g.publicRate, w, r, key+" "+addressKey(r))
+	}
+	return pass(g.secretRate, w, r, key)
+}
+
+// perAddress limits what is open to everybody.
+func (g *Gateway) perAddress(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if pass(g.plainRate, w, r, addressKey(r)) {
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+func pass(rate *httprate.RateLimiter, w http.ResponseWriter, r *http.Request, key string) bool {
+	over := rate.OnLimit(w, r, key)
+	w.Header().Set("RateLimit-Reset", strconv.Itoa(int(untilNext().Seconds())+1))
+	if over {
+		web.Fail(w, r, tooMany())
+	}
+	return !over
+}
+
+func tooMany() error {
+	f := fault.New(fault.TooMany, "rate_limited", "Too many requests; please wait.")
+	f.Retry = untilNext()
+	return f
+}
+
+func untilNext() time.Duration {
+	now := clock.System()
+	return now.Truncate(window).Add(window).Sub(now)
+}
+
+// addressKey is the client's address for counting: all of an IPv6 network of 64 bits is one client.
+func addressKey(r *http.Request) string {
+	return httprate.CanonicalizeIP(middleware.GetClientIP(r.Context()))
+}
+
+// tally is a httprate.LimitCounter of bounded memory. httprate calls it under its own lock.
+type tally struct {
+	counts *lru.Cache[string, count]
+}
+
+type count struct {
+	window      time.Time
+	now, before int
+}
+
+func newTally() *tally {
+	counts, _ := lru.New[string, count](tallies) // fails for sizes below one only
+	return &tally{counts}
+}
+
+// Config implements httprate.LimitCounter.
+func (t *tally) Config(int, time.Duration) {}
+
+// Increment implements httprate.LimitCounter.
+func (t *tally) Increment(key string, current time.Time) error { return t.IncrementBy(key, current, 1) }
+
+// IncrementBy implements httprate.LimitCounter.
+func (t *tally) IncrementBy(key string, current time.Time, amount int) error {
+	now, before, _ := t.Get(key, current, current.Add(-window))
+	t.counts.Add(key, count{current, now + amount, before})
+	return nil
+}
+
+// Get implements httprate.LimitCounter.
+func (t *tally) Get(key string, current, previous time.Time) (now, before int, err error) {
+	c, ok := t.counts.Get(key)
+	switch {
+	case ok && c.window.Equal(current):
+		return c.now, c.before, nil
+	case ok && c.window.Equal(previous):
+		return 0, c.now, nil
+	}
+	return 0, 0, nil
+}
