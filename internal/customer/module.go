@@ -1,0 +1,86 @@
+// Package customer owns persons, visitors, what they did (origins) and what was taken back (schema "customer").
+//
+// It tells:  customer.person_changed.v1, customer.origin_recorded.v1, customer.origin_refunded.v1
+// It hears:  nothing.
+//
+// A person is found by e-mail, else by customer id, else by phone; the merchant's newest word about a person counts, a browser's
+// changes nobody who is known. An origin is unique for ever by its number. Telling it again with the same data is harmless, with
+// other data it is refused; only what a browser told gives way, once, to what the merchant says.
+package customer
+
+import (
+	"context"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/clock"
+	"github.com/talkable/talkable/internal/customer/customerapi"
+	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/postgres"
+	"github.com/talkable/talkable/internal/web"
+)
+
+const moduleName = "customer"
+
+// Deps is what the module needs.
+type Deps struct {
+	DB      *sqlx.DB    // pool whose role sees schema customer only
+	Outbox  *bus.Outbox // the door for transactions that tell
+	Log     zerolog.Logger
+	Reg     prometheus.Registerer
+	Now     clock.Clock
+	Cursors *web.Cursors // it has no lists of its own yet
+}
+
+// Module is the module.
+type Module struct {
+	db      *sqlx.DB
+	outbox  *bus.Outbox
+	log     zerolog.Logger
+	reg     prometheus.Registerer
+	now     clock.Clock
+	metrics *metrics
+	group   *postgres.Group[request, customerapi.Recorded]
+}
+
+// New makes the module.
+func New(d Deps) *Module {
+	m := &Module{db: d.DB, outbox: d.Outbox, log: d.Log, reg: d.Reg, now: d.Now, metrics: newMetrics(d.Reg)}
+	m.group = postgres.NewGroup(500, func(ctx context.Context, in []request) ([]answer, error) {
+		return m.record(ctx, in, 0, nil)
+	}).Observe(func(size int) { m.metrics.batch.Observe(float64(size)) })
+	return m
+}
+
+// Consumer hears nothing: its Sources are empty, so nothing of it needs to run.
+func (m *Module) Consumer() *bus.Consumer { return bus.NewConsumer(moduleName, m.outbox, m.log, m.reg) }
+
+// Run forgets old Idempotency-Keys until ctx ends; natural keys go on guarding.
+func (m *Module) Run(ctx context.Context) error {
+	tick := time.NewTicker(10 * time.Minute)
+	defer tick.Stop()
+	for {
+		if err := m.sweep(ctx); err != nil && ctx.Err() == nil {
+			m.log.Warn().Err(err).Msg("old idempotency keys stay")
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func (m *Module) sweep(ctx context.Context) error {
+	const most = 5000
+	for {
+		n, err := idempotency.Sweep(ctx, m.db, moduleName, m.now().AddDate(0, 0, -7), most)
+		if err != nil || n < most {
+			return err
+		}
+	}
+}

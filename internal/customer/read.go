@@ -1,0 +1,48 @@
+package customer
+
+import (
+	"context"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/talkable/talkable/internal/customer/customerapi"
+	"github.com/talkable/talkable/internal/money"
+	"github.com/talkable/talkable/internal/timeline"
+)
+
+func recordedWithPerson(ctx context.Context, db sqlx.QueryerContext, o origin) (customerapi.Recorded, error) {
+	if o.PersonID == nil {
+		return o.recorded(nil), nil
+	}
+	rows, err := peopleByID(ctx, db, o.SiteID, []int64{*o.PersonID})
+	if err != nil || len(rows) == 0 {
+		return o.recorded(nil), err
+	}
+	return o.recorded(&rows[0]), nil
+}
+
+func (d deed) entry() timeline.Entry {
+	e := timeline.Entry{At: d.At.UTC(), Module: moduleName, Type: d.Kind, ID: d.ID, Data: map[string]any{"origin_id": d.OriginID}}
+	amount := money.Format(d.Amount, d.Currency) + " " + d.Currency
+	if d.Kind != "signed_up" {
+		e.Data["number"], e.Data["amount"], e.Data["currency"] = d.Number, d.Amount, d.Currency
+	}
+	if d.Category != "" {
+		e.Data["category"] = d.Category
+	}
+	switch d.Kind {
+	case "signed_up":
+		e.Summary = "Signed up"
+	case "purchased":
+		e.Summary = "Bought for " + amount + ", order " + d.Number
+	case "event":
+		e.Summary = d.Category + " " + d.Number
+	case "refunded":
+		e.Summary = "Got back " + amount + " of " + d.Number
+	}
+	if !d.Verified {
+		e.Data["verified"] = false
+		e.Summary += " (unverified)"
+	}
+	return e
+}

@@ -1,0 +1,157 @@
+package customer
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+
+	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/fault"
+)
+
+const personColumns = `p.site_id, p.id, coalesce(p.email, '') email, coalesce(p.email_norm, '') email_norm, coalesce(p.phone, '') phone,
+	coalesce(p.customer_id, '') customer_id, coalesce(p.username, '') username, coalesce(p.username_norm, '') username_norm,
+	p.first_name, p.last_name, p.custom_properties, p.purchases, p.events, p.created_at, p.unsubscribed_at`
+
+// lockPeople locks and reads the persons who have any of the marks.
+func lockPeople(ctx context.Context, u *bus.Unit, marks map[mark]bool) ([]person, error) {
+	if len(marks) == 0 {
+		return nil, nil
+	}
+	var sites [4][]int64
+	var values [4][]string
+	for m := range marks {
+		sites[m.kind], values[m.kind] = append(sites[m.kind], m.site), append(values[m.kind], m.value)
+	}
+	var out []person
+	err := u.SelectContext(ctx, &out, `
+		with hit as (
+			select p.site_id, p.id from unnest($1::bigint[], $2::text[]) k (site, mark)
+				join customer.person p on p.site_id = k.site and p.email_norm = k.mark
+			union select p.site_id, p.id from unnest($3::bigint[], $4::text[]) k (site, mark)
+				join customer.person p on p.site_id = k.site and p.customer_id = k.mark
+			union select p.site_id, p.id from unnest($5::bigint[], $6::text[]) k (site, mark)
+				join customer.person p on p.site_id = k.site and p.phone = k.mark
+			union select p.site_id, p.id from unnest($7::bigint[], $8::text[]) k (site, mark)
+				join customer.person p on p.site_id = k.site and p.username_norm = k.mark
+		)
+		select `+personColumns+`
+		from hit join customer.person p on p.site_id = hit.site_id and p.id = hit.id
+		order by p.site_id, p.id
+		for no key update of p`,
+		pq.Array(sites[byEmail]), pq.Array(values[byEmail]), pq.Array(sites[byCustomerID]), pq.Array(values[byCustomerID]),
+		pq.Array(sites[byPhone]), pq.Array(values[byPhone]), pq.Array(sites[byUsername]), pq.Array(values[byUsername]))
+	return out, wrap("lock persons", err)
+}
+
+// insertPeople writes the new persons and gives them their ids.
+func insertPeople(ctx context.Context, u *bus.Unit, b *people) error {
+	if len(b.new) == 0 {
+		return nil
+	}
+	rows, err := json.Marshal(b.new)
+	if err != nil {
+		return wrap("write persons as JSON", err)
+	}
+	var made []person
+	err = u.SelectContext(ctx, &made, `
+		insert into customer.person (site_id, email, email_norm, phone, customer_id, username, username_norm, first_name, last_name,
+			custom_properties, purchases, events, created_at)
+		select r.site_id, nullif(r.email, ''), nullif(r.email_norm, ''), nullif(r.phone, ''), nullif(r.customer_id, ''),
+			nullif(r.username, ''), nullif(r.username_norm, ''), r.first_name, r.last_name, r.custom_properties, r.purchases, r.events,
+			r.created_at
+		from json_to_recordset($1::json) r (site_id bigint, email text, email_norm text, phone text, customer_id text, username text,
+			username_norm text, first_name text, last_name text, custom_properties jsonb, purchases bigint, events bigint,
+			created_at timestamptz)
+		order by r.site_id, nullif(r.email_norm, ''), nullif(r.customer_id, ''), nullif(r.phone, '')
+		returning site_id, id, coalesce(email_norm, '') email_norm, coalesce(customer_id, '') customer_id, coalesce(phone, '') phone`,
+		string(rows))
+	if err != nil {
+		return wrap("insert persons", err)
+	}
+	for _, row := range made {
+		for _, m := range row.marks() {
+			if p := b.by[m]; m.value != "" && p != nil {
+				p.ID = row.ID
+				break
+			}
+		}
+	}
+	for _, p := range b.new {
+		if p.ID == 0 {
+			return errors.New("insert persons: one came back without an id")
+		}
+	}
+	return nil
+}
+
+// updatePeople writes persons whose rows are locked.
+func updatePeople(ctx context.Context, u *bus.Unit, changed []*person) error {
+	if len(changed) == 0 {
+		return nil
+	}
+	slices.SortFunc(changed, func(x, y *person) int { return cmp.Or(cmp.Compare(x.SiteID, y.SiteID), cmp.Compare(x.ID, y.ID)) })
+	rows, err := json.Marshal(changed)
+	if err != nil {
+		return wrap("write persons as JSON", err)
+	}
+	_, err = u.ExecContext(ctx, `
+		update customer.person p
+		set email = nullif(r.email, ''), email_norm = nullif(r.email_norm, ''), phone = nullif(r.phone, ''),
+			customer_id = nullif(r.customer_id, ''), username = nullif(r.username, ''), username_norm = nullif(r.username_norm, ''),
+			first_name = r.first_name, last_name = r.last_name, custom_properties = r.custom_properties, purchases = r.purchases,
+			events = r.events
+		from json_to_recordset($1::json) r (site_id bigint, id bigint, email text, email_norm text, phone text, customer_id text,
+			username text, username_norm text, first_name text, last_name text, custom_properties jsonb, purchases bigint, events bigint)
+		where p.site_id = r.site_id and p.id = r.id`, string(rows))
+	return wrap("update persons", err)
+}
+
+// personBySlug reads the person whom Talkable's person_slug means: an e-mail, a phone number, a customer id or a username.
+func personBySlug(ctx context.Context, db sqlx.QueryerContext, siteID int64, slug string) (person, error) {
+	none := fault.New(fault.Invalid, "person_not_found", "No person found by `person_slug`.")
+	if slug == "" || len(slug) > 1020 || strings.ContainsRune(slug, 0) || strings.ToValidUTF8(slug, "") != slug {
+		return person{}, none
+	}
+	email, _ := normalEmail(slug)
+	phone := ""
+	if strings.HasPrefix(slug, "+") {
+		phone, _ = normalPhone(slug)
+	}
+	var p person
+	err := sqlx.GetContext(ctx, db, &p, `
+		select `+personColumns+`
+		from (
+			select site_id, id, 1 as place from customer.person where site_id = $1 and email_norm = $2
+			union all select site_id, id, 2 from customer.person where site_id = $1 and phone = $3
+			union all select site_id, id, 3 from customer.person where site_id = $1 and customer_id = $4
+			union all select site_id, id, 4 from customer.person where site_id = $1 and username_norm = $5
+			order by place limit 1
+		) hit join customer.person p on p.site_id = hit.site_id and p.id = hit.id`, siteID, email, phone, slug, strings.ToLower(slug))
+	if errors.Is(err, sql.ErrNoRows) {
+		return person{}, none
+	}
+	return p, wrap("read person", err)
+}
+
+// peopleByID reads persons; those that the site doesn't have are missing.
+func peopleByID(ctx context.Context, db sqlx.QueryerContext, siteID int64, ids []int64) ([]person, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	var out []person
+	err := sqlx.SelectContext(ctx, db, &out, `select `+personColumns+` from customer.person p where p.site_id = $1 and p.id = any ($2)`,
+		siteID, pq.Array(ids))
+	if err != nil {
+		return nil, fmt.Errorf("read persons: %w", err)
+	}
+	return out, nil
+}
