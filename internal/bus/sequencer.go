@@ -9,6 +9,7 @@ import (
 	"github.com/lib/pq/pqerror"
 
 	"github.com/talkable/talkable/internal/failpoint"
+	"github.com/talkable/talkable/internal/postgres"
 )
 
 // Run moves what was committed into the log until ctx ends: at a kick, and every fifth of a second as the net for lost kicks
@@ -30,6 +31,8 @@ func (t *Table) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
+		case postgres.Again(err): // where REPEATABLE READ is the default, a lost race looks like this
+			pause, kick = 2*time.Millisecond, nil
 		case err != nil:
 			var say bool
 			if pause, say = fails.next(2 * time.Second); say {

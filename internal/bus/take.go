@@ -96,7 +96,7 @@ func (h *hearing) commit(ctx context.Context, last int64, mine []Record, how fun
 			}
 		}
 		if parked = len(p.parked); before+parked > h.limit {
-			return fmt.Errorf("%w: %d, the last for: %s", ErrParked, before+parked, p.parked[parked-1].Error)
+			return fmt.Errorf("%w: %d would be, of which %d: %s", ErrParked, before+parked, p.parked[0].Seq, p.parked[0].Error)
 		}
 		if err := p.store(ctx); err != nil {
 			return err

@@ -50,15 +50,19 @@ const tables = `
 
 // Database makes a database in which the modules "shop" and "till" have their schemas, and returns its URL.
 func Database(t testing.TB) string {
-	return pgtest.Database(t, "bus", func(ctx context.Context, url string) error {
-		for _, name := range []string{"shop", "till"} {
-			s := postgres.Schema{Name: name, Files: fstest.MapFS{}, Parts: []string{bus.Schema, tables}}
-			if _, err := s.Migrate(ctx, url); err != nil {
-				return err
-			}
+	t.Helper()
+	return pgtest.Database(t, "bus", Prepare)
+}
+
+// Prepare makes the schemas in the database of url.
+func Prepare(ctx context.Context, url string) error {
+	for _, name := range []string{"shop", "till"} {
+		s := postgres.Schema{Name: name, Files: fstest.MapFS{}, Parts: []string{bus.Schema, tables}}
+		if _, err := s.Migrate(ctx, url); err != nil {
+			return err
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // Pool opens a module's pool, which acts as the module's role; "" is the database's owner.
