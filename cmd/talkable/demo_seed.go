@@ -79,10 +79,10 @@ func demoKeys(ctx context.Context, c *config, p *platform, server string) (demoF
 		}
 	}
 	d := demoFile{Server: server, SiteSlug: s.Slug, WebhookKey: s.WebhookKey}
-	if d.APIKey, _, err = p.gateway.CreateKey(ctx, s.ID, "secret", "demo"); err != nil {
+	if d.APIKey, _, err = p.gateway.CreateKey(ctx, s.ID, gateway.Secret, "demo"); err != nil {
 		return d, err
 	}
-	d.PublicKey, _, err = p.gateway.CreateKey(ctx, s.ID, "public", "demo")
+	d.PublicKey, _, err = p.gateway.CreateKey(ctx, s.ID, gateway.Public, "demo")
 	return d, err
 }
 

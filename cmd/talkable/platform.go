@@ -47,7 +47,7 @@ type platform struct {
 	register  []func(huma.API)
 	visit     http.Handler
 	registry  *prometheus.Registry
-	sink      *mailsink.Server // nil where mail really leaves
+	sink      *mailsink.Sink // nil where mail really leaves
 	log       zerolog.Logger
 }
 
@@ -72,7 +72,7 @@ func build(ctx context.Context, c *config, d *databases, now clock.Clock, log ze
 	}
 
 	edge := gateway.New(gateway.Deps{DB: d.pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg, Gatherer: reg, Now: now,
-		TrustedProxies: c.proxies, RatePerMinute: c.RateLimit, PublicURL: c.PublicURL, Version: version})
+		Edge: gateway.Edge{Version: version, PublicURL: c.PublicURL, TrustedProxies: c.proxies, SecretRate: c.RateLimit}})
 	secret, err := edge.CursorSecret(ctx)
 	if err != nil {
 		return nil, err
@@ -105,9 +105,11 @@ func (p *platform) smtp(c *config) (string, error) {
 	if c.SMTPURL != "" {
 		return c.SMTPURL, nil
 	}
-	sink, err := mailsink.Start(mailsink.Config{Dir: filepath.Join(c.DataDir, "mail"), Log: p.log})
+	sink, err := mailsink.Start(filepath.Join(c.DataDir, "mail"), mailsink.Options{OnMail: func(m mailsink.Mail) {
+		p.log.Info().Str("file.path", m.File).Msg("mail was caught: TALKABLE_SMTP_URL is not set")
+	}})
 	if err != nil {
-		return "", fmt.Errorf("mail sink: %w", err)
+		return "", err
 	}
 	p.sink = sink
 	return sink.URL(), nil

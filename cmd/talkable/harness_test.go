@@ -1,0 +1,282 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/talkable/talkable/internal/postgres"
+	"github.com/talkable/talkable/internal/postgres/embedded"
+	"github.com/talkable/talkable/internal/postgres/pgtest"
+	"github.com/talkable/talkable/migrations"
+)
+
+// freeAddress is a loopback address that nobody listens on.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+var durable struct {
+	sync.Once
+	server *embedded.Server
+	n      int
+}
+
+// durableServer is one PostgreSQL for all tests of this package, with the durable settings that serve insists on.
+func durableServer(t testing.TB) *embedded.Server {
+	t.Helper()
+	durable.Do(func() { durable.server, _ = pgtest.Durable(t) })
+	if durable.server == nil {
+		t.Fatal("no PostgreSQL")
+	}
+	return durable.server
+}
+
+// freshDatabase makes an empty database and returns its address.
+func freshDatabase(t testing.TB) string {
+	t.Helper()
+	server := durableServer(t)
+	db := open(t, server.URL("postgres"))
+	durable.n++
+	name := fmt.Sprintf("story%d", durable.n)
+	if _, err := db.Exec("create database " + name); err != nil {
+		t.Fatal(err)
+	}
+	return server.URL(name)
+}
+
+func open(t testing.TB, url string) *sqlx.DB {
+	t.Helper()
+	db, err := postgres.Open(t.Context(), postgres.Pool{URL: url, Application: "test", Size: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// layout is where the modules' schemas live.
+type layout map[string]string // environment
+
+func oneDatabase(t testing.TB) layout { return layout{"TALKABLE_DATABASE_URL": freshDatabase(t)} }
+
+// databaseEach gives every module a database of its own.
+func databaseEach(t testing.TB) layout {
+	l := layout{}
+	for _, m := range migrations.Modules {
+		l["TALKABLE_"+strings.ToUpper(m)+"_DATABASE_URL"] = freshDatabase(t)
+	}
+	l["TALKABLE_DATABASE_URL"] = l["TALKABLE_GATEWAY_DATABASE_URL"]
+	return l
+}
+
+// url is where a module's schema lives.
+func (l layout) url(module string) string {
+	if u := l["TALKABLE_"+strings.ToUpper(module)+"_DATABASE_URL"]; u != "" {
+		return u
+	}
+	return l["TALKABLE_DATABASE_URL"]
+}
+
+// environ completes a layout to what the program needs.
+func (l layout) environ(dir string, more ...string) []string {
+	env := append([]string{"TALKABLE_DATA_DIR=" + dir, "TALKABLE_LOG_FORMAT=json", "HOME=" + dir, "PATH=" + os.Getenv("PATH")}, more...)
+	for k, v := range l {
+		env = append(env, k+"="+v)
+	}
+	return env
+}
+
+// talkable runs one command of the program within this process and returns what it printed.
+func talkable(t testing.TB, environ []string, args ...string) (string, error) {
+	t.Helper()
+	var out, log bytes.Buffer
+	err := run(t.Context(), args, environ, strings.NewReader(""), &out, &log)
+	if err != nil {
+		err = fmt.Errorf("%w\n%s\n%s", err, out.String(), log.String())
+	}
+	return out.String(), err
+}
+
+// served is a server within this process.
+type served struct {
+	demo    demoFile
+	address string
+	environ []string
+	stop    func() error
+	log     *lockedBuffer
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+func (l *lockedBuffer) String() string { l.mu.Lock(); defer l.mu.Unlock(); return l.b.String() }
+
+// startServer serves the demo in this process until the test ends.
+func startServer(t testing.TB, l layout, more ...string) *served {
+	t.Helper()
+	dir := pgtest.Dir(t)
+	s := &served{address: freeAddress(t), log: &lockedBuffer{}}
+	s.environ = l.environ(dir, append([]string{"TALKABLE_LISTEN=" + s.address, "TALKABLE_INTERNAL_LISTEN=" + freeAddress(t)}, more...)...)
+	if _, embedded := l["TALKABLE_DATABASE_URL"]; embedded {
+		if _, err := talkable(t, s.environ, "migrate"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, []string{"serve", "--demo"}, s.environ, strings.NewReader(""), s.log, s.log) }()
+	var once sync.Once
+	var err error
+	s.stop = func() error {
+		once.Do(func() { cancel(); err = <-ended })
+		return err
+	}
+	t.Cleanup(func() {
+		if err := s.stop(); err != nil {
+			t.Errorf("serve ended with: %v", err)
+		}
+		if t.Failed() {
+			t.Log(s.log.String())
+		}
+	})
+	s.demo = awaitDemo(t, dir, ended)
+	return s
+}
+
+// awaitDemo waits for the file that a demo server writes last.
+func awaitDemo(t testing.TB, dir string, ended <-chan error) demoFile {
+	t.Helper()
+	path := filepath.Join(dir, "demo.json")
+	for range 600 {
+		var d demoFile
+		if text, err := os.ReadFile(path); err == nil && json.Unmarshal(text, &d) == nil {
+			return d
+		}
+		select {
+		case err := <-ended:
+			t.Fatalf("serve ended before it was up: %v", err)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	t.Fatal("the demo server did not come up within 30 s")
+	panic("unreachable")
+}
+
+// program builds the real binary once for all tests, with the failpoints in it.
+func program(t testing.TB) string {
+	t.Helper()
+	built.Do(func() {
+		built.dir, built.err = os.MkdirTemp("", "talkable-program-")
+		if built.err != nil {
+			return
+		}
+		built.path = filepath.Join(built.dir, "talkable")
+		out, err := exec.Command("go", "build", "-tags", "failpoint", "-o", built.path, ".").CombinedOutput()
+		if err != nil {
+			built.err = fmt.Errorf("%w: %s", err, out)
+		}
+		_ = os.Chmod(built.dir, 0o755)
+	})
+	if built.err != nil {
+		t.Fatal(built.err)
+	}
+	return built.path
+}
+
+var built struct {
+	sync.Once
+	dir, path string
+	err       error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if built.dir != "" {
+		_ = os.RemoveAll(built.dir)
+	}
+	os.Exit(code)
+}
+
+// shop is a merchant's client that does not give up: what ended without an answer is asked again until there is one.
+type shop struct {
+	*client
+	t testing.TB
+}
+
+func (s shop) must(method, path string, body, result any) {
+	s.t.Helper()
+	var err error
+	for range 200 {
+		if err = s.call(s.t.Context(), method, path, body, result); err == nil {
+			return
+		}
+		if strings.Contains(err.Error(), " 4") && !strings.Contains(err.Error(), " 429") { // a definite no
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	s.t.Fatal(err)
+}
+
+func (s shop) opens(link string) (visitor string) {
+	s.t.Helper()
+	for range 200 {
+		location, err := s.visit(s.t.Context(), link)
+		if err != nil {
+			time.Sleep(50 * time.Millisecond)
+			continue
+		}
+		u, err := url.Parse(location)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return u.Query().Get("tkbl_cvuuid")
+	}
+	s.t.Fatalf("%s did not open", link)
+	return ""
+}
+
+// eventually waits for what follows from something that was answered.
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	for range 600 {
+		if holds() {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatalf("after 30 s still not: %s", what)
+}
+
+func newShop(t testing.TB, d demoFile) shop {
+	c := newClient(d.Server, d.APIKey)
+	c.http.Transport = &http.Transport{DisableKeepAlives: true}
+	return shop{client: c, t: t}
+}

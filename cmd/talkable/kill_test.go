@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/talkable/talkable/internal/failpoint"
+	"github.com/talkable/talkable/internal/postgres/pgtest"
+)
+
+func waitABit() { time.Sleep(50 * time.Millisecond) }
+
+// process is the real binary, restarted whenever it dies.
+type process struct {
+	t       testing.TB
+	path    string
+	environ []string
+	mu      sync.Mutex
+	cmd     *exec.Cmd
+	deaths  int
+	stopped bool
+	log     bytes.Buffer
+	done    chan struct{}
+}
+
+func startProcess(t testing.TB, environ []string, first ...string) *process {
+	p := &process{t: t, path: program(t), environ: environ, done: make(chan struct{})}
+	p.launch(first...)
+	go p.watch()
+	t.Cleanup(p.stop)
+	return p
+}
+
+// launch starts the binary; more is environment for this one life.
+func (p *process) launch(more ...string) {
+	cmd := exec.Command(p.path, "serve", "--demo")
+	cmd.Env = append(append([]string(nil), p.environ...), more...)
+	out := &lockedBuffer{}
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		p.t.Error(err)
+	}
+	p.cmd = cmd
+}
+
+func (p *process) watch() {
+	defer close(p.done)
+	for {
+		err := p.cmd.Wait()
+		p.mu.Lock()
+		if p.stopped {
+			p.mu.Unlock()
+			return
+		}
+		if err == nil || !strings.Contains(err.Error(), "killed") {
+			p.t.Errorf("the server ended by itself: %v\n%s", err, p.cmd.Stdout.(*lockedBuffer).String())
+		}
+		p.deaths++
+		p.launch()
+		p.mu.Unlock()
+	}
+}
+
+func (p *process) kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_ = p.cmd.Process.Kill() // it may have died by itself just now
+}
+
+func (p *process) died() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.deaths
+}
+
+func (p *process) stop() {
+	p.mu.Lock()
+	p.stopped = true
+	_ = p.cmd.Process.Signal(os.Interrupt)
+	p.mu.Unlock()
+	select {
+	case <-p.done:
+	case <-time.After(30 * time.Second):
+		_ = p.cmd.Process.Kill()
+		<-p.done
+	}
+	if p.t.Failed() {
+		p.t.Log(p.cmd.Stdout.(*lockedBuffer).String())
+	}
+}
+
+// TestStoryKilledAtEveryStep kills the server (kill -9, by itself, at a named step of the story) and starts it again: whatever the
+// step, the story ends as if nothing had happened.
+func TestStoryKilledAtEveryStep(t *testing.T) {
+	l := oneDatabase(t)
+	dir := pgtest.Dir(t)
+	address := freeAddress(t)
+	environ := l.environ(dir, "TALKABLE_LISTEN="+address, "TALKABLE_INTERNAL_LISTEN="+freeAddress(t))
+	if _, err := talkable(t, environ, "migrate"); err != nil {
+		t.Fatal(err)
+	}
+	p := startProcess(t, environ)
+	d := awaitDemo(t, dir, nil)
+	s := newShop(t, d)
+	told := 0
+	for _, name := range failpoint.Names() {
+		for _, hit := range []string{"1", "3"} {
+			p.mu.Lock()
+			p.environ = append(l.environ(dir, "TALKABLE_LISTEN="+address, "TALKABLE_INTERNAL_LISTEN="+freeAddress(t)), "TALKABLE_FAILPOINT="+name+":"+hit)
+			before := p.deaths
+			p.mu.Unlock()
+			p.kill() // the next life dies at the failpoint, the one after it as well, until the point is taken away
+			eventually(t, "the armed server is up or has died at "+name, func() bool {
+				return p.died() > before+1 || s.call(t.Context(), "GET", "/api/v2/site", nil, nil) == nil
+			})
+			p.mu.Lock()
+			p.environ = l.environ(dir, "TALKABLE_LISTEN="+address, "TALKABLE_INTERNAL_LISTEN="+freeAddress(t))
+			p.mu.Unlock()
+			for _, tale := range tales(strings.ReplaceAll(name, ".", "-")+"-"+hit, 2) {
+				tale.tell(s)
+				tale.ends(s)
+				told++
+			}
+			if p.died() < before+2 {
+				t.Errorf("%s was not reached by the story", name)
+			}
+		}
+	}
+	totals(s, told)
+}
+
+// TestStoryOnTwoReplicas lets two processes share one database while one after the other is killed at random.
+func TestStoryOnTwoReplicas(t *testing.T) {
+	l := oneDatabase(t)
+	first, second := pgtest.Dir(t), pgtest.Dir(t)
+	a := l.environ(first, "TALKABLE_LISTEN="+freeAddress(t), "TALKABLE_INTERNAL_LISTEN="+freeAddress(t))
+	b := l.environ(second, "TALKABLE_LISTEN="+freeAddress(t), "TALKABLE_INTERNAL_LISTEN="+freeAddress(t))
+	if _, err := talkable(t, a, "migrate"); err != nil {
+		t.Fatal(err)
+	}
+	pa := startProcess(t, a)
+	sa := newShop(t, awaitDemo(t, first, nil))
+	pb := startProcess(t, b)
+	sb := newShop(t, awaitDemo(t, second, nil))
+	const n = 24
+	var killer sync.WaitGroup
+	stop := make(chan struct{})
+	killer.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			case <-time.After(700 * time.Millisecond):
+			}
+			[]*process{pa, pb}[i%2].kill()
+		}
+	})
+	var tellers sync.WaitGroup
+	all := tales("replica", n)
+	for w := range 4 {
+		tellers.Go(func() {
+			for i := w; i < n; i += 4 {
+				all[i].tell([]shop{sa, sb}[i%2])
+			}
+		})
+	}
+	tellers.Wait()
+	close(stop)
+	killer.Wait()
+	for _, tale := range all {
+		tale.ends(sa)
+	}
+	totals(sa, n)
+	if pa.died()+pb.died() < 2 {
+		t.Errorf("only %d kills: the test proved little", pa.died()+pb.died())
+	}
+}
