@@ -1,0 +1,152 @@
+package analytics
+
+import (
+	"context"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/money"
+)
+
+// question is a metric over a span.
+type question struct {
+	metric    metric
+	span      span
+	campaigns []int64
+	currency  string // "" takes all, for counts
+	precision int    // -1: unsaid
+}
+
+// known are the parameters that are understood. Any other is refused, because a number that leaves out what was asked for is a
+// wrong number.
+var known = map[string]bool{"site_slug": true, "api_key": true, "start_date": true, "end_date": true, "campaign_ids": true,
+	"campaign_ids[]": true, "currency": true, "precision": true, "exclude_qa_generated": true, "live_campaigns_only": true}
+
+// read makes a question of a query. home is the site's currency.
+func read(name string, query url.Values, home string, extra ...string) (question, error) {
+	q := question{precision: -1}
+	var err error
+	if q.metric, err = metricByName(name); err != nil {
+		return q, err
+	}
+	for _, parameter := range slices.Sorted(maps.Keys(query)) {
+		if !known[parameter] && !slices.Contains(extra, parameter) {
+			return q, unavailable(parameter, "This filter isn't available here: "+short(parameter)+".")
+		}
+	}
+	if q.span, err = parseSpan(query.Get("start_date"), query.Get("end_date")); err != nil {
+		return q, err
+	}
+	if q.campaigns, err = campaignIDs(append(append([]string{}, query["campaign_ids[]"]...), query["campaign_ids"]...)); err != nil {
+		return q, err
+	}
+	if len(q.campaigns) > 0 && !q.metric.byCampaign {
+		return q, unavailable("campaign_ids", "This filter isn't available here: "+name+" isn't kept by campaign.")
+	}
+	if v := query.Get("exclude_qa_generated"); v != "" && v != "true" && v != "1" {
+		return q, unavailable("exclude_qa_generated", "This filter isn't available here: exclude_qa_generated can only be true.")
+	}
+	if v := query.Get("live_campaigns_only"); v != "" && v != "false" && v != "0" {
+		return q, unavailable("live_campaigns_only", "This filter isn't available here: live_campaigns_only can only be false.")
+	}
+	if text := query.Get("precision"); text != "" {
+		if q.precision, err = strconv.Atoi(text); err != nil || q.precision < 0 || q.precision > 6 {
+			return q, fault.New(fault.Invalid, "invalid_request", "precision must be an integer from 0 to 6.").At("query.precision", "not an integer from 0 to 6")
+		}
+	}
+	return q, q.setCurrency(query.Get("currency"), home)
+}
+
+func (q *question) setCurrency(asked, home string) error {
+	if asked == "" {
+		if q.metric.inMoney() {
+			q.currency = home
+		}
+		return nil
+	}
+	if _, ok := money.Digits(asked); !ok {
+		return fault.New(fault.Invalid, "invalid_request", "currency must be an ISO 4217 code like USD.").At("query.currency", "not an ISO 4217 code")
+	}
+	if !q.metric.inMoney() && !q.metric.currencied {
+		return unavailable("currency", "This filter isn't available here: "+q.metric.name+" isn't kept by currency.")
+	}
+	q.currency = asked
+	return nil
+}
+
+func unavailable(parameter, detail string) error {
+	return fault.New(fault.Invalid, "filter_unavailable", "%s", detail).At("query."+short(parameter), "not available")
+}
+
+// campaignIDs reads campaign_ids[]=1&campaign_ids[]=2, campaign_ids=1,2 and campaign_ids=1.
+func campaignIDs(values []string) ([]int64, error) {
+	var ids []int64
+	for _, value := range values {
+		for text := range strings.SplitSeq(value, ",") {
+			if text = strings.TrimSpace(text); text == "" {
+				continue
+			}
+			id, err := strconv.ParseInt(text, 10, 64)
+			if err != nil || id < 1 || len(ids) == 1000 {
+				return nil, fault.New(fault.Invalid, "invalid_request", "campaign_ids must be at most 1000 ids of campaigns.").
+					At("query.campaign_ids", "not a list of ids")
+			}
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
+// one answers a question with one number.
+func (m *Module) one(ctx context.Context, siteID int64, q question) (value, error) {
+	found, err := totals(ctx, m.DB, siteID, q.metric.keys(), q.span.from, q.span.to, q.campaigns, q.currency, false)
+	if err != nil {
+		return value{}, err
+	}
+	parts := map[string]pair{}
+	for _, t := range found {
+		parts[t.Key] = pair{t.Count, t.Sum}
+	}
+	return q.metric.value(parts, q.currency, q.precision), nil
+}
+
+// segment is a number of one period.
+type segment struct {
+	value
+	Period string `json:"period" doc:"First and last day" example:"1/1/24 - 1/31/24"`
+}
+
+// byPeriod answers a question with a number for each of the periods, in their order, empty ones included.
+func (m *Module) byPeriod(ctx context.Context, siteID int64, q question, period string) ([]segment, error) {
+	spans, err := q.span.segments(period)
+	if err != nil {
+		return nil, err
+	}
+	found, err := totals(ctx, m.DB, siteID, q.metric.keys(), q.span.from, q.span.to, q.campaigns, q.currency, true)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]segment, len(spans))
+	next := 0
+	for i, s := range spans {
+		parts := map[string]pair{}
+		for ; next < len(found) && !found[next].Day.After(s.to); next++ {
+			p := parts[found[next].Key]
+			parts[found[next].Key] = pair{p.count + found[next].Count, p.sum + found[next].Sum}
+		}
+		out[i] = segment{value: q.metric.value(parts, q.currency, q.precision), Period: s.String()}
+	}
+	return out, nil
+}
+
+// short bounds what an answer repeats of a request.
+func short(text string) string {
+	if r := []rune(strings.ToValidUTF8(text, "?")); len(r) > 60 {
+		return string(r[:60]) + "…"
+	}
+	return strings.ToValidUTF8(text, "?")
+}

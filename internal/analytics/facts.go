@@ -1,0 +1,137 @@
+package analytics
+
+import (
+	"time"
+
+	"github.com/talkable/talkable/internal/customer/customerevent"
+	"github.com/talkable/talkable/internal/loyalty/loyaltyevent"
+	"github.com/talkable/talkable/internal/notify/notifyevent"
+	"github.com/talkable/talkable/internal/referral/referralevent"
+)
+
+// originFacts: what only a browser told of isn't counted until the site confirms it, which tells it again.
+func originFacts(o customerevent.OriginRecorded) []fact {
+	if !o.Verified {
+		return nil
+	}
+	f := fact{site: o.SiteID, at: o.OccurredAt, count: 1}
+	switch o.Type {
+	case customerevent.AffiliateMember:
+		f.key = signUps
+		return []fact{f}
+	case customerevent.Event:
+		f.key = siteEvents
+		return []fact{f}
+	case customerevent.Purchase:
+		f.money, f.currency, f.sum, f.key = true, o.Currency, o.Subtotal, sales
+		if !o.FirstPurchase {
+			return []fact{f}
+		}
+		first := f
+		first.key = firstSales
+		return []fact{f, first}
+	}
+	return nil
+}
+
+// refundFacts: on the day of the sale, so that sales and refunds of a period are of the same orders. The sale counts once, with
+// its first refund; the amounts add up.
+func refundFacts(r customerevent.OriginRefunded) []fact {
+	f := fact{site: r.SiteID, key: refundedSales, at: r.OccurredAt, money: true, currency: r.Currency, sum: r.Refunded}
+	if first := r.RefundedTotal == r.Refunded; first && (r.Refunded > 0 || r.Full) {
+		f.count = 1
+	}
+	return []fact{f}
+}
+
+func offerFacts(o referralevent.OfferCreated) []fact {
+	return []fact{{site: o.SiteID, key: offers, at: o.CreatedAt, campaign: o.CampaignID, count: 1}}
+}
+
+func createdFacts(r referralevent.ReferralCreated) []fact {
+	if r.Status == referralevent.Blocked {
+		return []fact{{site: r.SiteID, key: blocked, at: r.OccurredAt, campaign: r.CampaignID, count: 1}}
+	}
+	return []fact{{site: r.SiteID, key: referredSales, at: r.OccurredAt, campaign: r.CampaignID, money: true, currency: r.Currency,
+		count: 1, sum: r.Subtotal}}
+}
+
+func approvedFacts(r referralevent.ReferralApproved) []fact {
+	return []fact{{site: r.SiteID, key: approvedSales, at: r.OccurredAt, campaign: r.CampaignID, money: true, currency: r.Currency,
+		count: 1, sum: r.Subtotal}}
+}
+
+func voidedFacts(r referralevent.ReferralVoided) []fact {
+	f := fact{site: r.SiteID, key: voided, at: r.VoidedAt, campaign: r.CampaignID, count: 1}
+	if r.Status == referralevent.Blocked {
+		f.key = blocked
+	}
+	return []fact{f}
+}
+
+func rewardFacts(r referralevent.RewardIssued) []fact {
+	f := fact{site: r.SiteID, key: rewards, at: r.OccurredAt, campaign: r.CampaignID, count: 1}
+	if r.Kind == referralevent.Commission {
+		f.money, f.currency, f.sum = true, r.Currency, r.Amount
+	}
+	side, facts := f, []fact{f}
+	side.key = advocateRewards
+	if r.Side == "friend" {
+		side.key = friendRewards
+	}
+	facts = append(facts, side)
+	if f.money {
+		f.key = commissions
+		facts = append(facts, f)
+	}
+	return facts
+}
+
+func rewardBackFacts(r referralevent.RewardClawedBack) []fact {
+	if r.Kind != referralevent.Commission {
+		return nil // points come back through the ledger, and that is counted there
+	}
+	return []fact{{site: r.SiteID, key: commissionsBack, at: r.ClawedAt, campaign: r.CampaignID, money: true, currency: r.Currency,
+		count: 1, sum: r.Amount}}
+}
+
+func memberFacts(m loyaltyevent.MemberJoined) []fact { return plain(m.SiteID, members, m.JoinedAt, 0) }
+
+func earnedFacts(p loyaltyevent.PointsEarned) []fact {
+	facts := plain(p.SiteID, points, p.EffectiveAt, p.Points)
+	if p.Reason != loyaltyevent.ForPurchase && p.PersonID != p.FriendID { // a friend's own reward isn't the advocate's
+		facts = append(facts, plain(p.SiteID, advocatePoints, p.EffectiveAt, p.Points)...)
+	}
+	return facts
+}
+
+func pointsBackFacts(p loyaltyevent.PointsClawedBack) []fact {
+	return plain(p.SiteID, pointsBack, p.EffectiveAt, p.Points)
+}
+
+func expiredFacts(p loyaltyevent.PointsExpired) []fact {
+	return plain(p.SiteID, pointsExpired, p.ExpiredAt, p.Points)
+}
+
+func tierFacts(t loyaltyevent.TierChanged) []fact {
+	return plain(t.SiteID, tierChanges, t.ChangedAt, 0)
+}
+
+func sentFacts(m notifyevent.MessageSent) []fact {
+	facts := plain(m.SiteID, mailsSent, m.SentAt, 0)
+	if m.Template == "points_earned" {
+		facts = append(facts, plain(m.SiteID, advocateRewardMails, m.SentAt, 0)...)
+	}
+	return facts
+}
+
+func failedFacts(m notifyevent.MessageFailed) []fact {
+	if m.Status == "uncertain" {
+		return plain(m.SiteID, mailsUncertain, m.FailedAt, 0)
+	}
+	return plain(m.SiteID, mailsFailed, m.FailedAt, 0)
+}
+
+func plain(site int64, key string, at time.Time, sum int64) []fact {
+	return []fact{{site: site, key: key, at: at, count: 1, sum: sum}}
+}

@@ -1,0 +1,97 @@
+package analytics
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/talkable/talkable/internal/customer/customerevent"
+	"github.com/talkable/talkable/internal/loyalty/loyaltyevent"
+	"github.com/talkable/talkable/internal/notify/notifyevent"
+	"github.com/talkable/talkable/internal/referral/referralevent"
+)
+
+// everything is one of each, with what it counts.
+func everything() []fact {
+	var all []fact
+	for _, c := range cases() {
+		all = append(all, c.facts...)
+	}
+	return all
+}
+
+type factCase struct {
+	name  string
+	facts []fact
+	want  string
+}
+
+func cases() []factCase {
+	sale := customerevent.OriginRecorded{SiteID: 1, Type: customerevent.Purchase, Subtotal: 1000, Currency: "USD", Verified: true, OccurredAt: start}
+	first, unverified, member, event := sale, sale, sale, sale
+	first.FirstPurchase, unverified.Verified = true, false
+	member.Type, event.Type = customerevent.AffiliateMember, customerevent.Event
+	refund := customerevent.OriginRefunded{SiteID: 1, Refunded: 300, RefundedTotal: 300, Currency: "USD", OccurredAt: start}
+	second, nothing := refund, refund
+	second.RefundedTotal = 600
+	nothing.Refunded, nothing.RefundedTotal, nothing.Full = 0, 0, true
+	reward := referralevent.RewardIssued{SiteID: 1, CampaignID: 3, Side: "advocate", Kind: referralevent.Commission, Amount: 50, Currency: "USD", OccurredAt: start}
+	friend := reward
+	friend.Side, friend.Kind, friend.Amount, friend.Currency = "friend", referralevent.Coupon, 0, ""
+	back := referralevent.RewardClawedBack{SiteID: 1, CampaignID: 3, Kind: referralevent.Commission, Amount: 20, Currency: "USD", ClawedAt: start}
+	pointsBack := back
+	pointsBack.Kind = referralevent.Points
+	earned := loyaltyevent.PointsEarned{SiteID: 1, PersonID: 7, FriendID: 8, Points: 500, Reason: loyaltyevent.ForReward, EffectiveAt: start}
+	own, friends := earned, earned
+	own.Reason, friends.PersonID = loyaltyevent.ForPurchase, 8
+	return []factCase{
+		{"purchase", originFacts(sale), "total_sales 0 USD 1 1000"},
+		{"first purchase", originFacts(first), "total_sales 0 USD 1 1000; total_first_time_sales 0 USD 1 1000"},
+		{"unverified", originFacts(unverified), ""},
+		{"member", originFacts(member), "sign_up 0  1 0"},
+		{"event", originFacts(event), "events 0  1 0"},
+		{"refund", refundFacts(refund), "refunded_sales 0 USD 1 300"},
+		{"second refund", refundFacts(second), "refunded_sales 0 USD 0 300"},
+		{"refund of nothing", refundFacts(nothing), "refunded_sales 0 USD 1 0"},
+		{"offer", offerFacts(referralevent.OfferCreated{SiteID: 1, CampaignID: 3, CreatedAt: start}), "offers 3  1 0"},
+		{"referral", createdFacts(referralevent.ReferralCreated{SiteID: 1, CampaignID: 3, Status: referralevent.Pending, Subtotal: 10, Currency: "USD", OccurredAt: start}),
+			"total_referred_sales 3 USD 1 10"},
+		{"blocked", createdFacts(referralevent.ReferralCreated{SiteID: 1, CampaignID: 3, Status: referralevent.Blocked, Subtotal: 10, OccurredAt: start}),
+			"referrals_blocked 3  1 0"},
+		{"approved", approvedFacts(referralevent.ReferralApproved{SiteID: 1, CampaignID: 3, Subtotal: 10, Currency: "USD", OccurredAt: start}),
+			"talkable_sales 3 USD 1 10"},
+		{"voided", voidedFacts(referralevent.ReferralVoided{SiteID: 1, CampaignID: 3, Status: referralevent.Voided, VoidedAt: start}), "referrals_voided 3  1 0"},
+		{"blocked by hand", voidedFacts(referralevent.ReferralVoided{SiteID: 1, CampaignID: 3, Status: referralevent.Blocked, VoidedAt: start}), "referrals_blocked 3  1 0"},
+		{"commission", rewardFacts(reward), "total_rewards 3 USD 1 50; ad_rewards 3 USD 1 50; commissions 3 USD 1 50"},
+		{"coupon", rewardFacts(friend), "total_rewards 3  1 0; fr_rewards 3  1 0"},
+		{"commission back", rewardBackFacts(back), "commissions_clawed_back 3 USD 1 20"},
+		{"points reward back", rewardBackFacts(pointsBack), ""},
+		{"member joined", memberFacts(loyaltyevent.MemberJoined{SiteID: 1, JoinedAt: start}), "members_joined 0  1 0"},
+		{"advocate's points", earnedFacts(earned), "points_earned 0  1 500; advocate_loyalty_referral_rewards 0  1 500"},
+		{"own points", earnedFacts(own), "points_earned 0  1 500"},
+		{"friend's points", earnedFacts(friends), "points_earned 0  1 500"},
+		{"points back", pointsBackFacts(loyaltyevent.PointsClawedBack{SiteID: 1, Points: 5, EffectiveAt: start}), "points_clawed_back 0  1 5"},
+		{"expired", expiredFacts(loyaltyevent.PointsExpired{SiteID: 1, Points: 5, ExpiredAt: start}), "points_expired 0  1 5"},
+		{"tier", tierFacts(loyaltyevent.TierChanged{SiteID: 1, ChangedAt: start}), "tier_changes 0  1 0"},
+		{"sent", sentFacts(notifyevent.MessageSent{SiteID: 1, Template: "points_earned", SentAt: start}), "emails_sent 0  1 0; advocate_reward_paid_email_delivered 0  1 0"},
+		{"sent other", sentFacts(notifyevent.MessageSent{SiteID: 1, Template: "x", SentAt: start}), "emails_sent 0  1 0"},
+		{"failed", failedFacts(notifyevent.MessageFailed{SiteID: 1, Status: "failed", FailedAt: start}), "emails_failed 0  1 0"},
+		{"uncertain", failedFacts(notifyevent.MessageFailed{SiteID: 1, Status: "uncertain", FailedAt: start}), "emails_uncertain 0  1 0"},
+	}
+}
+
+func TestWhatEventsCount(t *testing.T) {
+	t.Parallel()
+	for _, c := range cases() {
+		var got []string
+		for _, f := range c.facts {
+			if f.site != 1 || !f.at.Equal(start) {
+				t.Errorf("%s: %+v", c.name, f)
+			}
+			got = append(got, fmt.Sprintf("%s %d %s %d %d", f.key, f.campaign, f.currency, f.count, f.sum))
+		}
+		if strings.Join(got, "; ") != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,114 @@
+package analytics
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/web"
+)
+
+// Routes adds the module's operations.
+func (m *Module) Routes(api huma.API) {
+	tags := []string{"Metrics"}
+	segmentize := huma.Operation{OperationID: "segmentizeMetric", Method: http.MethodGet, Path: "/api/v2/metrics/{metric}/segmentize", Tags: tags,
+		Summary: "Get a metric by period", Description: "One number for each calendar period of the range, cut at its ends; weeks begin " +
+			"on Monday. 400 for an unknown metric, a bad date or period, and for filters that aren't available: nothing is silently ignored."}
+	slashed := segmentize
+	slashed.OperationID, slashed.Path, slashed.Hidden = "segmentizeMetricSlash", segmentize.Path+"/", true // as a published client spells it
+	huma.Register(api, huma.Operation{OperationID: "listMetrics", Method: http.MethodGet, Path: "/api/v2/metrics", Tags: tags,
+		Summary: "List metrics", Description: "Every metric with its unit and formula, and the filters that it takes."}, m.list)
+	huma.Register(api, huma.Operation{OperationID: "getMetric", Method: http.MethodGet, Path: "/api/v2/metrics/{metric}", Tags: tags,
+		Summary: "Get a metric", Description: "One number over a range of days of the site's zone, both ends included. Sums are of the " +
+			"site's currency unless currency names another. 400 for an unknown metric, a bad date, and for filters that aren't available: " +
+			"nothing is silently ignored."}, m.get)
+	huma.Register(api, segmentize, m.segmentize)
+	huma.Register(api, slashed, m.segmentize)
+}
+
+type described struct {
+	Name       string `json:"name" example:"total_sales_sum"`
+	ResultType string `json:"result_type" enum:"number,money,percent"`
+	Formula    string `json:"formula"`
+	ByCampaign bool   `json:"by_campaign" doc:"Takes campaign_ids"`
+	ByCurrency bool   `json:"by_currency" doc:"Takes currency"`
+}
+
+type metricList struct {
+	Metrics []described `json:"metrics"`
+}
+
+func (m *Module) list(context.Context, *struct{}) (*web.OK[metricList], error) {
+	out := metricList{Metrics: make([]described, len(metrics))}
+	for i, one := range metrics {
+		out.Metrics[i] = described{Name: one.name, ResultType: one.resultType(), Formula: one.formula, ByCampaign: one.byCampaign,
+			ByCurrency: one.inMoney() || one.currencied}
+	}
+	return web.Answer(out), nil
+}
+
+// metricInput says to the API description what a query may hold; Resolve takes the query itself, for lists are spelled in
+// three ways and an unknown filter is refused.
+type metricInput struct {
+	Metric      string   `path:"metric" maxLength:"100" example:"total_sales_sum"`
+	SiteSlug    string   `query:"site_slug" doc:"The site; may be left out, the key decides it"`
+	StartDate   string   `query:"start_date" required:"true" doc:"First day, 2024-01-15 or 1/15/2024"`
+	EndDate     string   `query:"end_date" required:"true" doc:"Last day, included"`
+	CampaignIDs []string `query:"campaign_ids[],explode" doc:"Only these campaigns; also campaign_ids=1,2"`
+	Currency    string   `query:"currency" doc:"ISO 4217; sums are of the site's currency unless it is given"`
+	Precision   string   `query:"precision" doc:"Decimals, 0 to 6: of percentages (2), and at most of money"`
+
+	query url.Values
+	err   error
+}
+
+func (in *metricInput) Resolve(ctx huma.Context) []error {
+	u := ctx.URL()
+	in.query, in.err = url.ParseQuery(u.RawQuery)
+	return nil
+}
+
+func (in *metricInput) question(ctx context.Context, extra ...string) (question, int64, error) {
+	if in.err != nil {
+		return question{}, 0, fault.New(fault.Invalid, "invalid_request", "The query can't be read.").Because(in.err)
+	}
+	s := web.From(ctx).Site
+	q, err := read(in.Metric, in.query, s.Currency, extra...)
+	return q, s.ID, err
+}
+
+func (m *Module) get(ctx context.Context, in *metricInput) (*web.OK[value], error) {
+	q, siteID, err := in.question(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v, err := m.one(ctx, siteID, q)
+	if err != nil {
+		return nil, err
+	}
+	return web.Answer(v), nil
+}
+
+type segmentInput struct {
+	metricInput
+	Period string `query:"segment_by[period]" doc:"day, week, month, quarter or year"`
+}
+
+type segmented struct {
+	Segmented []segment `json:"segmented"`
+}
+
+func (m *Module) segmentize(ctx context.Context, in *segmentInput) (*web.OK[segmented], error) {
+	q, siteID, err := in.question(ctx, "segment_by[period]")
+	if err != nil {
+		return nil, err
+	}
+	all, err := m.byPeriod(ctx, siteID, q, in.query.Get("segment_by[period]"))
+	if err != nil {
+		return nil, err
+	}
+	return web.Answer(segmented{Segmented: all}), nil
+}

@@ -1,0 +1,107 @@
+package analytics
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Keys under which things are counted. A row of a key has how many (count) and how much (sum).
+const (
+	signUps             = "sign_up"
+	siteEvents          = "events"
+	sales               = "total_sales"
+	firstSales          = "total_first_time_sales"
+	refundedSales       = "refunded_sales"
+	offers              = "offers"
+	visits              = "visits"
+	uniqueVisits        = "visits_unique"
+	firstVisits         = "first_time_visits"
+	referredSales       = "total_referred_sales"
+	approvedSales       = "talkable_sales"
+	blocked             = "referrals_blocked"
+	voided              = "referrals_voided"
+	rewards             = "total_rewards"
+	advocateRewards     = "ad_rewards"
+	friendRewards       = "fr_rewards"
+	commissions         = "commissions"
+	commissionsBack     = "commissions_clawed_back"
+	points              = "points_earned"
+	advocatePoints      = "advocate_loyalty_referral_rewards"
+	pointsBack          = "points_clawed_back"
+	pointsExpired       = "points_expired"
+	members             = "members_joined"
+	tierChanges         = "tier_changes"
+	mailsSent           = "emails_sent"
+	mailsFailed         = "emails_failed"
+	mailsUncertain      = "emails_uncertain"
+	advocateRewardMails = "advocate_reward_paid_email_delivered"
+)
+
+// fact is one thing to count.
+type fact struct {
+	site     int64
+	key      string
+	at       time.Time
+	campaign int64
+	money    bool   // sum is money of currency; "" is the site's
+	currency string // upper case
+	count    int64
+	sum      int64
+}
+
+// place is what counting needs to know of a site.
+type place struct {
+	zone     *time.Location
+	currency string
+}
+
+// row is a change of one row of the table of days.
+type row struct {
+	site     int64
+	key      string
+	day      string // 2024-01-15
+	campaign int64
+	currency string
+	count    int64
+	sum      int64
+}
+
+// dayOf is the site's day of a moment.
+func (p place) dayOf(t time.Time) string { return t.In(p.zone).Format(time.DateOnly) }
+
+// fold adds up facts by row, in the table's order. The order of the facts doesn't matter.
+func fold(facts []fact, sites map[int64]place) []row {
+	sums := map[row]*row{}
+	for _, f := range facts {
+		p := sites[f.site]
+		k := row{site: f.site, key: f.key, day: p.dayOf(f.at), campaign: f.campaign}
+		if f.money {
+			if k.currency = f.currency; k.currency == "" {
+				k.currency = p.currency
+			}
+		}
+		r := sums[k]
+		if r == nil {
+			r = &row{site: k.site, key: k.key, day: k.day, campaign: k.campaign, currency: k.currency}
+			sums[k] = r
+		}
+		r.count += f.count
+		r.sum += f.sum
+	}
+	rows := make([]row, 0, len(sums))
+	for _, r := range sums {
+		rows = append(rows, *r)
+	}
+	return merge(rows, nil)
+}
+
+// merge brings rows of different keys into the table's order.
+func merge(a, b []row) []row {
+	rows := append(a, b...)
+	slices.SortFunc(rows, func(a, b row) int {
+		return cmp.Or(cmp.Compare(a.site, b.site), cmp.Compare(a.key, b.key), cmp.Compare(a.day, b.day),
+			cmp.Compare(a.campaign, b.campaign), cmp.Compare(a.currency, b.currency))
+	})
+	return rows
+}
