@@ -51,14 +51,7 @@ func (b *body) load() (document, error) {
 		b.r.Body = http.NoBody
 		return document{}, nil
 	}
-	if b.r.ContentLength > b.limit {
-		return document{}, errTooLarge
-	}
-	if b.r.ContentLength > 0 { // no need to read what will be refused
-		if err := readable(b.r.Header); err != nil {
-			return document{}, err
-		}
-	}
+	// Package http closes gently after its own reader found a body too large, so that the client gets to read why.
 	raw, err := io.ReadAll(http.MaxBytesReader(b.w, b.r.Body, b.limit))
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		return document{}, errTooLarge

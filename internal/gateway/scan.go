@@ -3,7 +3,6 @@ package gateway
 import (
 	"bytes"
 	"errors"
-	"io"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -14,6 +13,7 @@ import (
 const (
 	maxDepth  = 32
 	maxValues = 10_000 // values and names of a body together
+	space     = " \t\r\n"
 )
 
 // document is a body that passed the scan, with what the edge reads of it.
@@ -27,7 +27,7 @@ type document struct {
 // hold nothing that PostgreSQL cannot, and stay within the bounds. Findings are faults of kind Invalid.
 func scan(raw []byte) (document, error) {
 	doc := document{raw: raw}
-	if len(bytes.TrimLeft(raw, " \t\r\n")) == 0 {
+	if len(bytes.TrimLeft(raw, space)) == 0 {
 		return doc, badJSON("", "an object is needed here")
 	}
 	nul := bytes.Contains(raw, []byte(`\u0000`)) // the only way to write it; "\\u0000" is told apart below
@@ -40,14 +40,14 @@ func scan(raw []byte) (document, error) {
 	}
 	for n, top := 0, ""; ; n++ {
 		t, err := d.ReadToken()
-		if errors.Is(err, io.EOF) {
-			return doc, nil
-		}
 		switch {
 		case err != nil:
 			return doc, syntax(err)
-		case d.StackDepth() == 0 && t.Kind() != '}':
-			return doc, badJSON("", "nothing may follow the object")
+		case d.StackDepth() == 0: // the object's end
+			if len(bytes.TrimLeft(raw[d.InputOffset():], space)) > 0 {
+				return doc, badJSON("", "nothing may follow the object")
+			}
+			return doc, nil
 		case d.StackDepth() > maxDepth:
 			return doc, badJSON(d.StackPointer(), "nested too deeply; at most 32 levels")
 		case n > maxValues:

@@ -2,7 +2,10 @@ package web
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
+	"strconv"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
@@ -30,5 +33,24 @@ var format = huma.Format{
 		e.SetEscapeHTML(false)
 		return e.Encode(v)
 	},
-	Unmarshal: func(data []byte, v any) error { return strict.Unmarshal(data, v) },
+	Unmarshal: func(data []byte, v any) error { return misfit(strict.Unmarshal(data, v)) },
+}
+
+// misfit says in the API's words that a value doesn't fit its member, instead of naming Go's types. huma passes on text only, so
+// the pointer goes ahead of it, on a line of its own; see fromHuma.
+func misfit(err error) error {
+	e, ok := errors.AsType[*strict.SemanticError](err)
+	if !ok {
+		return err
+	}
+	what := "doesn't fit here"
+	switch cause := e.Err; {
+	case errors.Is(cause, strconv.ErrRange):
+		what = "too large or too small a number"
+	case errors.Is(cause, strconv.ErrSyntax):
+		what = "not a whole number in plain digits"
+	case cause != nil && !strings.Contains(cause.Error(), "json"): // a type of ours that explains itself
+		what = strings.ReplaceAll(cause.Error(), "\n", " ")
+	}
+	return errors.New(string(e.JSONPointer) + "\n" + what)
 }

@@ -137,11 +137,15 @@ func fromHuma(ctx context.Context, status int, msg string, errs []error) *Proble
 	for _, err := range errs {
 		if d, ok := err.(huma.ErrorDetailer); ok { // its value is left out: it echoes what was sent
 			detail := d.ErrorDetail()
-			p.Errors = append(p.Errors, fault.Field{Pointer: pointer(detail.Location), Detail: detail.Message})
+			f := fault.Field{Pointer: pointer(detail.Location), Detail: detail.Message}
+			if i := strings.LastIndexByte(f.Detail, '\n'); i >= 0 && f.Pointer == "" { // misfit's
+				f.Pointer, f.Detail = f.Detail[:i], f.Detail[i+1:]
+			}
+			p.Errors = append(p.Errors, f)
 		}
 	}
 	if len(p.Errors) == 1 {
-		p.Detail = "The request doesn't fit this operation: " + p.Errors[0].Pointer + ": " + p.Errors[0].Detail + "."
+		p.Detail = "The request doesn't fit this operation: " + strings.TrimPrefix(p.Errors[0].Pointer+": ", ": ") + p.Errors[0].Detail + "."
 		p.ErrorMessage = p.Detail
 	}
 	return p
