@@ -41,7 +41,6 @@ type Module struct {
 	db      *sqlx.DB
 	outbox  *bus.Outbox
 	log     zerolog.Logger
-	reg     prometheus.Registerer
 	now     clock.Clock
 	metrics *metrics
 	group   *postgres.Group[request, customerapi.Recorded]
@@ -49,15 +48,15 @@ type Module struct {
 
 // New makes the module.
 func New(d Deps) *Module {
-	m := &Module{db: d.DB, outbox: d.Outbox, log: d.Log, reg: d.Reg, now: d.Now, metrics: newMetrics(d.Reg)}
+	m := &Module{db: d.DB, outbox: d.Outbox, log: d.Log, now: d.Now, metrics: newMetrics(d.Reg)}
 	m.group = postgres.NewGroup(500, func(ctx context.Context, in []request) ([]answer, error) {
 		return m.record(ctx, in, 0, nil)
 	}).Observe(func(size int) { m.metrics.batch.Observe(float64(size)) })
 	return m
 }
 
-// Consumer hears nothing: its Sources are empty, so nothing of it needs to run.
-func (m *Module) Consumer() *bus.Consumer { return bus.NewConsumer(moduleName, m.outbox, m.log, m.reg) }
+// Consumer is nil: the module hears nothing.
+func (m *Module) Consumer() *bus.Consumer { return nil }
 
 // Run forgets old Idempotency-Keys until ctx ends; natural keys go on guarding.
 func (m *Module) Run(ctx context.Context) error {

@@ -160,21 +160,31 @@ func recordIn(ctx context.Context, u *bus.Unit, entries []entry) ([]answer, []re
 	if err != nil {
 		return nil, nil, err
 	}
-	origins := make([]*origin, len(work))
+	fill := make([]func(), 0, len(work))
 	for k, e := range work {
 		i := index[k]
-		origins[k], results[i], out[i].Err = b.record(e)
+		var o *origin
+		if o, results[i], out[i].Err = b.record(e); out[i].Err != nil {
+			continue
+		}
+		p := o.person // the answer is as things are now; a later request of the batch may change them
+		out[i].Value = answerTo(e, o)
+		out[i].Value.Existing = results[i] == resultExisting
+		fill = append(fill, func() {
+			if out[i].Value.ID = o.ID; p != nil {
+				out[i].Value.PersonID = p.ID
+			}
+		})
 	}
 	if err := b.save(ctx, u); err != nil {
 		return nil, nil, err
 	}
 	answers := make([][]byte, len(entries))
+	for _, ids := range fill {
+		ids()
+	}
 	for k, e := range work {
 		i := index[k]
-		if out[i].Err == nil {
-			out[i].Value = answerTo(e, origins[k])
-			out[i].Value.Existing = results[i] == resultExisting
-		}
 		if e.in.Idempotency.Value != "" {
 			if answers[i], err = remember(out[i]); err != nil {
 				return nil, nil, err
