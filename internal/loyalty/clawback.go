@@ -1,0 +1,52 @@
+package loyalty
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/talkable/talkable/internal/customer/customerevent"
+	"github.com/talkable/talkable/internal/money"
+	"github.com/talkable/talkable/internal/referral/referralevent"
+)
+
+// clawBack says how much of an earning is not deserved by now. All its numbers are cumulative, so a step that was heard before
+// changes nothing, and any split has the same end.
+type clawBack struct {
+	SiteID      int64
+	Of          string // source of the earning
+	Source      string // of this step
+	Cause       string // refund, reward_clawed_back, referral_voided
+	Full        bool
+	Points      int64 // cumulative, where the teller counts in points
+	Part, Whole int64 // cumulative share of an order, elsewhere
+	EffectiveAt time.Time
+}
+
+// due is how many of the granted points are to be taken back by now.
+func (c clawBack) due(granted int64) int64 {
+	switch {
+	case c.Full:
+		return granted
+	case c.Whole > 0:
+		return money.Share(granted, c.Part, c.Whole)
+	default:
+		return min(c.Points, granted)
+	}
+}
+
+func ofRefund(r customerevent.OriginRefunded) clawBack {
+	of := sourceOf("origin", r.OriginID)
+	return clawBack{SiteID: r.SiteID, Of: of, Source: sourceOf("refund:"+of, r.RefundID), Cause: "refund",
+		Full: r.Full, Part: r.RefundedTotal, Whole: r.Subtotal, EffectiveAt: r.RefundedAt}
+}
+
+func ofReward(w referralevent.RewardClawedBack) clawBack {
+	of := sourceOf("reward", w.RewardID)
+	return clawBack{SiteID: w.SiteID, Of: of, Source: of + ":" + strconv.FormatInt(w.PointsTotal, 10), Cause: "reward_clawed_back",
+		Full: w.Full, Points: w.PointsTotal, EffectiveAt: w.ClawedAt}
+}
+
+func ofReferral(r referralevent.ReferralVoided) clawBack {
+	of := sourceOf("referral", r.ReferralID)
+	return clawBack{SiteID: r.SiteID, Of: of, Source: "void:" + of, Cause: "referral_voided", Full: true, EffectiveAt: r.VoidedAt}
+}

@@ -1,0 +1,96 @@
+package loyalty
+
+import (
+	"context"
+
+	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/customer/customerevent"
+	"github.com/talkable/talkable/internal/referral/referralevent"
+)
+
+// originsRecorded: verified purchases and events of known people earn points.
+func (m *Module) originsRecorded(ctx context.Context, u *bus.Unit, batch []bus.Event[customerevent.OriginRecorded]) error {
+	return earnings(ctx, m, u, batch,
+		func(o customerevent.OriginRecorded) bool {
+			return o.Verified && o.PersonID != 0 && (o.Type == customerevent.Purchase || o.Type == customerevent.Event)
+		}, program.forOrigin)
+}
+
+// rewardsIssued: a points reward is posted to whom it was issued.
+func (m *Module) rewardsIssued(ctx context.Context, u *bus.Unit, batch []bus.Event[referralevent.RewardIssued]) error {
+	return earnings(ctx, m, u, batch,
+		func(w referralevent.RewardIssued) bool {
+			return w.Kind == referralevent.Points && w.Points > 0 && w.PersonID != 0
+		}, program.forReward)
+}
+
+// referralsApproved: the advocate earns the programme's points per referral.
+func (m *Module) referralsApproved(ctx context.Context, u *bus.Unit, batch []bus.Event[referralevent.ReferralApproved]) error {
+	return earnings(ctx, m, u, batch,
+		func(r referralevent.ReferralApproved) bool { return r.AdvocateID != 0 }, program.forReferral)
+}
+
+// earnings decides what the wanted ones of a batch earn, by their sites' programmes, and posts it. A site without a programme
+// earns nothing, now or later.
+func earnings[T bus.Payload](ctx context.Context, m *Module, u *bus.Unit, batch []bus.Event[T],
+	wanted func(T) bool, decide func(program, T) earning) error {
+	events := make([]bus.Event[T], 0, len(batch))
+	for _, e := range batch {
+		if wanted(e.Body) {
+			events = append(events, e)
+		}
+	}
+	if len(events) == 0 {
+		return nil
+	}
+	programs, err := sharePrograms(ctx, u, sitesOf(events, func(e bus.Event[T]) int64 { return e.Site }))
+	if err != nil {
+		return err
+	}
+	all := make([]earning, 0, len(events))
+	for _, e := range events {
+		p, ok := programs[e.Site]
+		if !ok {
+			m.m.refused.WithLabelValues("no_program").Inc()
+			continue
+		}
+		decided := decide(p, e.Body)
+		decided.SiteID = e.Site
+		all = append(all, decided)
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return m.postEarnings(ctx, u, programs, all)
+}
+
+// originsRefunded: what an order earned is taken back in the share that was refunded.
+func (m *Module) originsRefunded(ctx context.Context, u *bus.Unit, batch []bus.Event[customerevent.OriginRefunded]) error {
+	claws := make([]clawBack, len(batch))
+	for i, e := range batch {
+		claws[i] = ofRefund(e.Body)
+	}
+	return m.postClawBacks(ctx, u, claws)
+}
+
+// rewardsClawedBack: module referral has decided how much of a points reward is gone.
+func (m *Module) rewardsClawedBack(ctx context.Context, u *bus.Unit, batch []bus.Event[referralevent.RewardClawedBack]) error {
+	claws := make([]clawBack, 0, len(batch))
+	for _, e := range batch {
+		if e.Body.Kind == referralevent.Points {
+			claws = append(claws, ofReward(e.Body))
+		}
+	}
+	return m.postClawBacks(ctx, u, claws)
+}
+
+// referralsVoided: a referral that does not count earns its advocate nothing.
+func (m *Module) referralsVoided(ctx context.Context, u *bus.Unit, batch []bus.Event[referralevent.ReferralVoided]) error {
+	claws := make([]clawBack, 0, len(batch))
+	for _, e := range batch {
+		if e.Body.Was == referralevent.Approved {
+			claws = append(claws, ofReferral(e.Body))
+		}
+	}
+	return m.postClawBacks(ctx, u, claws)
+}

@@ -1,0 +1,118 @@
+package loyalty
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/talkable/talkable/internal/customer/customerevent"
+	"github.com/talkable/talkable/internal/loyalty/loyaltyevent"
+	"github.com/talkable/talkable/internal/referral/referralevent"
+)
+
+// Why something earned nothing.
+const (
+	refusedCurrency = "currency"        // not the programme's
+	refusedSmall    = "below_one_point" // the rate gives less than a point
+	refusedPaused   = "paused"
+	refusedLarge    = "too_many_points" // beyond any sensible posting: a mistake somewhere
+)
+
+// earning is what a rule decided about one thing that may earn points.
+type earning struct {
+	SiteID, PersonID                         int64
+	Source                                   string // what it is for; earns once
+	Reason                                   string // of loyaltyevent
+	Points                                   int64  // 0: nothing
+	Refused                                  string // why nothing, where that is worth keeping
+	Joins                                    bool   // makes the person a member even without points
+	OriginID, ReferralID, RewardID, FriendID int64
+	Rule                                     string
+	EffectiveAt                              time.Time
+	ExpiresAt                                *time.Time
+}
+
+// rule is how a decision is kept: the rule, its version, and what it saw.
+type rule struct {
+	Rule             string     `json:"rule"`
+	ProgramID        int64      `json:"program_id"`
+	Version          int        `json:"version"`
+	Status           string     `json:"status,omitempty"`
+	PointsPerUnit    int64      `json:"points_per_unit,omitempty"`
+	Currency         string     `json:"currency,omitempty"`
+	Digits           *int       `json:"digits,omitempty"`
+	Subtotal         int64      `json:"subtotal,omitempty"`
+	OrderCurrency    string     `json:"order_currency,omitempty"`
+	PointsPer        int64      `json:"points_per_referral,omitempty"`
+	RewardPoints     int64      `json:"reward_points,omitempty"`
+	ExpiresAfterDays *int       `json:"expires_after_days,omitempty"`
+	ExpiresAt        *time.Time `json:"expires_at,omitempty"`
+	Points           int64      `json:"points"`
+	Refused          string     `json:"refused,omitempty"`
+}
+
+func text(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // structs of plain fields always encode
+	}
+	return string(b)
+}
+
+func sourceOf(thing string, id int64) string { return thing + ":" + strconv.FormatInt(id, 10) }
+
+// forOrigin decides what a purchase or event earns. Its caller has seen that it is verified and whose it is.
+func (p program) forOrigin(o customerevent.OriginRecorded) earning {
+	e := earning{SiteID: o.SiteID, PersonID: o.PersonID, Source: sourceOf("origin", o.OriginID), Reason: loyaltyevent.ForPurchase,
+		OriginID: o.OriginID, EffectiveAt: o.OccurredAt, Joins: o.Type == customerevent.Purchase && p.Status == active}
+	if p.PointsPerUnit == 0 || o.Subtotal <= 0 { // the rule does not speak of it
+		return e
+	}
+	digits := p.Digits
+	r := rule{Rule: "purchase", PointsPerUnit: p.PointsPerUnit, Currency: p.Currency, Digits: &digits, Subtotal: o.Subtotal, OrderCurrency: o.Currency}
+	points, sane := p.pointsFor(o.Subtotal)
+	switch {
+	case p.Status != active:
+		e.Refused = refusedPaused
+	case o.Currency != p.Currency:
+		e.Refused = refusedCurrency
+	case !sane:
+		e.Refused = refusedLarge
+	case points == 0:
+		e.Refused = refusedSmall
+	default:
+		e.Points = points
+	}
+	return p.decided(e, r)
+}
+
+// forReward takes over what module referral decided: a reward that was issued is owed, also by a paused programme.
+func (p program) forReward(w referralevent.RewardIssued) earning {
+	e := earning{SiteID: w.SiteID, PersonID: w.PersonID, Source: sourceOf("reward", w.RewardID), Reason: loyaltyevent.ForReward,
+		OriginID: w.OriginID, ReferralID: w.ReferralID, RewardID: w.RewardID, FriendID: w.FriendID, EffectiveAt: w.IssuedAt, Points: w.Points}
+	if w.Points > maxPoints {
+		e.Points, e.Refused = 0, refusedLarge
+	}
+	return p.decided(e, rule{Rule: "reward", RewardPoints: w.Points})
+}
+
+// forReferral decides what an approved referral earns its advocate beside its rewards.
+func (p program) forReferral(r referralevent.ReferralApproved) earning {
+	e := earning{SiteID: r.SiteID, PersonID: r.AdvocateID, Source: sourceOf("referral", r.ReferralID), Reason: loyaltyevent.ForReferral,
+		OriginID: r.OriginID, ReferralID: r.ReferralID, FriendID: r.FriendID, EffectiveAt: r.ApprovedAt, Points: p.PointsPerReferral}
+	if e.Points > 0 && p.Status != active {
+		e.Points, e.Refused = 0, refusedPaused
+	}
+	return p.decided(e, rule{Rule: "referral", PointsPer: p.PointsPerReferral})
+}
+
+// decided completes a decision with its expiry and with the text that is kept of it.
+func (p program) decided(e earning, r rule) earning {
+	r.ProgramID, r.Version, r.Status, r.Points, r.Refused = p.ID, p.Version, p.Status, e.Points, e.Refused
+	if e.Points > 0 {
+		e.ExpiresAt = p.expiry(e.EffectiveAt)
+		r.ExpiresAfterDays, r.ExpiresAt = p.ExpiresAfterDays, e.ExpiresAt
+	}
+	e.Rule = text(r)
+	return e
+}

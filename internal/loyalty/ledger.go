@@ -1,0 +1,292 @@
+package loyalty
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"sort"
+	"time"
+
+	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/loyalty/loyaltyevent"
+)
+
+// Kinds of transaction.
+const (
+	kindEarn     = "earn"
+	kindClawBack = "claw_back"
+	kindExpire   = "expire"
+)
+
+// The site's own accounts: where points come from and where they end.
+const (
+	issued  = "issued"
+	expired = "expired"
+)
+
+// errOverflow is answered instead of a wrong balance.
+var errOverflow = errors.New("an account would hold more points than an integer can")
+
+// account is one side of an entry.
+type account struct {
+	SiteID  int64  `db:"site_id"`
+	ID      int64  `db:"account_id"`
+	Name    string `db:"name"`
+	Balance int64  `db:"balance"`
+	Seq     int64  `db:"seq"`
+	dirty   bool
+}
+
+// holder is a member and the account.
+type holder struct {
+	account
+	MemberID     int64  `db:"member_id"`
+	PersonID     int64  `db:"person_id"`
+	Earned       int64  `db:"earned"`
+	Tier         string `db:"tier"`
+	TiersVersion int    `db:"tiers_version"`
+	lots         []*lot // with points left, the next to expire first; loaded where points are taken
+	tiered       bool   // earned or tier changed
+}
+
+func (h *holder) key() string { return sourceOf("member", h.MemberID) }
+
+// lot is the points of one earning and what became of them.
+type lot struct {
+	SiteID    int64      `db:"site_id"`
+	ID        int64      `db:"id"` // of the earning
+	AccountID int64      `db:"account_id"`
+	Granted   int64      `db:"granted"`
+	Remaining int64      `db:"remaining"`
+	Clawed    int64      `db:"clawed"`
+	Expired   int64      `db:"expired"`
+	Forgiven  int64      `db:"forgiven"`
+	ExpiresAt *time.Time `db:"expires_at"`
+	dirty     bool
+}
+
+// txn is what happened.
+type txn struct {
+	SiteID, ID, MemberID                   int64
+	Kind, Source, Reason                   string
+	Points                                 int64
+	EarnID, OriginID, ReferralID, RewardID int64
+	Rule                                   string
+	EffectiveAt, RecordedAt                time.Time
+}
+
+type entry struct{ SiteID, TxnID, AccountID, Amount, Seq, BalanceAfter int64 }
+
+type lotUse struct{ SiteID, LotID, TxnID, Amount int64 }
+
+type tierChange struct {
+	SiteID, MemberID int64
+	From, To         string
+	Earned           int64
+	Cause            string
+	TxnID            int64 // 0: the tiers changed
+	Version          int
+	At               time.Time
+}
+
+type told struct {
+	site int64
+	key  string
+	body bus.Payload
+}
+
+type siteAccount struct {
+	site int64
+	name string
+}
+
+// books is what a batch of postings works on: what its transaction has locked, and what it adds. Its methods decide every
+// number of the batch and touch no database.
+type books struct {
+	now      time.Time
+	ids      []int64 // for transactions, ascending
+	programs map[int64]program
+	own      map[siteAccount]*account
+
+	txns    []txn
+	entries []entry
+	lots    []*lot // new
+	uses    []lotUse
+	changes []tierChange
+	tells   []told
+}
+
+// earn posts an earning. A debt is repaid out of the new lot at once.
+func (b *books) earn(h *holder, e earning) error {
+	p := b.programs[h.SiteID]
+	b.settleTier(h, p)
+	t := b.txn(h, kindEarn, e.Source, e.Reason, e.Points, e.EffectiveAt, e.Rule)
+	t.OriginID, t.ReferralID, t.RewardID = e.OriginID, e.ReferralID, e.RewardID
+	l := &lot{SiteID: h.SiteID, ID: t.ID, AccountID: h.ID, Granted: e.Points, Remaining: e.Points, ExpiresAt: e.ExpiresAt}
+	if debt := -h.Balance; debt > 0 {
+		b.use(l, t.ID, min(debt, l.Remaining))
+	}
+	if err := b.move(h, issued, t.ID, e.Points); err != nil {
+		return err
+	}
+	if h.Earned > math.MaxInt64-e.Points {
+		return errOverflow
+	}
+	b.txns, b.lots = append(b.txns, t), append(b.lots, l)
+	h.lots = append(h.lots, l)
+	h.Earned, h.tiered = h.Earned+e.Points, true
+	b.tell(h, loyaltyevent.PointsEarned{SiteID: h.SiteID, TransactionID: t.ID, MemberID: h.MemberID, PersonID: h.PersonID,
+		Points: e.Points, Balance: h.Balance, Reason: e.Reason, OriginID: e.OriginID, ReferralID: e.ReferralID, RewardID: e.RewardID,
+		FriendID: e.FriendID, EffectiveAt: t.EffectiveAt, RecordedAt: t.RecordedAt})
+	b.place(h, p, kindEarn, t.ID)
+	return nil
+}
+
+// clawBack takes back what is due by now of an earning. First its own lot pays; what of it had expired is not asked for again;
+// then the member's other lots pay, the next to expire first; the rest is a debt.
+func (b *books) clawBack(h *holder, own *lot, of txn, c clawBack) error {
+	before, after := own.Clawed, c.due(own.Granted)
+	step := after - before
+	if step <= 0 { // heard before, or rounded to nothing
+		return nil
+	}
+	p := b.programs[h.SiteID]
+	b.settleTier(h, p)
+	t := b.txn(h, kindClawBack, c.Source, of.Reason, 0, c.EffectiveAt, "")
+	t.EarnID, t.OriginID, t.ReferralID, t.RewardID = of.ID, of.OriginID, of.ReferralID, of.RewardID
+
+	fromOwn := min(step, own.Remaining)
+	b.use(own, t.ID, fromOwn)
+	forgiven := min(step-fromOwn, own.Expired-own.Forgiven)
+	rest := step - fromOwn - forgiven
+	fromOthers := b.take(h, t.ID, rest)
+	own.Clawed, own.Forgiven, own.dirty = after, own.Forgiven+forgiven, true
+
+	t.Points = step - forgiven
+	t.Rule = text(clawRule{Rule: "claw_back", Cause: c.Cause, EarnID: of.ID, Granted: own.Granted, Taken: c.Part, Of: c.Whole,
+		Before: before, After: after, OwnLot: fromOwn, Expired: forgiven, OtherLots: fromOthers, Debt: rest - fromOthers})
+	if t.Points > 0 {
+		if err := b.move(h, issued, t.ID, -t.Points); err != nil {
+			return err
+		}
+		b.tell(h, loyaltyevent.PointsClawedBack{SiteID: h.SiteID, TransactionID: t.ID, MemberID: h.MemberID, PersonID: h.PersonID,
+			Points: t.Points, Balance: h.Balance, Reason: of.Reason, OriginID: of.OriginID, RewardID: of.RewardID,
+			EffectiveAt: t.EffectiveAt, RecordedAt: t.RecordedAt})
+	}
+	b.txns = append(b.txns, t)
+	h.Earned, h.tiered = h.Earned-step, true
+	b.place(h, p, kindClawBack, t.ID)
+	return nil
+}
+
+// expire ends a lot whose time has come.
+func (b *books) expire(h *holder, l *lot, of txn) error {
+	if l.Remaining == 0 || l.ExpiresAt == nil || l.ExpiresAt.After(b.now) {
+		return nil
+	}
+	points := l.Remaining
+	t := b.txn(h, kindExpire, sourceOf("expire:lot", l.ID), of.Reason, points, *l.ExpiresAt,
+		text(expireRule{Rule: "expiry", EarnID: l.ID, Granted: l.Granted, ExpiresAt: *l.ExpiresAt}))
+	t.EarnID, t.OriginID, t.ReferralID, t.RewardID = of.ID, of.OriginID, of.ReferralID, of.RewardID
+	b.use(l, t.ID, points)
+	l.Expired = points
+	if err := b.move(h, expired, t.ID, -points); err != nil {
+		return err
+	}
+	b.txns = append(b.txns, t)
+	b.tell(h, loyaltyevent.PointsExpired{SiteID: h.SiteID, TransactionID: t.ID, MemberID: h.MemberID, PersonID: h.PersonID,
+		Points: points, Balance: h.Balance, ExpiredAt: t.EffectiveAt})
+	return nil
+}
+
+// clawRule and expireRule are how those decisions are kept.
+type clawRule struct {
+	Rule      string `json:"rule"`
+	Cause     string `json:"cause"`
+	EarnID    int64  `json:"earn_id"`
+	Granted   int64  `json:"granted"`
+	Taken     int64  `json:"taken,omitempty"` // of the order, by all refunds so far
+	Of        int64  `json:"of,omitempty"`
+	Before    int64  `json:"before"` // points of the earning taken back before this step
+	After     int64  `json:"after"`
+	OwnLot    int64  `json:"own_lot"`
+	Expired   int64  `json:"expired"` // had expired: not asked for again
+	OtherLots int64  `json:"other_lots"`
+	Debt      int64  `json:"debt"`
+}
+
+type expireRule struct {
+	Rule      string    `json:"rule"`
+	EarnID    int64     `json:"earn_id"`
+	Granted   int64     `json:"granted"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+func (b *books) txn(h *holder, kind, source, reason string, points int64, at time.Time, rule string) txn {
+	id := b.ids[0]
+	b.ids = b.ids[1:]
+	if at.IsZero() {
+		at = b.now
+	}
+	return txn{SiteID: h.SiteID, ID: id, MemberID: h.MemberID, Kind: kind, Source: source, Reason: reason, Points: points, Rule: rule,
+		EffectiveAt: at.UTC().Truncate(time.Microsecond), RecordedAt: b.now}
+}
+
+// move writes both entries of a transaction: amount onto the member's account, and off the site's own.
+func (b *books) move(h *holder, name string, txnID, amount int64) error {
+	other := b.own[siteAccount{h.SiteID, name}]
+	if other == nil {
+		return fmt.Errorf("site %d has no account %q", h.SiteID, name)
+	}
+	for _, side := range []struct {
+		*account
+		amount int64
+	}{{&h.account, amount}, {other, -amount}} {
+		sum := side.Balance + side.amount
+		if (sum > side.Balance) != (side.amount > 0) {
+			return errOverflow
+		}
+		side.Balance, side.Seq, side.dirty = sum, side.Seq+1, true
+		b.entries = append(b.entries, entry{SiteID: h.SiteID, TxnID: txnID, AccountID: side.ID, Amount: side.amount, Seq: side.Seq, BalanceAfter: sum})
+	}
+	return nil
+}
+
+// use takes points out of a lot.
+func (b *books) use(l *lot, txnID, amount int64) {
+	if amount > 0 {
+		l.Remaining, l.dirty = l.Remaining-amount, true
+		b.uses = append(b.uses, lotUse{SiteID: l.SiteID, LotID: l.ID, TxnID: txnID, Amount: amount})
+	}
+}
+
+// take takes points out of the member's lots, the next to expire first, and says how many there were. A lot that is due but has
+// not been expired yet pays like any other.
+func (b *books) take(h *holder, txnID, amount int64) (taken int64) {
+	if amount == 0 {
+		return 0
+	}
+	sort.SliceStable(h.lots, func(i, j int) bool { return h.lots[i].before(h.lots[j]) })
+	for _, l := range h.lots {
+		n := min(amount-taken, l.Remaining)
+		b.use(l, txnID, n)
+		taken += n
+	}
+	return taken
+}
+
+func (l *lot) before(o *lot) bool {
+	switch {
+	case l.ExpiresAt == nil || o.ExpiresAt == nil:
+		if (l.ExpiresAt == nil) != (o.ExpiresAt == nil) {
+			return o.ExpiresAt == nil
+		}
+	case !l.ExpiresAt.Equal(*o.ExpiresAt):
+		return l.ExpiresAt.Before(*o.ExpiresAt)
+	}
+	return l.ID < o.ID
+}
+
+func (b *books) tell(h *holder, body bus.Payload) {
+	b.tells = append(b.tells, told{h.SiteID, h.key(), body})
+}

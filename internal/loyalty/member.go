@@ -1,0 +1,46 @@
+package loyalty
+
+import (
+	"context"
+
+	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
+)
+
+// errNoMember has Talkable's words.
+var errNoMember = fault.New(fault.NotFound, "member_not_found", "Loyalty member not found")
+
+// Member reads a person's membership. The tier is that of the tiers in force, also while the timer has not brought the member
+// up to a change of them yet. A balance below zero is a debt: claw-backs took more than was left.
+func (m *Module) Member(ctx context.Context, siteID, personID int64) (loyaltyapi.Member, error) {
+	r, err := memberOf(ctx, m.db, siteID, personID)
+	if err != nil {
+		return loyaltyapi.Member{}, err
+	}
+	programs, err := programsOf(ctx, m.db, siteID)
+	if err != nil {
+		return loyaltyapi.Member{}, err
+	}
+	out := loyaltyapi.Member{ID: r.ID, PersonID: r.PersonID, Active: r.Status == active, Balance: r.Balance, Earned: r.Earned, JoinedAt: r.JoinedAt}
+	for _, p := range programs {
+		out.Tier = p.tierOf(r.Earned)
+		out.NextTier, out.ToNext = p.next(r.Earned)
+	}
+	return out, nil
+}
+
+// Entries reads a member's account, newest first, and says whether older entries follow.
+func (m *Module) Entries(ctx context.Context, siteID, personID int64, after loyaltyapi.After, limit int) ([]loyaltyapi.Entry, bool, error) {
+	r, err := memberOf(ctx, m.db, siteID, personID)
+	if err != nil {
+		return nil, false, err
+	}
+	entries, err := entriesOf(ctx, m.db, siteID, r.AccountID, after.Seq, limit+1)
+	if err != nil {
+		return nil, false, err
+	}
+	if len(entries) > limit {
+		return entries[:limit], true, nil
+	}
+	return entries, false, nil
+}

@@ -1,0 +1,107 @@
+// Package loyalty owns programmes, members and the points ledger (schema "loyalty").
+//
+// It tells:  loyalty.member_joined.v1, loyalty.points_earned.v1, loyalty.points_clawed_back.v1, loyalty.points_expired.v1,
+// loyalty.tier_changed.v1
+// It hears:  customer.origin_recorded.v1, customer.origin_refunded.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1,
+// referral.referral_approved.v1, referral.referral_voided.v1
+//
+// Points move in double entry: a transaction has one entry on the member's account and its opposite on an account of the site
+// ("issued", "expired"). Each earning makes a lot, which remembers how many of its points are left, expired or taken back.
+// Rows are locked in one order everywhere: programmes by site, members' accounts by site and person, the site's own accounts.
+package loyalty
+
+import (
+	"context"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/clock"
+	"github.com/talkable/talkable/internal/idempotency"
+)
+
+// Deps is what the module needs.
+type Deps struct {
+	DB     *sqlx.DB    // a pool whose role sees schema loyalty and nothing else
+	Outbox *bus.Outbox // the same pool's
+	Log    zerolog.Logger
+	Reg    prometheus.Registerer
+	Now    clock.Clock
+}
+
+// Module is the loyalty module.
+type Module struct {
+	db     *sqlx.DB
+	outbox *bus.Outbox
+	log    zerolog.Logger
+	reg    prometheus.Registerer
+	now    clock.Clock
+	m      metrics
+	kick   chan struct{} // the timers have something to do now
+}
+
+// New makes the module. It does no I/O.
+func New(d Deps) *Module {
+	return &Module{
+		db: d.DB, outbox: d.Outbox, log: d.Log.With().Str("module", "loyalty").Logger(), reg: d.Reg, now: d.Now,
+		m: newMetrics(d.Reg), kick: make(chan struct{}, 1),
+	}
+}
+
+// Consumer is what the module hears.
+func (m *Module) Consumer() *bus.Consumer {
+	c := bus.NewConsumer("loyalty", m.outbox, m.log, m.reg)
+	bus.On(c, m.originsRecorded)
+	bus.On(c, m.originsRefunded)
+	bus.On(c, m.rewardsIssued)
+	bus.On(c, m.rewardsClawedBack)
+	bus.On(c, m.referralsApproved)
+	bus.On(c, m.referralsVoided)
+	return c
+}
+
+const (
+	tick    = time.Minute
+	keep    = 48 * time.Hour // idempotency keys
+	perPass = 500            // rows of a timer's transaction
+)
+
+// Run expires points, re-tiers members after a change of tiers, and forgets old idempotency keys, until ctx ends. Any number of
+// replicas may run it.
+func (m *Module) Run(ctx context.Context) error {
+	t := time.NewTicker(tick)
+	defer t.Stop()
+	for {
+		m.pass(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		case <-m.kick:
+		}
+	}
+}
+
+// pass is one round of the timers. What fails is tried again at the next.
+func (m *Module) pass(ctx context.Context) {
+	if n, err := m.ExpireDue(ctx); err != nil && ctx.Err() == nil {
+		m.log.Error().Err(err).Int("done", n).Msg("expire points")
+	}
+	if n, err := m.retierAll(ctx); err != nil && ctx.Err() == nil {
+		m.log.Error().Err(err).Int("done", n).Msg("re-tier members")
+	}
+	if _, err := idempotency.Sweep(ctx, m.db, "loyalty", m.now().Add(-keep), 1000); err != nil && ctx.Err() == nil {
+		m.log.Error().Err(err).Msg("sweep idempotency keys")
+	}
+}
+
+// wake lets the timers run now instead of at the next tick.
+func (m *Module) wake() {
+	select {
+	case m.kick <- struct{}{}:
+	default:
+	}
+}

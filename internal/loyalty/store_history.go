@@ -1,0 +1,104 @@
+package loyalty
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
+)
+
+// txnRow is a transaction as it is shown.
+type txnRow struct {
+	ID          int64     `db:"id"`
+	Kind        string    `db:"kind"`
+	Reason      string    `db:"reason"`
+	Points      int64     `db:"points"`
+	OriginID    *int64    `db:"origin_id"`
+	ReferralID  *int64    `db:"referral_id"`
+	RewardID    *int64    `db:"reward_id"`
+	EffectiveAt time.Time `db:"effective_at"`
+}
+
+// entriesOf reads the entries of an account below after (0: from the newest on).
+func entriesOf(ctx context.Context, db sqlx.QueryerContext, site, account, after int64, limit int) ([]loyaltyapi.Entry, error) {
+	if after <= 0 {
+		after = math.MaxInt64
+	}
+	var rows []struct {
+		txnRow
+		Rule       string     `db:"rule"`
+		Seq        int64      `db:"seq"`
+		Amount     int64      `db:"amount"`
+		Balance    int64      `db:"balance_after"`
+		RecordedAt time.Time  `db:"recorded_at"`
+		ExpiresAt  *time.Time `db:"expires_at"`
+	}
+	err := sqlx.SelectContext(ctx, db, &rows, `
+		select t.id, t.kind, t.reason, t.points, t.origin_id, t.referral_id, t.reward_id, t.rule, t.effective_at, t.recorded_at,
+			e.seq, e.amount, e.balance_after, l.expires_at
+		from loyalty.entry e
+		join loyalty.txn t on t.site_id = e.site_id and t.id = e.txn_id
+		left join loyalty.lot l on l.site_id = e.site_id and l.id = e.txn_id
+		where e.site_id = $1 and e.account_id = $2 and e.seq < $3
+		order by e.seq desc
+		limit $4`, site, account, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read entries: %w", err)
+	}
+	out := make([]loyaltyapi.Entry, len(rows))
+	for i, r := range rows { // an account has at most one entry of a transaction, so that is the entry's id
+		out[i] = loyaltyapi.Entry{ID: r.ID, TransactionID: r.ID, Seq: r.Seq, Kind: r.Kind, Reason: r.Reason, Points: r.Amount, Balance: r.Balance,
+			OriginID: r.OriginID, ReferralID: r.ReferralID, RewardID: r.RewardID, Rule: r.Rule, EffectiveAt: r.EffectiveAt,
+			RecordedAt: r.RecordedAt, ExpiresAt: r.ExpiresAt}
+	}
+	return out, nil
+}
+
+// txnsBefore reads a member's transactions behind a place of the timeline, newest first.
+func txnsBefore(ctx context.Context, db sqlx.QueryerContext, site, member int64, p place, limit int) ([]txnRow, error) {
+	var rows []txnRow
+	err := sqlx.SelectContext(ctx, db, &rows, `
+		select id, kind, reason, points, origin_id, referral_id, reward_id, effective_at
+		from (
+			select *, case kind when 'earn' then '`+typeEarned+`' when 'claw_back' then '`+typeClawed+`' else '`+typeExpired+`' end collate "C" as type
+			from loyalty.txn
+			where site_id = $1 and member_id = $2 and effective_at <= $3 and points > 0
+		) t
+		where effective_at < $3 or (type, id) < ($4 collate "C", $5)
+		order by effective_at desc, type desc, id desc
+		limit $6`, site, member, p.at, p.typ, p.id, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read transactions: %w", err)
+	}
+	return rows, nil
+}
+
+// changeRow is a move between tiers as it is shown.
+type changeRow struct {
+	ID        int64     `db:"id"`
+	From      string    `db:"from_tier"`
+	To        string    `db:"to_tier"`
+	Earned    int64     `db:"earned"`
+	Cause     string    `db:"cause"`
+	ChangedAt time.Time `db:"changed_at"`
+}
+
+// changesBefore reads a member's moves between tiers behind a place of the timeline, newest first.
+func changesBefore(ctx context.Context, db sqlx.QueryerContext, site, member int64, p place, limit int) ([]changeRow, error) {
+	var rows []changeRow
+	err := sqlx.SelectContext(ctx, db, &rows, `
+		select id, from_tier, to_tier, earned, cause, changed_at
+		from loyalty.tier_change
+		where site_id = $1 and member_id = $2 and changed_at <= $3
+			and (changed_at < $3 or ('`+typeTier+`' collate "C", id) < ($4 collate "C", $5))
+		order by changed_at desc, id desc
+		limit $6`, site, member, p.at, p.typ, p.id, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read changes of tier: %w", err)
+	}
+	return rows, nil
+}

@@ -1,0 +1,154 @@
+package loyalty
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+)
+
+// person is somebody of a site.
+type person struct{ site, id int64 }
+
+// joined is a new member.
+type joined struct {
+	SiteID   int64 `db:"site_id"`
+	ID       int64 `db:"id"`
+	PersonID int64 `db:"person_id"`
+}
+
+// enrol makes those people members, with an account, who are none yet, and returns them. people are sorted.
+func enrol(ctx context.Context, tx sqlx.QueryerContext, people []person, programs map[int64]program, now time.Time) ([]joined, error) {
+	sites, ids, versions := make([]int64, len(people)), make([]int64, len(people)), make([]int64, len(people))
+	for i, p := range people {
+		sites[i], ids[i], versions[i] = p.site, p.id, int64(programs[p.site].TiersVersion)
+	}
+	var out []joined
+	err := sqlx.SelectContext(ctx, tx, &out, `
+		with fresh as (
+			insert into loyalty.member (site_id, person_id, tiers_version, joined_at)
+			select u.site_id, u.person_id, u.version, $4
+			from unnest($1::bigint[], $2::bigint[], $3::bigint[]) with ordinality as u (site_id, person_id, version, o)
+			where not exists (select from loyalty.member m where m.site_id = u.site_id and m.person_id = u.person_id)
+			order by u.o
+			on conflict (site_id, person_id) do nothing
+			returning site_id, id, person_id
+		), opened as (
+			insert into loyalty.account (site_id, owner_id, name, asset)
+			select site_id, id, 'member', 'points' from fresh
+		)
+		select site_id, id, person_id from fresh order by site_id, id`,
+		pq.Array(sites), pq.Array(ids), pq.Array(versions), now)
+	if err != nil {
+		return nil, fmt.Errorf("enrol members: %w", err)
+	}
+	return out, nil
+}
+
+const holderColumns = `m.site_id, m.id as member_id, m.person_id, m.earned, m.tier, m.tiers_version, a.id as account_id, a.name, a.balance, a.seq`
+
+// lockHolders locks the members that the people are, with their accounts: both rows, since whoever waited for a lock sees the
+// newest version of locked rows only.
+func lockHolders(ctx context.Context, tx sqlx.QueryerContext, people []person) (map[person]*holder, error) {
+	sites, ids := make([]int64, len(people)), make([]int64, len(people))
+	for i, p := range people {
+		sites[i], ids[i] = p.site, p.id
+	}
+	var rows []*holder
+	err := sqlx.SelectContext(ctx, tx, &rows, `
+		select `+holderColumns+`
+		from unnest($1::bigint[], $2::bigint[]) as u (site_id, person_id)
+		join loyalty.member m on m.site_id = u.site_id and m.person_id = u.person_id
+		join loyalty.account a on a.site_id = m.site_id and a.owner_id = m.id and a.asset = 'points'
+		order by m.site_id, m.person_id
+		for update of m, a`, pq.Array(sites), pq.Array(ids))
+	if err != nil {
+		return nil, fmt.Errorf("lock members' accounts: %w", err)
+	}
+	out := make(map[person]*holder, len(rows))
+	for _, h := range rows {
+		out[person{h.SiteID, h.PersonID}] = h
+	}
+	return out, nil
+}
+
+// lockDue locks up to limit members who have points that are due, passing by those that somebody else is at.
+func lockDue(ctx context.Context, tx sqlx.QueryerContext, now time.Time, limit int) ([]*holder, error) {
+	var rows []*holder
+	err := sqlx.SelectContext(ctx, tx, &rows, `
+		with due as (
+			select distinct site_id, account_id from (
+				select site_id, account_id from loyalty.lot where remaining > 0 and expires_at <= $1 order by expires_at limit $2) l
+		)
+		select `+holderColumns+`
+		from due d
+		join loyalty.account a on a.site_id = d.site_id and a.id = d.account_id
+		join loyalty.member m on m.site_id = a.site_id and m.id = a.owner_id
+		order by m.site_id, m.person_id
+		for update of m, a skip locked`, now, limit)
+	if err != nil {
+		return nil, fmt.Errorf("lock members with due points: %w", err)
+	}
+	return rows, nil
+}
+
+// lockBehind locks up to limit members of a site whose tier was decided by older tiers, passing by those that somebody is at.
+func lockBehind(ctx context.Context, tx sqlx.QueryerContext, site int64, version, limit int) ([]*holder, error) {
+	var rows []*holder
+	err := sqlx.SelectContext(ctx, tx, &rows, `
+		select `+holderColumns+`
+		from loyalty.member m
+		join loyalty.account a on a.site_id = m.site_id and a.owner_id = m.id and a.asset = 'points'
+		where m.site_id = $1 and m.id = any (array(
+			select id from loyalty.member where site_id = $1 and tiers_version < $2 order by tiers_version limit $3))
+		order by m.site_id, m.person_id
+		for update of m, a skip locked`, site, version, limit)
+	if err != nil {
+		return nil, fmt.Errorf("lock members to re-tier: %w", err)
+	}
+	return rows, nil
+}
+
+// sitesBehind are the sites that have members whose tier was decided by older tiers.
+func sitesBehind(ctx context.Context, db sqlx.QueryerContext) ([]int64, error) {
+	var sites []int64
+	err := sqlx.SelectContext(ctx, db, &sites, `
+		select p.site_id from loyalty.program p
+		where exists (select from loyalty.member m where m.site_id = p.site_id and m.tiers_version < p.tiers_version)
+		order by p.site_id`)
+	if err != nil {
+		return nil, fmt.Errorf("find sites to re-tier: %w", err)
+	}
+	return sites, nil
+}
+
+// memberOf reads a person's membership for a display.
+func memberOf(ctx context.Context, db sqlx.QueryerContext, site, id int64) (memberRow, error) {
+	var r memberRow
+	err := sqlx.GetContext(ctx, db, &r, `
+		select m.id, m.person_id, m.status, m.earned, m.joined_at, a.id as account_id, a.balance
+		from loyalty.member m
+		join loyalty.account a on a.site_id = m.site_id and a.owner_id = m.id and a.asset = 'points'
+		where m.site_id = $1 and m.person_id = $2`, site, id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return r, errNoMember
+	}
+	if err != nil {
+		return r, fmt.Errorf("read member: %w", err)
+	}
+	return r, nil
+}
+
+type memberRow struct {
+	ID        int64     `db:"id"`
+	PersonID  int64     `db:"person_id"`
+	Status    string    `db:"status"`
+	Earned    int64     `db:"earned"`
+	JoinedAt  time.Time `db:"joined_at"`
+	AccountID int64     `db:"account_id"`
+	Balance   int64     `db:"balance"`
+}

@@ -1,0 +1,26 @@
+package loyalty
+
+import "github.com/talkable/talkable/internal/loyalty/loyaltyevent"
+
+const tiersChanged = "tiers_changed"
+
+// settleTier brings a member up to the tiers in force before anything else is decided.
+func (b *books) settleTier(h *holder, p program) {
+	if h.TiersVersion < p.TiersVersion {
+		h.TiersVersion, h.tiered = p.TiersVersion, true
+		b.place(h, p, tiersChanged, 0)
+	}
+}
+
+// place puts a member into the tier that the counter reaches, and keeps the move and its cause.
+func (b *books) place(h *holder, p program, cause string, txnID int64) {
+	to := p.tierOf(h.Earned)
+	if to == h.Tier {
+		return
+	}
+	b.changes = append(b.changes, tierChange{SiteID: h.SiteID, MemberID: h.MemberID, From: h.Tier, To: to, Earned: h.Earned,
+		Cause: cause, TxnID: txnID, Version: p.Version, At: b.now})
+	b.tell(h, loyaltyevent.TierChanged{SiteID: h.SiteID, MemberID: h.MemberID, PersonID: h.PersonID, From: h.Tier, To: to,
+		Earned: h.Earned, ChangedAt: b.now})
+	h.Tier, h.tiered = to, true
+}
