@@ -102,10 +102,10 @@ func campaignIDs(values []string) ([]int64, error) {
 }
 
 // one answers a question with one number.
-func (m *Module) one(ctx context.Context, siteID int64, q question) (value, error) {
+func (m *Module) one(ctx context.Context, siteID int64, q question) (Value, error) {
 	found, err := totals(ctx, m.DB, siteID, q.metric.keys(), q.span.from, q.span.to, q.campaigns, q.currency, false)
 	if err != nil {
-		return value{}, err
+		return Value{}, err
 	}
 	parts := map[string]pair{}
 	for _, t := range found {
@@ -116,7 +116,7 @@ func (m *Module) one(ctx context.Context, siteID int64, q question) (value, erro
 
 // segment is a number of one period.
 type segment struct {
-	value
+	Value
 	Period string `json:"period" doc:"First and last day" example:"1/1/24 - 1/31/24"`
 }
 
@@ -138,7 +138,7 @@ func (m *Module) byPeriod(ctx context.Context, siteID int64, q question, period 
 			p := parts[found[next].Key]
 			parts[found[next].Key] = pair{p.count + found[next].Count, p.sum + found[next].Sum}
 		}
-		out[i] = segment{value: q.metric.value(parts, q.currency, q.precision), Period: s.String()}
+		out[i] = segment{Value: q.metric.value(parts, q.currency, q.precision), Period: s.String()}
 	}
 	return out, nil
 }

@@ -50,9 +50,9 @@ func (m *Module) list(context.Context, *struct{}) (*web.OK[metricList], error) {
 	return web.Answer(out), nil
 }
 
-// metricInput says to the API description what a query may hold; Resolve takes the query itself, for lists are spelled in
+// MetricInput (exported, or huma wouldn't fill it where it is embedded) says to the API description what a query may hold; Resolve takes the query itself, for lists are spelled in
 // three ways and an unknown filter is refused.
-type metricInput struct {
+type MetricInput struct {
 	Metric      string   `path:"metric" maxLength:"100" example:"total_sales_sum"`
 	SiteSlug    string   `query:"site_slug" doc:"The site; may be left out, the key decides it"`
 	StartDate   string   `query:"start_date" required:"true" doc:"First day, 2024-01-15 or 1/15/2024"`
@@ -65,13 +65,13 @@ type metricInput struct {
 	err   error
 }
 
-func (in *metricInput) Resolve(ctx huma.Context) []error {
+func (in *MetricInput) Resolve(ctx huma.Context) []error {
 	u := ctx.URL()
 	in.query, in.err = url.ParseQuery(u.RawQuery)
 	return nil
 }
 
-func (in *metricInput) question(ctx context.Context, extra ...string) (question, int64, error) {
+func (in *MetricInput) question(ctx context.Context, extra ...string) (question, int64, error) {
 	if in.err != nil {
 		return question{}, 0, fault.New(fault.Invalid, "invalid_request", "The query can't be read.").Because(in.err)
 	}
@@ -80,7 +80,7 @@ func (in *metricInput) question(ctx context.Context, extra ...string) (question,
 	return q, s.ID, err
 }
 
-func (m *Module) get(ctx context.Context, in *metricInput) (*web.OK[value], error) {
+func (m *Module) get(ctx context.Context, in *MetricInput) (*web.OK[Value], error) {
 	q, siteID, err := in.question(ctx)
 	if err != nil {
 		return nil, err
@@ -93,7 +93,7 @@ func (m *Module) get(ctx context.Context, in *metricInput) (*web.OK[value], erro
 }
 
 type segmentInput struct {
-	metricInput
+	MetricInput
 	Period string `query:"segment_by[period]" doc:"day, week, month, quarter or year"`
 }
 
