@@ -1,0 +1,197 @@
+package referral
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/postgres"
+	"github.com/talkable/talkable/internal/referral/referralapi"
+	"github.com/talkable/talkable/internal/referral/referralevent"
+	"github.com/talkable/talkable/internal/site"
+)
+
+const (
+	dueBatch = 500
+	patience = 5 * time.Second // how long SetStatus waits for an origin to be decided
+)
+
+var (
+	errNoReferral = fault.New(fault.NotFound, "no_referral", "This origin made no referral.")
+	errUndecided  = &fault.Error{Kind: fault.Unavailable, Code: "attribution_pending", Retry: time.Second,
+		Detail: "Whether this origin makes a referral is not decided yet; please repeat the request."}
+)
+
+// SetStatus moves the referral of an origin to another status, for a reason ("manual"). It waits up to five seconds until the
+// origin has been decided. An origin without a referral is a fault NotFound "no_referral"; the same status again changes nothing.
+func (m *Module) SetStatus(ctx context.Context, s site.Site, originID int64, status, cause string) (referralapi.Referral, error) {
+	if err := checkStatus(status); err != nil {
+		return referralapi.Referral{}, err
+	}
+	if err := m.await(ctx, s.ID, originID); err != nil {
+		return referralapi.Referral{}, err
+	}
+	var out referralapi.Referral
+	err := m.outbox.InTx(ctx, func(u *bus.Unit) error {
+		list, err := lockReferrals(ctx, u.Tx, []int64{s.ID}, []int64{originID})
+		if err != nil {
+			return err
+		}
+		if len(list) == 0 {
+			return errNoReferral
+		}
+		to, changes, err := list[0].step(status)
+		if err != nil {
+			return err
+		}
+		if changes {
+			if err := m.move(ctx, u, list, to, cause); err != nil {
+				return err
+			}
+		}
+		rewards, err := rewardsOfReferrals(ctx, u, []int64{s.ID}, []int64{list[0].ID})
+		if err != nil {
+			return err
+		}
+		out = list[0].answer(rewards)
+		return nil
+	})
+	if postgres.Violates(err, "referral_friend_once") {
+		return out, fault.New(fault.Invalid, "friend_already_referred", "The friend has another referral in this campaign.").Because(err)
+	}
+	return out, err
+}
+
+// await returns once the origin has been decided.
+func (m *Module) await(ctx context.Context, siteID, originID int64) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
+		a, err := attributionOf(ctx, m.db, siteID, originID)
+		switch {
+		case a != nil:
+			return nil
+		case err != nil && ctx.Err() == nil:
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errUndecided.Because(ctx.Err())
+		case <-time.After(pause):
+		}
+	}
+}
+
+// move takes locked referrals to another status and tells of it; the step is known to be allowed. list shows the new state.
+func (m *Module) move(ctx context.Context, u *bus.Unit, list []referral, to, cause string) error {
+	was := make([]string, len(list))
+	for i := range list {
+		was[i], list[i].Status, list[i].Cause, list[i].UpdatedAt = list[i].Status, to, cause, u.Now
+	}
+	if err := saveReferrals(ctx, u.Tx, u.Now, list); err != nil {
+		return err
+	}
+	switch to {
+	case referralevent.Approved:
+		return m.reward(ctx, u, list)
+	case referralevent.Voided, referralevent.Blocked:
+		for i := range list {
+			u.Tell(list[i].SiteID, list[i].key(), list[i].voided(was[i], u.Now))
+		}
+	}
+	return nil
+}
+
+// reward tells that referrals were approved and issues their rewards. What refunds have taken back by then is clawed back at
+// once, so that approval and refund have the same end in any order.
+func (m *Module) reward(ctx context.Context, u *bus.Unit, list []referral) error {
+	var sites, ids []int64
+	for _, r := range list {
+		sites, ids = append(sites, r.SiteID), append(ids, r.CampaignID)
+	}
+	campaigns, err := campaignsByID(ctx, u, sites, ids)
+	if err != nil {
+		return err
+	}
+	byID := map[key]*referral{}
+	var rewards []reward
+	for i := range list {
+		r := &list[i]
+		byID[key{r.SiteID, r.ID}] = r
+		u.Tell(r.SiteID, r.key(), r.approved(u.Now))
+		m.metrics.approved.WithLabelValues(label(r.Cause)).Inc()
+		rewards = append(rewards, referralRewards(campaigns[key{r.SiteID, r.CampaignID}], r)...)
+	}
+	return m.issueFor(ctx, u, rewards, byID)
+}
+
+// issue writes and tells rewards of clicks.
+func (m *Module) issue(ctx context.Context, u *bus.Unit, rewards []reward) error {
+	return m.issueFor(ctx, u, rewards, nil)
+}
+
+func (m *Module) issueFor(ctx context.Context, u *bus.Unit, rewards []reward, referrals map[key]*referral) error {
+	if len(rewards) == 0 {
+		return nil
+	}
+	issued, err := insertRewards(ctx, u.Tx, u.Now, rewards)
+	if err != nil {
+		return err
+	}
+	var clawed []reward
+	for _, w := range issued {
+		at := "reward:" + itoa(w.ID)
+		r := referrals[key{w.SiteID, deref(w.ReferralID)}]
+		if r != nil {
+			at = r.key()
+		}
+		u.Tell(w.SiteID, at, w.issued())
+		m.metrics.rewards.WithLabelValues(w.Side, w.Kind).Inc()
+		if r == nil {
+			continue
+		}
+		if told := w.clawBack(r, u.Now); told != nil {
+			clawed = append(clawed, w)
+			u.Tell(w.SiteID, at, *told)
+		}
+	}
+	if len(clawed) == 0 {
+		return nil
+	}
+	return saveClawed(ctx, u.Tx, u.Now, clawed)
+}
+
+// ApproveDue approves the referrals whose delay is over, and returns how many.
+func (m *Module) ApproveDue(ctx context.Context) (int, error) {
+	total := 0
+	for {
+		n := 0
+		err := m.outbox.InTx(ctx, func(u *bus.Unit) error {
+			list, err := lockDue(ctx, u.Tx, u.Now, dueBatch)
+			if n = len(list); err != nil || n == 0 {
+				return err
+			}
+			return m.move(ctx, u, list, referralevent.Approved, causeDelay)
+		})
+		if err != nil {
+			return total, err
+		}
+		if total += n; n < dueBatch {
+			return total, nil
+		}
+	}
+}
+
+// label keeps a cause that the edge names within a closed set.
+func label(cause string) string {
+	switch cause {
+	case causeAutomatic, causeDelay, causeRefund, causeFraud:
+		return cause
+	default:
+		return causeManual
+	}
+}
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }

@@ -1,0 +1,94 @@
+package referral
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/talkable/talkable/internal/referral/referralevent"
+)
+
+// campaignJSON is a campaign in our own shape.
+type campaignJSON struct {
+	ID                    int64           `json:"id"`
+	Version               int             `json:"version" doc:"Counts the changes; rewards keep the version that they were issued under"`
+	Name                  string          `json:"name"`
+	Status                string          `json:"status" enum:"Live,Test,Scheduled,Disabled"`
+	Tags                  []string        `json:"tags"`
+	JoinableCategoryNames []string        `json:"joinable_category_names"`
+	DestinationURL        *string         `json:"destination_url" doc:"null: the site's shop"`
+	AttributionDays       int             `json:"attribution_days"`
+	Approval              approvalJSON    `json:"approval"`
+	LivePeriod            periodJSON      `json:"live_period"`
+	Incentives            []incentiveJSON `json:"incentives"`
+	CreatedAt             time.Time       `json:"created_at"`
+	UpdatedAt             time.Time       `json:"updated_at"`
+}
+
+type approvalJSON struct {
+	Mode         string `json:"mode" enum:"automatic,manual"`
+	DelaySeconds int64  `json:"delay_seconds"`
+}
+
+type periodJSON struct {
+	StartsAt *time.Time `json:"starts_at"`
+	EndsAt   *time.Time `json:"ends_at"`
+}
+
+type incentiveJSON struct {
+	ID            int64           `json:"id"`
+	Identifier    string          `json:"identifier"`
+	ActionType    string          `json:"action_type" enum:"referrer,referred,click"`
+	Side          string          `json:"side" enum:"advocate,friend"`
+	Kind          string          `json:"kind" enum:"points,commission,coupon"`
+	Points        *int64          `json:"points"`
+	Percent       json.RawMessage `json:"percent" doc:"Number or null"`
+	Amount        *int64          `json:"amount" doc:"Minor units"`
+	Currency      *string         `json:"currency"`
+	CouponCode    *string         `json:"coupon_code"`
+	CouponPercent json.RawMessage `json:"coupon_percent" doc:"Number or null"`
+	CouponAmount  *int64          `json:"coupon_amount" doc:"Minor units"`
+	SubtotalMin   *int64          `json:"subtotal_min"`
+	Active        bool            `json:"active"`
+	Description   string          `json:"description"`
+}
+
+// readCampaign is a campaign in our own shape; not found is a fault.
+func (m *Module) readCampaign(ctx context.Context, q sqlx.QueryerContext, siteID, id int64) (campaignJSON, error) {
+	list, err := campaignsByID(ctx, q, []int64{siteID}, []int64{id})
+	if err != nil {
+		return campaignJSON{}, err
+	}
+	c := list[key{siteID, id}]
+	if c == nil {
+		return campaignJSON{}, errNoCampaign
+	}
+	out := campaignJSON{ID: c.ID, Version: c.Version, Name: c.Name, Status: c.Status, Tags: c.Tags, JoinableCategoryNames: c.Categories,
+		DestinationURL: orNull(c.Destination), AttributionDays: c.AttributionDays, Approval: approvalJSON{c.ApprovalMode, c.ApprovalDelay},
+		LivePeriod: periodJSON{c.StartsAt, c.EndsAt}, Incentives: []incentiveJSON{}, CreatedAt: c.CreatedAt.UTC(), UpdatedAt: c.UpdatedAt.UTC()}
+	for _, i := range c.Incentives {
+		one := incentiveJSON{ID: i.ID, Identifier: i.Identifier, ActionType: i.Action, Side: i.side(), Kind: i.Kind,
+			Points: orNull(i.Points), Percent: number(""), CouponPercent: number(""), Currency: orNull(i.Currency),
+			CouponCode: orNull(i.CouponCode), SubtotalMin: i.SubtotalMin, Active: i.Active, Description: i.describe()}
+		part, amount := &one.Percent, &one.Amount
+		if i.Kind == referralevent.Coupon {
+			part, amount = &one.CouponPercent, &one.CouponAmount
+		}
+		if *amount = orNull(i.Amount); i.BasisPoints > 0 {
+			*part = number(percent(i.BasisPoints))
+		}
+		out.Incentives = append(out.Incentives, one)
+	}
+	return out, nil
+}
+
+// orNull is nil for the zero value.
+func orNull[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}

@@ -1,0 +1,15 @@
+package referral
+
+import (
+	"context"
+
+	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/gateway/gatewayevent"
+)
+
+// siteChanged keeps the projection of sites. Only the last change of each counts.
+func (m *Module) siteChanged(ctx context.Context, u *bus.Unit, batch []bus.Event[gatewayevent.SiteChanged]) error {
+	_, sites := bus.Fold(batch, func(e bus.Event[gatewayevent.SiteChanged]) int64 { return e.Body.SiteID },
+		func(s *gatewayevent.SiteChanged, e bus.Event[gatewayevent.SiteChanged]) { *s = e.Body })
+	return saveSites(ctx, u.Tx, sites)
+}

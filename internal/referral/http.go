@@ -1,0 +1,197 @@
+package referral
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/referral/referralapi"
+	"github.com/talkable/talkable/internal/web"
+)
+
+// Routes adds the module's operations. What the edge composes from several modules (origins, offers, a person) is not here.
+func (m *Module) Routes(api huma.API) {
+	huma.Register(api, huma.Operation{OperationID: "listCampaigns", Method: http.MethodGet, Path: "/api/v2/campaigns",
+		Tags: []string{"Campaigns"}, Summary: "List campaigns",
+		Description: "All campaigns of the site, newest first, in Talkable's shape."}, m.getCampaigns)
+	huma.Register(api, huma.Operation{OperationID: "createCampaign", Method: http.MethodPost, Path: "/api/v2/campaigns",
+		Tags: []string{"Campaigns"}, Summary: "Create a campaign", DefaultStatus: http.StatusCreated,
+		Description: "Makes a campaign with its incentives. Takes an Idempotency-Key. 400 with a pointer to each place that is wrong."}, m.postCampaign)
+	huma.Register(api, huma.Operation{OperationID: "getCampaign", Method: http.MethodGet, Path: "/api/v2/campaigns/{id}",
+		Tags: []string{"Campaigns"}, Summary: "Read a campaign",
+		Description: "A campaign with all settings and incentives, also those that were taken out. 404 if the site has no such campaign."}, m.getCampaign)
+	huma.Register(api, huma.Operation{OperationID: "replaceCampaign", Method: http.MethodPut, Path: "/api/v2/campaigns/{id}",
+		Tags: []string{"Campaigns"}, Summary: "Change a campaign",
+		Description: "Replaces the settings and the set of incentives, and counts the version up. Incentives are matched by their identifier; " +
+			"those left out become inactive. Rewards that were issued stay as they are. 404 if the site has no such campaign."}, m.putCampaign)
+	huma.Register(api, huma.Operation{OperationID: "listRewards", Method: http.MethodGet, Path: "/api/v2/rewards",
+		Tags: []string{"Rewards"}, Summary: "List a visitor's rewards", Metadata: map[string]any{"public": true},
+		Description: "The newest 500 rewards of a visitor, and of the person whom verified sign-ups and purchases showed this visitor to be. " +
+			"Points and coupons are Paid once issued, a commission is Unpaid until it is paid out, what refunds took back entirely is Voided. " +
+			"An unknown visitor has none."}, m.getRewards)
+	huma.Register(api, huma.Operation{OperationID: "getAttribution", Method: http.MethodGet, Path: "/api/v2/attributions/{origin_id}",
+		Tags: []string{"Referrals"}, Summary: "Why an origin made a referral, or none",
+		Description: "The decision about a verified purchase or event: outcome (referred, blocked, none), reason, and the trace of the " +
+			"candidates that were considered. 404 while there is no decision."}, m.getAttribution)
+}
+
+type campaignsResult struct {
+	Campaigns []talkableCampaign `json:"campaigns"`
+}
+
+// talkableCampaign is a campaign in Talkable's shape.
+type talkableCampaign struct {
+	ID                    int64        `json:"id"`
+	Slug                  int64        `json:"slug"`
+	Name                  string       `json:"name"`
+	Status                string       `json:"status"`
+	IsActive              bool         `json:"is_active"`
+	Appearance            string       `json:"appearance"`
+	JoinableCategoryNames []string     `json:"joinable_category_names"`
+	TagNames              []string     `json:"tag_names"`
+	NewCustomer           *string      `json:"new_customer"`
+	OriginMinAge          *int         `json:"origin_min_age"`
+	OriginMaxAge          *int         `json:"origin_max_age"`
+	LivePeriod            talkableSpan `json:"live_period"`
+}
+
+type talkableSpan struct {
+	StartsAt *string `json:"starts_at"`
+	EndsAt   *string `json:"ends_at"`
+}
+
+func (m *Module) getCampaigns(ctx context.Context, _ *struct {
+	SiteSlug string `query:"site_slug"`
+}) (*web.OK[campaignsResult], error) {
+	s := web.From(ctx).Site
+	list, err := campaignsOf(ctx, m.db, s.ID)
+	if err != nil {
+		return nil, err
+	}
+	out, now := campaignsResult{Campaigns: []talkableCampaign{}}, m.now()
+	for _, c := range list {
+		out.Campaigns = append(out.Campaigns, talkableCampaign{ID: c.ID, Slug: c.ID, Name: c.Name, Status: c.state(now),
+			IsActive: c.live(now), Appearance: "inline", JoinableCategoryNames: c.Categories, TagNames: c.Tags,
+			LivePeriod: talkableSpan{web.TalkablePtr(c.StartsAt, s.Zone), web.TalkablePtr(c.EndsAt, s.Zone)}})
+	}
+	return web.Answer(out), nil
+}
+
+type postCampaignInput struct {
+	Body struct {
+		web.SiteBody
+		campaignInput
+	}
+}
+
+type campaignResult struct {
+	Campaign campaignJSON `json:"campaign"`
+}
+
+func (m *Module) postCampaign(ctx context.Context, in *postCampaignInput) (*web.OK[campaignResult], error) {
+	req := web.From(ctx)
+	c, replayed, err := m.createCampaign(ctx, req.Site, in.Body.campaignInput, req.Idempotency)
+	if err != nil {
+		return nil, err
+	}
+	req.MarkReplayed(replayed)
+	return web.Answer(campaignResult{c}), nil
+}
+
+type campaignPath struct {
+	ID int64 `path:"id"`
+}
+
+func (m *Module) getCampaign(ctx context.Context, in *campaignPath) (*web.OK[campaignResult], error) {
+	c, err := m.readCampaign(ctx, m.db, web.From(ctx).Site.ID, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return web.Answer(campaignResult{c}), nil
+}
+
+type putCampaignInput struct {
+	campaignPath
+	Body struct {
+		web.SiteBody
+		campaignInput
+	}
+}
+
+func (m *Module) putCampaign(ctx context.Context, in *putCampaignInput) (*web.OK[campaignResult], error) {
+	c, err := m.replaceCampaign(ctx, web.From(ctx).Site, in.ID, in.Body.campaignInput)
+	if err != nil {
+		return nil, err
+	}
+	return web.Answer(campaignResult{c}), nil
+}
+
+type rewardsInput struct {
+	SiteSlug    string `query:"site_slug"`
+	VisitorUUID string `query:"visitor_uuid" required:"true" doc:"The visitor, as in tkbl_cvuuid"`
+	Status      string `query:"status" default:"Paid" doc:"Paid, Unpaid, Voided or All"`
+}
+
+type rewardsResult struct {
+	Rewards []referralapi.Reward `json:"rewards"`
+}
+
+func (m *Module) getRewards(ctx context.Context, in *rewardsInput) (*web.OK[rewardsResult], error) {
+	status := in.Status
+	switch status {
+	case rewardPaid, rewardUnpaid, rewardVoided:
+	case "All":
+		status = ""
+	default:
+		return nil, fault.New(fault.Invalid, "invalid_status", "`status` must be Paid, Unpaid, Voided or All").At("query.status", "is none of them")
+	}
+	out := rewardsResult{Rewards: []referralapi.Reward{}}
+	if v, ok := visitorOf(in.VisitorUUID); ok {
+		list, err := rewardsOfVisitor(ctx, m.db, web.From(ctx).Site.ID, v, status)
+		if err != nil {
+			return nil, err
+		}
+		for _, w := range list {
+			out.Rewards = append(out.Rewards, w.present())
+		}
+	}
+	return web.Answer(out), nil
+}
+
+type attributionResult struct {
+	Attribution attributionJSON `json:"attribution"`
+}
+
+type attributionJSON struct {
+	OriginID   int64           `json:"origin_id"`
+	Outcome    string          `json:"outcome" enum:"referred,blocked,none"`
+	Reason     string          `json:"reason" doc:"last_touch, no_person, no_touch, expired_touch, touch_after_purchase, campaign_not_live, advocate_unknown, already_referred, or the fraud rule that blocked"`
+	Method     *string         `json:"track_method" doc:"cookie or email"`
+	OfferID    *int64          `json:"offer_id"`
+	ReferralID *int64          `json:"referral_id"`
+	Trace      json.RawMessage `json:"trace" doc:"The rule, and each candidate with why it was kept or dropped"`
+	OccurredAt time.Time       `json:"occurred_at"`
+	DecidedAt  time.Time       `json:"decided_at"`
+}
+
+func (m *Module) getAttribution(ctx context.Context, in *struct {
+	OriginID int64 `path:"origin_id"`
+}) (*web.OK[attributionResult], error) {
+	a, err := attributionOf(ctx, m.db, web.From(ctx).Site.ID, in.OriginID)
+	if err != nil {
+		return nil, err
+	}
+	if a == nil {
+		return nil, fault.New(fault.NotFound, "attribution_not_found", "Nothing has been decided about this origin.")
+	}
+	out := attributionJSON{OriginID: a.OriginID, Outcome: a.Outcome, Reason: a.Reason, OfferID: a.OfferID, ReferralID: a.ReferralID,
+		Trace: json.RawMessage(a.Trace), OccurredAt: a.OccurredAt, DecidedAt: a.DecidedAt}
+	if a.Method != "" {
+		out.Method = &a.Method
+	}
+	return web.Answer(attributionResult{out}), nil
+}

@@ -1,0 +1,105 @@
+package referral
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/talkable/talkable/internal/money"
+	"github.com/talkable/talkable/internal/referral/referralevent"
+)
+
+// Actions that an incentive rewards.
+const (
+	actionReferrer = "referrer" // the advocate, for an approved referral
+	actionReferred = "referred" // the friend, for the same
+	actionClick    = "click"    // the friend, for opening the link
+)
+
+// Sides of a reward.
+const (
+	sideAdvocate = "advocate"
+	sideFriend   = "friend"
+)
+
+// incentive is one promise of a campaign.
+type incentive struct {
+	SiteID      int64  `db:"site_id" json:"-"`
+	ID          int64  `db:"id" json:"id"`
+	CampaignID  int64  `db:"campaign_id" json:"-"`
+	Identifier  string `db:"identifier" json:"identifier"`
+	Position    int    `db:"position" json:"-"`
+	Action      string `db:"action" json:"action_type"`
+	Kind        string `db:"kind" json:"kind"`
+	Points      int64  `db:"points" json:"points,omitempty"`
+	BasisPoints int64  `db:"basis_points" json:"basis_points,omitempty"`
+	Amount      int64  `db:"amount" json:"amount,omitempty"`
+	Currency    string `db:"currency" json:"currency,omitempty"`
+	CouponCode  string `db:"coupon_code" json:"coupon_code,omitempty"`
+	SubtotalMin *int64 `db:"subtotal_min" json:"subtotal_min,omitempty"`
+	Active      bool   `db:"active" json:"-"`
+}
+
+func (i incentive) side() string {
+	if i.Action == actionReferrer {
+		return sideAdvocate
+	}
+	return sideFriend
+}
+
+// wire is the incentive's kind in Talkable's words.
+func (i incentive) wire() string {
+	switch i.Kind {
+	case referralevent.Coupon:
+		return "discount_coupon"
+	case referralevent.Commission:
+		return "rebate"
+	default:
+		return "other"
+	}
+}
+
+// value is what it is worth in Talkable's "amount": a plain number, or "" when there is none.
+func (i incentive) value() string {
+	switch {
+	case i.BasisPoints > 0:
+		return percent(i.BasisPoints)
+	case i.Amount > 0:
+		return money.Format(i.Amount, i.Currency)
+	default:
+		return ""
+	}
+}
+
+// describe is the incentive in words: "$5", "10%", "500 points".
+func (i incentive) describe() string {
+	switch {
+	case i.Kind == referralevent.Points:
+		return fmt.Sprintf("%d points", i.Points)
+	case i.BasisPoints > 0:
+		return percent(i.BasisPoints) + "%"
+	case i.Amount > 0:
+		return price(i.Amount, i.Currency)
+	default:
+		return fmt.Sprintf("coupon %q", i.CouponCode)
+	}
+}
+
+// percent writes basis points as a plain percentage: 1050 is "10.5".
+func percent(basisPoints int64) string {
+	s := fmt.Sprintf("%d.%02d", basisPoints/100, basisPoints%100)
+	return strings.TrimSuffix(strings.TrimRight(s, "0"), ".")
+}
+
+var symbols = map[string]string{"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
+
+// price writes an amount for people: "$5", "$5.50", "CHF 20".
+func price(minor int64, code string) string {
+	s := money.Format(minor, code)
+	if whole, frac, ok := strings.Cut(s, "."); ok && strings.Trim(frac, "0") == "" {
+		s = whole
+	}
+	if sign, ok := symbols[code]; ok {
+		return sign + s
+	}
+	return code + " " + s
+}

@@ -1,0 +1,33 @@
+package referral
+
+import "github.com/prometheus/client_golang/prometheus"
+
+type metrics struct {
+	visits       *prometheus.CounterVec // result: recorded, inactive, machine, lost
+	attributions *prometheus.CounterVec // outcome, reason
+	referrals    *prometheus.CounterVec // status at their making
+	approved     *prometheus.CounterVec // cause
+	rewards      *prometheus.CounterVec // side, kind
+	clawed       *prometheus.CounterVec // kind
+	batch        *prometheus.HistogramVec
+}
+
+func newMetrics(reg prometheus.Registerer) metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "talkable", Subsystem: "referral", Name: name, Help: help}, labels)
+		reg.MustRegister(c)
+		return c
+	}
+	m := metrics{
+		visits:       counter("visits_total", "Openings of claim links, by what became of them.", "result"),
+		attributions: counter("attributions_total", "Decisions about verified purchases and events.", "outcome", "reason"),
+		referrals:    counter("referrals_total", "Referrals made, by their first status.", "status"),
+		approved:     counter("referrals_approved_total", "Referrals approved.", "cause"),
+		rewards:      counter("rewards_total", "Rewards issued.", "side", "kind"),
+		clawed:       counter("rewards_clawed_total", "Claw-backs of rewards.", "kind"),
+		batch: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "talkable", Subsystem: "referral", Name: "batch_requests",
+			Help: "Requests that were committed together.", Buckets: []float64{1, 2, 5, 10, 20, 50, 100, 200, 500}}, []string{"kind"}),
+	}
+	reg.MustRegister(m.batch)
+	return m
+}

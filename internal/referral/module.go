@@ -1,0 +1,132 @@
+// Package referral owns campaigns and their incentives, offers and their links, visits, referrals and rewards (schema "referral").
+//
+// It tells:  referral.offer_created.v1, referral.links_visited.v1, referral.referral_created.v1, referral.referral_approved.v1,
+// referral.referral_voided.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1
+//
+// It hears:  gateway.site_changed.v1 (a projection), customer.origin_recorded.v1 (attribution), customer.origin_refunded.v1
+//
+// An advocate joins a campaign and gets an offer; a friend opens its link: a visit, and a friend offer; the friend buys: the
+// origin is attributed to the last touch, and a referral is made, checked for fraud, approved and rewarded. Each origin's
+// decision is kept with its reasons, also when there is no referral.
+package referral
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/jmoiron/sqlx"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/clock"
+	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/postgres"
+	"github.com/talkable/talkable/internal/referral/referralapi"
+	"github.com/talkable/talkable/internal/web"
+)
+
+const (
+	schema     = "referral"
+	joinBatch  = 200
+	visitBatch = 500
+	linksKnown = 50_000 // links kept in memory, some 10 MB
+
+	approveEvery = time.Second
+	daysEvery    = time.Hour
+	sweepBatch   = 10_000
+	sweepAge     = 48 * time.Hour // of Idempotency-Keys
+)
+
+// Deps are what the module needs.
+type Deps struct {
+	DB        *sqlx.DB    // a pool whose role sees schema referral and nothing else
+	Outbox    *bus.Outbox // of the same schema
+	Log       zerolog.Logger
+	Reg       prometheus.Registerer
+	Now       clock.Clock
+	Cursors   *web.Cursors // every module is given them; this one has no paged list yet
+	PublicURL string       // links are PublicURL + "/x/" + code
+}
+
+// Module is the referral module.
+type Module struct {
+	db        *sqlx.DB
+	outbox    *bus.Outbox
+	log       zerolog.Logger
+	reg       prometheus.Registerer
+	now       clock.Clock
+	publicURL string
+	secure    bool // cookies travel by https only
+	metrics   metrics
+
+	catalog *catalog
+	known   *lru.Cache[string, cachedLink]
+	joins   *postgres.Group[want, *referralapi.Offer]
+	visits  *postgres.Group[visit, visited]
+
+	lostMu sync.Mutex
+	lostAt time.Time // when lost visits were last written to the log
+}
+
+// New makes the module.
+func New(d Deps) *Module {
+	known, err := lru.New[string, cachedLink](linksKnown)
+	if err != nil {
+		panic(err) // the size is positive
+	}
+	m := &Module{db: d.DB, outbox: d.Outbox, log: d.Log, reg: d.Reg, now: d.Now, publicURL: strings.TrimRight(d.PublicURL, "/"),
+		secure: strings.HasPrefix(d.PublicURL, "https://"), metrics: newMetrics(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known}
+	m.joins = postgres.NewGroup(joinBatch, m.join).Observe(func(n int) { m.metrics.batch.WithLabelValues("join").Observe(float64(n)) })
+	m.visits = postgres.NewGroup(visitBatch, m.visit).Observe(func(n int) { m.metrics.batch.WithLabelValues("visit").Observe(float64(n)) })
+	return m
+}
+
+// Consumer is what the module hears.
+func (m *Module) Consumer() *bus.Consumer {
+	c := bus.NewConsumer(schema, m.outbox, m.log, m.reg)
+	bus.On(c, m.siteChanged)
+	bus.On(c, m.recorded)
+	bus.On(c, m.refunded)
+	return c
+}
+
+// Run approves referrals whose delay is over, keeps days for visits ahead, and drops what is too old. It returns when ctx ends.
+func (m *Module) Run(ctx context.Context) error {
+	approve, days := time.NewTicker(approveEvery), time.NewTicker(daysEvery)
+	defer approve.Stop()
+	defer days.Stop()
+	m.keep(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-approve.C:
+			if n, err := m.ApproveDue(ctx); err != nil && ctx.Err() == nil {
+				m.log.Error().Err(err).Msg("approving due referrals failed; it is tried again")
+			} else if n > 0 {
+				m.log.Info().Int("referrals", n).Msg("approved after their delay")
+			}
+		case <-days.C:
+			m.keep(ctx)
+		}
+	}
+}
+
+// keep does the housekeeping that nobody waits for.
+func (m *Module) keep(ctx context.Context) {
+	now := m.now()
+	dropped, err := keepDays(ctx, m.db, now)
+	if err == nil {
+		_, err = idempotency.Sweep(ctx, m.db, schema, now.Add(-sweepAge), sweepBatch)
+	}
+	switch {
+	case err != nil && ctx.Err() == nil:
+		m.log.Error().Err(err).Msg("housekeeping failed; it is tried again")
+	case dropped > 0:
+		m.log.Info().Int("days", dropped).Msg("dropped old visits")
+	}
+}

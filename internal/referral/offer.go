@@ -1,0 +1,327 @@
+package referral
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+
+	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/postgres"
+	"github.com/talkable/talkable/internal/referral/referralapi"
+	"github.com/talkable/talkable/internal/referral/referralevent"
+	"github.com/talkable/talkable/internal/site"
+)
+
+var (
+	errNoOffer = fault.New(fault.Invalid, "offer_not_found", "No offer found by id.")
+	errRaced   = errors.New("offers changed hands three times within one batch")
+)
+
+// want is one request for the offer of a campaign.
+type want struct {
+	s        site.Site
+	campaign *campaign // nil: no campaign accepts the origin
+	person   int64
+	visitors []string
+	channels []string
+	key      idempotency.Key
+}
+
+// Join returns the offer that an origin earns its advocate, made if need be, or nil when no live campaign accepts the origin.
+// There is one offer per campaign and person, and one per campaign and visitor while no person is known.
+func (m *Module) Join(ctx context.Context, s site.Site, in referralapi.Join) (*referralapi.Offer, error) {
+	if err := referralapi.CheckChannels(in.Channels); err != nil {
+		return nil, err
+	}
+	if in.Idempotency.Value != "" {
+		answer, ok, err := keptAnswer(ctx, m.db, s.ID, in.Idempotency.Value, in.Idempotency.Fingerprint)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			return decodeOffer(answer)
+		}
+	}
+	shelf, err := m.catalog.of(ctx, s.ID)
+	if err != nil {
+		return nil, err
+	}
+	w := want{s: s, person: in.PersonID, visitors: visitorsOf(in.Visitors), channels: in.Channels, key: in.Idempotency}
+	if w.person != 0 || len(w.visitors) > 0 {
+		w.campaign = pick(shelf.campaigns, categoryOf(in.Type, in.Category), in.CampaignTags, m.now())
+	}
+	if w.key.Value == "" {
+		if w.campaign == nil {
+			return nil, nil
+		}
+		if found, err := m.found(ctx, w); found != nil || err != nil {
+			return found, err
+		}
+	}
+	return m.joins.Do(ctx, w)
+}
+
+// found is the offer if all of it exists already.
+func (m *Module) found(ctx context.Context, w want) (*referralapi.Offer, error) {
+	o := newOffers()
+	if err := o.find(ctx, m.db, []want{w}); err != nil {
+		return nil, err
+	}
+	at, adopt := o.resolve(w)
+	if at == nil || adopt {
+		return nil, nil
+	}
+	links, missing, err := m.links([]want{w}, []*offer{at}, func(all []channelLink) ([]channelLink, error) {
+		return findChannelLinks(ctx, m.db, all)
+	})
+	if err != nil || len(missing) > 0 {
+		return nil, err
+	}
+	return m.present(at, w.campaign, links[key{at.SiteID, at.ID}], w), nil
+}
+
+// join serves a batch of requests in one transaction.
+func (m *Module) join(ctx context.Context, wants []want) ([]postgres.Result[*referralapi.Offer], error) {
+	var out []postgres.Result[*referralapi.Offer]
+	run := func() error {
+		return m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
+			out, err = m.joinTx(ctx, u, wants)
+			return err
+		})
+	}
+	err := run()
+	for try := 1; err != nil && try < 3 && raced(err); try++ {
+		err = run()
+	}
+	return out, err
+}
+
+// raced says that another transaction took a place that was free when this one looked.
+func raced(err error) bool {
+	return errors.Is(err, errRaced) || postgres.Violates(err, "offer_person") || postgres.Violates(err, "offer_visitor") ||
+		postgres.Violates(err, "link_pkey") || postgres.Violates(err, "offer_code")
+}
+
+func (m *Module) joinTx(ctx context.Context, u *bus.Unit, wants []want) ([]postgres.Result[*referralapi.Offer], error) {
+	out := make([]postgres.Result[*referralapi.Offer], len(wants))
+	claims := make([]idempotency.Claim, len(wants))
+	for i, w := range wants {
+		claims[i] = idempotency.Claim{SiteID: w.s.ID, Key: w.key}
+	}
+	claimed, err := idempotency.Take(ctx, u.Tx, schema, u.Now, claims)
+	if err != nil {
+		return nil, err
+	}
+	var todo []int
+	for i, c := range claimed {
+		switch {
+		case c.Err != nil:
+			out[i].Err = c.Err
+		case c.Answer != nil:
+			out[i].Value, out[i].Err = decodeOffer(c.Answer)
+		case !c.Replayed:
+			todo = append(todo, i)
+		}
+	}
+	ready := make([]want, 0, len(todo))
+	for _, i := range todo {
+		ready = append(ready, wants[i])
+	}
+	offers, err := m.makeOffers(ctx, u, ready)
+	if err != nil {
+		return nil, err
+	}
+	links, err := m.makeLinks(ctx, u, ready, offers)
+	if err != nil {
+		return nil, err
+	}
+	answers := make([][]byte, len(wants))
+	for n, i := range todo {
+		if o := offers[n]; o != nil {
+			out[i].Value = m.present(o, ready[n].campaign, links[key{o.SiteID, o.ID}], ready[n])
+		}
+		if wants[i].key.Value != "" {
+			answers[i] = encodeOffer(out[i].Value)
+		}
+	}
+	for i, c := range claimed { // the same key twice in one batch
+		if c.Replayed && c.Answer == nil && c.Err == nil {
+			j := slices.IndexFunc(claims, func(x idempotency.Claim) bool {
+				return x.SiteID == claims[i].SiteID && x.Key.Value == claims[i].Key.Value
+			})
+			out[i] = out[j]
+		}
+	}
+	return out, idempotency.Keep(ctx, u.Tx, schema, claims, answers)
+}
+
+// makeOffers finds, adopts or makes the offers of a batch; nil where there is nothing to have one.
+func (m *Module) makeOffers(ctx context.Context, u *bus.Unit, wants []want) ([]*offer, error) {
+	o := newOffers()
+	if err := o.find(ctx, u, wants); err != nil {
+		return nil, err
+	}
+	for range 3 {
+		adopt, create := o.plan(wants)
+		if len(adopt)+len(create) == 0 {
+			out := make([]*offer, len(wants))
+			for i, w := range wants {
+				if w.campaign != nil {
+					out[i], _ = o.resolve(w)
+				}
+			}
+			return out, nil
+		}
+		var adopted, created []offer
+		var err error
+		if len(adopt) > 0 {
+			if adopted, err = adoptOffers(ctx, u.Tx, adopt); err != nil {
+				return nil, err
+			}
+		}
+		if len(create) > 0 {
+			if created, err = insertOffers(ctx, u.Tx, u.Now, create); err != nil {
+				return nil, err
+			}
+		}
+		for _, c := range created {
+			u.Tell(c.SiteID, "offer:"+strconv.FormatInt(c.ID, 10), referralevent.OfferCreated{SiteID: c.SiteID, OfferID: c.ID,
+				CampaignID: c.CampaignID, AdvocateID: deref(c.PersonID), CreatedAt: u.Now})
+		}
+		o.add(adopted)
+		o.add(created)
+		if len(adopted)+len(created) < len(adopt)+len(create) { // somebody else was first: see what is there now
+			if err := o.find(ctx, u, wants); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return nil, errRaced
+}
+
+// makeLinks finds or makes the channel links of a batch.
+func (m *Module) makeLinks(ctx context.Context, u *bus.Unit, wants []want, offers []*offer) (map[key]map[string]string, error) {
+	find := func(all []channelLink) ([]channelLink, error) { return findChannelLinks(ctx, u, all) }
+	links, missing, err := m.links(wants, offers, find)
+	if err != nil || len(missing) == 0 {
+		return links, err
+	}
+	if err := insertChannelLinks(ctx, u.Tx, u.Now, missing); err != nil {
+		return nil, err
+	}
+	links, _, err = m.links(wants, offers, find)
+	return links, err
+}
+
+// links are the codes by offer and channel that find knows, and the wanted ones that it doesn't.
+func (m *Module) links(wants []want, offers []*offer, find func([]channelLink) ([]channelLink, error)) (map[key]map[string]string, []channelLink, error) {
+	var all, missing []channelLink
+	seen := map[channelLink]bool{}
+	for i, w := range wants {
+		for _, c := range w.channels {
+			if offers[i] == nil {
+				continue
+			}
+			if l := (channelLink{SiteID: offers[i].SiteID, OfferID: offers[i].ID, Channel: c}); !seen[l] {
+				seen[l] = true
+				all = append(all, l)
+			}
+		}
+	}
+	if len(all) == 0 {
+		return nil, nil, nil
+	}
+	found, err := find(all)
+	if err != nil {
+		return nil, nil, err
+	}
+	codes := map[key]map[string]string{}
+	for _, l := range found {
+		k := key{l.SiteID, l.OfferID}
+		if codes[k] == nil {
+			codes[k] = map[string]string{}
+		}
+		codes[k][l.Channel] = l.Code
+	}
+	for _, l := range all {
+		if codes[key{l.SiteID, l.OfferID}][l.Channel] == "" {
+			missing = append(missing, l)
+		}
+	}
+	return codes, missing, nil
+}
+
+// Offer returns an offer of the site by its code or its id, with claim links for the sharing channels that are asked for.
+func (m *Module) Offer(ctx context.Context, s site.Site, codeOrID string, channels []string) (*referralapi.Offer, error) {
+	if err := referralapi.CheckChannels(channels); err != nil {
+		return nil, err
+	}
+	id, err := strconv.ParseInt(codeOrID, 10, 64)
+	code := ""
+	if err != nil || id <= 0 {
+		var ok bool
+		if code, ok = codeOf(codeOrID); !ok {
+			return nil, errNoOffer
+		}
+		id = 0
+	}
+	o, err := offerBy(ctx, m.db, s.ID, id, code)
+	if err != nil {
+		return nil, err
+	}
+	if o == nil {
+		return nil, errNoOffer
+	}
+	shelf, err := m.catalog.of(ctx, s.ID)
+	if err != nil {
+		return nil, err
+	}
+	w, c := []want{{s: s, channels: channels}}, shelf.byID[o.CampaignID]
+	if c == nil { // made by another replica since the shelf was filled
+		c = &campaign{SiteID: o.SiteID, ID: o.CampaignID}
+	}
+	links, missing, err := m.links(w, []*offer{o}, func(all []channelLink) ([]channelLink, error) { return findChannelLinks(ctx, m.db, all) })
+	if err == nil && len(missing) > 0 {
+		err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
+			links, err = m.makeLinks(ctx, u, w, []*offer{o})
+			return err
+		})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m.present(o, c, links[key{o.SiteID, o.ID}], w[0]), nil
+}
+
+// keptOffer is an offer as it is kept for its Idempotency-Key: also what isn't for the wire.
+type keptOffer struct {
+	Offer      *referralapi.Offer `json:"offer"`
+	AdvocateID int64              `json:"advocate_id"`
+}
+
+func encodeOffer(o *referralapi.Offer) []byte {
+	kept := keptOffer{Offer: o}
+	if o != nil {
+		kept.AdvocateID = o.AdvocateID
+	}
+	b, err := json.Marshal(kept)
+	if err != nil {
+		panic(err) // plain fields
+	}
+	return b
+}
+
+func decodeOffer(b []byte) (*referralapi.Offer, error) {
+	var kept keptOffer
+	if err := json.Unmarshal(b, &kept); err != nil {
+		return nil, err
+	}
+	if kept.Offer != nil {
+		kept.Offer.AdvocateID = kept.AdvocateID
+	}
+	return kept.Offer, nil
+}

@@ -1,0 +1,216 @@
+package referral
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/customer/customerevent"
+	"github.com/talkable/talkable/internal/referral/referralevent"
+)
+
+// deed is a verified purchase or event that is to be decided.
+type deed struct {
+	body     customerevent.OriginRecorded
+	visitors []string
+}
+
+// recorded hears of origins: it learns who was seen with which browser, and decides about each verified purchase and event
+// whether it came by an advocate's link.
+func (m *Module) recorded(ctx context.Context, u *bus.Unit, batch []bus.Event[customerevent.OriginRecorded]) error {
+	var identities []seen
+	var deeds []deed
+	var sites, origins []int64
+	inBatch := map[key]bool{}
+	for _, e := range batch {
+		if !e.Body.Verified {
+			continue
+		}
+		visitors := visitorsOf(e.Body.VisitorIDs)
+		if e.Body.PersonID != 0 {
+			for _, v := range visitors {
+				identities = append(identities, seen{e.Body.SiteID, v, e.Body.PersonID})
+			}
+		}
+		k := key{e.Body.SiteID, e.Body.OriginID}
+		if e.Body.Type == customerevent.AffiliateMember || inBatch[k] {
+			continue
+		}
+		inBatch[k] = true
+		deeds = append(deeds, deed{e.Body, visitors})
+		sites, origins = append(sites, e.Body.SiteID), append(origins, e.Body.OriginID)
+	}
+	if err := learn(ctx, u.Tx, u.Now, identities); err != nil {
+		return err
+	}
+	if len(deeds) == 0 {
+		return nil
+	}
+	done, err := attributed(ctx, u, sites, origins)
+	if err != nil {
+		return err
+	}
+	deeds = slices.DeleteFunc(deeds, func(d deed) bool { return done[key{d.body.SiteID, d.body.OriginID}] })
+	if len(deeds) == 0 {
+		return nil
+	}
+	return m.decide(ctx, u, deeds)
+}
+
+// decide attributes the deeds, makes their referrals, keeps the reasons and issues what is approved at once.
+func (m *Module) decide(ctx context.Context, u *bus.Unit, deeds []deed) error {
+	facts, err := gather(ctx, u, deeds)
+	if err != nil {
+		return err
+	}
+	decisions := make([]attribution, len(deeds))
+	byOrigin := map[key]int{}
+	var made []referral
+	for n, d := range deeds {
+		byOrigin[key{d.body.SiteID, d.body.OriginID}] = n
+		decisions[n] = facts.attribute(n, d)
+		if decisions[n].kept != nil {
+			r := facts.refer(d, &decisions[n])
+			if r.Status == referralevent.Pending && facts.campaigns[key{r.SiteID, r.CampaignID}].ApprovalMode == automatic {
+				due := facts.campaigns[key{r.SiteID, r.CampaignID}].due(u.Now)
+				if r.ApproveAt = &due; !due.After(u.Now) {
+					r.Status, r.Cause, r.ApproveAt = referralevent.Approved, causeAutomatic, nil
+				}
+			}
+			made = append(made, r)
+		}
+	}
+	var written []referral
+	if len(made) > 0 {
+		if written, err = insertReferrals(ctx, u.Tx, u.Now, made); err != nil {
+			return err
+		}
+	}
+	referrals := map[int]*referral{}
+	var approved []referral
+	for i := range written {
+		r := &written[i]
+		referrals[byOrigin[key{r.SiteID, r.OriginID}]] = r
+		u.Tell(r.SiteID, r.key(), r.created())
+		m.metrics.referrals.WithLabelValues(r.Status).Inc()
+		if r.Status == referralevent.Approved {
+			approved = append(approved, *r)
+		}
+	}
+	rows := make([]attributionRow, len(deeds))
+	for n, d := range deeds {
+		rows[n] = decisions[n].row(d, referrals[n])
+		m.metrics.attributions.WithLabelValues(rows[n].Outcome, rows[n].Reason).Inc()
+	}
+	if err := insertAttributions(ctx, u.Tx, u.Now, rows); err != nil {
+		return err
+	}
+	if len(approved) == 0 {
+		return nil
+	}
+	return m.reward(ctx, u, approved)
+}
+
+// facts are what the decisions of a batch need to know.
+type facts struct {
+	candidates map[int][]candidate // by the deed's place in the batch
+	campaigns  map[key]*campaign
+	referred   map[friendKey]bool // also by earlier deeds of the batch
+	seen       map[seen]bool      // friends' visitors that are known as the advocate's
+}
+
+func gather(ctx context.Context, u *bus.Unit, deeds []deed) (*facts, error) {
+	f := &facts{candidates: map[int][]candidate{}}
+	rows, err := findCandidates(ctx, u, deeds)
+	if err != nil {
+		return nil, err
+	}
+	var sites, ids []int64
+	friends, pairs := map[friendKey]bool{}, map[seen]bool{}
+	for _, r := range rows {
+		d := deeds[r.N]
+		f.candidates[r.N] = append(f.candidates[r.N], candidate{method: r.Method, offerID: r.OfferID, campaignID: r.CampaignID,
+			advocateID: r.AdvocateID, offerOwner: r.OfferOwner, visitor: r.VisitorID, firstAt: r.FirstAt, lastAt: r.LastAt})
+		sites, ids = append(sites, d.body.SiteID), append(ids, r.CampaignID)
+		friends[friendKey{d.body.SiteID, r.CampaignID, d.body.PersonID}] = true
+		for _, v := range d.visitors {
+			pairs[seen{d.body.SiteID, v, r.AdvocateID}] = true
+		}
+	}
+	if f.campaigns, err = campaignsByID(ctx, u, sites, ids); err != nil {
+		return nil, err
+	}
+	if f.referred, err = alreadyReferred(ctx, u, slices.Collect(maps.Keys(friends))); err != nil {
+		return nil, err
+	}
+	f.seen, err = known(ctx, u, slices.Collect(maps.Keys(pairs)))
+	return f, err
+}
+
+// attribute decides about one deed and notes its friend as referred for the next ones.
+func (f *facts) attribute(n int, d deed) attribution {
+	if d.body.PersonID == 0 {
+		return attribution{Rule: "last_touch/1", reason: reasonNoPerson, Candidates: []traced{}}
+	}
+	campaigns := map[int64]*campaign{}
+	for _, c := range f.candidates[n] {
+		campaigns[c.campaignID] = f.campaigns[key{d.body.SiteID, c.campaignID}]
+	}
+	return attribute(d.body.OccurredAt, f.candidates[n], campaigns, func(campaignID int64) bool {
+		return f.referred[friendKey{d.body.SiteID, campaignID, d.body.PersonID}]
+	})
+}
+
+// refer makes the referral of a deed whose link was found, and runs the fraud rules over it.
+func (f *facts) refer(d deed, a *attribution) referral {
+	c := a.kept
+	var theirs []string
+	for _, v := range d.visitors {
+		if f.seen[seen{d.body.SiteID, v, c.advocateID}] {
+			theirs = append(theirs, v)
+		}
+	}
+	found := []finding{selfReferral(c.advocateID, d.body.PersonID, d.visitors, theirs, c.offerOwner)}
+	text, err := json.Marshal(found)
+	if err != nil {
+		panic(err) // plain fields
+	}
+	r := referral{SiteID: d.body.SiteID, CampaignID: c.campaignID, OfferID: c.offerID, OriginID: d.body.OriginID,
+		AdvocateID: c.advocateID, FriendID: d.body.PersonID, Status: referralevent.Pending, Cause: causeCreated, TrackMethod: c.method,
+		Subtotal: d.body.Subtotal, Currency: d.body.Currency, Fraud: string(text), OccurredAt: d.body.OccurredAt}
+	a.Findings = found
+	if blocks(found) {
+		r.Status, r.Cause = referralevent.Blocked, causeFraud
+		return r
+	}
+	f.referred[friendKey{r.SiteID, r.CampaignID, r.FriendID}] = true
+	return r
+}
+
+// row is the decision as it is kept. A referral that wasn't written lost a race for its friend.
+func (a attribution) row(d deed, r *referral) attributionRow {
+	out := attributionRow{SiteID: d.body.SiteID, OriginID: d.body.OriginID, PersonID: d.body.PersonID, Outcome: outcomeNone,
+		Reason: a.reason, OccurredAt: d.body.OccurredAt}
+	switch {
+	case r != nil:
+		out.Outcome, out.ReferralID = outcomeReferred, &r.ID
+		if out.Method, out.OfferID = a.kept.method, &a.kept.offerID; r.Status == referralevent.Blocked {
+			out.Outcome, out.Reason = outcomeBlocked, ruleSelf
+		}
+	case a.kept != nil:
+		out.Reason, a.Findings = reasonAlreadyReferred, nil
+		for i := range a.Candidates {
+			if a.Candidates[i].Kept {
+				a.Candidates[i].Kept, a.Candidates[i].Cause = false, reasonAlreadyReferred
+			}
+		}
+	}
+	text, err := json.Marshal(a)
+	if err != nil {
+		panic(err) // plain fields
+	}
+	out.Trace = string(text)
+	return out
+}

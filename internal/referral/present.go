@@ -1,0 +1,65 @@
+package referral
+
+import (
+	"encoding/json"
+
+	"github.com/talkable/talkable/internal/money"
+	"github.com/talkable/talkable/internal/referral/referralapi"
+)
+
+// present is an offer in Talkable's shape.
+func (m *Module) present(o *offer, c *campaign, codes map[string]string, w want) *referralapi.Offer {
+	out := &referralapi.Offer{
+		ID: o.ID, ShortURLCode: o.Code, ShowURL: m.linkURL(o.ShareCode), ClaimURL: m.linkURL(o.ClaimCode),
+		Incentives: map[string]referralapi.Incentive{}, CampaignTags: append([]string{}, c.Tags...),
+		CampaignID: o.CampaignID, AdvocateID: deref(o.PersonID),
+	}
+	for _, i := range c.Incentives {
+		if i.Active {
+			out.Incentives[i.Identifier] = i.present(w.s.Currency)
+		}
+	}
+	if len(w.channels) > 0 {
+		out.ClaimLinks = map[string]string{}
+		for _, channel := range w.channels {
+			out.ClaimLinks[channel] = m.linkURL(codes[channel])
+		}
+	}
+	return out
+}
+
+func (m *Module) linkURL(code string) string { return m.publicURL + "/x/" + code }
+
+// present is an incentive in Talkable's shape. Of the criteria, those that Talkable's clients may look for are always there.
+func (i incentive) present(currency string) referralapi.Incentive {
+	criteria := map[string]any{"new_customer": nil, "new_optin": nil, "has_liquid_criteria": false}
+	switch i.Action {
+	case actionClick:
+		criteria["once_per_person"] = true
+		criteria["allow_on_expired_offer"] = false
+		criteria["allow_on_self_referral"] = false
+	default:
+		for _, name := range []string{"subtotal_max", "referrals_min", "referrals_max", "referrals_divisible_by",
+			"referrals_not_divisible_by", "friend_event_category"} {
+			criteria[name] = nil
+		}
+		criteria["reward_uniqueness"] = "once_per_friend"
+		criteria["subtotal_min"] = nil
+		if i.SubtotalMin != nil {
+			criteria["subtotal_min"] = json.RawMessage(money.Format(*i.SubtotalMin, currency))
+		}
+	}
+	return referralapi.Incentive{
+		Identifier: i.Identifier, ActionType: i.Action, IncentiveType: i.wire(), Amount: number(i.value()), Description: i.describe(),
+		Percentage: i.BasisPoints > 0, ForAdvocate: i.side() == sideAdvocate, ForFriend: i.side() == sideFriend,
+		CriteriaConfig: criteria,
+	}
+}
+
+// number is a JSON number, or null for "".
+func number(s string) json.RawMessage {
+	if s == "" {
+		s = "null"
+	}
+	return json.RawMessage(s)
+}

@@ -1,0 +1,101 @@
+package referral
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/talkable/talkable/internal/money"
+	"github.com/talkable/talkable/internal/referral/referralapi"
+	"github.com/talkable/talkable/internal/referral/referralevent"
+)
+
+// Counts is what a person's page says of referral.
+func (m *Module) Counts(ctx context.Context, siteID, personID int64) (referralapi.Counts, error) {
+	var n struct {
+		Referrals  int64 `db:"referrals"`
+		Approved   int64 `db:"approved"`
+		Pending    int64 `db:"pending"`
+		Rewards    int64 `db:"rewards"`
+		Paid       int64 `db:"paid"`
+		Unpaid     int64 `db:"unpaid"`
+		ReferredBy int64 `db:"referred_by"`
+	}
+	err := m.db.GetContext(ctx, &n, `
+		select r.*, w.*, coalesce((
+			select f.advocate_id from referral.referral f
+			where f.site_id = $1 and f.friend_id = $2 and f.status in ('approved', 'pending')
+			order by f.created_at desc, f.id desc limit 1), 0) as referred_by
+		from (
+			select count(*) as referrals, count(*) filter (where status = 'approved') as approved,
+				count(*) filter (where status = 'pending') as pending
+			from referral.referral where site_id = $1 and advocate_id = $2) r
+		cross join (
+			select count(*) as rewards, count(*) filter (where status = 'Paid') as paid,
+				count(*) filter (where status = 'Unpaid') as unpaid
+			from referral.reward where site_id = $1 and person_id = $2) w`, siteID, personID)
+	if err != nil {
+		return referralapi.Counts{}, fmt.Errorf("counts of person: %w", err)
+	}
+	return referralapi.Counts{
+		Referrals:  map[string]int64{"total": n.Referrals, "approved": n.Approved, "pending": n.Pending},
+		Rewards:    map[string]int64{"total": n.Rewards, "paid": n.Paid, "unpaid": n.Unpaid},
+		Shares:     map[string]int64{"total": 0},
+		ReferredBy: n.ReferredBy,
+	}, nil
+}
+
+// Referral returns the referral of an origin; a fault NotFound "no_referral" if it made none.
+func (m *Module) Referral(ctx context.Context, siteID, originID int64) (referralapi.Referral, error) {
+	r, err := referralOf(ctx, m.db, siteID, originID)
+	if err != nil {
+		return referralapi.Referral{}, err
+	}
+	if r == nil {
+		return referralapi.Referral{}, errNoReferral
+	}
+	rewards, err := rewardsOfReferrals(ctx, m.db, []int64{siteID}, []int64{r.ID})
+	if err != nil {
+		return referralapi.Referral{}, err
+	}
+	return r.answer(rewards), nil
+}
+
+// rule is what the reward was issued under.
+func (w *reward) rule() rewardRule {
+	var out rewardRule
+	if err := json.Unmarshal([]byte(w.Rule), &out); err != nil {
+		return rewardRule{} // the column is written by us only
+	}
+	return out
+}
+
+// issued tells of the reward.
+func (w *reward) issued() referralevent.RewardIssued {
+	return referralevent.RewardIssued{SiteID: w.SiteID, RewardID: w.ID, ReferralID: deref(w.ReferralID), CampaignID: w.CampaignID,
+		IncentiveID: w.IncentiveID, OriginID: deref(w.OriginID), PersonID: deref(w.PersonID), FriendID: deref(w.FriendID), Side: w.Side,
+		Reason: w.Reason, Kind: w.Kind, Points: w.Points, Amount: w.Amount, Currency: w.Currency, CouponCode: w.CouponCode,
+		OccurredAt: w.OccurredAt, IssuedAt: w.IssuedAt}
+}
+
+// present is a reward in Talkable's shape. Its coupon is a code that may be used many times, named by its incentive.
+func (w *reward) present() referralapi.Reward {
+	i := w.rule().Incentive
+	out := referralapi.Reward{ID: w.ID, Reason: w.Reason, Status: w.Status, IncentiveType: i.wire(), Amount: number("")}
+	switch w.Kind {
+	case referralevent.Points:
+		out.Points = &w.Points
+		out.IncentiveDescription = fmt.Sprintf("%d points", w.Points)
+	case referralevent.Commission:
+		out.Amount = number(money.Format(w.Amount, w.Currency))
+		out.IncentiveDescription = price(w.Amount, w.Currency) + " back"
+	case referralevent.Coupon:
+		out.Amount, out.CouponCode = number(i.value()), &w.CouponCode
+		if out.IncentiveDescription = fmt.Sprintf("coupon %q", w.CouponCode); i.value() != "" {
+			out.IncentiveDescription += " for " + i.describe() + " off"
+		}
+		out.Coupon = &referralapi.Coupon{ID: w.IncentiveID, Code: w.CouponCode, Active: w.Status != rewardVoided,
+			Amount: number(i.value()), PercentageDiscount: i.BasisPoints > 0, Description: i.describe()}
+	}
+	return out
+}

@@ -1,0 +1,87 @@
+package referral
+
+import (
+	"context"
+
+	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/customer/customerevent"
+	"github.com/talkable/talkable/internal/referral/referralevent"
+)
+
+// refund is how far an origin has been taken back.
+type refund struct {
+	total int64
+	full  bool
+}
+
+// refunded hears of refunds: a full one voids a referral that isn't approved yet; of an approved one, the rewards are taken back
+// in proportion. Origins without a referral are nothing to us.
+func (m *Module) refunded(ctx context.Context, u *bus.Unit, batch []bus.Event[customerevent.OriginRefunded]) error {
+	refunds := map[key]refund{}
+	for _, e := range batch {
+		k := key{e.Body.SiteID, e.Body.OriginID}
+		refunds[k] = refund{max(refunds[k].total, e.Body.RefundedTotal), refunds[k].full || e.Body.Full}
+	}
+	var sites, origins []int64
+	for k := range refunds {
+		sites, origins = append(sites, k.site), append(origins, k.id)
+	}
+	locked, err := lockReferrals(ctx, u.Tx, sites, origins)
+	if err != nil {
+		return err
+	}
+	var changed, approved []referral
+	for _, r := range locked {
+		now := refunds[key{r.SiteID, r.OriginID}]
+		if now.total <= r.RefundedTotal && (!now.full || r.RefundedFull) {
+			continue // heard before
+		}
+		was := r.Status
+		r.RefundedTotal, r.RefundedFull = max(r.RefundedTotal, now.total), r.RefundedFull || now.full
+		switch {
+		case was == referralevent.Approved:
+			approved = append(approved, r)
+		case r.RefundedFull && allowed(was, referralevent.Voided):
+			r.Status, r.Cause = referralevent.Voided, causeRefund
+			u.Tell(r.SiteID, r.key(), r.voided(was, u.Now))
+		}
+		changed = append(changed, r)
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	if err := saveReferrals(ctx, u.Tx, u.Now, changed); err != nil {
+		return err
+	}
+	return m.clawBack(ctx, u, approved)
+}
+
+// clawBack takes back of the rewards of locked, approved referrals what their refunds ask for.
+func (m *Module) clawBack(ctx context.Context, u *bus.Unit, list []referral) error {
+	if len(list) == 0 {
+		return nil
+	}
+	var sites, ids []int64
+	byID := map[key]*referral{}
+	for i := range list {
+		sites, ids = append(sites, list[i].SiteID), append(ids, list[i].ID)
+		byID[key{list[i].SiteID, list[i].ID}] = &list[i]
+	}
+	rewards, err := rewardsOfReferrals(ctx, u, sites, ids)
+	if err != nil {
+		return err
+	}
+	var clawed []reward
+	for _, w := range rewards {
+		r := byID[key{w.SiteID, deref(w.ReferralID)}]
+		if told := w.clawBack(r, u.Now); told != nil {
+			clawed = append(clawed, w)
+			u.Tell(r.SiteID, r.key(), *told)
+			m.metrics.clawed.WithLabelValues(w.Kind).Inc()
+		}
+	}
+	if len(clawed) == 0 {
+		return nil
+	}
+	return saveClawed(ctx, u.Tx, u.Now, clawed)
+}

@@ -1,0 +1,226 @@
+package referral
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+)
+
+// seen is a visitor whom a person was seen as.
+type seen struct {
+	site    int64
+	visitor string
+	person  int64
+}
+
+// learn writes which visitors people were seen as; what is known already stays.
+func learn(ctx context.Context, tx *sqlx.Tx, now time.Time, list []seen) error {
+	n := len(list)
+	if n == 0 {
+		return nil
+	}
+	sites, visitors, people := make([]int64, n), make([]string, n), make([]int64, n)
+	for i, s := range list {
+		sites[i], visitors[i], people[i] = s.site, s.visitor, s.person
+	}
+	_, err := tx.ExecContext(ctx, `
+		insert into referral.identity (site_id, visitor_id, person_id, learned_at)
+		select distinct s, v, p, $4::timestamptz from unnest($1::bigint[], $2::uuid[], $3::bigint[]) u (s, v, p)
+		order by 1, 2, 3
+		on conflict (site_id, visitor_id, person_id) do nothing`, pq.Array(sites), pq.Array(visitors), pq.Array(people), now)
+	if err != nil {
+		return fmt.Errorf("learn identities: %w", err)
+	}
+	return nil
+}
+
+// known returns those of the pairs that have been learned.
+func known(ctx context.Context, q sqlx.QueryerContext, pairs []seen) (map[seen]bool, error) {
+	out := map[seen]bool{}
+	if len(pairs) == 0 {
+		return out, nil
+	}
+	sites, visitors, people := make([]int64, len(pairs)), make([]string, len(pairs)), make([]int64, len(pairs))
+	for i, p := range pairs {
+		sites[i], visitors[i], people[i] = p.site, p.visitor, p.person
+	}
+	var rows []struct {
+		SiteID    int64  `db:"site_id"`
+		VisitorID string `db:"visitor_id"`
+		PersonID  int64  `db:"person_id"`
+	}
+	err := sqlx.SelectContext(ctx, q, &rows, `
+		select i.site_id, i.visitor_id, i.person_id
+		from (select distinct s, v, p from unnest($1::bigint[], $2::uuid[], $3::bigint[]) u (s, v, p)) u
+		join referral.identity i on i.site_id = u.s and i.visitor_id = u.v and i.person_id = u.p`,
+		pq.Array(sites), pq.Array(visitors), pq.Array(people))
+	if err != nil {
+		return nil, fmt.Errorf("known identities: %w", err)
+	}
+	for _, r := range rows {
+		out[seen{r.SiteID, r.VisitorID, r.PersonID}] = true
+	}
+	return out, nil
+}
+
+// attributed returns those of the origins that were decided before.
+func attributed(ctx context.Context, q sqlx.QueryerContext, sites, origins []int64) (map[key]bool, error) {
+	var rows []struct {
+		SiteID   int64 `db:"site_id"`
+		OriginID int64 `db:"origin_id"`
+	}
+	err := sqlx.SelectContext(ctx, q, &rows, `
+		select a.site_id, a.origin_id
+		from unnest($1::bigint[], $2::bigint[]) u (s, o)
+		join referral.attribution a on a.site_id = u.s and a.origin_id = u.o`, pq.Array(sites), pq.Array(origins))
+	if err != nil {
+		return nil, fmt.Errorf("attributed origins: %w", err)
+	}
+	out := map[key]bool{}
+	for _, r := range rows {
+		out[key{r.SiteID, r.OriginID}] = true
+	}
+	return out, nil
+}
+
+type candidateRow struct {
+	N          int       `db:"n"` // which origin of the batch, from 0
+	Method     string    `db:"method"`
+	OfferID    int64     `db:"offer_id"`
+	CampaignID int64     `db:"campaign_id"`
+	AdvocateID int64     `db:"advocate_id"`
+	OfferOwner string    `db:"offer_owner"`
+	VisitorID  string    `db:"visitor_id"`
+	FirstAt    time.Time `db:"first_at"`
+	LastAt     time.Time `db:"last_at"`
+}
+
+// findCandidates reads the friend offers of the batch's visitors (visitorOf names each one's origin) and of the visitors that
+// its people are known as. Of one visitor the last 50 count, of one person the last 50 visitors. The advocate of an offer that
+// a visitor got is the first person that this visitor turned out to be.
+func findCandidates(ctx context.Context, q sqlx.QueryerContext, batch []deed) ([]candidateRow, error) {
+	var vn, vs, pn, ps, pp []int64
+	var vv []string
+	for n, d := range batch {
+		for _, v := range d.visitors {
+			vn, vs, vv = append(vn, int64(n)), append(vs, d.body.SiteID), append(vv, v)
+		}
+		pn, ps, pp = append(pn, int64(n)), append(ps, d.body.SiteID), append(pp, d.body.PersonID)
+	}
+	var out []candidateRow
+	err := sqlx.SelectContext(ctx, q, &out, `
+		select t.n, t.method, t.offer_id, t.campaign_id, t.visitor_id, t.first_at, t.last_at,
+			coalesce(o.person_id, (select i.person_id from referral.identity i
+				where i.site_id = o.site_id and i.visitor_id = o.visitor_id order by i.learned_at, i.person_id limit 1), 0) as advocate_id,
+			coalesce(o.visitor_id::text, '') as offer_owner
+		from (
+			select u.n, 'cookie' as method, f.*
+			from unnest($1::bigint[], $2::bigint[], $3::uuid[]) u (n, s, v)
+			cross join lateral (
+				select site_id, offer_id, campaign_id, visitor_id, first_at, last_at from referral.friend_offer
+				where site_id = u.s and visitor_id = u.v order by last_at desc limit 50) f
+			union all
+			select u.n, 'email', f.*
+			from unnest($4::bigint[], $5::bigint[], $6::bigint[]) u (n, s, p)
+			cross join lateral (
+				select visitor_id from referral.identity
+				where site_id = u.s and person_id = u.p order by learned_at desc limit 50) i
+			cross join lateral (
+				select site_id, offer_id, campaign_id, visitor_id, first_at, last_at from referral.friend_offer
+				where site_id = u.s and visitor_id = i.visitor_id order by last_at desc limit 50) f
+		) t
+		join referral.offer o on o.site_id = t.site_id and o.id = t.offer_id`,
+		pq.Array(vn), pq.Array(vs), pq.Array(vv), pq.Array(pn), pq.Array(ps), pq.Array(pp))
+	if err != nil {
+		return nil, fmt.Errorf("find candidates: %w", err)
+	}
+	return out, nil
+}
+
+// friendKey is what an active referral is unique by.
+type friendKey struct{ site, campaign, friend int64 }
+
+// alreadyReferred returns those of the friends who have an active referral in the campaign.
+func alreadyReferred(ctx context.Context, q sqlx.QueryerContext, keys []friendKey) (map[friendKey]bool, error) {
+	out := map[friendKey]bool{}
+	if len(keys) == 0 {
+		return out, nil
+	}
+	sites, campaigns, friends := make([]int64, len(keys)), make([]int64, len(keys)), make([]int64, len(keys))
+	for i, k := range keys {
+		sites[i], campaigns[i], friends[i] = k.site, k.campaign, k.friend
+	}
+	var rows []struct {
+		SiteID     int64 `db:"site_id"`
+		CampaignID int64 `db:"campaign_id"`
+		FriendID   int64 `db:"friend_id"`
+	}
+	err := sqlx.SelectContext(ctx, q, &rows, `
+		select r.site_id, r.campaign_id, r.friend_id
+		from unnest($1::bigint[], $2::bigint[], $3::bigint[]) u (s, c, f)
+		join referral.referral r on r.site_id = u.s and r.campaign_id = u.c and r.friend_id = u.f
+		where r.status in ('pending', 'flagged', 'approved')`, pq.Array(sites), pq.Array(campaigns), pq.Array(friends))
+	if err != nil {
+		return nil, fmt.Errorf("referred friends: %w", err)
+	}
+	for _, r := range rows {
+		out[friendKey{r.SiteID, r.CampaignID, r.FriendID}] = true
+	}
+	return out, nil
+}
+
+// attributionRow is a decision as it is kept.
+type attributionRow struct {
+	SiteID     int64     `db:"site_id"`
+	OriginID   int64     `db:"origin_id"`
+	PersonID   int64     `db:"person_id"`
+	Outcome    string    `db:"outcome"`
+	Reason     string    `db:"reason"`
+	Method     string    `db:"method"`
+	OfferID    *int64    `db:"offer_id"`
+	ReferralID *int64    `db:"referral_id"`
+	Trace      string    `db:"trace"`
+	OccurredAt time.Time `db:"occurred_at"`
+	DecidedAt  time.Time `db:"decided_at"`
+}
+
+func insertAttributions(ctx context.Context, tx *sqlx.Tx, now time.Time, rows []attributionRow) error {
+	n := len(rows)
+	sites, origins, people, offers, referrals := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
+	outcomes, reasons, methods, traces := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	at := make([]time.Time, n)
+	for i, r := range rows {
+		sites[i], origins[i], people[i], offers[i], referrals[i] = r.SiteID, r.OriginID, r.PersonID, deref(r.OfferID), deref(r.ReferralID)
+		outcomes[i], reasons[i], methods[i], traces[i], at[i] = r.Outcome, r.Reason, r.Method, r.Trace, r.OccurredAt
+	}
+	_, err := tx.ExecContext(ctx, `
+		insert into referral.attribution (site_id, origin_id, person_id, outcome, reason, method, offer_id, referral_id, trace,
+			occurred_at, decided_at)
+		select s, o, p, outcome, reason, method, nullif(offer, 0), nullif(referral, 0), trace::jsonb, at, $11
+		from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[],
+			$9::text[], $10::timestamptz[]) u (s, o, p, outcome, reason, method, offer, referral, trace, at)`,
+		pq.Array(sites), pq.Array(origins), pq.Array(people), pq.Array(outcomes), pq.Array(reasons), pq.Array(methods),
+		pq.Array(offers), pq.Array(referrals), pq.Array(traces), timestamps(at), now)
+	if err != nil {
+		return fmt.Errorf("insert attributions: %w", err)
+	}
+	return nil
+}
+
+// attributionOf reads the decision about an origin; nil while there is none.
+func attributionOf(ctx context.Context, q sqlx.QueryerContext, siteID, originID int64) (*attributionRow, error) {
+	var out []attributionRow
+	err := sqlx.SelectContext(ctx, q, &out, `
+		select site_id, origin_id, person_id, outcome, reason, method, offer_id, referral_id, trace, occurred_at, decided_at
+		from referral.attribution where site_id = $1 and origin_id = $2`, siteID, originID)
+	if err != nil {
+		return nil, fmt.Errorf("read attribution: %w", err)
+	}
+	if len(out) == 0 {
+		return nil, nil
+	}
+	return &out[0], nil
+}

@@ -1,0 +1,133 @@
+package referral
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
+)
+
+const rewardColumns = `w.site_id, w.id, w.campaign_id, w.incentive_id, w.referral_id, w.friend_offer_id, w.origin_id, w.person_id,
+	w.visitor_id, w.friend_id, w.side, w.reason, w.kind, w.status, w.points, w.amount, w.currency, w.coupon_code, w.clawed,
+	w.rule, w.occurred_at, w.issued_at`
+
+// insertRewards writes rewards and returns them with their ids, in no order; those that exist already are left out.
+func insertRewards(ctx context.Context, tx *sqlx.Tx, now time.Time, rewards []reward) ([]reward, error) {
+	n := len(rewards)
+	ints := make([][]int64, 10)
+	for i := range ints {
+		ints[i] = make([]int64, n)
+	}
+	texts := make([][]string, 8)
+	for i := range texts {
+		texts[i] = make([]string, n)
+	}
+	at := make([]time.Time, n)
+	for i, w := range rewards {
+		for c, v := range []int64{w.SiteID, w.CampaignID, w.IncentiveID, deref(w.ReferralID), deref(w.FriendOfferID), deref(w.OriginID),
+			deref(w.PersonID), deref(w.FriendID), w.Points, w.Amount} {
+			ints[c][i] = v
+		}
+		for c, v := range []string{deref(w.VisitorID), w.Side, w.Reason, w.Kind, w.Status, w.Currency, w.CouponCode, w.Rule} {
+			texts[c][i] = v
+		}
+		at[i] = w.OccurredAt
+	}
+	var out []reward
+	err := tx.SelectContext(ctx, &out, `
+		insert into referral.reward as w (site_id, campaign_id, incentive_id, referral_id, friend_offer_id, origin_id, person_id,
+			friend_id, points, amount, visitor_id, side, reason, kind, status, currency, coupon_code, rule, occurred_at, issued_at, updated_at)
+		select s, c, i, nullif(r, 0), nullif(f, 0), nullif(o, 0), nullif(p, 0), nullif(friend, 0), points, amount,
+			nullif(v, '')::uuid, side, reason, kind, status, currency, coupon, rule::jsonb, at, $20, $20
+		from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
+			$9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[],
+			$18::text[], $19::timestamptz[]) with ordinality
+			u (s, c, i, r, f, o, p, friend, points, amount, v, side, reason, kind, status, currency, coupon, rule, at, n)
+		order by n
+		on conflict do nothing
+		returning `+rewardColumns,
+		pq.Array(ints[0]), pq.Array(ints[1]), pq.Array(ints[2]), pq.Array(ints[3]), pq.Array(ints[4]), pq.Array(ints[5]),
+		pq.Array(ints[6]), pq.Array(ints[7]), pq.Array(ints[8]), pq.Array(ints[9]), pq.Array(texts[0]), pq.Array(texts[1]),
+		pq.Array(texts[2]), pq.Array(texts[3]), pq.Array(texts[4]), pq.Array(texts[5]), pq.Array(texts[6]), pq.Array(texts[7]),
+		timestamps(at), now)
+	if err != nil {
+		return nil, fmt.Errorf("insert rewards: %w", err)
+	}
+	return out, nil
+}
+
+// saveClawed writes how much was taken back of each reward, and its status.
+func saveClawed(ctx context.Context, tx *sqlx.Tx, now time.Time, rewards []reward) error {
+	n := len(rewards)
+	sites, ids, clawed, status := make([]int64, n), make([]int64, n), make([]int64, n), make([]string, n)
+	for i, w := range rewards {
+		sites[i], ids[i], clawed[i], status[i] = w.SiteID, w.ID, w.Clawed, w.Status
+	}
+	_, err := tx.ExecContext(ctx, `
+		update referral.reward w set clawed = u.clawed, status = u.status, updated_at = $5
+		from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[]) u (s, i, clawed, status)
+		where w.site_id = u.s and w.id = u.i`, pq.Array(sites), pq.Array(ids), pq.Array(clawed), pq.Array(status), now)
+	if err != nil {
+		return fmt.Errorf("save claw-backs: %w", err)
+	}
+	return nil
+}
+
+// rewardsOfReferrals reads the rewards of referrals. Who changes them holds the referrals' locks.
+func rewardsOfReferrals(ctx context.Context, q sqlx.QueryerContext, sites, referrals []int64) ([]reward, error) {
+	var out []reward
+	err := sqlx.SelectContext(ctx, q, &out, `
+		select `+rewardColumns+`
+		from unnest($1::bigint[], $2::bigint[]) u (s, r)
+		join referral.reward w on w.site_id = u.s and w.referral_id = u.r
+		order by w.site_id, w.id`, pq.Array(sites), pq.Array(referrals))
+	if err != nil {
+		return nil, fmt.Errorf("rewards of referrals: %w", err)
+	}
+	return out, nil
+}
+
+// rewardsOfVisitor reads the rewards of a visitor, and of the people that he is known to be; status "" means all.
+func rewardsOfVisitor(ctx context.Context, q sqlx.QueryerContext, siteID int64, visitor, status string) ([]reward, error) {
+	var out []reward
+	err := sqlx.SelectContext(ctx, q, &out, `
+		select * from (
+			select `+rewardColumns+` from referral.reward w
+			where w.site_id = $1 and w.visitor_id = $2::uuid
+			union
+			select `+rewardColumns+`
+			from referral.identity i
+			join referral.reward w on w.site_id = i.site_id and w.person_id = i.person_id
+			where i.site_id = $1 and i.visitor_id = $2::uuid
+		) w
+		where $3::text = '' or w.status = $3
+		order by w.issued_at desc, w.id desc
+		limit 500`, siteID, visitor, status)
+	if err != nil {
+		return nil, fmt.Errorf("rewards of visitor: %w", err)
+	}
+	return out, nil
+}
+
+// timestamps is an array of moments as PostgreSQL reads it.
+func timestamps(list []time.Time) any {
+	out := make([]string, len(list))
+	for i, t := range list {
+		out[i] = t.UTC().Format(time.RFC3339Nano)
+	}
+	return pq.Array(out)
+}
+
+// sqlTime is a moment that may not be, in an array.
+type sqlTime struct{ *time.Time }
+
+// Value makes it a driver.Valuer.
+func (t sqlTime) Value() (driver.Value, error) {
+	if t.Time == nil {
+		return nil, nil
+	}
+	return t.UTC().Format(time.RFC3339Nano), nil
+}

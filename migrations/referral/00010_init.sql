@@ -1,0 +1,304 @@
+-- +goose Up
+
+-- What referral needs of a site outside a request; gateway.site_changed.v1 feeds it.
+create table referral.site (
+	site_id bigint not null,
+	slug text not null,
+	name text not null,
+	currency text not null,
+	zone text not null,
+	url text not null,
+	changed_at timestamptz not null,
+	constraint site_pkey primary key (site_id)
+);
+
+create table referral.campaign (
+	site_id bigint not null,
+	id bigint not null generated always as identity,
+	version int not null,
+	name text not null,
+	status text not null constraint campaign_status check (status in ('Live', 'Test', 'Scheduled', 'Disabled')),
+	tags text[] not null,
+	categories text[] not null,
+	destination text not null, -- '' means the site's shop
+	attribution_days int not null constraint campaign_attribution check (attribution_days between 1 and 365),
+	approval_mode text not null constraint campaign_approval check (approval_mode in ('automatic', 'manual')),
+	approval_delay bigint not null constraint campaign_delay check (approval_delay between 0 and 7776000), -- seconds
+	starts_at timestamptz,
+	ends_at timestamptz,
+	created_at timestamptz not null,
+	updated_at timestamptz not null,
+	constraint campaign_pkey primary key (site_id, id),
+	constraint campaign_period check (starts_at is null or ends_at is null or starts_at < ends_at)
+);
+
+-- An incentive that was taken out of its campaign stays, inactive: rewards point at it.
+create table referral.incentive (
+	site_id bigint not null,
+	id bigint not null generated always as identity,
+	campaign_id bigint not null,
+	identifier text not null,
+	position int not null,
+	action text not null constraint incentive_action check (action in ('referrer', 'referred', 'click')),
+	kind text not null constraint incentive_kind check (kind in ('points', 'commission', 'coupon')),
+	points bigint not null constraint incentive_points check (points >= 0),
+	basis_points bigint not null constraint incentive_percent check (basis_points between 0 and 10000),
+	amount bigint not null constraint incentive_amount check (amount >= 0),
+	currency text not null,
+	coupon_code text not null,
+	subtotal_min bigint,
+	active boolean not null,
+	constraint incentive_pkey primary key (site_id, id),
+	constraint incentive_identifier unique (site_id, campaign_id, identifier),
+	constraint incentive_campaign foreign key (site_id, campaign_id) references referral.campaign (site_id, id)
+);
+
+-- One offer per campaign and person; per campaign and visitor while no person is known.
+create table referral.offer (
+	site_id bigint not null,
+	id bigint not null generated always as identity,
+	campaign_id bigint not null,
+	person_id bigint,
+	visitor_id uuid,
+	code text collate "C" not null,
+	share_code text collate "C" not null,
+	claim_code text collate "C" not null,
+	created_at timestamptz not null,
+	constraint offer_pkey primary key (site_id, id),
+	constraint offer_person unique (site_id, campaign_id, person_id),
+	constraint offer_visitor unique (site_id, campaign_id, visitor_id),
+	constraint offer_code unique (site_id, code),
+	constraint offer_owner check (person_id is not null or visitor_id is not null),
+	constraint offer_campaign foreign key (site_id, campaign_id) references referral.campaign (site_id, id)
+);
+create index offer_by_person on referral.offer (site_id, person_id, created_at) where person_id is not null;
+
+-- The codes behind /x/. Their namespace is the whole installation's, so the code alone is the key.
+create table referral.link (
+	site_id bigint not null,
+	code text collate "C" not null,
+	offer_id bigint not null,
+	kind text not null constraint link_kind check (kind in ('share', 'claim', 'channel')),
+	channel text not null,
+	created_at timestamptz not null,
+	constraint link_pkey primary key (code),
+	constraint link_once unique (site_id, offer_id, kind, channel),
+	constraint link_offer foreign key (site_id, offer_id) references referral.offer (site_id, id)
+);
+
+-- Every opening of a claim link, a partition a UTC day.
+create sequence referral.visit_id;
+create table referral.visit (
+	site_id bigint not null,
+	id bigint not null default nextval('referral.visit_id'),
+	offer_id bigint not null,
+	campaign_id bigint not null,
+	visitor_id uuid not null,
+	channel text not null,
+	live boolean not null, -- the campaign was: a friend offer stands behind it
+	visited_at timestamptz not null,
+	constraint visit_pkey primary key (site_id, id, visited_at)
+) partition by range (visited_at);
+create index visit_by_visitor on referral.visit (site_id, visitor_id, visited_at);
+
+-- A visitor's claim of an offer; first_at and last_at are its first and its last touch. An offer that was touched again after
+-- a purchase keeps its first touch, so a late decision still finds one.
+create table referral.friend_offer (
+	site_id bigint not null,
+	id bigint not null generated always as identity,
+	offer_id bigint not null,
+	campaign_id bigint not null,
+	visitor_id uuid not null,
+	visits bigint not null,
+	first_at timestamptz not null,
+	last_at timestamptz not null,
+	constraint friend_offer_pkey primary key (site_id, id),
+	constraint friend_offer_once unique (site_id, offer_id, visitor_id)
+) with (fillfactor = 85);
+create index friend_offer_by_visitor on referral.friend_offer (site_id, visitor_id);
+
+-- Which visitors a person was seen as, learned from verified origins.
+create table referral.identity (
+	site_id bigint not null,
+	visitor_id uuid not null,
+	person_id bigint not null,
+	learned_at timestamptz not null,
+	constraint identity_pkey primary key (site_id, visitor_id, person_id)
+);
+create index identity_by_person on referral.identity (site_id, person_id);
+
+create table referral.referral (
+	site_id bigint not null,
+	id bigint not null generated always as identity,
+	campaign_id bigint not null,
+	offer_id bigint not null,
+	origin_id bigint not null,
+	advocate_id bigint not null,
+	friend_id bigint not null,
+	status text not null constraint referral_status check (status in ('pending', 'flagged', 'approved', 'voided', 'blocked')),
+	cause text not null, -- of the present status
+	track_method text not null constraint referral_method check (track_method in ('cookie', 'email')),
+	subtotal bigint not null,
+	currency text not null,
+	refunded_total bigint not null default 0 constraint referral_refunded check (refunded_total >= 0),
+	refunded_full boolean not null default false,
+	fraud jsonb not null,
+	approve_at timestamptz,
+	occurred_at timestamptz not null,
+	created_at timestamptz not null,
+	updated_at timestamptz not null,
+	constraint referral_pkey primary key (site_id, id),
+	constraint referral_origin unique (site_id, origin_id),
+	constraint referral_offer foreign key (site_id, offer_id) references referral.offer (site_id, id)
+) with (fillfactor = 85);
+create unique index referral_friend_once on referral.referral (site_id, campaign_id, friend_id)
+	where status in ('pending', 'flagged', 'approved');
+create index referral_by_advocate on referral.referral (site_id, advocate_id);
+create index referral_by_friend on referral.referral (site_id, friend_id);
+create index referral_due on referral.referral (approve_at) where status = 'pending' and approve_at is not null;
+
+-- Every status that a referral had, written by the trigger below.
+create table referral.status_log (
+	site_id bigint not null,
+	id bigint not null generated always as identity,
+	referral_id bigint not null,
+	old text, -- null: it was created so
+	new text not null,
+	cause text not null,
+	at timestamptz not null,
+	constraint status_log_pkey primary key (site_id, id)
+);
+create index status_log_by_referral on referral.status_log (site_id, referral_id);
+
+-- +goose StatementBegin
+create function referral.referral_step() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+	if tg_op = 'UPDATE' then
+		if new.status = old.status then
+			return null;
+		end if;
+		if not (old.status in ('pending', 'flagged') and new.status in ('approved', 'voided', 'blocked')
+			or old.status = 'blocked' and new.status = 'pending') then
+			raise exception 'referral % of site % cannot go from % to %', old.id, old.site_id, old.status, new.status
+				using errcode = 'check_violation', constraint = 'referral_step';
+		end if;
+		insert into referral.status_log (site_id, referral_id, old, new, cause, at)
+		values (new.site_id, new.id, old.status, new.status, new.cause, new.updated_at);
+	else
+		insert into referral.status_log (site_id, referral_id, old, new, cause, at)
+		values (new.site_id, new.id, null, new.status, new.cause, new.updated_at);
+	end if;
+	return null;
+end $$;
+-- +goose StatementEnd
+create trigger referral_step after insert or update of status on referral.referral
+	for each row execute function referral.referral_step();
+
+-- What was decided about each verified purchase and event, and why.
+create table referral.attribution (
+	site_id bigint not null,
+	origin_id bigint not null,
+	person_id bigint not null, -- 0: nobody known
+	outcome text not null constraint attribution_outcome check (outcome in ('referred', 'blocked', 'none')),
+	reason text not null,
+	method text not null,
+	offer_id bigint,
+	referral_id bigint,
+	trace jsonb not null,
+	occurred_at timestamptz not null,
+	decided_at timestamptz not null,
+	constraint attribution_pkey primary key (site_id, origin_id)
+);
+
+create table referral.reward (
+	site_id bigint not null,
+	id bigint not null generated always as identity,
+	campaign_id bigint not null,
+	incentive_id bigint not null,
+	referral_id bigint,
+	friend_offer_id bigint,
+	origin_id bigint,
+	person_id bigint,
+	visitor_id uuid,
+	friend_id bigint,
+	side text not null constraint reward_side check (side in ('advocate', 'friend')),
+	reason text not null constraint reward_reason check (reason in ('referrer', 'referred', 'click')),
+	kind text not null constraint reward_kind check (kind in ('points', 'commission', 'coupon')),
+	status text not null constraint reward_status check (status in ('Paid', 'Unpaid', 'Voided')),
+	points bigint not null constraint reward_points check (points >= 0),
+	amount bigint not null constraint reward_amount check (amount >= 0),
+	currency text not null,
+	coupon_code text not null,
+	clawed bigint not null default 0, -- of points or amount, cumulative
+	rule jsonb not null, -- incentive, campaign version and values seen when it was issued
+	occurred_at timestamptz not null,
+	issued_at timestamptz not null,
+	updated_at timestamptz not null,
+	constraint reward_pkey primary key (site_id, id),
+	constraint reward_once unique (site_id, referral_id, incentive_id, side),
+	constraint reward_click_once unique (site_id, friend_offer_id, incentive_id),
+	constraint reward_source check ((referral_id is null) <> (friend_offer_id is null)),
+	constraint reward_clawed check (clawed between 0 and points + amount),
+	constraint reward_incentive foreign key (site_id, incentive_id) references referral.incentive (site_id, id),
+	constraint reward_referral foreign key (site_id, referral_id) references referral.referral (site_id, id)
+);
+create index reward_by_person on referral.reward (site_id, person_id) where person_id is not null;
+create index reward_by_visitor on referral.reward (site_id, visitor_id) where visitor_id is not null;
+
+-- add_visit_days gives the days from first to last (UTC, at most 100) their partitions. LIKE and ATTACH let visits go on.
+-- +goose StatementBegin
+create function referral.add_visit_days(first date, last date) returns int
+language plpgsql security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC' as $$
+declare
+	day date;
+	name text;
+	added int := 0;
+begin
+	if last - first > 100 then
+		raise exception 'too many days at once';
+	end if;
+	perform pg_advisory_xact_lock(hashtextextended('referral.visit', 0));
+	for day in select d::date from generate_series(first::timestamp, last::timestamp, interval '1 day') d loop
+		name := 'visit_' || to_char(day, 'YYYYMMDD');
+		if to_regclass('referral.' || name) is null then
+			execute format('create table referral.%I (like referral.visit including all)', name);
+			execute format('alter table referral.visit attach partition referral.%I for values from (%L) to (%L)',
+				name, day::timestamptz, (day + 1)::timestamptz);
+			added := added + 1;
+		end if;
+	end loop;
+	return added;
+end $$;
+-- +goose StatementEnd
+
+-- drop_visit_days drops the partitions of days before keep and returns how many.
+-- +goose StatementBegin
+create function referral.drop_visit_days(keep date) returns int
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '1s' as $$
+declare
+	part name;
+	dropped int := 0;
+begin
+	for part in
+		select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
+		where i.inhparent = 'referral.visit'::regclass and c.relname ~ '^visit_\d{8}$'
+			and to_date(substring(c.relname from 7), 'YYYYMMDD') < keep
+		order by 1
+	loop
+		execute format('drop table referral.%I', part);
+		dropped := dropped + 1;
+	end loop;
+	return dropped;
+end $$;
+-- +goose StatementEnd
+
+select referral.add_visit_days(current_date - 1, current_date + 7);
+
+revoke all on function referral.add_visit_days(date, date), referral.drop_visit_days(date) from public;
+grant execute on function referral.add_visit_days(date, date), referral.drop_visit_days(date) to talkable_referral;
+grant usage on sequence referral.visit_id to talkable_referral;
+grant select, insert on referral.visit, referral.link, referral.identity, referral.attribution, referral.status_log
+	to talkable_referral;
+grant select, insert, update on referral.site, referral.campaign, referral.incentive, referral.offer, referral.friend_offer,
+	referral.referral, referral.reward to talkable_referral;
