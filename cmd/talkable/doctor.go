@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -113,11 +114,11 @@ func (d *doctor) mail(ctx context.Context) {
 		return
 	}
 	dialer := net.Dialer{Timeout: 5 * time.Second}
-	conn, err := dialer.DialContext(ctx, "tcp", server.Address())
+	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(server.Host, strconv.Itoa(server.Port)))
 	if err == nil {
 		err = conn.Close()
 	}
-	d.report("mail", err, "is the server up, and may this machine reach it?", server.Address()+" answers")
+	d.report("mail", err, "is the server up, and may this machine reach it?", net.JoinHostPort(server.Host, strconv.Itoa(server.Port))+" answers")
 }
 
 func (d *doctor) databases(ctx context.Context) {

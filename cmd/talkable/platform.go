@@ -43,7 +43,6 @@ type platform struct {
 	consumers []*bus.Consumer
 	gateway   *gateway.Gateway
 	customer  *customer.Module
-	compose   gateway.Composition
 	register  []func(huma.API)
 	visit     http.Handler
 	registry  *prometheus.Registry
@@ -51,53 +50,63 @@ type platform struct {
 	log       zerolog.Logger
 }
 
-// build wires the modules. It starts nothing but the mail sink's listener.
+// build wires the modules to their databases. It starts nothing but the mail sink's listener.
 func build(ctx context.Context, c *config, d *databases, now clock.Clock, log zerolog.Logger) (*platform, error) {
-	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	p := &platform{dbs: d, tables: map[string]*bus.Table{}, registry: reg, log: log}
-	outboxes := map[string]*bus.Outbox{}
-	logs := map[string]zerolog.Logger{}
+	p := &platform{dbs: d, tables: map[string]*bus.Table{}, registry: prometheus.NewRegistry(), log: log}
+	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, m := range migrations.Modules {
-		logs[m] = log.With().Str("event.module", m).Logger()
-		reg.MustRegister(collectors.NewDBStatsCollector(d.pools[m].DB, m))
-		table := bus.NewTable(m, d.pools[m], reg, logs[m])
-		table.Retain(bus.Retention{Keep: c.retention, Floor: func(ctx context.Context) (int64, error) { return p.floor(ctx, m) }})
-		p.tables[m] = table
-		outboxes[m] = bus.NewOutbox(m, d.pools[m], now, table.Kick)
+		p.registry.MustRegister(collectors.NewDBStatsCollector(d.pools[m].DB, m))
 	}
 	smtp, err := p.smtp(c)
 	if err != nil {
 		return nil, err
 	}
+	return p, p.wire(c, now, smtp, func(g *gateway.Gateway) ([]byte, error) { return g.CursorSecret(ctx) })
+}
 
-	edge := gateway.New(gateway.Deps{DB: d.pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg, Gatherer: reg, Now: now,
-		Edge: gateway.Edge{Version: version, PublicURL: c.PublicURL, TrustedProxies: c.proxies, SecretRate: c.RateLimit}})
-	secret, err := edge.CursorSecret(ctx)
-	if err != nil {
-		return nil, err
+// operations are those of all modules, for their description; nothing stands behind them.
+func operations() ([]func(huma.API), error) {
+	p := &platform{dbs: &databases{}, tables: map[string]*bus.Table{}, registry: prometheus.NewRegistry(), log: zerolog.Nop()}
+	err := p.wire(&config{}, clock.System, "smtp://localhost", func(*gateway.Gateway) ([]byte, error) { return nil, nil })
+	return p.register, err
+}
+
+// wire makes the modules and hands each what it stands on.
+func (p *platform) wire(c *config, now clock.Clock, smtp string, secret func(*gateway.Gateway) ([]byte, error)) error {
+	reg, pools := p.registry, p.dbs.pools
+	outboxes, logs := map[string]*bus.Outbox{}, map[string]zerolog.Logger{}
+	for _, m := range migrations.Modules {
+		logs[m] = p.log.With().Str("event.module", m).Logger()
+		p.tables[m] = bus.NewTable(m, pools[m], reg, logs[m]).Retain(bus.Retention{Keep: c.retention,
+			Floor: func(ctx context.Context) (int64, error) { return p.floor(ctx, m) }})
+		outboxes[m] = bus.NewOutbox(m, pools[m], now, p.tables[m].Kick)
 	}
-	cursors := web.NewCursors(secret)
-	customers := customer.New(customer.Deps{DB: d.pools["customer"], Outbox: outboxes["customer"], Log: logs["customer"], Reg: reg, Now: now, Cursors: cursors})
-	referrals := referral.New(referral.Deps{DB: d.pools["referral"], Outbox: outboxes["referral"], Log: logs["referral"], Reg: reg, Now: now,
-		Cursors: cursors, PublicURL: c.PublicURL})
-	points := loyalty.New(loyalty.Deps{DB: d.pools["loyalty"], Outbox: outboxes["loyalty"], Log: logs["loyalty"], Reg: reg, Now: now, Cursors: cursors})
-	counts := analytics.New(analytics.Deps{DB: d.pools["analytics"], Outbox: outboxes["analytics"], Log: logs["analytics"], Reg: reg, Now: now, Cursors: cursors})
-	messages := notify.New(notify.Deps{DB: d.pools["notify"], Outbox: outboxes["notify"], Log: logs["notify"], Reg: reg, Now: now, Cursors: cursors,
+	edge := gateway.New(gateway.Deps{DB: pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg, Gatherer: reg, Now: now,
+		Edge: gateway.Edge{Version: version, PublicURL: c.PublicURL, TrustedProxies: c.proxies, SecretRate: c.RateLimit}})
+	key, err := secret(edge)
+	if err != nil {
+		return err
+	}
+	cursors := web.NewCursors(key)
+	customers := customer.New(customer.Deps{DB: pools["customer"], Outbox: outboxes["customer"], Log: logs["customer"], Reg: reg, Now: now, Cursors: cursors})
+	referrals := referral.New(referral.Deps{DB: pools["referral"], Outbox: outboxes["referral"], Log: logs["referral"], Reg: reg, Now: now, Cursors: cursors,
+		PublicURL: c.PublicURL})
+	points := loyalty.New(loyalty.Deps{DB: pools["loyalty"], Outbox: outboxes["loyalty"], Log: logs["loyalty"], Reg: reg, Now: now, Cursors: cursors})
+	counts := analytics.New(analytics.Deps{DB: pools["analytics"], Outbox: outboxes["analytics"], Log: logs["analytics"], Reg: reg, Now: now, Cursors: cursors})
+	messages := notify.New(notify.Deps{DB: pools["notify"], Outbox: outboxes["notify"], Log: logs["notify"], Reg: reg, Now: now, Cursors: cursors,
 		SMTP: smtp, From: c.EmailFrom})
 
-	p.gateway, p.customer = edge, customers
-	p.compose = gateway.Composition{Customers: customers, Referrals: referrals, Members: points, Cursors: cursors,
+	compose := gateway.Composition{Customers: customers, Referrals: referrals, Members: points, Cursors: cursors,
 		Tellers: []gateway.Teller{customers, referrals, points, messages}}
-	p.register = []func(huma.API){p.compose.Routes, edge.Routes, customers.Routes, referrals.Routes, points.Routes, counts.Routes, messages.Routes}
-	p.visit = referrals.Visit()
+	p.gateway, p.customer, p.visit = edge, customers, referrals.Visit()
+	p.register = []func(huma.API){compose.Routes, edge.Routes, customers.Routes, referrals.Routes, points.Routes, counts.Routes, messages.Routes}
 	p.modules = []module{edge, customers, referrals, points, counts, messages}
 	for _, m := range p.modules {
 		if consumer := m.Consumer(); consumer != nil {
 			p.consumers = append(p.consumers, consumer)
 		}
 	}
-	return p, nil
+	return nil
 }
 
 // smtp is where mail goes: the configured server, or a sink of our own that writes it into the data directory.

@@ -50,8 +50,12 @@ func openapiCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "openapi", Short: "Print the API's description (OpenAPI 3.1)", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			all, err := operations()
+			if err != nil {
+				return err
+			}
 			api := gateway.Describe(func(api huma.API) {
-				for _, register := range operations() {
+				for _, register := range all {
 					register(api)
 				}
 			})

@@ -21,7 +21,7 @@ type Composition struct {
 	Customers customers
 	Referrals referrals
 	Members   members
-	Tellers   []teller // every module that has something to say of a person
+	Tellers   []Teller // every module that has something to say of a person
 	Cursors   *web.Cursors
 }
 
@@ -44,7 +44,8 @@ type members interface {
 	Entries(ctx context.Context, siteID, personID int64, after loyaltyapi.After, limit int) ([]loyaltyapi.Entry, bool, error)
 }
 
-type teller interface {
+// Teller is a module that has something to say of a person.
+type Teller interface {
 	Timeline(ctx context.Context, siteID, personID int64, before timeline.Place, limit int) ([]timeline.Entry, error)
 }
 

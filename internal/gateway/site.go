@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"crypto/rand"
 	"net/mail"
 	"net/url"
 	"regexp"
@@ -17,15 +18,16 @@ import (
 
 // Site is a tenant: one shop.
 type Site struct {
-	ID        int64     `db:"site_id" json:"id"`
-	Slug      string    `db:"slug" json:"slug"` // never changes: clients send it
-	Name      string    `db:"name" json:"name"`
-	Currency  string    `db:"currency" json:"currency"`   // ISO 4217
-	TimeZone  string    `db:"time_zone" json:"time_zone"` // IANA name
-	URL       string    `db:"url" json:"url"`             // the shop
-	EmailFrom string    `db:"email_from" json:"email_from,omitempty"`
-	CreatedAt time.Time `db:"created_at" json:"created_at"`
-	ChangedAt time.Time `db:"changed_at" json:"changed_at"`
+	ID         int64     `db:"site_id" json:"id"`
+	Slug       string    `db:"slug" json:"slug"` // never changes: clients send it
+	Name       string    `db:"name" json:"name"`
+	Currency   string    `db:"currency" json:"currency"`   // ISO 4217
+	TimeZone   string    `db:"time_zone" json:"time_zone"` // IANA name
+	URL        string    `db:"url" json:"url"`             // the shop
+	EmailFrom  string    `db:"email_from" json:"email_from,omitempty"`
+	WebhookKey string    `db:"webhook_key" json:"webhook_key"` // what the site's webhooks carry and are signed with
+	CreatedAt  time.Time `db:"created_at" json:"created_at"`
+	ChangedAt  time.Time `db:"changed_at" json:"changed_at"`
 }
 
 // NewSite is what a site is made of.
@@ -47,7 +49,7 @@ var slugForm = regexp.MustCompile(`^[a-z0-9-]{1,60}$`)
 
 // site makes a site of it, or says all that is wrong with it.
 func (n NewSite) site(now time.Time) (Site, error) {
-	s := Site{Slug: n.Slug, Name: n.Name, Currency: n.Currency, TimeZone: n.TimeZone, URL: n.URL, EmailFrom: n.EmailFrom, CreatedAt: now, ChangedAt: now}
+	s := Site{Slug: n.Slug, Name: n.Name, Currency: n.Currency, TimeZone: n.TimeZone, URL: n.URL, EmailFrom: n.EmailFrom, WebhookKey: rand.Text(), CreatedAt: now, ChangedAt: now}
 	either(&s.Name, s.Slug)
 	return s, s.check()
 }

@@ -21,9 +21,9 @@ var (
 
 func insertSite(ctx context.Context, tx *sqlx.Tx, s Site) (id int64, err error) {
 	err = tx.GetContext(ctx, &id, `
-		insert into gateway.site (slug, name, currency, time_zone, url, email_from, created_at, changed_at)
-		values ($1, $2, $3, $4, $5, $6, $7, $8)
-		returning site_id`, s.Slug, s.Name, s.Currency, s.TimeZone, s.URL, s.EmailFrom, s.CreatedAt, s.ChangedAt)
+		insert into gateway.site (slug, name, currency, time_zone, url, email_from, webhook_key, created_at, changed_at)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+		returning site_id`, s.Slug, s.Name, s.Currency, s.TimeZone, s.URL, s.EmailFrom, s.WebhookKey, s.CreatedAt, s.ChangedAt)
 	if postgres.Violates(err, "site_slug") {
 		return 0, fault.New(fault.Conflict, "site_exists", "There is a site of this slug already.").At("/slug", "taken")
 	}
@@ -36,7 +36,7 @@ func insertSite(ctx context.Context, tx *sqlx.Tx, s Site) (id int64, err error) 
 func lockSite(ctx context.Context, tx *sqlx.Tx, siteID int64) (Site, error) {
 	var s Site
 	err := tx.GetContext(ctx, &s, `
-		select site_id, slug, name, currency, time_zone, url, email_from, created_at, changed_at
+		select site_id, slug, name, currency, time_zone, url, email_from, webhook_key, created_at, changed_at
 		from gateway.site where site_id = $1 for update`, siteID)
 	return s, missing(err, errNoSite, "lock site")
 }
@@ -54,7 +54,7 @@ func updateSite(ctx context.Context, tx *sqlx.Tx, s Site) error {
 func allSites(ctx context.Context, db sqlx.QueryerContext) ([]Site, error) {
 	all := []Site{}
 	err := sqlx.SelectContext(ctx, db, &all, `
-		select site_id, slug, name, currency, time_zone, url, email_from, created_at, changed_at
+		select site_id, slug, name, currency, time_zone, url, email_from, webhook_key, created_at, changed_at
 		from gateway.site order by slug`)
 	if err != nil {
 		return nil, fmt.Errorf("list sites: %w", err)
@@ -65,7 +65,7 @@ func allSites(ctx context.Context, db sqlx.QueryerContext) ([]Site, error) {
 func siteBySlug(ctx context.Context, db sqlx.QueryerContext, slug string) (Site, error) {
 	var s Site
 	err := sqlx.GetContext(ctx, db, &s, `
-		select site_id, slug, name, currency, time_zone, url, email_from, created_at, changed_at
+		select site_id, slug, name, currency, time_zone, url, email_from, webhook_key, created_at, changed_at
 		from gateway.site where slug = $1`, slug)
 	return s, missing(err, errNoSite, "find site")
 }

@@ -10,6 +10,7 @@ create table gateway.site (
 	time_zone  text        not null,
 	url        text        not null,
 	email_from text        not null default '',
+	webhook_key text       not null, -- a secret that we must be able to read: webhooks carry it
 	created_at timestamptz not null,
 	changed_at timestamptz not null,
 	constraint site_pkey primary key (site_id),
