@@ -23,18 +23,25 @@ type filter struct {
 	before        int64 // id; 0: from the newest
 }
 
-// messages lists newest first. An address finds what was sent to it and what is for the person who has it now.
+// messages lists newest first. An address finds what was sent to it and what is for the person who has it now; its messages are
+// few and found first, or the planner would walk the whole site from its newest message.
 func messages(ctx context.Context, db sqlx.QueryerContext, siteID int64, f filter, n int) ([]message, error) {
+	with, only, args := "", "", []any{siteID, f.before, f.personID, f.status, n}
+	if f.email != "" {
+		with = `with found as materialized (
+			select id from notify.message where site_id = $1 and lower(recipient) = lower($6)
+			union
+			select m.id from notify.contact c join notify.message m on m.site_id = c.site_id and m.person_id = c.person_id
+			where c.site_id = $1 and lower(c.email) = lower($6) and c.email <> '')`
+		only, args = `and id in (select id from found)`, append(args, f.email)
+	}
 	var out []message
-	err := sqlx.SelectContext(ctx, db, &out, `
+	err := sqlx.SelectContext(ctx, db, &out, with+`
 		select `+messageColumns+`
-		from notify.message m
-		where site_id = $1 and ($2::bigint = 0 or id < $2) and ($3::bigint = 0 or person_id = $3) and ($4 = '' or status = $4)
-			and ($5 = '' or lower(recipient) = lower($5)
-				or person_id = any (array(select c.person_id from notify.contact c
-					where c.site_id = $1 and lower(c.email) = lower($5) and c.email <> '')))
+		from notify.message
+		where site_id = $1 and ($2::bigint = 0 or id < $2) and ($3::bigint = 0 or person_id = $3) and ($4 = '' or status = $4) `+only+`
 		order by id desc
-		limit $6`, siteID, f.before, f.personID, f.status, f.email, n)
+		limit $5`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("list messages: %w", err)
 	}

@@ -60,7 +60,7 @@ create table notify.message (
 create index message_due on notify.message (next_at) where status = 'queued';
 create index message_lease_until on notify.message (lease_until) where lease_until is not null;
 create index message_person on notify.message (site_id, person_id, id);
-create index message_by_status on notify.message (site_id, status, id);
+create index message_by_status on notify.message (site_id, status, id) where status <> 'sent'; -- sent ones are nearly all: the key serves
 create index message_recipient on notify.message (site_id, lower(recipient)) where recipient is not null;
 create index message_body on notify.message (queued_at) where body_dropped_at is null;
 
