@@ -2,15 +2,20 @@ package referral
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
 	"github.com/jmoiron/sqlx"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/talkable/talkable/internal/clock"
 )
 
-const catalogAge = 5 * time.Second // how long another replica's change may go unseen
+const (
+	catalogAge      = 5 * time.Second // how long another replica's change may go unseen
+	catalogPatience = 3 * time.Second // with the database, before what was read last is served
+)
 
 // shelf is what a site offers, as it was at a moment: it is never changed, only replaced.
 type shelf struct {
@@ -23,8 +28,9 @@ type shelf struct {
 // catalog keeps the campaigns of the sites in memory. Changes made by this process show at once, those of others within
 // catalogAge; when the database is away, what was read last serves on.
 type catalog struct {
-	db  *sqlx.DB
-	now clock.Clock
+	db    *sqlx.DB
+	now   clock.Clock
+	reads singleflight.Group
 
 	mu      sync.Mutex
 	shelves map[int64]*shelf
@@ -46,13 +52,26 @@ func (c *catalog) of(ctx context.Context, siteID int64) (*shelf, error) {
 			return known, nil
 		}
 	}
+	// One read for all who ask at once; those who ask after a change don't get one that began before it.
+	got, err, _ := c.reads.Do(fmt.Sprintf("%d %d", siteID, change), func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), catalogPatience)
+		defer cancel()
+		return c.read(ctx, siteID, now, change)
+	})
+	if err != nil {
+		return known, err
+	}
+	return got.(*shelf), nil
+}
+
+func (c *catalog) read(ctx context.Context, siteID int64, now time.Time, change int) (*shelf, error) {
 	fresh := &shelf{at: now, byID: map[int64]*campaign{}}
 	var err error
 	if fresh.campaigns, err = campaignsOf(ctx, c.db, siteID); err != nil {
-		return known, err
+		return nil, err
 	}
 	if fresh.shop, _, err = shopOf(ctx, c.db, siteID); err != nil {
-		return known, err
+		return nil, err
 	}
 	for _, one := range fresh.campaigns {
 		fresh.byID[one.ID] = one

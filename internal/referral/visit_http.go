@@ -101,7 +101,7 @@ func (m *Module) claim(w http.ResponseWriter, r *http.Request, v visit, destinat
 		return
 	}
 	v.visitor = visitorFrom(r)
-	ctx, cancel := context.WithTimeout(r.Context(), visitPatience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), visitPatience) // who goes away early was here
 	defer cancel()
 	done, err := m.visits.Do(ctx, v)
 	switch {
