@@ -62,7 +62,7 @@ func TestAccess_log(t *testing.T) {
 	h.call("GET", "/api/v2/people/ann@shop.example?api_key="+h.secret+"&site_slug=my-store", "", "Authorization", "", "X-Request-Id", "r-1")
 	h.call("GET", "/api/v2/people/ann@shop.example/nothing?email=bob@shop.example", "")
 	h.call("GET", "/api/v2/panic", "")
-	h.call("GET", "/api/v2/site", "", "User-Agent", "x\x1b[31m", "X-Request-Id", "a\x1b")
+	h.call("GET", "/api/v2/site", "", "User-Agent", "x\t\"y", "X-Request-Id", "a\tb")
 	for end := time.Now().Add(5 * time.Second); len(lines()) < 4 && time.Now().Before(end); { // a line follows its answer
 		time.Sleep(time.Millisecond)
 	}
