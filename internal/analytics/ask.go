@@ -102,10 +102,10 @@ func campaignIDs(values []string) ([]int64, error) {
 }
 
 // one answers a question with one number.
-func (m *Module) one(ctx context.Context, siteID int64, q question) (Value, error) {
+func (m *Module) one(ctx context.Context, siteID int64, q question) (MetricValue, error) {
 	found, err := totals(ctx, m.DB, siteID, q.metric.keys(), q.span.from, q.span.to, q.campaigns, q.currency, false)
 	if err != nil {
-		return Value{}, err
+		return MetricValue{}, err
 	}
 	parts := map[string]pair{}
 	for _, t := range found {
@@ -114,14 +114,14 @@ func (m *Module) one(ctx context.Context, siteID int64, q question) (Value, erro
 	return q.metric.value(parts, q.currency, q.precision), nil
 }
 
-// segment is a number of one period.
-type segment struct {
-	Value
+// metricSegment is a number of one period.
+type metricSegment struct {
+	MetricValue
 	Period string `json:"period" doc:"First and last day" example:"1/1/24 - 1/31/24"`
 }
 
 // byPeriod answers a question with a number for each of the periods, in their order, empty ones included.
-func (m *Module) byPeriod(ctx context.Context, siteID int64, q question, period string) ([]segment, error) {
+func (m *Module) byPeriod(ctx context.Context, siteID int64, q question, period string) ([]metricSegment, error) {
 	spans, err := q.span.segments(period)
 	if err != nil {
 		return nil, err
@@ -130,7 +130,7 @@ func (m *Module) byPeriod(ctx context.Context, siteID int64, q question, period 
 	if err != nil {
 		return nil, err
 	}
-	out := make([]segment, len(spans))
+	out := make([]metricSegment, len(spans))
 	next := 0
 	for i, s := range spans {
 		parts := map[string]pair{}
@@ -138,7 +138,7 @@ func (m *Module) byPeriod(ctx context.Context, siteID int64, q question, period 
 			p := parts[found[next].Key]
 			parts[found[next].Key] = pair{p.count + found[next].Count, p.sum + found[next].Sum}
 		}
-		out[i] = segment{Value: q.metric.value(parts, q.currency, q.precision), Period: s.String()}
+		out[i] = metricSegment{MetricValue: q.metric.value(parts, q.currency, q.precision), Period: s.String()}
 	}
 	return out, nil
 }

@@ -29,7 +29,7 @@ func (m *Module) Routes(api huma.API) {
 	huma.Register(api, slashed, m.segmentize)
 }
 
-type described struct {
+type metricDescription struct {
 	Name       string `json:"name" example:"total_sales_sum"`
 	ResultType string `json:"result_type" enum:"number,money,percent"`
 	Formula    string `json:"formula"`
@@ -38,13 +38,13 @@ type described struct {
 }
 
 type metricList struct {
-	Metrics []described `json:"metrics"`
+	Metrics []metricDescription `json:"metrics"`
 }
 
 func (m *Module) list(context.Context, *struct{}) (*web.OK[metricList], error) {
-	out := metricList{Metrics: make([]described, len(metrics))}
+	out := metricList{Metrics: make([]metricDescription, len(metrics))}
 	for i, one := range metrics {
-		out.Metrics[i] = described{Name: one.name, ResultType: one.resultType(), Formula: one.formula, ByCampaign: one.byCampaign,
+		out.Metrics[i] = metricDescription{Name: one.name, ResultType: one.resultType(), Formula: one.formula, ByCampaign: one.byCampaign,
 			ByCurrency: one.inMoney() || one.currencied}
 	}
 	return web.Answer(out), nil
@@ -80,7 +80,7 @@ func (in *MetricInput) question(ctx context.Context, extra ...string) (question,
 	return q, s.ID, err
 }
 
-func (m *Module) get(ctx context.Context, in *MetricInput) (*web.OK[Value], error) {
+func (m *Module) get(ctx context.Context, in *MetricInput) (*web.OK[MetricValue], error) {
 	q, siteID, err := in.question(ctx)
 	if err != nil {
 		return nil, err
@@ -97,11 +97,11 @@ type segmentInput struct {
 	Period string `query:"segment_by[period]" doc:"day, week, month, quarter or year"`
 }
 
-type segmented struct {
-	Segmented []segment `json:"segmented"`
+type metricSegments struct {
+	Segmented []metricSegment `json:"segmented"`
 }
 
-func (m *Module) segmentize(ctx context.Context, in *segmentInput) (*web.OK[segmented], error) {
+func (m *Module) segmentize(ctx context.Context, in *segmentInput) (*web.OK[metricSegments], error) {
 	q, siteID, err := in.question(ctx, "segment_by[period]")
 	if err != nil {
 		return nil, err
@@ -110,5 +110,5 @@ func (m *Module) segmentize(ctx context.Context, in *segmentInput) (*web.OK[segm
 	if err != nil {
 		return nil, err
 	}
-	return web.Answer(segmented{Segmented: all}), nil
+	return web.Answer(metricSegments{Segmented: all}), nil
 }

@@ -43,7 +43,7 @@ type Module struct {
 // New makes the module.
 func New(d Deps) *Module {
 	m := &Module{Deps: d, rows: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "talkable", Subsystem: "analytics",
-		Name: "counted_total", Help: "What was counted, by the key it was counted under."}, []string{"key"})}
+		Name: "counted_total", Help: "What was counted, by the key it was counted under; a batch that had to be repeated counts again."}, []string{"key"})}
 	d.Reg.MustRegister(m.rows)
 	return m
 }

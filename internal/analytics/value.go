@@ -23,8 +23,8 @@ func (number) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeNumber, Examples: []any{34.35}}
 }
 
-// Value is a metric's number as Talkable's clients read it.
-type Value struct {
+// MetricValue is a metric's number as Talkable's clients read it.
+type MetricValue struct {
 	Plain      number `json:"plain" doc:"The number itself; money in whole units of the currency with its decimals"`
 	Formatted  string `json:"formatted" example:"34.35%"`
 	ResultType string `json:"result_type" enum:"number,money,percent"`
@@ -34,8 +34,8 @@ type Value struct {
 type pair struct{ count, sum int64 }
 
 // value works the metric out. precision is the number of decimals of percentages, and the most that money shows; -1 is unsaid.
-func (m metric) value(parts map[string]pair, currency string, precision int) Value {
-	v := Value{ResultType: m.resultType()}
+func (m metric) value(parts map[string]pair, currency string, precision int) MetricValue {
+	v := MetricValue{ResultType: m.resultType()}
 	of, over := parts[m.of], parts[m.over]
 	switch m.kind {
 	case moneyOf:

@@ -363,3 +363,33 @@ func TestReplicasShareTheQueue(t *testing.T) {
 		}
 	}
 }
+
+func TestEncryptionIsInsistedOn(t *testing.T) {
+	t.Parallel()
+	b := ready(t)
+	b.earn(earned(1, 1, 7))
+	for i, tls := range []string{"starttls", "tls"} { // the server speaks neither
+		b.SMTP = strings.Replace(strings.Replace(b.sink.URL(), "tls=none", "tls="+tls, 1), "//", "//user:secret@", 1)
+		b.round()
+		m, err := messageByID(t.Context(), b.DB, 1, 1)
+		if err != nil || m.Status != queued || m.Attempts != i+1 || m.LastError == nil || strings.Contains(*m.LastError, "secret") {
+			t.Errorf("%s: %+v %v", tls, m, err)
+		}
+		b.clock.Move(time.Minute)
+	}
+	if n := len(b.arrived()); n != 0 {
+		t.Errorf("%d mails over an open line", n)
+	}
+}
+
+func TestRunNeedsItsSettings(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ smtp, from, want string }{
+		{"", "a@b.example", "SMTP URL"}, {"smtp://mail.example", "", "no sender's address"},
+	} {
+		m := &Module{Deps: Deps{SMTP: c.smtp, From: c.from}}
+		if err := m.Run(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
