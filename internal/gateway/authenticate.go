@@ -60,7 +60,7 @@ func (g *Gateway) identify(w http.ResponseWriter, r *http.Request, b *body) (cal
 		return caller{}, errUnknownKey
 	}
 	hash := hashOf(plain)
-	if c, err, ok := g.keys.cached(hash); ok {
+	if c, ok, err := g.keys.cached(hash); ok {
 		return c, err
 	}
 	from := addressKey(r)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"io"
 	"net"
 	"net/http"
@@ -33,7 +34,8 @@ import (
 
 func TestMain(m *testing.M) {
 	zerolog.TimestampFieldName, zerolog.LevelFieldName, zerolog.MessageFieldName, zerolog.ErrorFieldName = "@timestamp", "log.level", "message", "error.message"
-	if os.Getenv("TALKABLE_FUZZ_ONLY") != "" {
+	flag.Parse()
+	if flag.Lookup("test.fuzz").Value.String() != "" { // the fuzzer's own goroutines outlive it
 		os.Exit(m.Run())
 	}
 	goleak.VerifyTestMain(m, pgtest.IgnoreServer())

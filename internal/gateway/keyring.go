@@ -57,14 +57,14 @@ func newKeyring(db *sqlx.DB, real clock.Clock) *keyring {
 }
 
 // cached answers from memory; ok is false when the database must be asked.
-func (k *keyring) cached(hash keyHash) (c caller, err error, ok bool) {
+func (k *keyring) cached(hash keyHash) (c caller, ok bool, err error) {
 	if r, hit := k.known.Get(hash); hit && k.within(r.at, believed) {
-		return r.caller, nil, true
+		return r.caller, true, nil
 	}
 	if at, hit := k.unknown.Get(hash); hit && k.within(at, believed) {
-		return caller{}, errUnknownKey, true
+		return caller{}, true, errUnknownKey
 	}
-	return caller{}, nil, false
+	return caller{}, false, nil
 }
 
 // find asks the database, once for all who want to know of the same key at the same time.

@@ -125,7 +125,8 @@ func TestSites_that_make_no_sense(t *testing.T) {
 	if _, err := good.site(start); err != nil {
 		t.Error(err)
 	}
-	if _, err := (NewSite{}).site(start); err == nil || len(err.(*fault.Error).Fields) != 5 {
+	_, err := (NewSite{}).site(start)
+	if f, ok := fault.Of(err); !ok || len(f.Fields) != 5 {
 		t.Errorf("all mistakes at once: %v", err)
 	}
 }
