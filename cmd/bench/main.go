@@ -56,7 +56,7 @@ func main() {
 	flag.IntVar(&o.sites, "sites", 50, "`number` of sites, on both sides")
 	flag.IntVar(&o.people, "people", 200, "`number` of advocates of each site, on both sides")
 	flag.BoolVar(&o.short, "short", false, "about a minute: 3 pairs of 1 second, 10 sites")
-	flag.StringVar(&o.only, "only", "", "measure one `part`: visits, purchases, backlog or latency")
+	flag.StringVar(&o.only, "only", "", "measure one `part`: visits, purchases or latency")
 	flag.StringVar(&o.dir, "dir", "", "parent `directory` of the temporary data; it must be on a disk (default: the system's)")
 	flag.StringVar(&o.bin, "postgres-bin", "", "`folder` of PostgreSQL's programs (default: searched)")
 	flag.StringVar(&o.binary, "binary", "", "a talkable `file` to measure (default: built from this source)")

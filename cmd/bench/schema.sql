@@ -55,16 +55,16 @@ create function bench.visitor(n bigint) returns uuid language sql immutable as
 
 -- purchase records an order, finds whose link the visitor opened last, and gives the advocate points. n names the visitor; the
 -- visitors beyond those that there are opened nothing, and are looked for by e-mail in vain.
-create function bench.purchase(s int, order_ref text, n bigint, amount bigint) returns bigint language plpgsql as $$
+create function bench.purchase(s int, number text, n bigint, amount bigint) returns bigint language plpgsql as $$
 declare
 	t timestamptz := clock_timestamp();
 	v uuid := bench.visitor(n);
 	mail text := 'f' || n || '@bench.example';
 	purchase_id bigint; link_id bigint; who bigint; referral_id bigint; reward_id bigint; tx_id bigint;
-	points bigint := 0;
+	earned bigint := 0;
 begin
 	insert into bench.purchase (site, order_ref, visitor, email, amount, currency, at)
-	values (s, order_ref, v, mail, amount, 'USD', t)
+	values (s, number, v, mail, amount, 'USD', t)
 	on conflict (site, order_ref) do nothing returning id into purchase_id;
 	if purchase_id is null then
 		return 0;
@@ -76,21 +76,21 @@ begin
 		select id into who from bench.customer where site = s and email = mail;
 	end if;
 	if who is not null then
-		points := 500;
+		earned := 500;
 		insert into bench.referral (site, purchase, link, advocate, friend, status, at)
 		values (s, purchase_id, link_id, who, mail, 'approved', t) returning id into referral_id;
 		insert into bench.reward (site, referral, advocate, points, status, at)
-		values (s, referral_id, who, points, 'issued', t) returning id into reward_id;
+		values (s, referral_id, who, earned, 'issued', t) returning id into reward_id;
 		insert into bench.ledger_tx (site, kind, ref, at) values (s, 'reward', reward_id, t) returning id into tx_id;
-		insert into bench.entry (site, tx, account, amount) values (s, tx_id, who, points), (s, tx_id, 0, -points);
-		update bench.balance set points = balance.points + 500, changed = t where site = s and account = who;
+		insert into bench.entry (site, tx, account, amount) values (s, tx_id, who, earned), (s, tx_id, 0, -earned);
+		update bench.balance set points = points + earned, changed = t where site = s and account = who;
 		insert into bench.notification (site, advocate, template, data, status, at)
-		values (s, who, 'points_earned', jsonb_build_object('points', points, 'referral_id', referral_id), 'queued', t);
+		values (s, who, 'points_earned', jsonb_build_object('points', earned, 'referral_id', referral_id), 'queued', t);
 	end if;
 	insert into bench.outbox (site, type, key, payload, at) values
-		(s, 'purchase', 'p' || purchase_id, jsonb_build_object('purchase_id', purchase_id, 'amount', amount, 'order_ref', order_ref), t),
-		(s, 'reward', 'a' || coalesce(who, 0), jsonb_build_object('referral_id', referral_id, 'points', points), t);
-	insert into bench.rollup_hour as r (site, hour, purchases, revenue, points) values (s, date_trunc('hour', t), 1, amount, points)
+		(s, 'purchase', 'p' || purchase_id, jsonb_build_object('purchase_id', purchase_id, 'amount', amount, 'order_ref', number), t),
+		(s, 'reward', 'a' || coalesce(who, 0), jsonb_build_object('referral_id', referral_id, 'points', earned), t);
+	insert into bench.rollup_hour as r (site, hour, purchases, revenue, points) values (s, date_trunc('hour', t), 1, amount, earned)
 	on conflict (site, hour) do update
 		set purchases = r.purchases + 1, revenue = r.revenue + excluded.revenue, points = r.points + excluded.points;
 	return purchase_id;

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/lib/pq"
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	lowRate  = 100 // purchases a second
+	lowConns = 8
+	look     = 2 * time.Millisecond // between two looks at the ledger
+)
+
+// latency measures, at a low and even rate, how long an answer takes, and how long until the advocate's points are in the ledger.
+// Both count from when the request was due, so that one late request doesn't hide the lateness of the next.
+func (b *bench) latency(ctx context.Context) error {
+	span := max(2*time.Second, min(10*time.Second, b.span()*2))
+	n := int(span.Seconds() * lowRate)
+	first := func() int { return 0 } // one site, whose new entries are found by an index
+	var friends pool
+	if err := b.stock(ctx, n, first, &friends); err != nil {
+		return err
+	}
+	due, answers, visible := make(map[int64]time.Time, n), make([]time.Duration, 0, n), map[int64]time.Time{}
+	var mu sync.Mutex
+	began := time.Now().Add(50 * time.Millisecond)
+	watch, stop := context.WithCancel(ctx)
+	defer stop()
+	var watching errgroup.Group
+	watching.Go(func() error { return b.watch(watch, visible) })
+	sending, sctx := errgroup.WithContext(ctx)
+	jobs := make([]*buying, lowConns)
+	for i := range lowConns {
+		c, err := dial(ctx, b.address)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		var at time.Time
+		jobs[i] = &buying{platform: b.platform, from: &friends, n: i}
+		jobs[i].noted = func(origin int64, matched bool) {
+			mu.Lock()
+			defer mu.Unlock()
+			answers = append(answers, time.Since(at))
+			if matched {
+				due[origin] = at
+			}
+		}
+		sending.Go(func() error {
+			for k := i; k < n && sctx.Err() == nil; k += lowConns {
+				at = began.Add(time.Duration(k) * time.Second / lowRate)
+				time.Sleep(time.Until(at))
+				if c.out = jobs[i].next(c.out[:0]); len(c.out) == 0 {
+					return errNoFriends
+				}
+				r, err := c.roundTrip(c.out)
+				if err == nil {
+					err = jobs[i].done(r)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return sctx.Err()
+		})
+	}
+	err := sending.Wait()
+	for _, j := range jobs {
+		b.took.bought(j)
+	}
+	if err == nil {
+		_, err = b.settle(ctx)
+	}
+	time.Sleep(10 * look)
+	stop()
+	if e := watching.Wait(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return err
+	}
+	var points []time.Duration
+	for origin, at := range due {
+		seen, ok := visible[origin]
+		if !ok {
+			return fmt.Errorf("the points of purchase %d never arrived", origin)
+		}
+		points = append(points, seen.Sub(at))
+	}
+	b.report.note(fmt.Sprintf("%d purchases/s", lowRate), "answered in %s (median), %s (p99); the advocate's points in the ledger after %s, %s",
+		milliseconds(quantile(answers, 0.5)), milliseconds(quantile(answers, 0.99)), milliseconds(quantile(points, 0.5)), milliseconds(quantile(points, 0.99)))
+	return b.quiet(ctx)
+}
+
+// watch notes when the transaction of each purchase is first seen in the ledger of the first site, until ctx ends.
+func (b *bench) watch(ctx context.Context, visible map[int64]time.Time) error {
+	var highest int64
+	err := b.pg.platform.GetContext(ctx, &highest, `select coalesce(max(id), 0) from loyalty.txn where site_id = $1`, b.sites[0].id)
+	if err != nil {
+		return err
+	}
+	for {
+		var ids, origins pq.Int64Array
+		// Numbers are drawn before they are committed, so a later one may be seen first.
+		err := b.pg.platform.QueryRowContext(ctx, `
+			select coalesce(array_agg(id), '{}'), coalesce(array_agg(origin_id), '{}') from loyalty.txn
+			where site_id = $1 and id > $2 and origin_id is not null`, b.sites[0].id, highest-50).Scan(&ids, &origins)
+		now := time.Now()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for i, origin := range origins {
+			highest = max(highest, ids[i])
+			if _, ok := visible[origin]; !ok {
+				visible[origin] = now
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(look):
+		}
+	}
+}

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/talkable/talkable/internal/postgres"
+)
+
+// platform is the program under test, running.
+type platform struct {
+	pg                *database
+	binary            string
+	env               []string
+	address, internal string
+	serve             *exec.Cmd
+	log               string        // path
+	ended             chan struct{} // closed when serve has ended
+	walQuery          string
+
+	sites []shop
+	pool  pool
+	took  recorded
+}
+
+// recorded is what the platform acknowledged, to be compared with what its database holds.
+type recorded struct{ advocates, visits, purchases, matched, revenue int64 }
+
+// startPlatform builds the program, migrates and serves.
+func startPlatform(ctx context.Context, pg *database, o options) (*platform, error) {
+	p := &platform{pg: pg, binary: o.binary, log: filepath.Join(pg.dir, "serve.log"), ended: make(chan struct{})}
+	if p.binary == "" {
+		p.binary = filepath.Join(pg.dir, "talkable")
+		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", p.binary, "github.com/talkable/talkable/cmd/talkable")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("build talkable: %w\n%s", err, out)
+		}
+	}
+	var err error
+	if p.address, err = freeAddress(); err == nil {
+		p.internal, err = freeAddress()
+	}
+	if err != nil {
+		return nil, err
+	}
+	// Visitors come from addresses of their own, through a proxy; the limits on keys and addresses stay on, and aren't met.
+	p.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "TALKABLE_LISTEN=" + p.address, "TALKABLE_INTERNAL_LISTEN=" + p.internal,
+		"TALKABLE_DATA_DIR=" + filepath.Join(pg.dir, "data"), "TALKABLE_DATABASE_URL=" + pg.server.URL(platformDatabase),
+		"TALKABLE_RATE_LIMIT=1000000000", "TALKABLE_TRUSTED_PROXIES=127.0.0.0/8", "TALKABLE_LOG_FORMAT=json"}
+	if _, err := p.command(ctx, "migrate"); err != nil {
+		return nil, err
+	}
+	version, err := postgres.CheckServer(ctx, pg.platform)
+	if err != nil {
+		return nil, err
+	}
+	p.walQuery = walQueries[0]
+	var major int
+	if _, err := fmt.Sscan(version, &major); err == nil && major >= 18 {
+		p.walQuery = walQueries[1]
+	}
+	return p, p.start(ctx)
+}
+
+// freeAddress is one that nobody listens on now.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// command runs the program beside serve.
+func (p *platform) command(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, p.binary, args...)
+	cmd.Env = p.env
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("talkable %s: %w: %s%s", strings.Join(args, " "), err, out, stderr.String())
+	}
+	return string(out), nil
+}
+
+func (p *platform) start(ctx context.Context) error {
+	log, err := os.Create(p.log)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	p.serve = exec.Command(p.binary, "serve")
+	p.serve.Env, p.serve.Stdout, p.serve.Stderr = p.env, log, log
+	p.serve.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us: we stop it
+	if err := p.serve.Start(); err != nil {
+		return err
+	}
+	go func() {
+		_ = p.serve.Wait() // failure tells
+		close(p.ended)
+	}()
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		res, err := http.Get("http://" + p.internal + "/readyz")
+		if err == nil {
+			res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		if err := p.pause(ctx, 20*time.Millisecond); err != nil {
+			return errors.Join(fmt.Errorf("serve does not get ready: %w", err), p.stop())
+		}
+	}
+}
+
+// failure says how serve ended.
+func (p *platform) failure() error {
+	text, _ := os.ReadFile(p.log)
+	return fmt.Errorf("talkable serve ended (%s):\n%s", p.serve.ProcessState, text[max(0, len(text)-2000):])
+}
+
+func (p *platform) stop() error {
+	select {
+	case <-p.ended:
+		return nil
+	default:
+	}
+	_ = p.serve.Process.Signal(syscall.SIGTERM) // fails when it has just ended
+	select {
+	case <-p.ended:
+		if !p.serve.ProcessState.Success() {
+			return p.failure()
+		}
+		return nil
+	case <-time.After(30 * time.Second):
+		_ = p.serve.Process.Kill()
+		<-p.ended
+		return errors.New("talkable serve did not stop after SIGTERM")
+	}
+}
+
+// shop is a site with the key of its server.
+type shop struct {
+	slug, key string
+	id        int64
+	links     []string // paths of its advocates' claim links
+}
+
+type object = map[string]any
+
+// call asks the API as a site's server does; result takes the result member of the answer.
+func (p *platform) call(ctx context.Context, key, method, path string, body, result any) error {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+p.address+path, bytes.NewReader(text))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+key)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		return err
+	}
+	if res.StatusCode >= 300 {
+		return fmt.Errorf("%s %s: %s: %s", method, path, res.Status, answer)
+	}
+	return json.Unmarshal(answer, &struct {
+		Result any `json:"result"`
+	}{result})
+}
+
+var madeSite = regexp.MustCompile(`\((\d+)\) is made\n.*: (\S+)\n`)
+
+// makeSites gives each site a campaign that rewards an advocate with points, and a programme in which they are kept. A purchase
+// itself earns nothing, and brings the buyer no offer: it leaves behind what the yardstick's purchase does.
+func (p *platform) makeSites(ctx context.Context, n int) error {
+	for i := range n {
+		s := shop{slug: fmt.Sprintf("shop-%d", i+1)}
+		out, err := p.command(ctx, "site", "create", s.slug, "--url", "https://shop.example")
+		if err != nil {
+			return err
+		}
+		m := madeSite.FindStringSubmatch(out)
+		if m == nil {
+			return fmt.Errorf("talkable site create answered %q", out)
+		}
+		if _, err := fmt.Sscan(m[1], &s.id); err != nil {
+			return err
+		}
+		s.key = m[2]
+		err = p.call(ctx, s.key, "POST", "/api/v2/campaigns", object{"name": "Invite", "status": "Live", "destination_url": "https://shop.example/welcome",
+			"joinable_category_names": []string{"affiliate_member"}, "approval": object{"mode": "automatic"},
+			"incentives": []object{{"identifier": "points", "action_type": "referrer", "kind": "points", "points": rewardPoints}}}, nil)
+		if err == nil {
+			err = p.call(ctx, s.key, "POST", "/api/v2/loyalty/programs", object{"name": "Points", "points_per_unit": 0}, nil)
+		}
+		if err != nil {
+			return err
+		}
+		p.sites = append(p.sites, s)
+	}
+	return nil
+}
+
+const rewardPoints = 500

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/talkable/talkable/migrations"
+)
+
+// behindQuery counts the events that wait in an outbox, or that a consumer has not heard. It is one statement, and so one moment:
+// a consumer's effects, what it tells and its cursor are one transaction, so zero means that nothing is under way anywhere.
+var behindQuery = func() string {
+	var parts, heads []string
+	for _, m := range migrations.Modules {
+		parts = append(parts, fmt.Sprintf(`(select count(*) from (select from %[1]s.outbox limit 1000) o) + (select coalesce(sum(h.seq - c.seq), 0) from %[1]s.cursor c join head h on h.source = c.source)`, m))
+		heads = append(heads, fmt.Sprintf(`select '%[1]s' as source, seq from %[1]s.head`, m))
+	}
+	return `with head as (` + strings.Join(heads, " union all ") + `) select (` + strings.Join(parts, " + ") + `)::bigint`
+}()
+
+func (p *platform) behind(ctx context.Context) (n int64, err error) {
+	err = p.pg.platform.GetContext(ctx, &n, behindQuery)
+	return n, err
+}
+
+const (
+	glance     = 5 * time.Millisecond // between two looks at whether all is settled
+	settleTime = 3 * time.Minute
+)
+
+// settle waits until every consumer has heard everything, and returns when that was seen.
+func (p *platform) settle(ctx context.Context) (time.Time, error) {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	var last int64
+	for {
+		n, err := p.behind(ctx)
+		if err != nil {
+			return time.Time{}, fmt.Errorf("wait for the consumers (%d events behind): %w", last, err)
+		}
+		if n == 0 {
+			return time.Now(), p.parked(ctx)
+		}
+		last = n
+		look := glance
+		if n > 5000 { // far from the end the looking would only be in the way
+			look *= 10
+		}
+		if err := p.pause(ctx, look); err != nil {
+			return time.Time{}, err
+		}
+	}
+}
+
+// quiet waits until the messages are dealt with too, so that the other side of a pair has the machine for itself.
+func (p *platform) quiet(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	for {
+		var queued int64
+		err := p.pg.platform.GetContext(ctx, &queued, `select count(*) from notify.message where status in ('queued', 'sending', 'transmitting')`)
+		if err != nil {
+			return fmt.Errorf("wait for the messages: %w", err)
+		}
+		if queued == 0 {
+			_, err := p.settle(ctx) // what became of them was told
+			return err
+		}
+		if err := p.pause(ctx, 10*glance); err != nil {
+			return err
+		}
+	}
+}
+
+// parked refuses events that were put aside.
+func (p *platform) parked(ctx context.Context) error {
+	for _, m := range migrations.Modules {
+		var why []string
+		if err := p.pg.platform.SelectContext(ctx, &why, `select consumer || ' could not handle ' || type || ': ' || error from `+m+`.park limit 1`); err != nil {
+			return err
+		}
+		if len(why) > 0 {
+			return fmt.Errorf("events were parked: %s", why[0])
+		}
+	}
+	return nil
+}
+
+// pause waits a moment, and returns an error when there is nothing to wait for any more.
+func (p *platform) pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-p.ended:
+		return p.failure()
+	case <-time.After(d):
+		return nil
+	}
+}
