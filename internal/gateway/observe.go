@@ -144,20 +144,22 @@ func text(s string, n int) string {
 // recovered turns a panic into a 500 that is logged once. A half-written answer is cut off, so that nobody takes it for whole.
 func recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() {
-			p := recover()
-			if p == nil {
-				return
-			}
-			if p == http.ErrAbortHandler { //nolint:errorlint // the value itself, as package http compares it
-				panic(p)
-			}
-			zerolog.Ctx(r.Context()).Error().Str("error.message", fmt.Sprint(p)).Bytes("error.stack_trace", debug.Stack()).Msg("panic")
-			if w.(*answer).status != 0 {
-				panic(http.ErrAbortHandler)
-			}
-			web.Refuse(w, r, http.StatusInternalServerError, "internal", "Something went wrong here. The request's id leads us to it.")
-		}()
+		defer apologize(w.(*answer), r)
 		next.ServeHTTP(w, r)
 	})
+}
+
+func apologize(a *answer, r *http.Request) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if p == http.ErrAbortHandler { //nolint:errorlint // compared as package http compares it
+		panic(p)
+	}
+	zerolog.Ctx(r.Context()).Error().Str("error.message", fmt.Sprint(p)).Bytes("error.stack_trace", debug.Stack()).Msg("panic")
+	if a.status != 0 {
+		panic(http.ErrAbortHandler)
+	}
+	web.Refuse(a, r, http.StatusInternalServerError, "internal", "Something went wrong here. The request's id leads us to it.")
 }

@@ -106,7 +106,7 @@ func useProblems() {
 	once.Do(func() {
 		huma.ValidateStrictCasing = true
 		huma.NewError = func(status int, msg string, errs ...error) huma.StatusError {
-			return fromHuma(context.Background(), status, msg, errs)
+			return fromHuma(context.Background(), status, msg, errs) //nolint:forbidigo // huma has none to give here
 		}
 		huma.NewErrorWithContext = func(c huma.Context, status int, msg string, errs ...error) huma.StatusError {
 			p := fromHuma(c.Context(), status, msg, errs)
