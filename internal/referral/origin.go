@@ -15,23 +15,29 @@ import (
 type deed struct {
 	body     customerevent.OriginRecorded
 	visitors []string
+	at       int // its place in the batch of events
 }
 
 // recorded hears of origins: it learns who was seen with which browser, and decides about each verified purchase and event
 // whether it came by an advocate's link.
 func (m *Module) recorded(ctx context.Context, u *bus.Unit, batch []bus.Event[customerevent.OriginRecorded]) error {
 	var identities []seen
+	since := map[seen]int{} // the first event of the batch that tells an identity
 	var deeds []deed
 	var sites, origins []int64
 	inBatch := map[key]bool{}
-	for _, e := range batch {
+	for n, e := range batch {
 		if !e.Body.Verified {
 			continue
 		}
 		visitors := visitorsOf(e.Body.VisitorIDs)
 		if e.Body.PersonID != 0 {
 			for _, v := range visitors {
-				identities = append(identities, seen{e.Body.SiteID, v, e.Body.PersonID})
+				one := seen{e.Body.SiteID, v, e.Body.PersonID}
+				if _, ok := since[one]; !ok {
+					since[one] = n
+					identities = append(identities, one)
+				}
 			}
 		}
 		k := key{e.Body.SiteID, e.Body.OriginID}
@@ -39,11 +45,17 @@ func (m *Module) recorded(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 			continue
 		}
 		inBatch[k] = true
-		deeds = append(deeds, deed{e.Body, visitors})
+		deeds = append(deeds, deed{e.Body, visitors, n})
 		sites, origins = append(sites, e.Body.SiteID), append(origins, e.Body.OriginID)
 	}
-	if err := learn(ctx, u.Tx, u.Now, identities); err != nil {
+	fresh, err := learn(ctx, u.Tx, u.Now, identities)
+	if err != nil {
 		return err
+	}
+	for one := range since {
+		if !fresh[one] {
+			delete(since, one)
+		}
 	}
 	if len(deeds) == 0 {
 		return nil
@@ -56,12 +68,13 @@ func (m *Module) recorded(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 	if len(deeds) == 0 {
 		return nil
 	}
-	return m.decide(ctx, u, deeds)
+	return m.decide(ctx, u, deeds, since)
 }
 
-// decide attributes the deeds, makes their referrals, keeps the reasons and issues what is approved at once.
-func (m *Module) decide(ctx context.Context, u *bus.Unit, deeds []deed) error {
-	facts, err := gather(ctx, u, deeds)
+// decide attributes the deeds, makes their referrals, keeps the reasons and issues what is approved at once. since tells which
+// identities were learned by which event of the batch.
+func (m *Module) decide(ctx context.Context, u *bus.Unit, deeds []deed, since map[seen]int) error {
+	facts, err := gather(ctx, u, deeds, since)
 	if err != nil {
 		return err
 	}
@@ -119,10 +132,18 @@ type facts struct {
 	campaigns  map[key]*campaign
 	referred   map[friendKey]bool // also by earlier deeds of the batch
 	seen       map[seen]bool      // friends' visitors that are known as the advocate's
+	since      map[seen]int
 }
 
-func gather(ctx context.Context, u *bus.Unit, deeds []deed) (*facts, error) {
-	f := &facts{candidates: map[int][]candidate{}}
+// then says whether an identity that is known now was known when the deed was told: a decision doesn't depend on which later
+// events happened to be in its batch.
+func (f *facts) then(d deed, one seen) bool {
+	at, inBatch := f.since[one]
+	return !inBatch || at <= d.at
+}
+
+func gather(ctx context.Context, u *bus.Unit, deeds []deed, since map[seen]int) (*facts, error) {
+	f := &facts{candidates: map[int][]candidate{}, since: since}
 	rows, err := findCandidates(ctx, u, deeds)
 	if err != nil {
 		return nil, err
@@ -131,6 +152,12 @@ func gather(ctx context.Context, u *bus.Unit, deeds []deed) (*facts, error) {
 	friends, pairs := map[friendKey]bool{}, map[seen]bool{}
 	for _, r := range rows {
 		d := deeds[r.N]
+		if r.Method == byEmail && !f.then(d, seen{d.body.SiteID, r.VisitorID, d.body.PersonID}) {
+			continue
+		}
+		if r.Guessed && !f.then(d, seen{d.body.SiteID, r.OfferOwner, r.AdvocateID}) {
+			r.AdvocateID = 0
+		}
 		f.candidates[r.N] = append(f.candidates[r.N], candidate{method: r.Method, offerID: r.OfferID, campaignID: r.CampaignID,
 			advocateID: r.AdvocateID, offerOwner: r.OfferOwner, visitor: r.VisitorID, firstAt: r.FirstAt, lastAt: r.LastAt})
 		sites, ids = append(sites, d.body.SiteID), append(ids, r.CampaignID)
@@ -168,7 +195,7 @@ func (f *facts) refer(d deed, a *attribution) referral {
 	c := a.kept
 	var theirs []string
 	for _, v := range d.visitors {
-		if f.seen[seen{d.body.SiteID, v, c.advocateID}] {
+		if one := (seen{d.body.SiteID, v, c.advocateID}); f.seen[one] && f.then(d, one) {
 			theirs = append(theirs, v)
 		}
 	}

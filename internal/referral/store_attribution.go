@@ -16,42 +16,53 @@ type seen struct {
 	person  int64
 }
 
-// learn writes which visitors people were seen as; what is known already stays.
-func learn(ctx context.Context, tx *sqlx.Tx, now time.Time, list []seen) error {
+// learn writes which visitors people were seen as, and returns what wasn't known before.
+func learn(ctx context.Context, tx *sqlx.Tx, now time.Time, list []seen) (map[seen]bool, error) {
 	n := len(list)
 	if n == 0 {
-		return nil
+		return nil, nil
 	}
 	sites, visitors, people := make([]int64, n), make([]string, n), make([]int64, n)
 	for i, s := range list {
 		sites[i], visitors[i], people[i] = s.site, s.visitor, s.person
 	}
-	_, err := tx.ExecContext(ctx, `
-		insert into referral.identity (site_id, visitor_id, person_id, learned_at)
+	var rows []seenRow
+	err := tx.SelectContext(ctx, &rows, `
+		insert into referral.identity as i (site_id, visitor_id, person_id, learned_at)
 		select distinct s, v, p, $4::timestamptz from unnest($1::bigint[], $2::uuid[], $3::bigint[]) u (s, v, p)
 		order by 1, 2, 3
-		on conflict (site_id, visitor_id, person_id) do nothing`, pq.Array(sites), pq.Array(visitors), pq.Array(people), now)
+		on conflict (site_id, visitor_id, person_id) do nothing
+		returning i.site_id, i.visitor_id, i.person_id`, pq.Array(sites), pq.Array(visitors), pq.Array(people), now)
 	if err != nil {
-		return fmt.Errorf("learn identities: %w", err)
+		return nil, fmt.Errorf("learn identities: %w", err)
 	}
-	return nil
+	return pairs(rows), nil
+}
+
+type seenRow struct {
+	SiteID    int64  `db:"site_id"`
+	VisitorID string `db:"visitor_id"`
+	PersonID  int64  `db:"person_id"`
+}
+
+func pairs(rows []seenRow) map[seen]bool {
+	out := map[seen]bool{}
+	for _, r := range rows {
+		out[seen{r.SiteID, r.VisitorID, r.PersonID}] = true
+	}
+	return out
 }
 
 // known returns those of the pairs that have been learned.
-func known(ctx context.Context, q sqlx.QueryerContext, pairs []seen) (map[seen]bool, error) {
-	out := map[seen]bool{}
-	if len(pairs) == 0 {
-		return out, nil
+func known(ctx context.Context, q sqlx.QueryerContext, list []seen) (map[seen]bool, error) {
+	if len(list) == 0 {
+		return nil, nil
 	}
-	sites, visitors, people := make([]int64, len(pairs)), make([]string, len(pairs)), make([]int64, len(pairs))
-	for i, p := range pairs {
+	sites, visitors, people := make([]int64, len(list)), make([]string, len(list)), make([]int64, len(list))
+	for i, p := range list {
 		sites[i], visitors[i], people[i] = p.site, p.visitor, p.person
 	}
-	var rows []struct {
-		SiteID    int64  `db:"site_id"`
-		VisitorID string `db:"visitor_id"`
-		PersonID  int64  `db:"person_id"`
-	}
+	var rows []seenRow
 	err := sqlx.SelectContext(ctx, q, &rows, `
 		select i.site_id, i.visitor_id, i.person_id
 		from (select distinct s, v, p from unnest($1::bigint[], $2::uuid[], $3::bigint[]) u (s, v, p)) u
@@ -60,10 +71,7 @@ func known(ctx context.Context, q sqlx.QueryerContext, pairs []seen) (map[seen]b
 	if err != nil {
 		return nil, fmt.Errorf("known identities: %w", err)
 	}
-	for _, r := range rows {
-		out[seen{r.SiteID, r.VisitorID, r.PersonID}] = true
-	}
-	return out, nil
+	return pairs(rows), nil
 }
 
 // attributed returns those of the origins that were decided before.
@@ -92,13 +100,14 @@ type candidateRow struct {
 	OfferID    int64     `db:"offer_id"`
 	CampaignID int64     `db:"campaign_id"`
 	AdvocateID int64     `db:"advocate_id"`
-	OfferOwner string    `db:"offer_owner"`
+	OfferOwner string    `db:"offer_owner"` // the visitor who got the offer
+	Guessed    bool      `db:"guessed"`     // the advocate is who that visitor turned out to be
 	VisitorID  string    `db:"visitor_id"`
 	FirstAt    time.Time `db:"first_at"`
 	LastAt     time.Time `db:"last_at"`
 }
 
-// findCandidates reads the friend offers of the batch's visitors (visitorOf names each one's origin) and of the visitors that
+// findCandidates reads the friend offers of the batch's visitors and of the visitors that
 // its people are known as. Of one visitor the last 50 count, of one person the last 50 visitors. The advocate of an offer that
 // a visitor got is the first person that this visitor turned out to be.
 func findCandidates(ctx context.Context, q sqlx.QueryerContext, batch []deed) ([]candidateRow, error) {
@@ -115,7 +124,7 @@ func findCandidates(ctx context.Context, q sqlx.QueryerContext, batch []deed) ([
 		select t.n, t.method, t.offer_id, t.campaign_id, t.visitor_id, t.first_at, t.last_at,
 			coalesce(o.person_id, (select i.person_id from referral.identity i
 				where i.site_id = o.site_id and i.visitor_id = o.visitor_id order by i.learned_at, i.person_id limit 1), 0) as advocate_id,
-			coalesce(o.visitor_id::text, '') as offer_owner
+			coalesce(o.visitor_id::text, '') as offer_owner, o.person_id is null as guessed
 		from (
 			select u.n, 'cookie' as method, f.*
 			from unnest($1::bigint[], $2::bigint[], $3::uuid[]) u (n, s, v)
