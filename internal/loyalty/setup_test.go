@@ -1,0 +1,225 @@
+package loyalty
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/clock"
+	"github.com/talkable/talkable/internal/customer/customerevent"
+	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/postgres"
+	"github.com/talkable/talkable/internal/postgres/pgtest"
+	"github.com/talkable/talkable/internal/referral/referralevent"
+	"github.com/talkable/talkable/internal/site"
+	"github.com/talkable/talkable/migrations"
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// world is a module on a database of its own; admin sees everything.
+type world struct {
+	*Module
+	t     testing.TB
+	admin *sqlx.DB
+	clock *clock.Movable
+}
+
+func setup(t testing.TB) *world {
+	t.Helper()
+	url := pgtest.Database(t, "loyalty", func(ctx context.Context, url string) error {
+		_, err := migrations.Schema("loyalty").Migrate(ctx, url)
+		return err
+	})
+	open := func(role string) *sqlx.DB {
+		db, err := postgres.Open(t.Context(), postgres.Pool{URL: url, Role: role})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { db.Close() })
+		return db
+	}
+	now := clock.NewMovable(noon)
+	db := open("talkable_loyalty")
+	w := &world{t: t, admin: open(""), clock: now, Module: New(Deps{DB: db, Outbox: bus.NewOutbox("loyalty", db, now.Now, nil),
+		Log: zerolog.Nop(), Reg: prometheus.NewRegistry(), Now: now.Now})}
+	t.Cleanup(w.assertLedger)
+	return w
+}
+
+func shop(id int64) site.Site {
+	return site.Site{ID: id, Slug: "demo", Currency: "USD", Zone: time.UTC, URL: "https://shop.example"}
+}
+
+func days(n int) *int { return &n }
+
+// club is a programme for the tests: 10 points a dollar, a year, two tiers.
+func club() settings {
+	return settings{Name: "Club", Status: active, PointsPerUnit: 10, PointsPerReferral: 50, ExpiresAfterDays: days(365),
+		Tiers: []tier{{"Silver", 1000}, {"Gold", 5000}}}
+}
+
+func (w *world) start(siteID int64, s settings) programView {
+	w.t.Helper()
+	p, _, err := w.create(context.WithoutCancel(w.t.Context()), shop(siteID), s, idempotency.Key{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return p
+}
+
+// hear gives one batch to a handler, as the consumer would.
+func hear[T bus.Payload](w *world, h bus.Handler[T], siteID int64, bodies ...T) {
+	w.t.Helper()
+	if err := tryHear(w, h, siteID, bodies...); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func tryHear[T bus.Payload](w *world, h bus.Handler[T], siteID int64, bodies ...T) error {
+	batch := make([]bus.Event[T], len(bodies))
+	for i, b := range bodies {
+		batch[i] = bus.Event[T]{Seq: int64(i + 1), Site: siteID, Key: "k", At: w.clock.Now(), Body: b}
+	}
+	ctx := w.t.Context()
+	return w.outbox.InTx(ctx, func(u *bus.Unit) error { return h(ctx, u, batch) })
+}
+
+func (w *world) bought(siteID, personID, originID, subtotal int64) customerevent.OriginRecorded {
+	return customerevent.OriginRecorded{SiteID: siteID, OriginID: originID, Type: customerevent.Purchase, PersonID: personID,
+		Subtotal: subtotal, Currency: "USD", Verified: true, OccurredAt: w.clock.Now(), RecordedAt: w.clock.Now()}
+}
+
+func (w *world) refund(siteID, originID, refundID, total, subtotal int64) customerevent.OriginRefunded {
+	return customerevent.OriginRefunded{SiteID: siteID, OriginID: originID, RefundID: refundID, Subtotal: subtotal, Currency: "USD",
+		RefundedTotal: total, Full: total >= subtotal, RefundedAt: w.clock.Now()}
+}
+
+func (w *world) rewarded(siteID, personID, rewardID, points int64) referralevent.RewardIssued {
+	return referralevent.RewardIssued{SiteID: siteID, RewardID: rewardID, ReferralID: rewardID, PersonID: personID, FriendID: 99,
+		Kind: referralevent.Points, Points: points, OccurredAt: w.clock.Now(), IssuedAt: w.clock.Now()}
+}
+
+func (w *world) balance(siteID, personID int64) int64 {
+	w.t.Helper()
+	m, err := w.Member(w.t.Context(), siteID, personID)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return m.Balance
+}
+
+// told counts the events in the outbox by type.
+func (w *world) told(siteID int64) map[string]int {
+	w.t.Helper()
+	var rows []struct {
+		Type string `db:"type"`
+		N    int    `db:"n"`
+	}
+	if err := w.admin.Select(&rows, `select type, count(*) as n from loyalty.outbox where site = $1 group by type`, siteID); err != nil {
+		w.t.Fatal(err)
+	}
+	out := map[string]int{}
+	for _, r := range rows {
+		out[r.Type] = r.N
+	}
+	return out
+}
+
+// dump is everything that the module holds, to see that something changed nothing.
+func (w *world) dump() string {
+	w.t.Helper()
+	var out string
+	err := w.admin.Get(&out, `select coalesce(string_agg(x, e'\n' order by x), '') from (
+		select 'account ' || a::text as x from loyalty.account a union all select 'member ' || a::text from loyalty.member a
+		union all select 'txn ' || a::text from loyalty.txn a union all select 'entry ' || a::text from loyalty.entry a
+		union all select 'lot ' || a::text from loyalty.lot a union all select 'use ' || a::text from loyalty.lot_use a
+		union all select 'refusal ' || a::text from loyalty.refusal a union all select 'tier ' || a::text from loyalty.tier_change a
+		union all select 'told ' || a::text from loyalty.outbox a) s`)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return out
+}
+
+// invariants of the ledger: each query returns what breaks it.
+var invariants = map[string]string{
+	"INV-01 entries of a transaction sum to zero": `
+		select txn_id from loyalty.entry group by site_id, txn_id, asset having sum(amount) <> 0`,
+	"INV-02 accounts of a site sum to zero": `
+		select site_id from loyalty.account group by site_id, asset having sum(balance) <> 0`,
+	"INV-03 balance and seq are those of the entries": `
+		select a.id from loyalty.account a left join loyalty.entry e on e.site_id = a.site_id and e.account_id = a.id
+		group by a.site_id, a.id, a.balance, a.seq having a.balance <> coalesce(sum(e.amount), 0) or a.seq <> count(e.txn_id)`,
+	"INV-04 the chain of entries is unbroken": `
+		select seq from (select *, lag(seq, 1, 0::bigint) over w as ps, lag(balance_after, 1, 0::bigint) over w as pb
+			from loyalty.entry window w as (partition by site_id, account_id order by seq)) x
+		where seq <> ps + 1 or balance_after <> pb + amount`,
+	"INV-06 a balance, or 0 in debt, is what the lots have left": `
+		select a.id from loyalty.account a left join loyalty.lot l on l.site_id = a.site_id and l.account_id = a.id
+		where a.owner_id is not null group by a.site_id, a.id, a.balance having greatest(a.balance, 0) <> coalesce(sum(l.remaining), 0)`,
+	"INV-07 a lot is what was granted less its uses": `
+		select l.id from loyalty.lot l left join (select site_id, lot_id, sum(amount) u from loyalty.lot_use group by 1, 2) x
+			on x.site_id = l.site_id and x.lot_id = l.id
+		where l.remaining < 0 or l.remaining > l.granted or l.granted - l.remaining <> coalesce(x.u, 0)`,
+	"INV-05, INV-09 only claw-backs make debts": `
+		select e.seq from loyalty.entry e join loyalty.txn t on t.site_id = e.site_id and t.id = e.txn_id
+		join loyalty.account a on a.site_id = e.site_id and a.id = e.account_id
+		where a.owner_id is not null and e.balance_after < 0 and t.kind = 'expire'`,
+	"INV-10 a source has one transaction of a kind": `
+		select count(*) from loyalty.txn group by site_id, kind, source having count(*) > 1`,
+	"INV-12 history cannot be rewritten": `
+		select 1 from unnest(array['UPDATE', 'DELETE', 'TRUNCATE']) p, unnest(array['loyalty.entry', 'loyalty.txn', 'loyalty.lot_use']) t
+		where has_table_privilege('talkable_loyalty', t, p)`,
+	"INV-13 amounts are bigint": `
+		select 1 from information_schema.columns where table_schema = 'loyalty'
+		and column_name ~ '^(amount|balance|balance_after|granted|remaining|clawed|expired|forgiven|points|earned)$' and data_type <> 'bigint'`,
+	"INV-22, INV-23 claw-backs and what is forgiven are what is not deserved": `
+		select l.id from loyalty.lot l left join loyalty.txn t on t.site_id = l.site_id and t.earn_id = l.id and t.kind = 'claw_back'
+		group by l.site_id, l.id, l.clawed, l.forgiven having l.clawed - l.forgiven <> coalesce(sum(t.points), 0)`,
+	"a member's entry is its transaction's points": `
+		select t.id from loyalty.txn t
+		left join loyalty.account a on a.site_id = t.site_id and a.owner_id = t.member_id
+		left join loyalty.entry e on e.site_id = t.site_id and e.txn_id = t.id and e.account_id = a.id
+		where coalesce(e.amount, 0) <> t.points * case t.kind when 'earn' then 1 else -1 end`,
+	"every entry has its transaction, every transaction two entries": `
+		select e.txn_id from loyalty.entry e left join loyalty.txn t on t.site_id = e.site_id and t.id = e.txn_id
+		group by e.site_id, e.txn_id, t.id having t.id is null or count(*) <> 2`,
+	"each earning has its lot": `
+		select t.id from loyalty.txn t full join loyalty.lot l on l.site_id = t.site_id and l.id = t.id
+		where (t.kind = 'earn' or t.id is null) and l.granted is distinct from t.points`,
+	"earned is granted less clawed back": `
+		select m.id from loyalty.member m join loyalty.account a on a.site_id = m.site_id and a.owner_id = m.id
+		left join loyalty.lot l on l.site_id = a.site_id and l.account_id = a.id
+		group by m.site_id, m.id, m.earned having m.earned <> coalesce(sum(l.granted - l.clawed), 0)`,
+	"the tier is where the last change led": `
+		select m.id from loyalty.member m left join lateral (select to_tier from loyalty.tier_change c
+			where c.site_id = m.site_id and c.member_id = m.id order by id desc limit 1) c on true
+		where m.tier <> coalesce(c.to_tier, '')`,
+	"each member has an account": `
+		select m.id from loyalty.member m full join (select * from loyalty.account where owner_id is not null) a
+			on a.site_id = m.site_id and a.owner_id = m.id
+		where m.id is null or a.id is null`,
+	"INV-52 keys contain the site": `
+		select 1 from pg_constraint k join pg_namespace n on n.oid = k.connamespace where n.nspname = 'loyalty' and k.contype in ('u', 'f')
+		and exists (select from pg_attribute a where a.attrelid = k.conrelid and a.attname = 'site_id')
+		and not exists (select from pg_attribute a where a.attrelid = k.conrelid and a.attname = 'site_id' and a.attnum = any(k.conkey))`,
+}
+
+// assertLedger runs after every test.
+func (w *world) assertLedger() {
+	w.t.Helper()
+	for name, query := range invariants {
+		var n int
+		if err := w.admin.Get(&n, `select count(*) from (`+query+`) broken`); err != nil {
+			w.t.Errorf("%s: %v", name, err)
+		} else if n > 0 {
+			w.t.Errorf("%s: %d rows break it", name, n)
+		}
+	}
+}
