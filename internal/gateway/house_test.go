@@ -226,7 +226,7 @@ func (h *house) operations(api huma.API) {
 	huma.Register(api, op("GET", "/gone"), func(ctx context.Context, _ *struct{}) (*web.OK[string], error) {
 		return nil, fault.New(fault.Invalid, "reward_not_found", "Reward not found")
 	})
-	huma.Register(api, op("GET", "/slow"), func(ctx context.Context, _ *struct{}) (*web.OK[string], error) {
+	wait := func(ctx context.Context) (*web.OK[string], error) {
 		h.saw(ctx)
 		select {
 		case <-h.gate:
@@ -234,7 +234,9 @@ func (h *house) operations(api huma.API) {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-	})
+	}
+	huma.Register(api, op("GET", "/slow"), func(ctx context.Context, _ *struct{}) (*web.OK[string], error) { return wait(ctx) })
+	huma.Register(api, op("POST", "/slow"), func(ctx context.Context, _ *struct{ Body looseBody }) (*web.OK[string], error) { return wait(ctx) })
 }
 
 // reply is what came back.

@@ -162,19 +162,23 @@ func TestSlow_clients_are_cut_off(t *testing.T) {
 	}
 }
 
-// TestLong_work_outlives_the_reading's_deadlines: a read deadline left on the connection would end the operation's context.
+// A read deadline left on the connection would end the operation's context.
 func TestLong_work_outlives_reading(t *testing.T) {
-	h := newHouse(t, func(d *Deps) {
-		d.Limits.ReadTimeout, d.Limits.HeaderTimeout = 300*time.Millisecond, 300*time.Millisecond
-	})
-	go func() {
-		for h.works.Load() == 0 {
-			time.Sleep(time.Millisecond)
-		}
-		time.Sleep(700 * time.Millisecond)
-		close(h.gate)
-	}()
-	h.fine(h.call("GET", "/api/v2/slow", ""))
+	for _, c := range [][2]string{{"GET", ""}, {"POST", "{}"}} {
+		t.Run(c[0], func(t *testing.T) {
+			h := newHouse(t, func(d *Deps) {
+				d.Limits.ReadTimeout, d.Limits.HeaderTimeout = 300*time.Millisecond, 300*time.Millisecond
+			})
+			go func() {
+				for h.works.Load() == 0 {
+					time.Sleep(time.Millisecond)
+				}
+				time.Sleep(700 * time.Millisecond)
+				close(h.gate)
+			}()
+			h.fine(h.call(c[0], "/api/v2/slow", c[1]))
+		})
+	}
 }
 
 func TestServe_drains(t *testing.T) {
