@@ -78,10 +78,6 @@ type programsAnswer struct {
 	NextCursor *string       `json:"next_cursor" doc:"Always null: all are on this page"`
 }
 
-type idInput struct {
-	ID int64 `path:"id" minimum:"1"`
-}
-
 func (m *Module) createProgram(ctx context.Context, in *struct{ Body programBody }) (*web.OK[programAnswer], error) {
 	req := web.From(ctx)
 	view, replayed, err := m.create(ctx, req.Site, in.Body.settings(), req.Idempotency)
@@ -104,7 +100,9 @@ func (m *Module) listPrograms(ctx context.Context, _ *struct{}) (*web.OK[program
 	return web.Answer(answer), nil
 }
 
-func (m *Module) getProgram(ctx context.Context, in *idInput) (*web.OK[programAnswer], error) {
+func (m *Module) getProgram(ctx context.Context, in *struct {
+	ID int64 `path:"id" minimum:"1"`
+}) (*web.OK[programAnswer], error) {
 	p, err := findProgram(ctx, m.db, web.From(ctx).Site.ID, in.ID)
 	if err != nil {
 		return nil, err
@@ -113,7 +111,7 @@ func (m *Module) getProgram(ctx context.Context, in *idInput) (*web.OK[programAn
 }
 
 func (m *Module) replaceProgram(ctx context.Context, in *struct {
-	idInput
+	ID   int64 `path:"id" minimum:"1"`
 	Body programBody
 }) (*web.OK[programAnswer], error) {
 	p, err := m.configure(ctx, web.From(ctx).Site, in.ID, in.Body.settings())

@@ -275,7 +275,9 @@ func TestTwoPostersOfOneMember(t *testing.T) {
 			return tryHear(w, w.originsRecorded, 1, w.bought(1, 2, 1000*g+i+1, 1000), w.bought(1, 1, 1000*g+i+500, 1000), w.bought(1, 10+i, 1000*g+i+800, 100))
 		})
 	}
-	run(func(i int64) error { return tryHear(w, w.originsRefunded, 1, w.refund(1, 1_000_000, i, (i+1)*1000, 100_000)) })
+	run(func(i int64) error {
+		return tryHear(w, w.originsRefunded, 1, w.refund(1, 1_000_000, i, (i+1)*1000, 100_000))
+	})
 	run(func(int64) error { _, err := w.ExpireDue(context.WithoutCancel(t.Context())); return err })
 	close(gate)
 	wg.Wait()
