@@ -82,7 +82,7 @@ func (p *platform) wire(c *config, now clock.Clock, smtp string, secret func(*ga
 		outboxes[m] = bus.NewOutbox(m, pools[m], now, p.tables[m].Kick)
 	}
 	edge := gateway.New(gateway.Deps{DB: pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg, Gatherer: reg, Now: now,
-		Edge: gateway.Edge{Version: version, PublicURL: c.PublicURL, TrustedProxies: c.proxies, SecretRate: c.RateLimit}})
+		Version: version, PublicURL: c.PublicURL, TrustedProxies: c.proxies, RatePerMinute: c.RateLimit})
 	key, err := secret(edge)
 	if err != nil {
 		return err
@@ -91,8 +91,8 @@ func (p *platform) wire(c *config, now clock.Clock, smtp string, secret func(*ga
 	customers := customer.New(customer.Deps{DB: pools["customer"], Outbox: outboxes["customer"], Log: logs["customer"], Reg: reg, Now: now, Cursors: cursors})
 	referrals := referral.New(referral.Deps{DB: pools["referral"], Outbox: outboxes["referral"], Log: logs["referral"], Reg: reg, Now: now, Cursors: cursors,
 		PublicURL: c.PublicURL})
-	points := loyalty.New(loyalty.Deps{DB: pools["loyalty"], Outbox: outboxes["loyalty"], Log: logs["loyalty"], Reg: reg, Now: now, Cursors: cursors})
-	counts := analytics.New(analytics.Deps{DB: pools["analytics"], Outbox: outboxes["analytics"], Log: logs["analytics"], Reg: reg, Now: now, Cursors: cursors})
+	points := loyalty.New(loyalty.Deps{DB: pools["loyalty"], Outbox: outboxes["loyalty"], Log: logs["loyalty"], Reg: reg, Now: now})
+	counts := analytics.New(analytics.Deps{DB: pools["analytics"], Outbox: outboxes["analytics"], Log: logs["analytics"], Reg: reg, Now: now})
 	messages := notify.New(notify.Deps{DB: pools["notify"], Outbox: outboxes["notify"], Log: logs["notify"], Reg: reg, Now: now, Cursors: cursors,
 		SMTP: smtp, From: c.EmailFrom})
 

@@ -36,12 +36,14 @@ type refundInput struct {
 	Body       struct {
 		_ struct{} `json:"-" additionalProperties:"true"`
 		web.SiteBody
-		Data struct {
-			_              struct{}      `json:"-" additionalProperties:"true"`
-			RefundedAt     *time.Time    `json:"refunded_at,omitempty" doc:"When; now if left out"`
-			RefundSubtotal *money.Number `json:"refund_subtotal,omitempty" doc:"How much, in the origin's currency; all that is left if left out"`
-		} `json:"data,omitempty"`
+		Data refundData `json:"data,omitempty"`
 	}
+}
+
+type refundData struct {
+	_              struct{}      `json:"-" additionalProperties:"true"`
+	RefundedAt     *time.Time    `json:"refunded_at,omitempty" doc:"When; now if left out"`
+	RefundSubtotal *money.Number `json:"refund_subtotal,omitempty" doc:"How much, in the origin's currency; all that is left if left out"`
 }
 
 type originResult struct {
@@ -79,11 +81,13 @@ type visitorInput struct {
 	Body struct {
 		_ struct{} `json:"-" additionalProperties:"true"`
 		web.SiteBody
-		Data struct {
-			_    struct{} `json:"-" additionalProperties:"true"`
-			UUID string   `json:"uuid,omitempty" doc:"The visitor's UUID; a new one is made if left out"`
-		} `json:"data,omitempty"`
+		Data visitorData `json:"data,omitempty"`
 	}
+}
+
+type visitorData struct {
+	_    struct{} `json:"-" additionalProperties:"true"`
+	UUID string   `json:"uuid,omitempty" nullable:"true" doc:"The visitor's UUID; a new one is made if left out"`
 }
 
 type visitorResult struct {

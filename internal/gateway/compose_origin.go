@@ -22,12 +22,12 @@ var typedPaths = map[string]string{
 // originData is what Talkable's clients send of an origin. Members that we don't know are let pass: the clients send some.
 type originData struct {
 	_               struct{}     `json:"-" additionalProperties:"true"`
-	Email           optional     `json:"email,omitempty" example:"ann@shop.example"`
+	Email           optional     `json:"email,omitempty" example:"\"ann@shop.example\""`
 	FirstName       optional     `json:"first_name,omitempty"`
 	LastName        optional     `json:"last_name,omitempty"`
 	Username        optional     `json:"username,omitempty"`
 	CustomerID      optional     `json:"customer_id,omitempty" doc:"The merchant's id of the person"`
-	PhoneNumber     optional     `json:"phone_number,omitempty" doc:"E.164" example:"+12025551111"`
+	PhoneNumber     optional     `json:"phone_number,omitempty" doc:"E.164" example:"\"+12025551111\""`
 	Custom          properties   `json:"custom_properties,omitempty"`
 	PersonCustom    properties   `json:"person_custom_properties,omitempty" doc:"Older name of custom_properties"`
 	CampaignTags    list         `json:"campaign_tags,omitempty"`

@@ -50,12 +50,14 @@ type updateReferralInput struct {
 	Body struct {
 		_ struct{} `json:"-" additionalProperties:"true"`
 		web.SiteBody
-		Data struct {
-			_      struct{} `json:"-" additionalProperties:"true"`
-			Status string   `json:"status,omitempty" doc:"pending, flagged, approved, voided, blocked or unblocked" example:"approved"`
-		} `json:"data,omitempty"`
-		Status string `json:"status,omitempty" doc:"Where some clients put data.status"`
+		Data   referralData `json:"data,omitempty"`
+		Status string       `json:"status,omitempty" doc:"Where some clients put data.status"`
 	}
+}
+
+type referralData struct {
+	_      struct{} `json:"-" additionalProperties:"true"`
+	Status string   `json:"status,omitempty" doc:"pending, flagged, approved, voided, blocked or unblocked" example:"approved"`
 }
 
 // talkableReferral is a referral in Talkable's shape.
@@ -90,11 +92,13 @@ type referralPerson struct {
 // updateReferralOutput leaves result out when the order made no referral.
 type updateReferralOutput struct {
 	Body struct {
-		OK     bool `json:"ok"`
-		Result *struct {
-			Referral talkableReferral `json:"referral"`
-		} `json:"result,omitempty"`
+		OK     bool            `json:"ok"`
+		Result *referralAnswer `json:"result,omitempty"`
 	}
+}
+
+type referralAnswer struct {
+	Referral talkableReferral `json:"referral"`
 }
 
 func (c Composition) updateReferral(ctx context.Context, in *updateReferralInput) (*updateReferralOutput, error) {
@@ -120,9 +124,7 @@ func (c Composition) updateReferral(ctx context.Context, in *updateReferralInput
 	if err != nil {
 		return nil, err
 	}
-	out.Body.Result = &struct {
-		Referral talkableReferral `json:"referral"`
-	}{referralJSON(ref, people, req.Site)}
+	out.Body.Result = &referralAnswer{referralJSON(ref, people, req.Site)}
 	return out, nil
 }
 

@@ -37,13 +37,20 @@ func (s Schema) Migrate(ctx context.Context, url string) (int, error) {
 	return len(done), nil
 }
 
-// Behind says how many migrations of the schema have not run.
+// Behind says how many migrations of the schema have not run. It changes nothing.
 func (s Schema) Behind(ctx context.Context, url string) (int, error) {
 	provider, close, err := s.provider(ctx, url, false)
 	if err != nil {
 		return 0, err
 	}
 	defer close()
+	begun, err := s.begun(ctx, url)
+	if err != nil {
+		return 0, err
+	}
+	if !begun {
+		return len(provider.ListSources()), nil
+	}
 	all, err := provider.Status(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("state of migrations of %s: %w", s.Name, err)
@@ -55,6 +62,17 @@ func (s Schema) Behind(ctx context.Context, url string) (int, error) {
 		}
 	}
 	return n, nil
+}
+
+// begun says whether the schema has a history at all; goose would make one just to look at it.
+func (s Schema) begun(ctx context.Context, url string) (yes bool, err error) {
+	db, err := Open(ctx, Pool{URL: url, Application: "talkable migrate " + s.Name, Size: 1})
+	if err != nil {
+		return false, err
+	}
+	defer db.Close()
+	err = db.GetContext(ctx, &yes, `select to_regclass($1) is not null`, s.Name+".goose_db_version")
+	return yes, err
 }
 
 func (s Schema) provider(ctx context.Context, url string, create bool) (*goose.Provider, func(), error) {

@@ -20,7 +20,8 @@ func NewAPI(r chi.Router, title, version, description string) huma.API {
 	c := huma.DefaultConfig(title, version)
 	c.OpenAPI.Info.Description = description
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "", "", "" // the gateway serves them
-	c.CreateHooks = nil                                   // no $schema in bodies: it would trust the Host header
+	c.OpenAPI.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
+	c.CreateHooks = nil // no $schema in bodies: it would trust the Host header
 	c.Formats = map[string]huma.Format{"application/json": format, "json": format}
 	c.DefaultFormat = "application/json"
 	c.NoFormatFallback = false
