@@ -13,6 +13,7 @@ import (
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/money"
 	"github.com/talkable/talkable/internal/referral/referralevent"
+	"github.com/talkable/talkable/internal/web"
 )
 
 const (
@@ -28,14 +29,15 @@ var (
 
 // campaignInput is a campaign as the API takes it.
 type campaignInput struct {
+	web.SiteBody
 	Name                  string           `json:"name" example:"Give $10, get 10%"`
 	Status                string           `json:"status,omitempty" doc:"Live, Test, Scheduled or Disabled; Live when left out"`
 	Tags                  []string         `json:"tags,omitempty" nullable:"true" doc:"An origin with campaign_tags joins only campaigns that have one of them"`
 	JoinableCategoryNames []string         `json:"joinable_category_names,omitempty" nullable:"true" doc:"Origins that get an offer: affiliate_member (the default), purchase, or categories of events"`
 	DestinationURL        *string          `json:"destination_url,omitempty" nullable:"true" doc:"Where friends are sent; the site's shop when left out"`
 	AttributionDays       *int             `json:"attribution_days,omitempty" nullable:"true" doc:"How long before a purchase the friend's visit may be: 1 to 365, 30 when left out"`
-	Approval              *approvalInput   `json:"approval,omitempty" nullable:"true"`
-	LivePeriod            *periodInput     `json:"live_period,omitempty" nullable:"true"`
+	Approval              *approvalInput   `json:"approval,omitempty"`
+	LivePeriod            *periodInput     `json:"live_period,omitempty"`
 	Incentives            []incentiveInput `json:"incentives,omitempty" nullable:"true"`
 }
 

@@ -11,9 +11,11 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/customer/customerevent"
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/postgres"
+	"github.com/talkable/talkable/internal/site"
 )
 
 // touched makes offers of the people and lets a visitor open each link, in this order.
@@ -372,4 +374,52 @@ func TestUseCases_run_on_one_connection(t *testing.T) {
 	if _, err := p.ApproveDue(t.Context()); err != nil {
 		t.Error(err)
 	}
+}
+
+// The twin sites hear the same story: one in batches, the other event by event.
+func TestRecorded_decides_alike_however_the_log_is_cut(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	for _, s := range []int64{1, 2} {
+		p.campaign([]site.Site{p.one, p.two}[s-1], nil)
+	}
+	n := int64(0)
+	rapid.Check(t, func(rt *rapid.T) {
+		n++
+		person := func(label string) int64 { return n*100 + rapid.Int64Range(0, 3).Draw(rt, label) }
+		visitor := func(label string) string { return uuidOf(int(n)*100 + rapid.IntRange(1, 3).Draw(rt, label)) }
+		for range rapid.IntRange(1, 3).Draw(rt, "touches") {
+			who, seenAs := person("advocate"), visitor("touch")
+			for _, s := range []site.Site{p.one, p.two} {
+				p.visitLink(p.join(s, who).ClaimURL, seenAs)
+			}
+		}
+		var one, two []customerevent.OriginRecorded
+		for i := range rapid.IntRange(1, 8).Draw(rt, "origins") {
+			e := p.purchase(p.one, n*100+int64(i), person("friend"), 1000)
+			if rapid.Bool().Draw(rt, "seen") {
+				e.VisitorIDs = []string{visitor("visitor")}
+			}
+			if rapid.IntRange(0, 3).Draw(rt, "kind") == 0 {
+				e.Type = customerevent.AffiliateMember
+			}
+			one = append(one, e)
+			e.SiteID = 2
+			two = append(two, e)
+		}
+		var batch []bus.Payload
+		for i := range one {
+			if batch = append(batch, one[i]); rapid.Bool().Draw(rt, "cut") || i == len(one)-1 {
+				p.tell(batch...)
+				batch = nil
+			}
+			p.tell(two[i])
+		}
+		var differ []int64
+		if err := p.root.Select(&differ, `
+			select a.origin_id from referral.attribution a full join referral.attribution b on b.site_id = 2 and b.origin_id = a.origin_id
+			where a.site_id = 1 and (a.outcome, a.reason, a.method) is distinct from (b.outcome, b.reason, b.method)`); err != nil || len(differ) > 0 {
+			rt.Fatalf("decided otherwise: %v %v", differ, err)
+		}
+	})
 }

@@ -81,12 +81,7 @@ func (m *Module) getCampaigns(ctx context.Context, _ *struct {
 	return web.Answer(out), nil
 }
 
-type postCampaignInput struct {
-	Body struct {
-		web.SiteBody
-		campaignInput
-	}
-}
+type postCampaignInput struct{ Body campaignInput }
 
 type campaignResult struct {
 	Campaign campaignJSON `json:"campaign"`
@@ -94,7 +89,7 @@ type campaignResult struct {
 
 func (m *Module) postCampaign(ctx context.Context, in *postCampaignInput) (*web.OK[campaignResult], error) {
 	req := web.From(ctx)
-	c, replayed, err := m.createCampaign(ctx, req.Site, in.Body.campaignInput, req.Idempotency)
+	c, replayed, err := m.createCampaign(ctx, req.Site, in.Body, req.Idempotency)
 	if err != nil {
 		return nil, err
 	}
@@ -115,15 +110,12 @@ func (m *Module) getCampaign(ctx context.Context, in *campaignPath) (*web.OK[cam
 }
 
 type putCampaignInput struct {
-	campaignPath
-	Body struct {
-		web.SiteBody
-		campaignInput
-	}
+	ID   int64 `path:"id"`
+	Body campaignInput
 }
 
 func (m *Module) putCampaign(ctx context.Context, in *putCampaignInput) (*web.OK[campaignResult], error) {
-	c, err := m.replaceCampaign(ctx, web.From(ctx).Site, in.ID, in.Body.campaignInput)
+	c, err := m.replaceCampaign(ctx, web.From(ctx).Site, in.ID, in.Body)
 	if err != nil {
 		return nil, err
 	}
