@@ -52,7 +52,7 @@ func enrol(ctx context.Context, tx sqlx.QueryerContext, people []person, program
 const holderColumns = `m.site_id, m.id as member_id, m.person_id, m.earned, m.tier, m.tiers_version, a.id as account_id, a.name, a.balance, a.seq`
 
 // lockHolders locks the members that the people are, with their accounts: both rows, since whoever waited for a lock sees the
-// newest version of locked rows only.
+// newest version of locked rows only. people are sorted, and the lateral parts are visited in that order.
 func lockHolders(ctx context.Context, tx sqlx.QueryerContext, people []person) (map[person]*holder, error) {
 	sites, ids := make([]int64, len(people)), make([]int64, len(people))
 	for i, p := range people {
@@ -61,11 +61,9 @@ func lockHolders(ctx context.Context, tx sqlx.QueryerContext, people []person) (
 	var rows []*holder
 	err := sqlx.SelectContext(ctx, tx, &rows, `
 		select `+holderColumns+`
-		from unnest($1::bigint[], $2::bigint[]) as u (site_id, person_id)
-		join loyalty.member m on m.site_id = u.site_id and m.person_id = u.person_id
-		join loyalty.account a on a.site_id = m.site_id and a.owner_id = m.id and a.asset = 'points'
-		order by m.site_id, m.person_id
-		for update of m, a`, pq.Array(sites), pq.Array(ids))
+		from (select * from unnest($1::bigint[], $2::bigint[]) with ordinality as u (site_id, person_id, o) order by o) u
+		cross join lateral (select * from loyalty.member m where m.site_id = u.site_id and m.person_id = u.person_id for update) m
+		cross join lateral (select * from loyalty.account a where a.site_id = m.site_id and a.owner_id = m.id and a.asset = 'points' for update) a`, pq.Array(sites), pq.Array(ids))
 	if err != nil {
 		return nil, fmt.Errorf("lock members' accounts: %w", err)
 	}
@@ -86,10 +84,8 @@ func lockDue(ctx context.Context, tx sqlx.QueryerContext, now time.Time, limit i
 		)
 		select `+holderColumns+`
 		from due d
-		join loyalty.account a on a.site_id = d.site_id and a.id = d.account_id
-		join loyalty.member m on m.site_id = a.site_id and m.id = a.owner_id
-		order by m.site_id, m.person_id
-		for update of m, a skip locked`, now, limit)
+		cross join lateral (select * from loyalty.account a where a.site_id = d.site_id and a.id = d.account_id for update skip locked) a
+		cross join lateral (select * from loyalty.member m where m.site_id = a.site_id and m.id = a.owner_id for update skip locked) m`, now, limit)
 	if err != nil {
 		return nil, fmt.Errorf("lock members with due points: %w", err)
 	}
@@ -101,12 +97,10 @@ func lockBehind(ctx context.Context, tx sqlx.QueryerContext, site int64, version
 	var rows []*holder
 	err := sqlx.SelectContext(ctx, tx, &rows, `
 		select `+holderColumns+`
-		from loyalty.member m
-		join loyalty.account a on a.site_id = m.site_id and a.owner_id = m.id and a.asset = 'points'
-		where m.site_id = $1 and m.id = any (array(
-			select id from loyalty.member where site_id = $1 and tiers_version < $2 order by tiers_version limit $3))
-		order by m.site_id, m.person_id
-		for update of m, a skip locked`, site, version, limit)
+		from unnest(array(select id from loyalty.member where site_id = $1 and tiers_version < $2 order by tiers_version limit $3)) as u (id)
+		cross join lateral (select * from loyalty.member m where m.site_id = $1 and m.id = u.id for update skip locked) m
+		cross join lateral (select * from loyalty.account a where a.site_id = $1 and a.owner_id = m.id and a.asset = 'points'
+			for update skip locked) a`, site, version, limit)
 	if err != nil {
 		return nil, fmt.Errorf("lock members to re-tier: %w", err)
 	}
