@@ -1,0 +1,46 @@
+package referral
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestConsumer_hears_customer_and_gateway(t *testing.T) {
+	t.Parallel()
+	if got := setup(t).Consumer().Sources(); !slices.Equal(got, []string{"customer", "gateway"}) {
+		t.Errorf("hears %q", got)
+	}
+}
+
+func TestRun_approves_what_is_due_and_ends_with_its_context(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	p.campaign(p.one, func(c *campaignInput) { c.Approval = &approvalInput{Mode: automatic, DelaySeconds: 60} })
+	p.touched(uuidOf(1), 10)
+	p.tell(p.purchase(p.one, 1, 20, 1000, uuidOf(1)))
+	p.clock.Move(time.Minute)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	deadline := time.After(10 * time.Second)
+	for {
+		r, err := p.Referral(t.Context(), 1, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Status == "approved" {
+			break
+		}
+		select {
+		case <-deadline:
+			t.Fatal("never approved")
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
