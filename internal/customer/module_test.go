@@ -28,14 +28,14 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 type bundle struct {
 	*Module
-	t     *testing.T
+	t     testing.TB
 	url   string
 	clock *clock.Movable
 	a, b  site.Site // twins
 }
 
 // newBundle is a module on a database of its own. size is the pool's.
-func newBundle(t *testing.T, size int) *bundle {
+func newBundle(t testing.TB, size int) *bundle {
 	t.Helper()
 	url := pgtest.Database(t, "customer", func(ctx context.Context, url string) error {
 		_, err := migrations.Schema("customer").Migrate(ctx, url)
