@@ -125,7 +125,8 @@ func (d *database) state(ctx context.Context) (string, error) {
 	return s, err
 }
 
-// prepare makes what was loaded look as it does in a database that has been running for a while.
+// prepare makes what was loaded look as it does in a database that has been running for a while: with statistics, and no checkpoint
+// due.
 func (d *database) prepare(ctx context.Context) error {
 	for _, db := range []*sqlx.DB{d.platform, d.yardstick} {
 		if _, err := db.ExecContext(ctx, "vacuum analyze"); err != nil {

@@ -133,7 +133,7 @@ func (p *platform) start(ctx context.Context) error {
 // failure says how serve ended.
 func (p *platform) failure() error {
 	text, _ := os.ReadFile(p.log)
-	return fmt.Errorf("talkable serve ended (%s):\n%s", p.serve.ProcessState, text[max(0, len(text)-2000):])
+	return fmt.Errorf("talkable serve ended (%s):\n%s", p.serve.ProcessState, text[max(0, len(text)-4000):])
 }
 
 func (p *platform) stop() error {

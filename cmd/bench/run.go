@@ -102,6 +102,9 @@ func (b *bench) all(ctx context.Context) error {
 	if err := b.join(ctx, b.o.people); err != nil {
 		return err
 	}
+	if err := b.warm(ctx); err != nil {
+		return err
+	}
 	if err := b.pg.prepare(ctx); err != nil {
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/talkable/talkable/internal/fault"
 )
 
 // client speaks to a running server through its public API, as a merchant's shop does.
@@ -55,12 +57,17 @@ func (c *client) call(ctx context.Context, method, path string, body, result any
 		OK           bool            `json:"ok"`
 		Result       json.RawMessage `json:"result"`
 		ErrorMessage string          `json:"error_message"`
+		Errors       []fault.Field   `json:"errors"`
 	}
 	if err := json.Unmarshal(text, &answer); err != nil {
 		return fmt.Errorf("%s %s: %s, and not JSON", method, path, res.Status)
 	}
 	if !answer.OK {
-		return fmt.Errorf("%s %s: %s: %s", method, path, res.Status, answer.ErrorMessage)
+		message := answer.ErrorMessage
+		for _, f := range answer.Errors {
+			message += fmt.Sprintf("\n  %s: %s", f.Pointer, f.Detail)
+		}
+		return fmt.Errorf("%s %s: %s: %s", method, path, res.Status, message)
 	}
 	if result == nil {
 		return nil

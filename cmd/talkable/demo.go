@@ -225,16 +225,14 @@ func (s *story) mail(ctx context.Context, ann string) error {
 		return fmt.Errorf("the e-mail was not sent: %w", err)
 	}
 	var one struct {
-		Message struct {
-			Subject string `json:"subject"`
-			Text    string `json:"text"`
-		} `json:"message"`
+		Subject string `json:"subject"`
+		Text    string `json:"text"`
 	}
 	if err := s.api.call(ctx, "GET", fmt.Sprintf("/api/v2/messages/%d", list.Messages[0].ID), nil, &one); err != nil {
 		return err
 	}
-	s.show("Subject: %s", one.Message.Subject)
-	for line := range strings.SplitSeq(strings.TrimSpace(one.Message.Text), "\n") {
+	s.show("Subject: %s", one.Subject)
+	for line := range strings.SplitSeq(strings.TrimSpace(one.Text), "\n") {
 		s.show("| %s", line)
 	}
 	return nil

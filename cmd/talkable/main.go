@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // containers may have no zones of their own
 
 	"github.com/spf13/cobra"
 )

@@ -82,7 +82,7 @@ func (p *platform) wire(c *config, now clock.Clock, smtp string, secret func(*ga
 		outboxes[m] = bus.NewOutbox(m, pools[m], now, p.tables[m].Kick)
 	}
 	edge := gateway.New(gateway.Deps{DB: pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg, Gatherer: reg, Now: now,
-		Version: version, PublicURL: c.PublicURL, TrustedProxies: c.proxies, RatePerMinute: c.RateLimit})
+		Version: version, PublicURL: c.PublicURL, TrustedProxies: c.proxies, RatePerMinute: c.RateLimit, Limits: gateway.Limits{PlainRate: c.RateLimit}})
 	key, err := secret(edge)
 	if err != nil {
 		return err

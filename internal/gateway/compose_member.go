@@ -68,7 +68,7 @@ func (c Composition) getMember(ctx context.Context, in *memberInput) (*web.OK[me
 }
 
 type entriesInput struct {
-	memberInput
+	Slug   string `path:"email" doc:"E-mail address, phone number, customer id or username" example:"ann@shop.example"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"25"`
 	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
 }
