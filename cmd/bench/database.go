@@ -89,7 +89,7 @@ func settings(dir string, o options) map[string]string {
 	}
 	if o.statements {
 		s["shared_preload_libraries"] = "pg_stat_statements"
-		s["pg_stat_statements.track"] = "all"
+		s["pg_stat_statements.track_planning"] = "on"
 	}
 	return s
 }

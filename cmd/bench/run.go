@@ -139,7 +139,7 @@ func (b *bench) all(ctx context.Context) error {
 	b.report.note("recorded", "%d visits, %d purchases, %d referrals with reward, points and message, all in the database; entries add up to 0; %s of load",
 		r.visits, r.purchases, r.matched, time.Since(began).Round(time.Second))
 	if b.o.statements {
-		return b.pg.showStatements(ctx, &b.report)
+		return b.pg.showStatements(ctx, &b.report, r.purchases)
 	}
 	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	_ "time/tzdata" // containers may have no zones of their own
 
 	"github.com/spf13/cobra"
 )
@@ -57,7 +56,7 @@ PostgreSQL of its own in the data directory.`,
 	root.SetErr(stderr)
 	c.flags(root.PersistentFlags())
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return c.check() }
-	root.AddCommand(serveCommand(&c), migrateCommand(&c), siteCommand(&c), keyCommand(&c), eventsCommand(&c),
+	root.AddCommand(serveCommand(&c), migrateCommand(&c), siteCommand(&c), keyCommand(&c), importCommand(&c), eventsCommand(&c),
 		demoCommand(&c), doctorCommand(&c), configCommand(&c), openapiCommand(), versionCommand())
 	return root.ExecuteContext(ctx)
 }

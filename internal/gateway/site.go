@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"crypto/rand"
+	"fmt"
 	"net/mail"
 	"net/url"
 	"regexp"
@@ -14,6 +15,7 @@ import (
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/gateway/gatewayevent"
 	"github.com/talkable/talkable/internal/money"
+	"github.com/talkable/talkable/internal/site"
 )
 
 // Site is a tenant: one shop.
@@ -102,6 +104,15 @@ func (s Site) check() error {
 // clean says that PostgreSQL can keep the text and that no line of a log or a header is broken by it.
 func clean(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
+}
+
+// Tenant is the site as modules know it.
+func (s Site) Tenant() (site.Site, error) {
+	zone, err := time.LoadLocation(s.TimeZone)
+	if err != nil {
+		return site.Site{}, fmt.Errorf("zone of site %d: %w", s.ID, err)
+	}
+	return site.Site{ID: s.ID, Slug: s.Slug, Name: s.Name, Currency: s.Currency, Zone: zone, URL: s.URL}, nil
 }
 
 func (s Site) key() string { return "site:" + strconv.FormatInt(s.ID, 10) }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/postgres"
-	"github.com/talkable/talkable/internal/site"
 )
 
 var (
@@ -118,12 +117,8 @@ func callerOf(ctx context.Context, db sqlx.QueryerContext, hash keyHash) (caller
 	if err != nil {
 		return caller{}, missing(err, errUnknownKey, "find key")
 	}
-	zone, err := time.LoadLocation(row.TimeZone)
-	if err != nil {
-		return caller{}, fmt.Errorf("zone of site %d: %w", row.ID, err)
-	}
-	return caller{keyID: row.KeyID, public: row.Kind == Public,
-		site: site.Site{ID: row.ID, Slug: row.Slug, Name: row.Name, Currency: row.Currency, Zone: zone, URL: row.URL}}, nil
+	s, err := row.Tenant()
+	return caller{keyID: row.KeyID, public: row.Kind == Public, site: s}, err
 }
 
 // settleSetting keeps value under name unless there is one, and returns what is kept.

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/talkable/talkable/internal/clock"
+	"github.com/talkable/talkable/internal/importer"
+	"github.com/talkable/talkable/internal/money"
+)
+
+func importCommand(c *config) *cobra.Command {
+	cmd := &cobra.Command{Use: "import", Short: "Take in purchase histories and people from files",
+		Long: `Reads files of any size in constant memory and writes them through the same code as the API, with every effect: points, tiers, counts.
+It works beside a running "talkable serve" as well as alone. An import that was interrupted goes on where it stopped; one that is run
+again changes nothing. Rows that can't be taken stand in FILE.errors.csv with their line and the reason.`}
+	cmd.AddCommand(
+		importFile(c, "purchases", "orders and events", importer.Purchases, `Columns (CSV: named in the first line; NDJSON: members; order doesn't matter):
+  order_number           unique in the site for ever; or event_category and event_number
+  email, customer_id     who bought; one of them, or phone_number
+  subtotal, currency     decimal amount; the site's currency if none is named
+  date                   when (created_at and order_date mean the same); without a zone it is the site's
+  first_name, last_name, username, coupon_codes (;-separated), campaign_tags, traffic_source, segment1…3, utm_source…,
+  uuid, ip_address, shipping_address, shipping_zip, custom_properties.NAME
+
+The format of the CDNOW data set is recognised too. It has no order numbers: an order's number is the file's name and the line's.`),
+		importFile(c, "people", "people", importer.People, `Columns: email, customer_id, phone_number (one of them), username, first_name, last_name, custom_properties.NAME.`))
+	return cmd
+}
+
+type importFunc func(ctx context.Context, m importer.Books, file io.ReadSeeker, o importer.Options) (importer.Summary, error)
+
+func importFile(c *config, what, rows string, take importFunc, columns string) *cobra.Command {
+	var slug, format, report string
+	var dryRun bool
+	cmd := &cobra.Command{
+		Use:     what + " FILE",
+		Short:   "Take in " + rows,
+		Long:    "Takes in " + rows + ". An empty FILE.errors.csv is not left behind.\n\n" + columns,
+		Example: "  talkable import " + what + " " + what + ".csv --site demo\n  talkable import " + what + " " + what + ".csv --site demo --dry-run",
+		Args:    cobra.ExactArgs(1),
+		RunE: beside(c, func(ctx context.Context, p *platform, cmd *cobra.Command, args []string) error {
+			run := &importRun{p: p, path: args[0], what: what, take: take, out: cmd.OutOrStdout(), report: report}
+			run.meter = newMeter(cmd.ErrOrStderr(), filepath.Base(args[0]))
+			run.options = importer.Options{Name: sourceName(args[0]), Format: format, DryRun: dryRun, Progress: run.meter.rows}
+			return run.do(ctx, slug)
+		}),
+	}
+	cmd.Flags().StringVar(&slug, "site", "", "the site's slug")
+	_ = cmd.MarkFlagRequired("site") // the flag exists
+	cmd.Flags().StringVar(&format, "format", importer.Auto, "csv, ndjson, cdnow, or auto")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "read and check everything, write nothing")
+	cmd.Flags().StringVar(&report, "report", "", "where rows that can't be taken are listed (default: FILE.errors.csv beside the data directory's files)")
+	return cmd
+}
+
+// sourceName is what a file is called in order numbers and checkpoints: its name without folder and ending.
+func sourceName(path string) string {
+	base := filepath.Base(path)
+	return strings.TrimSuffix(base, filepath.Ext(base))
+}
+
+type importRun struct {
+	p          *platform
+	path, what string
+	take       importFunc
+	options    importer.Options
+	report     string
+	meter      *meter
+	out        io.Writer
+}
+
+func (r *importRun) do(ctx context.Context, slug string) error {
+	s, err := r.p.gateway.SiteBySlug(ctx, slug)
+	if err != nil {
+		return plain(err)
+	}
+	if r.options.Site, err = s.Tenant(); err != nil {
+		return err
+	}
+	file, err := os.Open(r.path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	report := &lazyFile{path: r.report}
+	if report.path == "" {
+		report.path = r.path + ".errors.csv"
+	}
+	r.options.Report = report
+	began := clock.System()
+	var sum importer.Summary
+	var read time.Duration
+	work := func(ctx context.Context) (err error) {
+		sum, err = r.take(ctx, r.p.customer, file, r.options)
+		read = clock.System().Sub(began)
+		r.meter.done()
+		return err
+	}
+	if r.options.DryRun {
+		err = work(ctx)
+	} else {
+		err = r.p.working(ctx, work, r.meter.left)
+		r.meter.done()
+	}
+	if closed := report.close(); err == nil {
+		err = closed
+	}
+	r.tell(sum, read, clock.System().Sub(began), report)
+	if err != nil && ctx.Err() != nil {
+		return errors.New("interrupted: the same command goes on from here")
+	}
+	return err
+}
+
+func (r *importRun) tell(sum importer.Summary, read, all time.Duration, report *lazyFile) {
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(r.out, "%-12s "+format+"\n", append([]any{name}, args...)...)
+	}
+	line("read", "%d %s (%s)", sum.Read, r.what, sum.Format)
+	if sum.Skipped > 0 {
+		line("skipped", "%d that an interrupted run had taken in", sum.Skipped)
+	}
+	if r.options.DryRun {
+		line("would take", "%d", sum.New)
+	} else {
+		line("new", "%d", sum.New)
+	}
+	if sum.Changed > 0 {
+		line("changed", "%d", sum.Changed)
+	}
+	line("unchanged", "%d", sum.Unchanged)
+	line("failed", "%d", sum.Failed)
+	if sum.Failed > 0 {
+		line("", "see %s", report.path)
+	}
+	currencies := make([]string, 0, len(sum.Sum))
+	for code := range sum.Sum {
+		currencies = append(currencies, code)
+	}
+	sort.Strings(currencies)
+	for _, code := range currencies {
+		line("sum", "%s %s", money.Format(sum.Sum[code], code), code)
+	}
+	if len(sum.Ignored) > 0 {
+		line("ignored", "columns that mean nothing here: %s", strings.Join(sum.Ignored, ", "))
+	}
+	line("took", "%s to write (%.0f rows/s), %s until every effect was there", read.Round(10*time.Millisecond),
+		float64(sum.Read)/max(read.Seconds(), 0.001), all.Round(10*time.Millisecond))
+}
+
+// lazyFile is made when the first thing is written to it, so that a clean import leaves no empty report.
+type lazyFile struct {
+	path string
+	file *os.File
+}
+
+func (l *lazyFile) Write(b []byte) (int, error) {
+	if l.file == nil {
+		var err error
+		if l.file, err = os.Create(l.path); err != nil {
+			return 0, fmt.Errorf("report of failed rows: %w (--report chooses another place)", err)
+		}
+	}
+	return l.file.Write(b)
+}
+
+func (l *lazyFile) close() error {
+	if l.file == nil {
+		return nil
+	}
+	return l.file.Close()
+}
