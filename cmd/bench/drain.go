@@ -14,7 +14,10 @@ import (
 
 // drained is how fast a backlog went.
 type drained struct {
-	purchases float64 // a second
+	recorded  float64 // purchases a second, while nobody heard of them
+	recording usage   // what they took
+	count     int64
+	purchases float64 // a second, caught up with
 	behind    float64 // events that the consumers had before them
 	heard     float64 // events a second, each counted once for every consumer that passed it
 }
@@ -43,8 +46,16 @@ func (b *bench) drain(ctx context.Context) (d drained, err error) {
 			return d, err
 		}
 	}
+	start, err := b.used(ctx)
+	if err != nil {
+		return d, err
+	}
 	t, err := b.buy(ctx, span)
 	if err != nil && !errors.Is(err, errNoFriends) {
+		return d, err
+	}
+	end, err := b.used(ctx)
+	if err != nil {
 		return d, err
 	}
 	waiting, err := b.waiting(ctx)
@@ -64,7 +75,7 @@ func (b *bench) drain(ctx context.Context) (d drained, err error) {
 		return d, err
 	}
 	took := done.Sub(began).Seconds()
-	return drained{purchases: float64(t.count) / took, behind: waiting, heard: float64(after-before) / took}, nil
+	return drained{recorded: t.rate(), recording: end.minus(start), count: t.count, purchases: float64(t.count) / took, behind: waiting, heard: float64(after-before) / took}, nil
 }
 
 // heard is the sum of all cursors.

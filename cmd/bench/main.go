@@ -29,8 +29,9 @@ Then it measures, each against its yardstick in turn (A B A B …), and prints t
   visits / K1      GET /x/{code} on 64 connections, each by a new visitor with a browser's name; answered after the commit. K1 is
                    pgbench with one insert of the visit's row per transaction, the best of 8, 32 and 64 clients.    floor %.1f
   visits / static  the same against a handler that answers 302 and knows nothing.                                  floor %.1f
-  backlog / L1     purchases that were recorded while the consumers' cursors were locked: how many a second all consumers
-                   together catch up with, once they may.                                                          no floor
+  alone / L1       purchases while the consumers' cursors are locked, so that nothing follows from them yet.          no floor
+  backlog / L1     purchases that were recorded meanwhile: how many a second all consumers together catch up with, once they may
+                   go on.                                                                                          no floor
 
 and, for information, at 100 purchases a second: the time of the answer, and until the points are in the ledger; processor time and
 write-ahead log of a purchase; the memory of serve. Memory and processor time are read from /proc (Linux).

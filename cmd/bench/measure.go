@@ -127,8 +127,8 @@ func (b *bench) purchase(ctx context.Context) (r bought, err error) {
 // purchases measures the lines of purchases.
 func (b *bench) purchases(ctx context.Context) error {
 	acked, settled := line{name: "purchases / L1", floor: floorPurchases}, line{name: "settled / L1", floor: floorSettled}
-	backlog := line{name: "backlog / L1"}
-	var all bought
+	alone, backlog := line{name: "alone / L1"}, line{name: "backlog / L1"}
+	var all, unheard bought
 	var behind, heard []float64
 	for n := range b.o.pairs {
 		r, err := b.purchase(ctx)
@@ -151,18 +151,21 @@ func (b *bench) purchases(ctx context.Context) error {
 		others = max(others, r.others(0))
 		acked.pairs = append(acked.pairs, pair{r.rate(), l1.rate, l1.clients, others})
 		settled.pairs = append(settled.pairs, pair{r.settled, l1.rate, l1.clients, others})
+		alone.pairs = append(alone.pairs, pair{d.recorded, l1.rate, l1.clients, others})
 		backlog.pairs = append(backlog.pairs, pair{d.purchases, l1.rate, l1.clients, others})
+		unheard.count, unheard.usage = unheard.count+d.count, unheard.plus(d.recording)
 		behind, heard = append(behind, d.behind), append(heard, d.heard)
 		all.count, all.times, all.usage = all.count+r.count, append(all.times, r.times...), all.plus(r.usage)
-		progress("purchases %d/%d: %.0f/s, settled %.0f/s, backlog %.0f/s, pgbench %.0f/s at %d clients, others %.0f %%", n+1, b.o.pairs,
-			r.rate(), r.settled, d.purchases, l1.rate, l1.clients, 100*others)
+		progress("purchases %d/%d: %.0f/s, settled %.0f/s, alone %.0f/s, backlog %.0f/s, pgbench %.0f/s at %d clients, others %.0f %%", n+1, b.o.pairs,
+			r.rate(), r.settled, d.recorded, d.purchases, l1.rate, l1.clients, 100*others)
 	}
 	b.report.lines = append(b.report.lines, acked, settled)
 	b.report.note("a purchase", "%s; answered in %s (median), %s (p99)", cost(all.usage, all.count), milliseconds(all.quantile(0.5)), milliseconds(all.quantile(0.99)))
 	if b.o.statements {
 		return nil
 	}
-	b.report.lines = append(b.report.lines, backlog)
+	b.report.lines = append(b.report.lines, alone, backlog)
+	b.report.note("a purchase alone", "%s", cost(unheard.usage, unheard.count))
 	h, e := spreadOver(heard), spreadOver(behind)
 	b.report.note("a backlog", "%.0f events (median) before the cursors, caught up with at %.0f events a second over all consumers (%.0f–%.0f)", e.median, h.median, h.least, h.most)
 	return nil
