@@ -9,12 +9,13 @@ import (
 	"github.com/talkable/talkable/migrations"
 )
 
-// behindQuery counts the events that wait in an outbox, or that a consumer has not heard. It is one statement, and so one moment:
-// a consumer's effects, what it tells and its cursor are one transaction, so zero means that nothing is under way anywhere.
+// behindQuery counts the events that consumers have not heard, and one for each outbox where any wait: the index finds that out,
+// while a count would read all that was deleted lately. It is one statement, and so one moment: a consumer's effects, what it
+// tells and its cursor are one transaction, so zero means that nothing is under way anywhere.
 var behindQuery = func() string {
 	var parts, heads []string
 	for _, m := range migrations.Modules {
-		parts = append(parts, fmt.Sprintf(`(select count(*) from (select from %[1]s.outbox limit 1000) o) + (select coalesce(sum(h.seq - c.seq), 0) from %[1]s.cursor c join head h on h.source = c.source)`, m))
+		parts = append(parts, fmt.Sprintf(`coalesce((select 1 from %[1]s.outbox order by id limit 1), 0) + (select coalesce(sum(h.seq - c.seq), 0) from %[1]s.cursor c join head h on h.source = c.source)`, m))
 		heads = append(heads, fmt.Sprintf(`select '%[1]s' as source, seq from %[1]s.head`, m))
 	}
 	return `with head as (` + strings.Join(heads, " union all ") + `) select (` + strings.Join(parts, " + ") + `)::bigint`
