@@ -18,6 +18,7 @@ var (
 // TestAnotherSitesThingsAreUnknown goes through every operation of the API description that names a thing in its path: with the
 // key of another site the answer is that for a thing that doesn't exist, to the letter.
 func TestAnotherSitesThingsAreUnknown(t *testing.T) {
+	t.Parallel()
 	l := oneDatabase(t)
 	s := startServer(t, l)
 	a := newShop(t, demoFile{Server: s.demo.Server, APIKey: makeSite(t, s, "twin-a")})

@@ -19,7 +19,6 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"github.com/talkable/talkable/internal/postgres"
-	"github.com/talkable/talkable/internal/postgres/embedded"
 	"github.com/talkable/talkable/internal/postgres/pgtest"
 	"github.com/talkable/talkable/migrations"
 )
@@ -35,33 +34,19 @@ func freeAddress(t testing.TB) string {
 	return l.Addr().String()
 }
 
-var durable struct {
-	sync.Once
-	server *embedded.Server
-	n      int
-}
-
-// durableServer is one PostgreSQL for all tests of this package, with the durable settings that serve insists on.
-func durableServer(t testing.TB) *embedded.Server {
+// freshDatabases makes empty databases on a PostgreSQL of this test's own, with the durable settings that serve insists on.
+func freshDatabases(t testing.TB, names ...string) map[string]string {
 	t.Helper()
-	durable.Do(func() { durable.server, _ = pgtest.Durable(t) })
-	if durable.server == nil {
-		t.Fatal("no PostgreSQL")
-	}
-	return durable.server
-}
-
-// freshDatabase makes an empty database and returns its address.
-func freshDatabase(t testing.TB) string {
-	t.Helper()
-	server := durableServer(t)
+	server, _ := pgtest.Durable(t)
 	db := open(t, server.URL("postgres"))
-	durable.n++
-	name := fmt.Sprintf("story%d", durable.n)
-	if _, err := db.Exec("create database " + name); err != nil {
-		t.Fatal(err)
+	urls := map[string]string{}
+	for _, name := range names {
+		if _, err := db.Exec("create database " + name); err != nil {
+			t.Fatal(err)
+		}
+		urls[name] = server.URL(name)
 	}
-	return server.URL(name)
+	return urls
 }
 
 func open(t testing.TB, url string) *sqlx.DB {
@@ -77,13 +62,15 @@ func open(t testing.TB, url string) *sqlx.DB {
 // layout is where the modules' schemas live.
 type layout map[string]string // environment
 
-func oneDatabase(t testing.TB) layout { return layout{"TALKABLE_DATABASE_URL": freshDatabase(t)} }
+func oneDatabase(t testing.TB) layout {
+	return layout{"TALKABLE_DATABASE_URL": freshDatabases(t, "story")["story"]}
+}
 
 // databaseEach gives every module a database of its own.
 func databaseEach(t testing.TB) layout {
 	l := layout{}
-	for _, m := range migrations.Modules {
-		l["TALKABLE_"+strings.ToUpper(m)+"_DATABASE_URL"] = freshDatabase(t)
+	for m, url := range freshDatabases(t, migrations.Modules...) {
+		l["TALKABLE_"+strings.ToUpper(m)+"_DATABASE_URL"] = url
 	}
 	l["TALKABLE_DATABASE_URL"] = l["TALKABLE_GATEWAY_DATABASE_URL"]
 	return l
@@ -99,7 +86,7 @@ func (l layout) url(module string) string {
 
 // environ completes a layout to what the program needs.
 func (l layout) environ(dir string, more ...string) []string {
-	env := append([]string{"TALKABLE_DATA_DIR=" + dir, "TALKABLE_LOG_FORMAT=json", "HOME=" + dir, "PATH=" + os.Getenv("PATH")}, more...)
+	env := append([]string{"TALKABLE_DATA_DIR=" + dir, "TALKABLE_LOG_FORMAT=json", "TALKABLE_LOG_LEVEL=warn", "HOME=" + dir, "PATH=" + os.Getenv("PATH")}, more...)
 	for k, v := range l {
 		env = append(env, k+"="+v)
 	}
@@ -266,13 +253,13 @@ func (s shop) opens(link string) (visitor string) {
 // eventually waits for what follows from something that was answered.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for range 600 {
+	for range 1200 { // a lease of a message in transmission takes half a minute
 		if holds() {
 			return
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	t.Fatalf("after 30 s still not: %s", what)
+	t.Fatalf("after a minute still not: %s", what)
 }
 
 func newShop(t testing.TB, d demoFile) shop {

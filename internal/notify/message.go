@@ -24,9 +24,9 @@ const (
 )
 
 const (
-	patience    = 24 * time.Hour // for a contact to become known
-	sendLease   = time.Minute    // of a claimed message that is not in transmission yet
-	handLease   = time.Minute    // of a message in transmission; well beyond its deadline
+	patience    = 24 * time.Hour   // for a contact to become known
+	sendLease   = 10 * time.Second // of a claimed message that is not in transmission yet
+	handLease   = 30 * time.Second // of a message in transmission; well beyond its deadline
 	bodiesStay  = 180 * 24 * time.Hour
 	claimAtOnce = 20
 )

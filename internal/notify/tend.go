@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	leaseRound = 5 * time.Second // between looks for workers that died
-	bodyRound  = 720             // lease rounds between looks for old bodies: an hour
+	leaseRound = 2 * time.Second // between looks for workers that died
+	bodyRound  = 1800            // lease rounds between looks for old bodies: an hour
 	bodyBatch  = 500
 )
 
