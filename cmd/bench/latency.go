@@ -13,7 +13,7 @@ import (
 const (
 	lowRate  = 100 // purchases a second
 	lowConns = 8
-	look     = 2 * time.Millisecond // between two looks at the ledger
+	look     = 4 * time.Millisecond // between two looks at the ledger
 )
 
 // latency measures, at a low and even rate, how long an answer takes, and how long until the advocate's points are in the ledger.
@@ -24,6 +24,10 @@ func (b *bench) latency(ctx context.Context) error {
 	first := func() int { return 0 } // one site, whose new entries are found by an index
 	var friends pool
 	if err := b.stock(ctx, n, first, &friends); err != nil {
+		return err
+	}
+	before, err := b.used(ctx)
+	if err != nil {
 		return err
 	}
 	due, answers, visible := make(map[int64]time.Time, n), make([]time.Duration, 0, n), map[int64]time.Time{}
@@ -69,7 +73,7 @@ func (b *bench) latency(ctx context.Context) error {
 			return sctx.Err()
 		})
 	}
-	err := sending.Wait()
+	err = sending.Wait()
 	for _, j := range jobs {
 		b.took.bought(j)
 	}
@@ -84,6 +88,10 @@ func (b *bench) latency(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	after, err := b.used(ctx)
+	if err != nil {
+		return err
+	}
 	var points []time.Duration
 	for origin, at := range due {
 		seen, ok := visible[origin]
@@ -94,6 +102,7 @@ func (b *bench) latency(ctx context.Context) error {
 	}
 	b.report.note(fmt.Sprintf("%d purchases/s", lowRate), "answered in %s (median), %s (p99); the advocate's points in the ledger after %s, %s",
 		milliseconds(quantile(answers, 0.5)), milliseconds(quantile(answers, 0.99)), milliseconds(quantile(points, 0.5)), milliseconds(quantile(points, 0.99)))
+	b.report.note("each of them", "%s", cost(after.minus(before), int64(len(answers))))
 	return b.quiet(ctx)
 }
 
@@ -112,7 +121,7 @@ func (b *bench) watch(ctx context.Context, visible map[int64]time.Time) error {
 			where site_id = $1 and id > $2 and origin_id is not null`, b.sites[0].id, highest-50).Scan(&ids, &origins)
 		now := time.Now()
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the time is over
 		}
 		if err != nil {
 			return err

@@ -108,7 +108,7 @@ func freeDisk(dir string) int64 {
 	if err := syscall.Statfs(dir, &fs); err != nil {
 		return 0
 	}
-	return int64(fs.Bavail) * int64(fs.Bsize)
+	return int64(fs.Bavail) * fs.Bsize
 }
 
 // inMemory says that a directory is on no disk, so that flushing there costs nothing.
@@ -116,7 +116,7 @@ func inMemory(dir string) bool {
 	const tmpfs, ramfs = 0x01021994, 0x858458f6
 	var fs syscall.Statfs_t
 	err := syscall.Statfs(dir, &fs)
-	return err == nil && runtime.GOOS == "linux" && (int64(fs.Type) == tmpfs || int64(fs.Type) == ramfs)
+	return err == nil && runtime.GOOS == "linux" && (fs.Type == tmpfs || fs.Type == ramfs)
 }
 
 // machine describes where this runs.

@@ -82,7 +82,7 @@ func (d *doctor) disk() {
 	}
 	var fs syscall.Statfs_t
 	err := syscall.Statfs(dir, &fs)
-	free := uint64(fs.Bavail) * uint64(fs.Bsize)
+	free := fs.Bavail * uint64(fs.Bsize)
 	if err == nil && free < diskNeeded {
 		err = fmt.Errorf("%d MiB are free in %s", free>>20, dir)
 	}

@@ -76,14 +76,6 @@ func databaseEach(t testing.TB) layout {
 	return l
 }
 
-// url is where a module's schema lives.
-func (l layout) url(module string) string {
-	if u := l["TALKABLE_"+strings.ToUpper(module)+"_DATABASE_URL"]; u != "" {
-		return u
-	}
-	return l["TALKABLE_DATABASE_URL"]
-}
-
 // environ completes a layout to what the program needs.
 func (l layout) environ(dir string, more ...string) []string {
 	env := append([]string{"TALKABLE_DATA_DIR=" + dir, "TALKABLE_LOG_FORMAT=json", "TALKABLE_LOG_LEVEL=warn", "HOME=" + dir, "PATH=" + os.Getenv("PATH")}, more...)

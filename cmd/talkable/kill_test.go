@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"os"
 	"os/exec"
 	"strings"
@@ -25,7 +24,6 @@ type process struct {
 	cmd     *exec.Cmd
 	deaths  int
 	stopped bool
-	log     bytes.Buffer
 	done    chan struct{}
 }
 

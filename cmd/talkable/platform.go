@@ -153,11 +153,10 @@ func (p *platform) run(ctx context.Context) error {
 }
 
 func part(ctx context.Context, name string, run func(context.Context) error) error {
-	err := run(ctx)
-	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
-		return nil
+	if err := run(ctx); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("%s stopped: %w", name, err)
 	}
-	return fmt.Errorf("%s stopped: %w", name, err)
+	return nil
 }
 
 // floor is how far everybody has heard a module's log.

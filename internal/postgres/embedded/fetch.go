@@ -112,8 +112,11 @@ func fetch(ctx context.Context, c Config, name, integrity, home string) (err err
 		return err
 	}
 	archives, err := filepath.Glob(filepath.Join(escapeGlob(aside), "*.tgz"))
-	if err != nil || len(archives) != 1 {
-		return fmt.Errorf("npm pack %s left %d archives (%v)", name, len(archives), err)
+	if err == nil && len(archives) != 1 {
+		err = fmt.Errorf("%d archives were left", len(archives))
+	}
+	if err != nil {
+		return fmt.Errorf("npm pack %s: %w", name, err)
 	}
 	if err := verify(archives[0], integrity); err != nil {
 		return fmt.Errorf("%s: %w", name, err)

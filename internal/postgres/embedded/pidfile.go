@@ -36,7 +36,7 @@ func readPostmaster(cluster string) (postmaster, error) {
 	}
 	pid, err := strconv.Atoi(line(1))
 	if err != nil {
-		return postmaster{}, nil
+		return postmaster{}, nil //nolint:nilerr // a file that is just being written names nobody yet
 	}
 	return postmaster{pid: max(pid, -pid), socket: line(5), status: line(8)}, nil // a single-user backend writes -pid
 }
