@@ -114,6 +114,9 @@ func (b *bench) all(ctx context.Context) error {
 		}
 	}
 	idle := residentMemory(b.serve.Process.Pid)
+	if err := b.rest(ctx); err != nil {
+		return err
+	}
 	began := time.Now()
 	for _, part := range []struct {
 		name string
@@ -140,6 +143,27 @@ func (b *bench) all(ctx context.Context) error {
 		r.visits, r.purchases, r.matched, time.Since(began).Round(time.Second))
 	if b.o.statements {
 		return b.pg.showStatements(ctx, &b.report, r.purchases)
+	}
+	return nil
+}
+
+// rest measures what the platform takes while nobody asks it for anything.
+func (b *bench) rest(ctx context.Context) error {
+	before, err := b.used(ctx)
+	if err != nil {
+		return err
+	}
+	if err := b.pause(ctx, 2*time.Second); err != nil {
+		return err
+	}
+	after, err := b.used(ctx)
+	if err != nil {
+		return err
+	}
+	if u := after.minus(before); u.busy > 0 {
+		share := func(d time.Duration) float64 { return 100 * d.Seconds() / u.span.Seconds() }
+		b.report.note("at rest", "%.1f %% of a processor PostgreSQL + %.1f %% talkable; %d bytes of log a second", share(u.postgres), share(u.serve),
+			int64(float64(u.wal)/u.span.Seconds()))
 	}
 	return nil
 }
