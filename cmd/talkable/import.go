@@ -59,7 +59,7 @@ func importFile(c *config, what, rows string, take importFunc, columns string) *
 	_ = cmd.MarkFlagRequired("site") // the flag exists
 	cmd.Flags().StringVar(&format, "format", importer.Auto, "csv, ndjson, cdnow, or auto")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "read and check everything, write nothing")
-	cmd.Flags().StringVar(&report, "report", "", "where rows that can't be taken are listed (default: FILE.errors.csv beside the data directory's files)")
+	cmd.Flags().StringVar(&report, "report", "", "where rows that can't be taken are listed (default FILE.errors.csv)")
 	return cmd
 }
 

@@ -29,7 +29,7 @@ func newLog(c *config, w io.Writer) (zerolog.Logger, error) {
 	}
 	text := c.LogFormat == "text" || c.LogFormat == "auto" && isTerminal(w)
 	if text {
-		log := zerolog.New(zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly}).Level(level).With().Timestamp().Logger()
+		log := zerolog.New(zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly, NoColor: !isTerminal(w)}).Level(level).With().Timestamp().Logger()
 		zerolog.DefaultContextLogger = &log
 		return log, nil
 	}
