@@ -5,12 +5,14 @@ import (
 	"time"
 
 	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/idempotency"
 )
 
 const (
 	leaseRound = 2 * time.Second // between looks for workers that died
 	bodyRound  = 1800            // lease rounds between looks for old bodies: an hour
 	bodyBatch  = 500
+	keysStay   = 7 * 24 * time.Hour // of idempotency keys
 )
 
 // tend ends the leases of workers that died, drops old bodies and measures, until ctx ends. Replicas may do the same.
@@ -18,7 +20,11 @@ func (m *Module) tend(ctx context.Context) error {
 	ticker := time.NewTicker(leaseRound)
 	defer ticker.Stop()
 	for round := 0; ; round++ {
-		if err := m.tidy(ctx, round%bodyRound == 0); err != nil && ctx.Err() == nil {
+		err := m.tidy(ctx, round%bodyRound == 0)
+		if err == nil && round%bodyRound == 0 {
+			err = m.forget(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
 			m.Log.Warn().Err(err).Msg("tidying up messages failed")
 		}
 		select {
@@ -45,6 +51,17 @@ func (m *Module) tidy(ctx context.Context, bodies bool) error {
 			return err
 		}
 		bodies = n == bodyBatch
+	}
+	return nil
+}
+
+// forget drops idempotency keys that nobody will send again.
+func (m *Module) forget(ctx context.Context) error {
+	for ctx.Err() == nil {
+		n, err := idempotency.Sweep(ctx, m.DB, "notify", m.Now().Add(-keysStay), bodyBatch)
+		if err != nil || n < bodyBatch {
+			return err
+		}
 	}
 	return nil
 }
