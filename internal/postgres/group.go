@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -35,7 +37,8 @@ type ticket[In, Out any] struct {
 }
 
 // NewGroup makes a group whose batches hold at most max requests and which run executes, each as one transaction. run returns
-// one result per request in their order; its error means that nothing of the batch was done.
+// one result per request in their order; its error means that nothing of the batch was done. A panic of run is an error for
+// every request of its batch: nobody knows how far it came, so nothing is run again.
 func NewGroup[In, Out any](max int, run func(ctx context.Context, in []In) ([]Result[Out], error)) *Group[In, Out] {
 	return &Group[In, Out]{run: run, max: max, limit: 15 * time.Second, writers: 1, observe: func(int) {}}
 }
@@ -46,9 +49,13 @@ func (g *Group[In, Out]) Observe(fn func(size int)) *Group[In, Out] {
 	return g
 }
 
-// Do runs one request in whatever batch it falls. When ctx ends first the caller is told so, and the request may still be
-// committed: the outcome is unknown to it.
+// Do runs one request in whatever batch it falls. When ctx ends while the request waits for its turn, it is not run. Once its
+// batch runs, Do waits for the answer, ctx or not: the batch has a time limit of its own.
 func (g *Group[In, Out]) Do(ctx context.Context, in In) (Out, error) {
+	var none Out
+	if err := ctx.Err(); err != nil {
+		return none, err
+	}
 	t := &ticket[In, Out]{in: in, done: make(chan bool, 1)}
 	g.mu.Lock()
 	if g.busy >= g.writers {
@@ -67,7 +74,6 @@ func (g *Group[In, Out]) Do(ctx context.Context, in In) (Out, error) {
 				}
 				g.lead(ctx, nil)
 			}
-			var none Out
 			return none, ctx.Err()
 		}
 		g.lead(ctx, t)
@@ -105,12 +111,16 @@ func (g *Group[In, Out]) lead(ctx context.Context, own *ticket[In, Out]) {
 	g.queue = append([]*ticket[In, Out](nil), g.queue[n:]...)
 	g.mu.Unlock()
 
+	defer g.handOn(batch, own) // whatever ends the batch
 	if len(batch) > 0 {
 		work, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.limit)
+		defer cancel()
 		g.commit(work, batch)
-		cancel()
 	}
+}
 
+// handOn gives the lead to the first that waits, and the batch its answers.
+func (g *Group[In, Out]) handOn(batch []*ticket[In, Out], own *ticket[In, Out]) {
 	g.mu.Lock()
 	if len(g.queue) > 0 {
 		next := g.queue[0]
@@ -127,13 +137,15 @@ func (g *Group[In, Out]) lead(ctx context.Context, own *ticket[In, Out]) {
 	}
 }
 
+// errPanic is the answer to a batch whose run did not return.
+var errPanic = errors.New("group commit: the batch panicked")
+
 func (g *Group[In, Out]) commit(ctx context.Context, batch []*ticket[In, Out]) {
-	g.observe(len(batch))
 	in := make([]In, len(batch))
 	for i, t := range batch {
 		in[i] = t.in
 	}
-	out, err := g.run(ctx, in)
+	out, err := g.safely(ctx, in)
 	if err == nil && len(out) != len(batch) {
 		err = errors.New("group commit: the batch answered another number of requests than it was given")
 	}
@@ -142,7 +154,7 @@ func (g *Group[In, Out]) commit(ctx context.Context, batch []*ticket[In, Out]) {
 		for i, t := range batch {
 			t.out = out[i]
 		}
-	case len(batch) == 1 || Away(err):
+	case len(batch) == 1 || Away(err) || errors.Is(err, errPanic):
 		for _, t := range batch {
 			t.out.Err = err
 		}
@@ -151,4 +163,15 @@ func (g *Group[In, Out]) commit(ctx context.Context, batch []*ticket[In, Out]) {
 			g.commit(ctx, []*ticket[In, Out]{t})
 		}
 	}
+}
+
+// safely turns a panic of run into an error: it would be the end of the lead, and everybody after it would wait for ever.
+func (g *Group[In, Out]) safely(ctx context.Context, in []In) (out []Result[Out], err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			out, err = nil, fmt.Errorf("%w: %v\n%s", errPanic, p, debug.Stack())
+		}
+	}()
+	g.observe(len(in))
+	return g.run(ctx, in)
 }

@@ -89,7 +89,7 @@ func (s Schema) provider(ctx context.Context, url string, create bool) (*goose.P
 			return fail(fmt.Errorf("prepare schema %s: %w", s.Name, err))
 		}
 	}
-	locker, err := lock.NewPostgresSessionLocker()
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300)) // asks every second, for five minutes
 	if err != nil {
 		return fail(err)
 	}
@@ -121,8 +121,10 @@ func (s Schema) prepare(ctx context.Context, db *sqlx.DB) error {
 				if not exists (select from pg_roles where rolname = %s) then create role %s nologin; end if;
 			exception when duplicate_object or unique_violation then null;
 			end $$`, pq.QuoteLiteral(s.Role()), role),
-			fmt.Sprintf(`do $$ begin
-				if not pg_has_role(current_user, %s, 'member') then grant %s to current_user; end if;
+			// Since PostgreSQL 16 who creates a role is its member, but may not act as it: that is SET.
+			fmt.Sprintf(`do $$ declare may text := case when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end;
+			begin
+				if not pg_has_role(current_user, %s, may) then grant %s to current_user; end if;
 			end $$`, pq.QuoteLiteral(s.Role()), role),
 			fmt.Sprintf(`create schema if not exists %s`, schema),
 			fmt.Sprintf(`grant usage on schema %s to %s`, schema, role),

@@ -37,7 +37,7 @@ func (c *Cursors) Decode(siteID int64, list, cursor string, after any) (bool, er
 	if len(cursor) > 1024 {
 		return false, bad
 	}
-	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
 	if err != nil || len(raw) <= macSize || !hmac.Equal(raw[:macSize], c.mac(siteID, list, raw[macSize:])) {
 		return false, bad
 	}
