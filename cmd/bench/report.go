@@ -88,7 +88,9 @@ func (r *report) note(name, format string, args ...any) {
 // print writes the table and says whether every line reached its floor.
 func (r *report) print(w io.Writer) bool {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "\nRATIO\tMEDIAN\tLEAST–MOST\tPAIRS\tOURS /s\tYARDSTICK /s\tCLIENTS\tFLOOR\t")
+	if len(r.lines) > 0 {
+		fmt.Fprintln(t, "\nRATIO\tMEDIAN\tLEAST–MOST\tPAIRS\tOURS /s\tYARDSTICK /s\tCLIENTS\tFLOOR\t")
+	}
 	fine := true
 	for _, l := range r.lines {
 		pairs, doubtful := l.judged()
