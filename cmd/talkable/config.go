@@ -33,6 +33,7 @@ type config struct {
 	RateLimit      int    `env:"RATE_LIMIT" envDefault:"600000" help:"requests a minute for each secret key"`
 	Pool           int    `env:"DATABASE_POOL" envDefault:"8" help:"most database connections of each module"`
 	EventRetention string `env:"EVENT_RETENTION" envDefault:"2160h" help:"events older than this are dropped, a million at a time, once everyone heard them"`
+	GCPercent      int    `env:"GC_PERCENT" envDefault:"400" help:"how much the heap may grow between collections: memory for speed; 100 is Go's own"`
 	LogLevel       string `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 	LogFormat      string `env:"LOG_FORMAT" envDefault:"auto" help:"json, text, or auto: text on a terminal"`
 
@@ -145,6 +146,9 @@ func (c *config) check() error {
 	c.DataDir = dir
 	if c.retention, err = time.ParseDuration(c.EventRetention); err != nil || c.retention < time.Hour {
 		say("EVENT_RETENTION", "%q is no duration of an hour or more, like 2160h", c.EventRetention)
+	}
+	if c.GCPercent < 10 || c.GCPercent > 10_000 {
+		say("GC_PERCENT", "must be between 10 and 10000")
 	}
 	if c.RateLimit < 1 {
 		say("RATE_LIMIT", "must be at least 1")
