@@ -197,14 +197,17 @@ func (s *story) reward(ctx context.Context, ann string) error {
 			Points  int64  `json:"points"`
 			Balance int64  `json:"balance"`
 			Reason  string `json:"reason"`
-			Rule    string `json:"rule"`
+			Rule    struct {
+				Name    string `json:"rule"`
+				Version int    `json:"version"`
+			} `json:"rule"`
 		} `json:"entries"`
 	}
 	if err := s.api.call(ctx, "GET", "/api/v2/loyalty/members/"+ann+"/entries", nil, &ledger); err != nil {
 		return err
 	}
 	for _, e := range ledger.Entries {
-		s.show("entry %d: %+d for a %s, balance %d  %s", e.Seq, e.Points, e.Reason, e.Balance, e.Rule)
+		s.show("entry %d: %+d for a %s, balance %d (rule %q of programme version %d)", e.Seq, e.Points, e.Reason, e.Balance, e.Rule.Name, e.Rule.Version)
 	}
 	return nil
 }

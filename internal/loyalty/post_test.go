@@ -176,7 +176,7 @@ func TestEntriesAndTimeline(t *testing.T) {
 		}
 		for _, e := range page {
 			seqs = append(seqs, e.Seq)
-			if e.Kind == kindEarn && (e.ExpiresAt == nil || !strings.Contains(e.Rule, `"points_per_unit":10`)) {
+			if e.Kind == kindEarn && (e.ExpiresAt == nil || !strings.Contains(string(e.Rule), `"points_per_unit":10`)) {
 				t.Errorf("entry %+v", e)
 			}
 		}

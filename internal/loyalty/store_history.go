@@ -52,7 +52,7 @@ func entriesOf(ctx context.Context, db sqlx.QueryerContext, site, account, after
 	out := make([]loyaltyapi.Entry, len(rows))
 	for i, r := range rows { // an account has at most one entry of a transaction, so that is the entry's id
 		out[i] = loyaltyapi.Entry{ID: r.ID, TransactionID: r.ID, Seq: r.Seq, Kind: r.Kind, Reason: r.Reason, Points: r.Amount, Balance: r.Balance,
-			OriginID: r.OriginID, ReferralID: r.ReferralID, RewardID: r.RewardID, Rule: r.Rule, EffectiveAt: r.EffectiveAt,
+			OriginID: r.OriginID, ReferralID: r.ReferralID, RewardID: r.RewardID, Rule: loyaltyapi.Rule(r.Rule), EffectiveAt: r.EffectiveAt,
 			RecordedAt: r.RecordedAt, ExpiresAt: r.ExpiresAt}
 	}
 	return out, nil

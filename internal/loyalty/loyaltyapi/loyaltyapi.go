@@ -1,7 +1,11 @@
 // Package loyaltyapi is what module loyalty answers when the edge asks it: the shapes of its calls.
 package loyaltyapi
 
-import "time"
+import (
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+)
 
 // Member is a person in the site's programme.
 type Member struct {
@@ -28,10 +32,21 @@ type Entry struct {
 	OriginID      *int64     `json:"origin_id"`
 	ReferralID    *int64     `json:"referral_id"`
 	RewardID      *int64     `json:"reward_id"`
-	Rule          string     `json:"rule" doc:"The rule and its version that decided, with the values it saw"`
+	Rule          Rule       `json:"rule" doc:"The rule and its version that decided, with the values it saw"`
 	EffectiveAt   time.Time  `json:"effective_at" doc:"When that happened which it is for"`
 	RecordedAt    time.Time  `json:"recorded_at" doc:"When it was written"`
 	ExpiresAt     *time.Time `json:"expires_at" doc:"Of the lot that an earning made"`
+}
+
+// Rule is a decision as it was kept: a JSON object with the rule's name, its version, and what it saw.
+type Rule string
+
+// MarshalJSON writes the object itself.
+func (r Rule) MarshalJSON() ([]byte, error) { return []byte(r), nil }
+
+// Schema describes it to the API description.
+func (Rule) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}
 }
 
 // After is where a page of entries ends.
