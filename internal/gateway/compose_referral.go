@@ -111,9 +111,12 @@ func (c Composition) updateReferral(ctx context.Context, in *updateReferralInput
 	if err != nil {
 		return nil, err
 	}
-	ref, err := c.Referrals.SetStatus(ctx, req.Site, origin.ID, status, "manual")
 	out := &updateReferralOutput{}
 	out.Body.OK = true
+	if !origin.Verified || origin.PersonID == 0 {
+		return out, nil // nobody is referred by these, so there is nothing to wait for
+	}
+	ref, err := c.Referrals.SetStatus(ctx, req.Site, origin.ID, status, "manual")
 	if f, ok := fault.Of(err); ok && f.Code == "no_referral" {
 		return out, nil
 	}
