@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -28,6 +29,9 @@ type Pool struct {
 // Open connects and checks that the server answers. The search path is empty, so SQL that does not name its schema fails.
 func Open(ctx context.Context, p Pool) (*sqlx.DB, error) {
 	c, err := pq.NewConfig(p.URL)
+	if _, unread := errors.AsType[*url.Error](err); unread { // it repeats the password
+		return nil, errors.New("database url: not a URL; are special characters of the password escaped?")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("database url: %w", err)
 	}
@@ -71,6 +75,9 @@ func Away(err error) bool {
 	if err == nil {
 		return false
 	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return true
+	}
 	if pe, ok := errors.AsType[*pq.Error](err); ok {
 		switch pe.Code.Class() {
 		case "08", "53", "57", "58": // connection, resources, operator intervention, system error
@@ -80,8 +87,17 @@ func Away(err error) bool {
 			pe.Code == pqerror.ReadOnlySQLTransaction
 	}
 	_, network := errors.AsType[net.Error](err)
-	return network || errors.Is(err, driver.ErrBadConn) || errors.Is(err, context.DeadlineExceeded) ||
-		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, sql.ErrConnDone)
+	return network || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, sql.ErrConnDone)
+}
+
+// Ended adds to err the context's own error when the statement was cancelled because ctx ended: PostgreSQL's words for that are
+// the same as for a statement that took too long.
+func Ended(ctx context.Context, err error) error {
+	if ctx.Err() == nil || pq.As(err, pqerror.QueryCanceled) == nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ctx.Err(), err)
 }
 
 // Again says that the transaction lost a race inside the database (serialization failure, deadlock) and may simply be repeated.

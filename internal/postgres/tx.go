@@ -34,7 +34,7 @@ func once(ctx context.Context, db *sqlx.DB, fn func(tx *sqlx.Tx) error) error {
 	}
 	defer func() { _ = tx.Rollback() }() // after a commit this does nothing
 	if err := fn(tx); err != nil {
-		return err
+		return Ended(ctx, err)
 	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)

@@ -53,6 +53,7 @@ var statusOf = map[fault.Kind]int{
 // ProblemOf turns any error into what the caller may see. What isn't a fault is logged here, once, and answered with a fixed text.
 func ProblemOf(ctx context.Context, err error) *Problem {
 	f, known := fault.Of(err)
+	err = postgres.Ended(ctx, err)
 	switch {
 	case known:
 	case postgres.Away(err):
