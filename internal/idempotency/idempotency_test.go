@@ -1,0 +1,282 @@
+package idempotency_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"go.uber.org/goleak"
+
+	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/postgres"
+	"github.com/talkable/talkable/internal/postgres/pgtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, pgtest.IgnoreServer()) }
+
+var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// module is a pool of a module that keeps keys, as its role.
+func module(t *testing.T) *sqlx.DB {
+	t.Helper()
+	schema := postgres.Schema{Name: "work", Parts: []string{idempotency.Schema}, Files: fstest.MapFS{}}
+	url := pgtest.Database(t, "work", func(ctx context.Context, url string) error {
+		_, err := schema.Migrate(ctx, url)
+		return err
+	})
+	db, err := postgres.Open(t.Context(), postgres.Pool{URL: url, Role: schema.Role(), Size: 25})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// take claims in a transaction of its own, and keeps an answer "n" for each claim that goes ahead.
+func take(t *testing.T, db *sqlx.DB, claims ...idempotency.Claim) (out []idempotency.Claimed) {
+	t.Helper()
+	err := postgres.InTx(t.Context(), db, func(tx *sqlx.Tx) (err error) {
+		if out, err = idempotency.Take(t.Context(), tx, "work", now, claims); err != nil {
+			return err
+		}
+		answers := make([][]byte, len(claims))
+		for i, c := range out {
+			if !c.Replayed && c.Err == nil {
+				answers[i] = fmt.Appendf(nil, "answer %d", i)
+			}
+		}
+		return idempotency.Keep(t.Context(), tx, "work", claims, answers)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func claim(site int64, key, print string) idempotency.Claim {
+	return idempotency.Claim{SiteID: site, Key: idempotency.Key{Value: key, Fingerprint: print}}
+}
+
+// words tells what became of claims.
+func words(claimed []idempotency.Claimed) string {
+	var all []string
+	for _, c := range claimed {
+		switch {
+		case fault.Is(c.Err, fault.Unprocessable) && !c.Replayed && c.Answer == nil:
+			all = append(all, "refused")
+		case c.Err != nil:
+			all = append(all, c.Err.Error())
+		case c.Replayed:
+			all = append(all, "replayed "+string(c.Answer))
+		default:
+			all = append(all, "fresh"+string(c.Answer))
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+func TestTake(t *testing.T) {
+	t.Parallel()
+	db := module(t)
+	for _, step := range []struct {
+		says   string
+		claims []idempotency.Claim
+		want   string
+	}{
+		{"nothing", nil, ""},
+		{"no keys guard nothing", []idempotency.Claim{claim(1, "", "x"), claim(1, "", "x")}, "fresh, fresh"},
+		{"a new key goes ahead", []idempotency.Claim{claim(1, "a", "x")}, "fresh"},
+		{"the key again", []idempotency.Claim{claim(1, "a", "x")}, "replayed answer 0"},
+		{"with another request", []idempotency.Claim{claim(1, "a", "y")}, "refused"},
+		{"which did not change it", []idempotency.Claim{claim(1, "a", "x")}, "replayed answer 0"},
+		{"another site's", []idempotency.Claim{claim(2, "a", "x"), claim(11, "a", "z")}, "fresh, fresh"},
+		{"site and key do not run together", []idempotency.Claim{claim(1, "1 a", "x"), claim(11, " a", "x"), claim(11, "a", "z")}, "fresh, fresh, replayed answer 1"},
+		{"one key more than once in a batch", []idempotency.Claim{claim(1, "b", "x"), claim(1, "c", "x"), claim(1, "b", "x"), claim(1, "b", "y"), claim(2, "b", "y"), claim(1, "b", "x")},
+			"fresh, fresh, replayed , refused, fresh, replayed "},
+		{"all of it", []idempotency.Claim{claim(1, "c", "x"), claim(3, "n", "x"), claim(1, "", ""), claim(2, "b", "y"), claim(1, "b", "x"), claim(1, "a", "y")},
+			"replayed answer 1, fresh, fresh, replayed answer 4, replayed answer 0, refused"},
+	} {
+		if got := words(take(t, db, step.claims...)); got != step.want {
+			t.Errorf("%s: %s; want %s", step.says, got, step.want)
+		}
+	}
+}
+
+func TestTake_any_key(t *testing.T) {
+	t.Parallel()
+	db := module(t)
+	keys := []string{
+		" ", "'", `"`, `\`, `\x00`, "'; drop table work.idempotency; --", "{}", "{a,b}", "NULL", "null", `","`, "%s %d", "$1", "\t\r\n",
+		"ä", "a\u0308", "Ä", "İ", "ß", "ss", "\u202e", "😀", strings.Repeat("k", 255), "key", "KEY", "key ",
+	}
+	claims := make([]idempotency.Claim, len(keys))
+	for i, k := range keys {
+		claims[i] = claim(1, k, k)
+	}
+	if got, want := words(take(t, db, claims...)), strings.TrimSuffix(strings.Repeat("fresh, ", len(keys)), ", "); got != want {
+		t.Errorf("first: %s", got)
+	}
+	for i, c := range take(t, db, claims...) {
+		if want := fmt.Sprintf("answer %d", i); !c.Replayed || string(c.Answer) != want {
+			t.Errorf("%q again: %s; want %s", keys[i], words([]idempotency.Claimed{c}), want)
+		}
+	}
+}
+
+// do is one request as modules do it, with an answer of its own; work is what it guards.
+func do(ctx context.Context, db *sqlx.DB, key idempotency.Key, answer string, work func() error) (said string, err error) {
+	err = postgres.InTx(ctx, db, func(tx *sqlx.Tx) error {
+		claimed, err := idempotency.TakeOne(ctx, tx, "work", now, 1, key)
+		if err != nil {
+			return err
+		}
+		if claimed.Replayed {
+			said = string(claimed.Answer)
+			return nil
+		}
+		if err := work(); err != nil {
+			return err
+		}
+		said = answer
+		return idempotency.KeepOne(ctx, tx, "work", 1, key, []byte(answer))
+	})
+	return said, err
+}
+
+func TestTakeOne_by_20_at_once_executes_once(t *testing.T) {
+	t.Parallel()
+	db := module(t)
+	for round := range 5 {
+		key := idempotency.Key{Value: fmt.Sprint("round ", round), Fingerprint: "x"}
+		var all sync.WaitGroup
+		var mu sync.Mutex
+		gate, answers, executed := make(chan struct{}), map[string]int{}, 0
+		for i := range 20 {
+			all.Go(func() {
+				<-gate
+				said, err := do(t.Context(), db, key, fmt.Sprint("by ", i), func() error {
+					mu.Lock()
+					defer mu.Unlock()
+					executed++
+					return nil
+				})
+				mu.Lock()
+				defer mu.Unlock()
+				if answers[said]++; err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		close(gate)
+		all.Wait()
+		if executed != 1 || len(answers) != 1 || answers[""] != 0 {
+			t.Errorf("executed %d times, answers %v; want one for all", executed, answers)
+		}
+	}
+}
+
+func TestTake_of_overlapping_batches_does_not_deadlock(t *testing.T) {
+	t.Parallel()
+	db := module(t)
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			var claims []idempotency.Claim
+			for j := range 40 {
+				n := j
+				if i%2 == 1 {
+					n = 39 - j
+				}
+				claims = append(claims, claim(int64(n%3), fmt.Sprint("key ", n), "x"))
+			}
+			tries := 0
+			err := postgres.InTx(t.Context(), db, func(tx *sqlx.Tx) error {
+				tries++
+				_, err := idempotency.Take(t.Context(), tx, "work", now, claims)
+				return err
+			})
+			if err != nil || tries != 1 {
+				t.Errorf("%d tries, %v", tries, err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+func TestRolled_back_work_frees_its_key(t *testing.T) {
+	t.Parallel()
+	db := module(t)
+	key, failed := idempotency.Key{Value: "k", Fingerprint: "x"}, errors.New("failed")
+	inside, leave := make(chan struct{}), make(chan struct{})
+	first := make(chan error)
+	go func() {
+		_, err := do(t.Context(), db, key, "first", func() error { close(inside); <-leave; return failed })
+		first <- err
+	}()
+	<-inside
+	second := make(chan string)
+	go func() { // waits for the first, then goes ahead in its place
+		said, err := do(t.Context(), db, key, "second", func() error { return nil })
+		second <- fmt.Sprint(said, " ", err)
+	}()
+	close(leave)
+	if err := <-first; !errors.Is(err, failed) {
+		t.Errorf("first: %v", err)
+	}
+	if got := <-second; got != "second <nil>" {
+		t.Errorf("second: %s", got)
+	}
+	if said, err := do(t.Context(), db, key, "third", nil); said != "second" || err != nil {
+		t.Errorf("third: %s, %v", said, err)
+	}
+	key.Fingerprint = "y"
+	if _, err := do(t.Context(), db, key, "other", nil); !fault.Is(err, fault.Unprocessable) {
+		t.Errorf("another request: %v", err)
+	}
+}
+
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	db := module(t)
+	for i := range 5 {
+		err := postgres.InTx(t.Context(), db, func(tx *sqlx.Tx) error {
+			_, err := idempotency.TakeOne(t.Context(), tx, "work", now.Add(time.Duration(i)*time.Hour), 1, claim(1, fmt.Sprint(i), "x").Key)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := func() (keys string) {
+		if err := db.Get(&keys, `select coalesce(string_agg(key, '' order by key), '') from work.idempotency`); err != nil {
+			t.Fatal(err)
+		}
+		return keys
+	}
+	for _, step := range []struct {
+		before time.Time
+		limit  int
+		went   int64
+		left   string
+	}{
+		{now, 10, 0, "01234"},                     // not older: equal
+		{now.Add(4 * time.Hour), 3, 3, "34"},      // the oldest first, no more than limit
+		{now.Add(4 * time.Hour), 3, 1, "4"},       // the rest
+		{now.Add(4 * time.Hour), 3, 0, "4"},       // idle
+		{now.Add(1000 * time.Hour), 0, 0, "4"},    // nothing is asked
+		{now.Add(1000 * time.Hour), 1000, 1, ""},  // all
+		{now.Add(-1000 * time.Hour), 1000, 0, ""}, // none there
+	} {
+		went, err := idempotency.Sweep(t.Context(), db, "work", step.before, step.limit)
+		if got := left(); went != step.went || got != step.left || err != nil {
+			t.Errorf("before %s, at most %d: %d went, %q left, %v; want %d, %q", step.before, step.limit, went, got, err, step.went, step.left)
+		}
+	}
+}
