@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/go-chi/chi/v5"
 	strict "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // NewAPI makes the one API on a router. Bodies are read strictly: duplicate and wrongly cased names, invalid UTF-8 and trailing
@@ -40,6 +42,13 @@ var format = huma.Format{
 // misfit says in the API's words that a value doesn't fit its member, instead of naming Go's types. huma passes on text only, so
 // the pointer goes ahead of it, on a line of its own; see fromHuma.
 func misfit(err error) error {
+	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok { // its words quote what was sent
+		what := fmt.Sprintf("not valid JSON at byte %d", e.ByteOffset)
+		if errors.Is(err, jsontext.ErrDuplicateName) {
+			what = "a name twice in one object"
+		}
+		return errors.New(string(e.JSONPointer) + "\n" + what)
+	}
 	e, ok := errors.AsType[*strict.SemanticError](err)
 	if !ok {
 		return err

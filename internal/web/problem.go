@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -68,11 +69,8 @@ func ProblemOf(ctx context.Context, err error) *Problem {
 	if f.Kind == fault.Unavailable && f.Code != "client_gone" {
 		zerolog.Ctx(ctx).Warn().Err(err).Msg("answered with 503")
 	}
-	p := problem(ctx, statusOf[f.Kind], f.Code, f.Detail)
+	p := problem(ctx, cmp.Or(statusOf[f.Kind], http.StatusInternalServerError), f.Code, f.Detail)
 	p.Errors, p.retry = f.Fields, f.Retry
-	if p.Status == 0 {
-		p.Status = http.StatusInternalServerError
-	}
 	return p
 }
 

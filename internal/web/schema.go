@@ -9,7 +9,7 @@ import (
 )
 
 // schemaName keeps types of one name in several modules apart: loyaltyapi.Entry is LoyaltyEntry, Envelope[gateway.offerAnswer] is
-// EnvelopeGatewayOfferAnswer.
+// EnvelopeGatewayOfferAnswer, and that of a list of them EnvelopeListGatewayOfferAnswer.
 func schemaName(t reflect.Type, hint string) string {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -18,7 +18,8 @@ func schemaName(t reflect.Type, hint string) string {
 		return huma.DefaultSchemaNamer(t, hint)
 	}
 	var name strings.Builder
-	for part := range strings.FieldsFuncSeq(path.Base(t.PkgPath())+"."+t.Name(), func(r rune) bool { return strings.ContainsRune("[]*,", r) }) {
+	full := path.Base(t.PkgPath()) + "." + strings.ReplaceAll(t.Name(), "[]", "[List,") // or a thing's and a list's were one name
+	for part := range strings.FieldsFuncSeq(full, func(r rune) bool { return strings.ContainsRune("[]*,", r) }) {
 		pkg, local, ok := strings.Cut(path.Base(part), ".")
 		if !ok {
 			pkg, local = "", pkg
