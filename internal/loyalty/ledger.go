@@ -138,7 +138,7 @@ func (b *books) earn(h *holder, e earning) error {
 	b.tell(h, loyaltyevent.PointsEarned{SiteID: h.SiteID, TransactionID: t.ID, MemberID: h.MemberID, PersonID: h.PersonID,
 		Points: e.Points, Balance: h.Balance, Reason: e.Reason, OriginID: e.OriginID, ReferralID: e.ReferralID, RewardID: e.RewardID,
 		FriendID: e.FriendID, EffectiveAt: t.EffectiveAt, RecordedAt: t.RecordedAt})
-	b.place(h, p, kindEarn, t.ID)
+	b.place(h, p, kindEarn, t.ID, t.EffectiveAt)
 	return nil
 }
 
@@ -175,7 +175,7 @@ func (b *books) clawBack(h *holder, own *lot, of txn, c clawBack) error {
 	}
 	b.txns = append(b.txns, t)
 	h.Earned, h.tiered = h.Earned-step, true
-	b.place(h, p, kindClawBack, t.ID)
+	b.place(h, p, kindClawBack, t.ID, t.EffectiveAt)
 	return nil
 }
 
@@ -225,11 +225,16 @@ type expireRule struct {
 func (b *books) txn(h *holder, kind, source, reason string, points int64, at time.Time, rule string) txn {
 	id := b.ids[0]
 	b.ids = b.ids[1:]
-	if at.IsZero() {
-		at = b.now
-	}
 	return txn{SiteID: h.SiteID, ID: id, MemberID: h.MemberID, Kind: kind, Source: source, Reason: reason, Points: points, Rule: rule,
-		EffectiveAt: at.UTC().Truncate(time.Microsecond), RecordedAt: b.now}
+		EffectiveAt: moment(at, b.now), RecordedAt: b.now}
+}
+
+// moment is when something happened, to the database's precision; what does not say happens now.
+func moment(at, now time.Time) time.Time {
+	if at.IsZero() {
+		at = now
+	}
+	return at.UTC().Truncate(time.Microsecond)
 }
 
 // move writes both entries of a transaction: amount onto the member's account, and off the site's own.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -17,11 +18,15 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 	timer := prometheus.NewTimer(m.m.seconds.WithLabelValues(kindEarn))
 	defer timer.ObserveDuration()
 	all = firsts(all)
-	var joiners, earners []person
+	joiners := map[person]time.Time{}
+	var earners []person
 	for _, e := range all {
 		who := person{e.SiteID, e.PersonID}
 		if e.Joins || e.Points > 0 {
-			joiners = append(joiners, who)
+			at := moment(e.EffectiveAt, u.Now)
+			if first, ok := joiners[who]; !ok || at.Before(first) {
+				joiners[who] = at
+			}
 		}
 		if e.Points > 0 {
 			earners = append(earners, who)
@@ -68,14 +73,19 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 	return m.save(ctx, u, b, values(holders), nil, members)
 }
 
-// join enrols people and tells of those who were no members.
-func (m *Module) join(ctx context.Context, u *bus.Unit, people []person, programs map[int64]program) (int, error) {
-	if len(people) == 0 {
+// join enrols people, each as of the time of what made them a member, and tells of those who were no members.
+func (m *Module) join(ctx context.Context, u *bus.Unit, since map[person]time.Time, programs map[int64]program) (int, error) {
+	if len(since) == 0 {
 		return 0, nil
 	}
-	fresh, err := enrol(ctx, u, inOrder(people), programs, u.Now)
+	people := make([]person, 0, len(since))
+	for who := range since {
+		people = append(people, who)
+	}
+	fresh, err := enrol(ctx, u, inOrder(people), programs, since)
 	for _, j := range fresh {
-		u.Tell(j.SiteID, sourceOf("member", j.ID), loyaltyevent.MemberJoined{SiteID: j.SiteID, MemberID: j.ID, PersonID: j.PersonID, JoinedAt: u.Now})
+		u.Tell(j.SiteID, sourceOf("member", j.ID), loyaltyevent.MemberJoined{SiteID: j.SiteID, MemberID: j.ID, PersonID: j.PersonID,
+			JoinedAt: since[person{j.SiteID, j.PersonID}]})
 	}
 	return len(fresh), err
 }
@@ -187,7 +197,7 @@ func (m *Module) save(ctx context.Context, u *bus.Unit, b *books, holders []*hol
 		func() error { return updateLots(ctx, u, lots) },
 		func() error { return updateAccounts(ctx, u, accounts) },
 		func() error { return updateMembers(ctx, u, holders) },
-		func() error { return insertChanges(ctx, u, b.changes, b.now) },
+		func() error { return insertChanges(ctx, u, b.changes) },
 	} {
 		if err := step(); err != nil {
 			return err

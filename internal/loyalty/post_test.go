@@ -62,6 +62,58 @@ func TestPurchaseEarnsOnce(t *testing.T) {
 	}
 }
 
+// TestHistoryKeepsItsDates: what is told late counts for the time when it happened.
+func TestHistoryKeepsItsDates(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.start(1, club())
+	day := func(n int) time.Time { return noon.AddDate(-1, 0, n) }
+	bought := func(origin, subtotal int64, at time.Time) customerevent.OriginRecorded {
+		o := w.bought(1, 7, origin, subtotal)
+		o.OccurredAt = at
+		return o
+	}
+	hear(w, w.originsRecorded, 1, bought(3, 45000, day(30)), bought(1, 1000, day(0)), bought(2, 9000, day(10)))
+	back := w.refund(1, 3, 1, 45000, 45000)
+	back.RefundedAt = day(40)
+	hear(w, w.originsRefunded, 1, back)
+	m, err := w.Member(t.Context(), 1, 7)
+	if err != nil || !m.JoinedAt.Equal(day(0)) {
+		t.Errorf("joined at %v, want the day of the first order (%v)", m.JoinedAt, err)
+	}
+	var changes []struct {
+		To string    `db:"to_tier"`
+		At time.Time `db:"changed_at"`
+	}
+	if err := w.admin.Select(&changes, `select to_tier, changed_at from loyalty.tier_change order by id`); err != nil {
+		t.Fatal(err)
+	}
+	want := []struct {
+		to string
+		at time.Time
+	}{{"Silver", day(30)}, {"Gold", day(10)}, {"Silver", day(40)}} // in the order in which they were told
+	if len(changes) != len(want) {
+		t.Fatalf("changes of tier: %v", changes)
+	}
+	for i, c := range changes {
+		if c.To != want[i].to || !c.At.Equal(want[i].at) {
+			t.Errorf("change %d: %v, want %v", i, c, want[i])
+		}
+	}
+	var told []time.Time
+	if err := w.admin.Select(&told, `
+		select coalesce(payload ->> 'joined_at', payload ->> 'changed_at')::timestamptz
+		from loyalty.outbox
+		where type in ('loyalty.member_joined.v1', 'loyalty.tier_changed.v1') order by id`); err != nil {
+		t.Fatal(err)
+	}
+	for i, at := range []time.Time{day(0), day(30), day(10), day(40)} {
+		if i >= len(told) || !told[i].Equal(at) {
+			t.Fatalf("told %v: at %d want %v", told, i, at)
+		}
+	}
+}
+
 func TestWhatEarnsNothingSaysWhy(t *testing.T) {
 	t.Parallel()
 	w := setup(t)

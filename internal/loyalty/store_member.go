@@ -22,17 +22,18 @@ type joined struct {
 }
 
 // enrol makes those people members, with an account, who are none yet, and returns them. people are sorted.
-func enrol(ctx context.Context, tx sqlx.QueryerContext, people []person, programs map[int64]program, now time.Time) ([]joined, error) {
+func enrol(ctx context.Context, tx sqlx.QueryerContext, people []person, programs map[int64]program, since map[person]time.Time) ([]joined, error) {
 	sites, ids, versions := make([]int64, len(people)), make([]int64, len(people)), make([]int64, len(people))
+	at := make([]string, len(people))
 	for i, p := range people {
-		sites[i], ids[i], versions[i] = p.site, p.id, int64(programs[p.site].TiersVersion)
+		sites[i], ids[i], versions[i], at[i] = p.site, p.id, int64(programs[p.site].TiersVersion), stamp(since[p])
 	}
 	var out []joined
 	err := sqlx.SelectContext(ctx, tx, &out, `
 		with fresh as (
 			insert into loyalty.member (site_id, person_id, tiers_version, joined_at)
-			select u.site_id, u.person_id, u.version, $4
-			from unnest($1::bigint[], $2::bigint[], $3::bigint[]) with ordinality as u (site_id, person_id, version, o)
+			select u.site_id, u.person_id, u.version, u.at::timestamptz
+			from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[]) with ordinality as u (site_id, person_id, version, at, o)
 			where not exists (select from loyalty.member m where m.site_id = u.site_id and m.person_id = u.person_id)
 			order by u.o
 			on conflict (site_id, person_id) do nothing
@@ -42,7 +43,7 @@ func enrol(ctx context.Context, tx sqlx.QueryerContext, people []person, program
 			select site_id, id, 'member', 'points' from fresh
 		)
 		select site_id, id, person_id from fresh order by site_id, id`,
-		pq.Array(sites), pq.Array(ids), pq.Array(versions), now)
+		pq.Array(sites), pq.Array(ids), pq.Array(versions), pq.Array(at))
 	if err != nil {
 		return nil, fmt.Errorf("enrol members: %w", err)
 	}

@@ -158,23 +158,24 @@ func updateMembers(ctx context.Context, tx sqlx.ExecerContext, holders []*holder
 		where m.site_id = u.site_id and m.id = u.id`, sites, ids, earned, tiers, versions)
 }
 
-func insertChanges(ctx context.Context, tx sqlx.ExecerContext, changes []tierChange, now time.Time) error {
+func insertChanges(ctx context.Context, tx sqlx.ExecerContext, changes []tierChange) error {
 	if len(changes) == 0 {
 		return nil
 	}
 	var sites, members, earned, txns, versions []int64
-	var from, to, causes []string
+	var from, to, causes, at []string
 	for _, c := range changes {
 		sites, members, earned = append(sites, c.SiteID), append(members, c.MemberID), append(earned, c.Earned)
 		txns, versions = append(txns, c.TxnID), append(versions, int64(c.Version))
 		from, to, causes = append(from, c.From), append(to, c.To), append(causes, c.Cause)
+		at = append(at, stamp(c.At))
 	}
 	return exec(ctx, tx, "changes of tier", `
 		insert into loyalty.tier_change (site_id, member_id, from_tier, to_tier, earned, cause, txn_id, program_version, changed_at)
-		select site_id, member_id, from_tier, to_tier, earned, cause, nullif(txn_id, 0), version, $9
-		from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bigint[], $8::bigint[]) with ordinality
-			as u (site_id, member_id, from_tier, to_tier, earned, cause, txn_id, version, o)
-		order by o`, sites, members, from, to, earned, causes, txns, versions, now)
+		select site_id, member_id, from_tier, to_tier, earned, cause, nullif(txn_id, 0), version, at::timestamptz
+		from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bigint[], $8::bigint[], $9::text[]) with ordinality
+			as u (site_id, member_id, from_tier, to_tier, earned, cause, txn_id, version, at, o)
+		order by o`, sites, members, from, to, earned, causes, txns, versions, at)
 }
 
 // keepRefusals writes down what earned nothing, and why. What was decided before stands.
