@@ -65,7 +65,9 @@ create function {schema}.sequence(lim int, out moved bigint, out last bigint)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
 	moved := 0;
-	if exists (select from {schema}.outbox order by id limit 1) then -- an idle call writes nothing, not even a lock
+	-- An idle call writes nothing, not even a lock. Not EXISTS (..): the planner would drop the order, and read all dead rows.
+	perform from {schema}.outbox order by id limit 1;
+	if found then
 		select h.seq into last from {schema}.head h for update skip locked;
 		if found then
 			with taken as (
@@ -147,7 +149,7 @@ end $$;
 -- backlog is how many events wait to be moved (counted up to 100000) and for how many seconds the oldest has.
 create function {schema}.backlog(out waiting bigint, out oldest float8)
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-	select (select count(*) from (select from {schema}.outbox limit 100000) o),
+	select (select count(*) from (select id from {schema}.outbox order by id limit 100000) o),
 		coalesce((select extract(epoch from clock_timestamp() - at) from {schema}.outbox order by id limit 1), 0)
 $$;
 

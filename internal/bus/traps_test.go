@@ -334,3 +334,31 @@ func TestErasureInOutbox(t *testing.T) {
 	tr.must(<-moved)
 	tr.want(tr.logged(), 1, 2)
 }
+
+// An EXISTS over the outbox loses its order, and reads all rows that were moved since the last vacuum.
+func TestIdleCallsReadNoDeadRows(t *testing.T) {
+	tr := newTrap(t)
+	tr.exec(tr.admin, `alter table shop.outbox set (autovacuum_enabled = false)`)
+	ns := make([]int64, 5000)
+	tr.tell(ns...)
+	if moved, _ := tr.sequence(tr.shop.DB(), len(ns)); moved != int64(len(ns)) {
+		t.Fatalf("moved %d, want all", moved)
+	}
+	conn, err := tr.admin.Connx(t.Context())
+	tr.must(err)
+	defer conn.Close()
+	scans := func() (n int64) {
+		_, err := conn.ExecContext(t.Context(), `select pg_stat_force_next_flush()`)
+		tr.must(err)
+		tr.must(conn.GetContext(t.Context(), &n, `select seq_scan from pg_stat_user_tables where relid = 'shop.outbox'::regclass`))
+		return n
+	}
+	before := scans()
+	for range 10 {
+		_, err := conn.ExecContext(t.Context(), `select shop.sequence(1000), shop.backlog()`)
+		tr.must(err)
+	}
+	if n := scans() - before; n != 0 {
+		t.Errorf("20 idle calls read the whole outbox %d times", n)
+	}
+}
