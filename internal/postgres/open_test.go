@@ -15,6 +15,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
 
 	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/postgres/pgtest"
@@ -91,7 +92,7 @@ func TestOpen_refuses(t *testing.T) {
 
 func TestAway(t *testing.T) {
 	t.Parallel()
-	of := func(code pq.ErrorCode) error { return &pq.Error{Code: code} }
+	of := func(code pqerror.Code) error { return &pq.Error{Code: code} }
 	for _, tt := range []struct {
 		err  error
 		want bool

@@ -71,8 +71,8 @@ func TestNewAPI_reads_strictly(t *testing.T) {
 	}{
 		"good":                   {post, "/things", `{"name":"a","site_slug":"demo","items":[{"price":1.5}]}`, 200, `{"ok":true,"result":"<a>"}`},
 		"white space around it":  {post, "/things", " {\"name\":\"a\"}\r\n", 200, `"<a>"`},
-		"unknown name":           {post, "/things", `{"name":"a","nmae":"b"}`, 400, `/nmae`},
-		"unknown name, open":     {post, "/open", `{"name":"a","nmae":"b"}`, 200, `"a"`},
+		"unknown name":           {post, "/things", `{"name":"a","nickname":"b"}`, 400, `/nickname`},
+		"unknown name, open":     {post, "/open", `{"name":"a","nickname":"b"}`, 200, `"a"`},
 		"another case":           {post, "/things", `{"Name":"a"}`, 400, `invalid_request`},
 		"another case as well":   {post, "/things", `{"name":"a","NAME":"b"}`, 400, `invalid_request`},
 		"another case, open":     {post, "/open", `{"name":"a","NAME":"b"}`, 200, `"result":"a"`},
