@@ -66,7 +66,7 @@ func touchOffers(ctx context.Context, tx *sqlx.Tx, now time.Time, claims []frien
 		select s, o, c, v, n, $6, $6
 		from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::uuid[], $5::bigint[]) with ordinality u (s, o, c, v, n, i)
 		order by i
-		on conflict (site_id, offer_id, visitor_id) do update
+		on conflict (site_id, visitor_id, offer_id) do update
 			set visits = f.visits + excluded.visits, last_at = greatest(f.last_at, excluded.last_at)
 		returning f.site_id, f.id, f.offer_id, f.campaign_id, f.visitor_id, f.visits`,
 		pq.Array(sites), pq.Array(offers), pq.Array(campaigns), pq.Array(visitors), pq.Array(visits), now)

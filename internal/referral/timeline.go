@@ -35,7 +35,11 @@ const timelineQuery = `
 		from (
 			select site_id, id, origin_id, advocate_id, friend_id from referral.referral where site_id = $1 and advocate_id = $2
 			union
-			select site_id, id, origin_id, advocate_id, friend_id from referral.referral where site_id = $1 and friend_id = $2
+			select site_id, id, origin_id, advocate_id, friend_id from referral.referral
+				where site_id = $1 and friend_id = $2 and status in ('pending', 'flagged', 'approved')
+			union
+			select site_id, id, origin_id, advocate_id, friend_id from referral.referral
+				where site_id = $1 and friend_id = $2 and status in ('voided', 'blocked')
 		) r
 		join referral.status_log s on s.site_id = r.site_id and s.referral_id = r.id
 		where $3::timestamptz is null or s.at <= $3

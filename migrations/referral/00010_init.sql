@@ -97,9 +97,8 @@ create table referral.visit (
 	channel text not null,
 	live boolean not null, -- the campaign was: a friend offer stands behind it
 	visited_at timestamptz not null,
-	constraint visit_pkey primary key (site_id, id, visited_at)
+	constraint visit_pkey primary key (site_id, visitor_id, visited_at, id) -- visits are looked for by their visitor only
 ) partition by range (visited_at);
-create index visit_by_visitor on referral.visit (site_id, visitor_id, visited_at);
 
 -- A visitor's claim of an offer; first_at and last_at are its first and its last touch. An offer that was touched again after
 -- a purchase keeps its first touch, so a late decision still finds one.
@@ -112,10 +111,8 @@ create table referral.friend_offer (
 	visits bigint not null,
 	first_at timestamptz not null,
 	last_at timestamptz not null,
-	constraint friend_offer_pkey primary key (site_id, id),
-	constraint friend_offer_once unique (site_id, offer_id, visitor_id)
+	constraint friend_offer_pkey primary key (site_id, visitor_id, offer_id) -- nobody looks for one by its id
 ) with (fillfactor = 85);
-create index friend_offer_by_visitor on referral.friend_offer (site_id, visitor_id);
 
 -- Which visitors a person was seen as, learned from verified origins.
 create table referral.identity (
@@ -127,6 +124,9 @@ create table referral.identity (
 );
 create index identity_by_person on referral.identity (site_id, person_id);
 
+-- What the hot tables below point at has no foreign keys: a referral is written in the transaction that has read its offer, a
+-- reward in the one that writes its referral or locks it, with the incentives that it has read; offers, referrals and incentives
+-- are never deleted (the role may not). The checks were two fifths of the cost of a row.
 create table referral.referral (
 	site_id bigint not null,
 	id bigint not null generated always as identity,
@@ -148,16 +148,15 @@ create table referral.referral (
 	created_at timestamptz not null,
 	updated_at timestamptz not null,
 	constraint referral_pkey primary key (site_id, id),
-	constraint referral_origin unique (site_id, origin_id),
-	constraint referral_offer foreign key (site_id, offer_id) references referral.offer (site_id, id)
+	constraint referral_origin unique (site_id, origin_id)
 ) with (fillfactor = 85);
-create unique index referral_friend_once on referral.referral (site_id, campaign_id, friend_id)
+create unique index referral_friend_once on referral.referral (site_id, friend_id, campaign_id)
 	where status in ('pending', 'flagged', 'approved');
+create index referral_friend_past on referral.referral (site_id, friend_id) where status in ('voided', 'blocked');
 create index referral_by_advocate on referral.referral (site_id, advocate_id);
-create index referral_by_friend on referral.referral (site_id, friend_id);
 create index referral_due on referral.referral (approve_at) where status = 'pending' and approve_at is not null;
 
--- Every status that a referral had, written by the trigger below.
+-- Every status that a referral had, written by the triggers below.
 create table referral.status_log (
 	site_id bigint not null,
 	id bigint not null generated always as identity,
@@ -166,34 +165,47 @@ create table referral.status_log (
 	new text not null,
 	cause text not null,
 	at timestamptz not null,
-	constraint status_log_pkey primary key (site_id, id)
+	constraint status_log_pkey primary key (site_id, referral_id, id)
 );
-create index status_log_by_referral on referral.status_log (site_id, referral_id);
 
 -- +goose StatementBegin
 create function referral.referral_step() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-	if tg_op = 'UPDATE' then
-		if new.status = old.status then
-			return null;
-		end if;
-		if not (old.status in ('pending', 'flagged') and new.status in ('approved', 'voided', 'blocked')
-			or old.status = 'blocked' and new.status = 'pending') then
-			raise exception 'referral % of site % cannot go from % to %', old.id, old.site_id, old.status, new.status
-				using errcode = 'check_violation', constraint = 'referral_step';
-		end if;
-		insert into referral.status_log (site_id, referral_id, old, new, cause, at)
-		values (new.site_id, new.id, old.status, new.status, new.cause, new.updated_at);
-	else
-		insert into referral.status_log (site_id, referral_id, old, new, cause, at)
-		values (new.site_id, new.id, null, new.status, new.cause, new.updated_at);
+	if not (old.status in ('pending', 'flagged') and new.status in ('approved', 'voided', 'blocked')
+		or old.status = 'blocked' and new.status = 'pending') then
+		raise exception 'referral % of site % cannot go from % to %', old.id, old.site_id, old.status, new.status
+			using errcode = 'check_violation', constraint = 'referral_step';
 	end if;
+	return new;
+end $$;
+
+create function referral.log_made() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+	insert into referral.status_log (site_id, referral_id, old, new, cause, at)
+	select site_id, id, null, status, cause, updated_at from made order by site_id, id;
+	return null;
+end $$;
+
+create function referral.log_moved() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+	insert into referral.status_log (site_id, referral_id, old, new, cause, at)
+	select n.site_id, n.id, o.status, n.status, n.cause, n.updated_at
+	from moved n
+	join was o on o.site_id = n.site_id and o.id = n.id
+	where o.status <> n.status
+	order by n.site_id, n.id;
 	return null;
 end $$;
 -- +goose StatementEnd
-create trigger referral_step after insert or update of status on referral.referral
-	for each row execute function referral.referral_step();
+create trigger referral_step before update on referral.referral
+	for each row when (old.status is distinct from new.status) execute function referral.referral_step();
+create trigger referral_made after insert on referral.referral
+	referencing new table as made for each statement execute function referral.log_made();
+create trigger referral_moved after update on referral.referral
+	referencing old table as was new table as moved for each statement execute function referral.log_moved();
 
 -- What was decided about each verified purchase and event, and why.
 create table referral.attribution (
@@ -236,13 +248,11 @@ create table referral.reward (
 	issued_at timestamptz not null,
 	updated_at timestamptz not null,
 	constraint reward_pkey primary key (site_id, id),
-	constraint reward_once unique (site_id, referral_id, incentive_id, side),
-	constraint reward_click_once unique (site_id, friend_offer_id, incentive_id),
 	constraint reward_source check ((referral_id is null) <> (friend_offer_id is null)),
-	constraint reward_clawed check (clawed between 0 and points + amount),
-	constraint reward_incentive foreign key (site_id, incentive_id) references referral.incentive (site_id, id),
-	constraint reward_referral foreign key (site_id, referral_id) references referral.referral (site_id, id)
+	constraint reward_clawed check (clawed between 0 and points + amount)
 );
+create unique index reward_once on referral.reward (site_id, referral_id, incentive_id, side) where referral_id is not null;
+create unique index reward_click_once on referral.reward (site_id, friend_offer_id, incentive_id) where friend_offer_id is not null;
 create index reward_by_person on referral.reward (site_id, person_id) where person_id is not null;
 create index reward_by_visitor on referral.reward (site_id, visitor_id) where visitor_id is not null;
 
