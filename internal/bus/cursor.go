@@ -47,10 +47,7 @@ func (c *Consumer) begin(ctx context.Context, source, epoch string) error {
 // advance moves the cursor as the first statement of a batch's transaction: it is the lock and the fence. It returns how many
 // events of the source are parked, and errPassed when the cursor isn't where it was left.
 func (c *Consumer) advance(ctx context.Context, u *Unit, source string, from Head, to int64) (parked int, err error) {
-	err = u.QueryRowContext(ctx, `
-		update `+c.outbox.schema+`.cursor set seq = $5
-		where name = $1 and source = $2 and seq = $3 and epoch = $4
-		returning parked`, c.name, source, from.Seq, from.Epoch, to).Scan(&parked)
+	err = c.cas.row(ctx, u.Tx, c.name, source, from.Seq, from.Epoch, to).Scan(&parked)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, errPassed
 	}

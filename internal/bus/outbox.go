@@ -16,6 +16,7 @@ type Outbox struct {
 	db     *sqlx.DB
 	now    clock.Clock
 	kick   func()
+	insert *statement
 }
 
 // NewOutbox makes the door of the module that owns schema. kick is called after each commit that told something: the module's
@@ -24,7 +25,11 @@ func NewOutbox(schema string, db *sqlx.DB, now clock.Clock, kick func()) *Outbox
 	if kick == nil {
 		kick = func() {}
 	}
-	return &Outbox{schema: schema, db: db, now: now, kick: kick}
+	return &Outbox{schema: schema, db: db, now: now, kick: kick, insert: prepared(db, `
+		insert into `+schema+`.outbox (site, at, key, type, payload)
+		select site, $5, key, type, payload::jsonb
+		from unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) with ordinality u (site, key, type, payload, o)
+		order by o`)}
 }
 
 // DB is the module's pool, for reads outside a unit of work.
@@ -34,12 +39,13 @@ func (o *Outbox) DB() *sqlx.DB { return o.db }
 // a serialization failure or a deadlock, so fn touches nothing but the unit and its own variables, which it sets anew.
 func (o *Outbox) InTx(ctx context.Context, fn func(u *Unit) error) error {
 	var told bool
+	o.insert.ready(ctx)
 	err := postgres.InTx(ctx, o.db, func(tx *sqlx.Tx) error {
 		u := &Unit{Tx: tx, Now: o.now()}
 		if err := fn(u); err != nil {
 			return err
 		}
-		if err := u.flush(ctx, o.schema); err != nil {
+		if err := u.flush(ctx, o.insert); err != nil {
 			return err
 		}
 		if told = len(u.told) > 0; told {

@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 const (
 	partition = 1_000_000 // rows of the log to one of its partitions
 	moveLimit = 1000      // events of one move
+	readLimit = 1000      // events of one read
 )
 
 // Table is the transport within a process: the producer's own log, the sequencer that fills it, and the wake-up of those who
@@ -29,6 +31,8 @@ type Table struct {
 	m      *metrics
 	kick   chan struct{}
 
+	sequence, read *statement
+
 	mu   sync.Mutex
 	seen int64
 	wake chan struct{}
@@ -40,6 +44,14 @@ func NewTable(schema string, db *sqlx.DB, reg prometheus.Registerer, log zerolog
 		schema: schema, db: db, log: log.With().Str("log", schema).Logger(),
 		poll: 200 * time.Millisecond, size: partition, limit: moveLimit,
 		m: newMetrics(reg), kick: make(chan struct{}, 1), wake: make(chan struct{}),
+		sequence: prepared(db, `select moved, last from `+schema+`.sequence($1)`),
+		// The bound from above keeps a plan for any numbers within few partitions; the limit, a literal, tells the planner that
+		// such a plan is as good as one for these numbers, which would be made anew each time.
+		read: prepared(db, `
+			select e.seq, e.site, e.key, e.type, e.payload, e.at, h.epoch
+			from `+schema+`.event e cross join `+schema+`.head h
+			where e.seq > $1 and e.seq <= $2
+			order by e.seq limit `+strconv.Itoa(readLimit)),
 	}
 }
 
@@ -70,13 +82,25 @@ func (t *Table) news(head int64) {
 	}
 }
 
-// From implements Log. The bound from above lets the planner leave out the other partitions.
+// From implements Log.
 func (t *Table) From(ctx context.Context, seq int64, n int) ([]Record, error) {
-	rows, err := t.db.QueryContext(ctx, `
-		select e.seq, e.site, e.key, e.type, e.payload, e.at, h.epoch
-		from `+t.schema+`.event e cross join `+t.schema+`.head h
-		where e.seq > $1 and e.seq <= $2
-		order by e.seq`, seq, seq+int64(n))
+	var records []Record
+	for len(records) < n {
+		more, err := t.page(ctx, seq+int64(len(records)), min(n-len(records), readLimit))
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, more...)
+		if len(more) < readLimit {
+			break
+		}
+	}
+	return records, nil
+}
+
+// page reads n records after seq from the table, n being at most readLimit.
+func (t *Table) page(ctx context.Context, seq int64, n int) ([]Record, error) {
+	rows, err := t.read.rows(ctx, seq, seq+int64(n))
 	if err != nil {
 		return nil, fmt.Errorf("read log %s: %w", t.schema, err)
 	}

@@ -70,7 +70,7 @@ func (u *Unit) Rollback() error {
 }
 
 // flush writes what was told; the ids follow the order of telling.
-func (u *Unit) flush(ctx context.Context, schema string) error {
+func (u *Unit) flush(ctx context.Context, insert *statement) error {
 	if u.err != nil || len(u.told) == 0 {
 		return u.err
 	}
@@ -79,12 +79,7 @@ func (u *Unit) flush(ctx context.Context, schema string) error {
 	for i, e := range u.told {
 		sites[i], keys[i], kinds[i], bodies[i] = e.site, e.key, e.kind, e.body
 	}
-	_, err := u.ExecContext(ctx, `
-		insert into `+schema+`.outbox (site, at, key, type, payload)
-		select site, $5, key, type, payload::jsonb
-		from unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) with ordinality u (site, key, type, payload, o)
-		order by o`,
-		pq.Array(sites), pq.Array(keys), pq.Array(kinds), pq.Array(bodies), u.Now)
+	err := insert.exec(ctx, u.Tx, pq.Array(sites), pq.Array(keys), pq.Array(kinds), pq.Array(bodies), u.Now)
 	if err != nil {
 		return fmt.Errorf("tell %d events: %w", n, err)
 	}
