@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/talkable/talkable/internal/clock"
+	"github.com/talkable/talkable/internal/postgres/embedded"
 )
 
 const drain = 20 * time.Second // how long requests under way may take after SIGTERM
@@ -113,7 +114,11 @@ func (d *databases) watch(ctx context.Context, c *config, log zerolog.Logger) er
 			return nil
 		case <-time.After(pause):
 		}
-		server, err := startEmbedded(ctx, c, log, false)
+		err := d.server.Stop(ctx) // gives the data directory's lock back, which the new one takes
+		var server *embedded.Server
+		if err == nil {
+			server, err = startEmbedded(ctx, c, log, false)
+		}
 		if err != nil {
 			log.Error().Err(err).Msg("the embedded database doesn't start")
 			pause = min(2*pause, 30*time.Second)
