@@ -40,7 +40,21 @@ func readBook(ctx context.Context, u *bus.Unit, entries []entry) (*book, error) 
 	if err != nil {
 		return nil, err
 	}
+	if !known(stored, origins) { // another replica may have made both a moment ago, and we came between: its person is there by now
+		if stored, err = lockPeople(ctx, u, marks); err != nil {
+			return nil, err
+		}
+	}
 	return newBook(newPeople(stored), origins, u.Now), nil
+}
+
+// known says whether the persons of all origins are among those that were read.
+func known(people []person, origins []origin) bool {
+	ids := map[[2]int64]bool{}
+	for _, p := range people {
+		ids[[2]int64{p.SiteID, p.ID}] = true
+	}
+	return !slices.ContainsFunc(origins, func(o origin) bool { return o.PersonID != nil && !ids[[2]int64{o.SiteID, *o.PersonID}] })
 }
 
 func (w identity) addMarks(site int64, to map[mark]bool) {

@@ -43,7 +43,9 @@ func originsAt(ctx context.Context, u *bus.Unit, places map[place]bool) ([]origi
 	err := u.SelectContext(ctx, &out, `
 		select `+originColumns+`
 		from unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) k (site, type, category, number)
-		join customer.origin o on o.site_id = k.site and o.type = k.type and o.category = k.category and o.number = k.number`,
+		cross join lateral (
+			select * from customer.origin o
+			where o.site_id = k.site and o.type = k.type and o.category = k.category and o.number = k.number offset 0) o`,
 		pq.Array(sites), pq.Array(kinds), pq.Array(categories), pq.Array(numbers))
 	return out, wrap("read origins", err)
 }
