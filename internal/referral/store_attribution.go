@@ -64,9 +64,10 @@ func known(ctx context.Context, q sqlx.QueryerContext, list []seen) (map[seen]bo
 	}
 	var rows []seenRow
 	err := sqlx.SelectContext(ctx, q, &rows, `
-		select i.site_id, i.visitor_id, i.person_id
-		from (select distinct s, v, p from unnest($1::bigint[], $2::uuid[], $3::bigint[]) u (s, v, p)) u
-		join referral.identity i on i.site_id = u.s and i.visitor_id = u.v and i.person_id = u.p`,
+		select u.s as site_id, u.v as visitor_id, u.p as person_id
+		from unnest($1::bigint[], $2::uuid[], $3::bigint[]) u (s, v, p)
+		cross join lateral (
+			select from referral.identity i where i.site_id = u.s and i.visitor_id = u.v and i.person_id = u.p offset 0) i`,
 		pq.Array(sites), pq.Array(visitors), pq.Array(people))
 	if err != nil {
 		return nil, fmt.Errorf("known identities: %w", err)
@@ -81,9 +82,9 @@ func attributed(ctx context.Context, q sqlx.QueryerContext, sites, origins []int
 		OriginID int64 `db:"origin_id"`
 	}
 	err := sqlx.SelectContext(ctx, q, &rows, `
-		select a.site_id, a.origin_id
+		select u.s as site_id, u.o as origin_id
 		from unnest($1::bigint[], $2::bigint[]) u (s, o)
-		join referral.attribution a on a.site_id = u.s and a.origin_id = u.o`, pq.Array(sites), pq.Array(origins))
+		cross join lateral (select from referral.attribution a where a.site_id = u.s and a.origin_id = u.o offset 0) a`, pq.Array(sites), pq.Array(origins))
 	if err != nil {
 		return nil, fmt.Errorf("attributed origins: %w", err)
 	}
@@ -106,6 +107,9 @@ type candidateRow struct {
 	FirstAt    time.Time `db:"first_at"`
 	LastAt     time.Time `db:"last_at"`
 }
+
+// Joins of a batch with a big table are lateral with an "offset 0": the planner then has nothing to choose but a look-up a row, also
+// before the first ANALYZE.
 
 // findCandidates reads the friend offers of the batch's visitors and of the visitors that
 // its people are known as. Of one visitor the last 50 count, of one person the last 50 visitors. The advocate of an offer that
@@ -141,7 +145,8 @@ func findCandidates(ctx context.Context, q sqlx.QueryerContext, batch []deed) ([
 				select site_id, offer_id, campaign_id, visitor_id, first_at, last_at from referral.friend_offer
 				where site_id = u.s and visitor_id = i.visitor_id order by last_at desc limit 50) f
 		) t
-		join referral.offer o on o.site_id = t.site_id and o.id = t.offer_id`,
+		cross join lateral (
+			select site_id, person_id, visitor_id from referral.offer where site_id = t.site_id and id = t.offer_id offset 0) o`,
 		pq.Array(vn), pq.Array(vs), pq.Array(vv), pq.Array(pn), pq.Array(ps), pq.Array(pp))
 	if err != nil {
 		return nil, fmt.Errorf("find candidates: %w", err)
@@ -168,10 +173,11 @@ func alreadyReferred(ctx context.Context, q sqlx.QueryerContext, keys []friendKe
 		FriendID   int64 `db:"friend_id"`
 	}
 	err := sqlx.SelectContext(ctx, q, &rows, `
-		select r.site_id, r.campaign_id, r.friend_id
+		select u.s as site_id, u.c as campaign_id, u.f as friend_id
 		from unnest($1::bigint[], $2::bigint[], $3::bigint[]) u (s, c, f)
-		join referral.referral r on r.site_id = u.s and r.campaign_id = u.c and r.friend_id = u.f
-		where r.status in ('pending', 'flagged', 'approved')`, pq.Array(sites), pq.Array(campaigns), pq.Array(friends))
+		cross join lateral (
+			select from referral.referral r where r.site_id = u.s and r.friend_id = u.f and r.campaign_id = u.c
+				and r.status in ('pending', 'flagged', 'approved') offset 0) r`, pq.Array(sites), pq.Array(campaigns), pq.Array(friends))
 	if err != nil {
 		return nil, fmt.Errorf("referred friends: %w", err)
 	}
