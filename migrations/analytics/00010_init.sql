@@ -14,10 +14,10 @@ create table analytics.site (
 -- a busy day is rewritten in place.
 create table analytics.daily (
 	site_id bigint not null,
-	metric text not null,
+	metric text collate "C" not null,
 	day date not null,
 	campaign_id bigint not null,
-	currency text not null,
+	currency text collate "C" not null,
 	count bigint not null,
 	sum bigint not null,
 	constraint daily_pkey primary key (site_id, metric, day, campaign_id, currency)
@@ -29,7 +29,7 @@ create table analytics.visitor_day (
 	site_id bigint not null,
 	day date not null,
 	campaign_id bigint not null,
-	visitor_id text not null,
+	visitor_id text collate "C" not null,
 	constraint visitor_day_pkey primary key (site_id, day, campaign_id, visitor_id)
 );
 
