@@ -57,7 +57,7 @@ func TestMetricsShared(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewRegistry()
 	for _, name := range []string{"shop", "till"} {
-		NewTable(name, nil, reg, zerolog.Nop()).news(7)
+		NewTable(name, nil, reg, zerolog.Nop()).news(7, 0)
 		NewConsumer(name, NewOutbox(name, nil, nil, nil), zerolog.Nop(), reg)
 	}
 	if n := testutil.CollectAndCount(reg, "talkable_bus_head_seq"); n != 2 {
@@ -70,13 +70,13 @@ func TestWake(t *testing.T) {
 	t.Parallel()
 	table := NewTable("shop", nil, nil, zerolog.Nop())
 	wake := table.Wake()
-	table.news(0)
+	table.news(0, 0)
 	select {
 	case <-wake:
 		t.Fatal("woken for nothing")
 	default:
 	}
-	table.news(1)
+	table.news(1, 0)
 	select {
 	case <-wake:
 	default:

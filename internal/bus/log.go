@@ -10,7 +10,7 @@ import (
 // them, so a consumer sees by the numbers alone what came twice and what is lost.
 type Log interface {
 	// From returns the records after seq in order, n of them; fewer when there are no more yet.
-	// The slice is the caller's.
+	// The slice is the caller's; the payloads are shared with others, and read only.
 	From(ctx context.Context, seq int64, n int) ([]Record, error)
 	// Head is the end of the log. Whatever it counts, a From that is called afterwards returns.
 	Head(ctx context.Context) (Head, error)

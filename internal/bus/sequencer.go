@@ -25,7 +25,10 @@ func (t *Table) Run(ctx context.Context) error {
 	)
 	defer survey.Stop()
 	defer trim.Stop()
+	t.running(true)
+	defer t.running(false)
 	for ctx.Err() == nil {
+		notes := t.notes()
 		moved, head, err := t.step(ctx, &place)
 		pause, kick := t.poll, t.kick
 		switch {
@@ -43,11 +46,11 @@ func (t *Table) Run(ctx context.Context) error {
 			crowd = min(2*crowd+2*time.Millisecond, 50*time.Millisecond)
 			pause = crowd
 			kick = nil
-			t.news(head)
+			t.news(head, notes)
 		default:
 			fails.reset()
 			crowd = 0
-			t.news(head)
+			t.news(head, notes)
 			if moved == int64(t.limit) {
 				continue
 			}

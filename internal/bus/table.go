@@ -33,9 +33,13 @@ type Table struct {
 
 	sequence, read *statement
 
-	mu   sync.Mutex
-	seen int64
-	wake chan struct{}
+	tail tail
+
+	mu    sync.Mutex
+	seen  int64 // the head, as far as we know
+	noted int
+	runs  bool
+	wake  chan struct{}
 }
 
 // NewTable makes the log of the module that owns schema. db is that module's pool.
@@ -44,6 +48,7 @@ func NewTable(schema string, db *sqlx.DB, reg prometheus.Registerer, log zerolog
 		schema: schema, db: db, log: log.With().Str("log", schema).Logger(),
 		poll: 200 * time.Millisecond, size: partition, limit: moveLimit,
 		m: newMetrics(reg), kick: make(chan struct{}, 1), wake: make(chan struct{}),
+		tail:     tail{turn: make(chan struct{}, 1)},
 		sequence: prepared(db, `select moved, last from `+schema+`.sequence($1)`),
 		// The bound from above keeps a plan for any numbers within few partitions; the limit, a literal, tells the planner that
 		// such a plan is as good as one for these numbers, which would be made anew each time.
@@ -70,32 +75,41 @@ func (t *Table) Wake() <-chan struct{} {
 	return t.wake
 }
 
-// news wakes the readers when the head is not where it was.
-func (t *Table) news(head int64) {
-	t.m.head.WithLabelValues(t.schema).Set(float64(head))
+// notes counts what became known of the head. Take it before asking for the head, and give it to note.
+func (t *Table) notes() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if head != t.seen {
-		t.seen = head
+	return t.noted
+}
+
+// note takes in where the head is, and wakes the readers when that is news. A head that lies before the known one is an old
+// answer if another was noted since the question; else the log was restored.
+func (t *Table) note(head Head, notes int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if head.Seq < t.seen && notes != t.noted {
+		return
+	}
+	t.tail.check(head)
+	if head.Seq != t.seen {
+		t.seen = head.Seq
+		t.noted++
 		close(t.wake)
 		t.wake = make(chan struct{})
 	}
 }
 
-// From implements Log.
-func (t *Table) From(ctx context.Context, seq int64, n int) ([]Record, error) {
-	var records []Record
-	for len(records) < n {
-		more, err := t.page(ctx, seq+int64(len(records)), min(n-len(records), readLimit))
-		if err != nil {
-			return nil, err
-		}
-		records = append(records, more...)
-		if len(more) < readLimit {
-			break
-		}
-	}
-	return records, nil
+// news takes in what a move said of the head.
+func (t *Table) news(head int64, notes int) {
+	t.m.head.WithLabelValues(t.schema).Set(float64(head))
+	t.note(Head{Seq: head}, notes)
+}
+
+// running says whether the sequencer runs here: only then what is known of the head is never old for long.
+func (t *Table) running(yes bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.runs = yes
 }
 
 // page reads n records after seq from the table, n being at most readLimit.
@@ -122,9 +136,11 @@ func (t *Table) page(ctx context.Context, seq int64, n int) ([]Record, error) {
 // Head implements Log.
 func (t *Table) Head(ctx context.Context) (Head, error) {
 	var h Head
+	notes := t.notes()
 	err := t.db.QueryRowContext(ctx, `select epoch, seq from `+t.schema+`.head`).Scan(&h.Epoch, &h.Seq)
 	if err != nil {
 		return Head{}, fmt.Errorf("head of log %s: %w", t.schema, err)
 	}
+	t.note(h, notes)
 	return h, nil
 }
