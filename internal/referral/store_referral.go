@@ -14,8 +14,8 @@ import (
 const referralColumns = `r.site_id, r.id, r.campaign_id, r.offer_id, r.origin_id, r.advocate_id, r.friend_id, r.status, r.cause,
 	r.track_method, r.subtotal, r.currency, r.refunded_total, r.refunded_full, r.fraud, r.approve_at, r.occurred_at, r.created_at, r.updated_at`
 
-// insertReferrals writes referrals and returns them with their ids. One whose origin has a referral, or whose friend is referred
-// in the campaign already, is left out.
+// insertReferrals writes referrals and returns them with their ids, as they are stored. One whose origin has a referral, or whose
+// friend is referred in the campaign already, is left out.
 func insertReferrals(ctx context.Context, tx *sqlx.Tx, now time.Time, list []referral) ([]referral, error) {
 	slices.SortFunc(list, func(a, b referral) int {
 		return cmp.Or(cmp.Compare(a.SiteID, b.SiteID), cmp.Compare(a.OriginID, b.OriginID))
@@ -39,8 +39,12 @@ func insertReferrals(ctx context.Context, tx *sqlx.Tx, now time.Time, list []ref
 		}
 		occurred[i], approve[i] = r.OccurredAt, sqlTime{r.ApproveAt}
 	}
-	var out []referral
-	err := tx.SelectContext(ctx, &out, `
+	var made []struct {
+		SiteID   int64 `db:"site_id"`
+		ID       int64 `db:"id"`
+		OriginID int64 `db:"origin_id"`
+	}
+	err := tx.SelectContext(ctx, &made, `
 		insert into referral.referral as r (site_id, campaign_id, offer_id, origin_id, advocate_id, friend_id, subtotal, status, cause,
 			track_method, currency, fraud, occurred_at, approve_at, created_at, updated_at)
 		select s, c, o, origin, a, f, subtotal, status, cause, method, currency, fraud::jsonb, at, due, $15, $15
@@ -49,12 +53,25 @@ func insertReferrals(ctx context.Context, tx *sqlx.Tx, now time.Time, list []ref
 			u (s, c, o, origin, a, f, subtotal, status, cause, method, currency, fraud, at, due, n)
 		order by n
 		on conflict do nothing
-		returning `+referralColumns,
+		returning site_id, id, origin_id`,
 		pq.Array(ints[0]), pq.Array(ints[1]), pq.Array(ints[2]), pq.Array(ints[3]), pq.Array(ints[4]), pq.Array(ints[5]),
 		pq.Array(ints[6]), pq.Array(texts[0]), pq.Array(texts[1]), pq.Array(texts[2]), pq.Array(texts[3]), pq.Array(texts[4]),
 		timestamps(occurred), pq.Array(approve), now)
 	if err != nil {
 		return nil, fmt.Errorf("insert referrals: %w", err)
+	}
+	ids := make(map[key]int64, len(made))
+	for _, row := range made {
+		ids[key{row.SiteID, row.OriginID}] = row.ID
+	}
+	out := make([]referral, 0, len(made))
+	for _, r := range list {
+		k := key{r.SiteID, r.OriginID}
+		if r.ID = ids[k]; r.ID != 0 {
+			delete(ids, k) // a second one of the same origin was left out
+			r.CreatedAt, r.UpdatedAt = now, now
+			out = append(out, r)
+		}
 	}
 	return out, nil
 }

@@ -14,7 +14,13 @@ const rewardColumns = `w.site_id, w.id, w.campaign_id, w.incentive_id, w.referra
 	w.visitor_id, w.friend_id, w.side, w.reason, w.kind, w.status, w.points, w.amount, w.currency, w.coupon_code, w.clawed,
 	w.rule, w.occurred_at, w.issued_at`
 
-// insertRewards writes rewards and returns them with their ids, in no order; those that exist already are left out.
+// rewardKey is what a reward is unique by.
+type rewardKey struct {
+	site, referral, friendOffer, incentive int64
+	side                                   string
+}
+
+// insertRewards writes rewards and returns them with their ids, as they are stored; those that exist already are left out.
 func insertRewards(ctx context.Context, tx *sqlx.Tx, now time.Time, rewards []reward) ([]reward, error) {
 	n := len(rewards)
 	ints := make([][]int64, 10)
@@ -36,8 +42,15 @@ func insertRewards(ctx context.Context, tx *sqlx.Tx, now time.Time, rewards []re
 		}
 		at[i] = w.OccurredAt
 	}
-	var out []reward
-	err := tx.SelectContext(ctx, &out, `
+	var made []struct {
+		SiteID        int64  `db:"site_id"`
+		ID            int64  `db:"id"`
+		ReferralID    int64  `db:"referral_id"`
+		FriendOfferID int64  `db:"friend_offer_id"`
+		IncentiveID   int64  `db:"incentive_id"`
+		Side          string `db:"side"`
+	}
+	err := tx.SelectContext(ctx, &made, `
 		insert into referral.reward as w (site_id, campaign_id, incentive_id, referral_id, friend_offer_id, origin_id, person_id,
 			friend_id, points, amount, visitor_id, side, reason, kind, status, currency, coupon_code, rule, occurred_at, issued_at, updated_at)
 		select s, c, i, nullif(r, 0), nullif(f, 0), nullif(o, 0), nullif(p, 0), nullif(friend, 0), points, amount,
@@ -48,13 +61,26 @@ func insertRewards(ctx context.Context, tx *sqlx.Tx, now time.Time, rewards []re
 			u (s, c, i, r, f, o, p, friend, points, amount, v, side, reason, kind, status, currency, coupon, rule, at, n)
 		order by n
 		on conflict do nothing
-		returning `+rewardColumns,
+		returning site_id, id, coalesce(referral_id, 0) as referral_id, coalesce(friend_offer_id, 0) as friend_offer_id, incentive_id, side`,
 		pq.Array(ints[0]), pq.Array(ints[1]), pq.Array(ints[2]), pq.Array(ints[3]), pq.Array(ints[4]), pq.Array(ints[5]),
 		pq.Array(ints[6]), pq.Array(ints[7]), pq.Array(ints[8]), pq.Array(ints[9]), pq.Array(texts[0]), pq.Array(texts[1]),
 		pq.Array(texts[2]), pq.Array(texts[3]), pq.Array(texts[4]), pq.Array(texts[5]), pq.Array(texts[6]), pq.Array(texts[7]),
 		timestamps(at), now)
 	if err != nil {
 		return nil, fmt.Errorf("insert rewards: %w", err)
+	}
+	written := make(map[rewardKey]int64, len(made))
+	for _, row := range made {
+		written[rewardKey{row.SiteID, row.ReferralID, row.FriendOfferID, row.IncentiveID, row.Side}] = row.ID
+	}
+	out := make([]reward, 0, len(made))
+	for _, w := range rewards {
+		k := rewardKey{w.SiteID, deref(w.ReferralID), deref(w.FriendOfferID), w.IncentiveID, w.Side}
+		if w.ID = written[k]; w.ID != 0 {
+			delete(written, k) // a second one of the same key was left out
+			w.IssuedAt = now
+			out = append(out, w)
+		}
 	}
 	return out, nil
 }
