@@ -179,7 +179,7 @@ func dropBodies(ctx context.Context, db sqlx.ExtContext, before, now time.Time, 
 		update notify.message set subject = null, text = null, html = null, body_dropped_at = $2
 		where (site_id, id) in (
 			select site_id, id from notify.message
-			where body_dropped_at is null and queued_at < $1 and status in ('sent', 'failed', 'uncertain')
+			where text is not null and queued_at < $1 and status in ('sent', 'failed', 'uncertain')
 			order by queued_at limit $3 for update skip locked)`, before, now, n)
 	if err != nil {
 		return 0, fmt.Errorf("drop bodies: %w", err)

@@ -62,6 +62,6 @@ create index message_lease_until on notify.message (lease_until) where lease_unt
 create index message_person on notify.message (site_id, person_id, id);
 create index message_by_status on notify.message (site_id, status, id) where status <> 'sent'; -- sent ones are nearly all: the key serves
 create index message_recipient on notify.message (site_id, lower(recipient)) where recipient is not null;
-create index message_body on notify.message (queued_at) where body_dropped_at is null;
+create index message_body on notify.message (queued_at) where text is not null; -- the words come with the first attempt
 
 grant select, insert, update on notify.site, notify.contact, notify.message to talkable_notify;
