@@ -34,7 +34,7 @@ func enrol(ctx context.Context, tx sqlx.QueryerContext, people []person, program
 			insert into loyalty.member (site_id, person_id, tiers_version, joined_at)
 			select u.site_id, u.person_id, u.version, u.at::timestamptz
 			from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[]) with ordinality as u (site_id, person_id, version, at, o)
-			where not exists (select from loyalty.member m where m.site_id = u.site_id and m.person_id = u.person_id)
+			where not exists (select from loyalty.member m where m.site_id = u.site_id and m.person_id = u.person_id offset 0) -- a look-up each
 			order by u.o
 			on conflict (site_id, person_id) do nothing
 			returning site_id, id, person_id
