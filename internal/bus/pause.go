@@ -28,6 +28,27 @@ func (p *patience) next(most time.Duration) (pause time.Duration, say bool) {
 
 func (p *patience) reset() { *p = patience{} }
 
+// breather spaces what follows closely on itself, so that batches gather and the foreground has its turn. Something that comes
+// alone is not held up.
+type breather struct{ ended time.Time }
+
+const (
+	near  = 20 * time.Millisecond // this close to the last one is load
+	short = 5 * time.Millisecond
+	long  = 100 * time.Millisecond
+)
+
+// after rests about as long as a piece of work took that began then and has just ended, if it left more to do or followed
+// closely on the one before.
+func (b *breather) after(ctx context.Context, began time.Time, more bool) {
+	now := time.Now()
+	if more || began.Sub(b.ended) < near {
+		sleep(ctx, min(max(now.Sub(began), short), long))
+		now = time.Now()
+	}
+	b.ended = now
+}
+
 // jitter is a part of d.
 func jitter(d time.Duration) time.Duration { return rand.N(d) }
 

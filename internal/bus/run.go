@@ -14,7 +14,8 @@ const (
 	batch = 500                    // most events of one transaction
 	tries = 3                      // of a batch, before its guilty event is looked for
 	net   = 5 * time.Second        // a look at the log when nobody wakes us
-	lazy  = 50 * time.Millisecond  // how long a cursor that only passed by foreign events stays unsaved
+	lazy  = 50 * time.Millisecond  // a cursor that only passed by foreign events stays unsaved until they pause so long
+	stale = time.Second            // and at most so long
 	limit = 2 * time.Minute        // of one batch
 	slow  = 2 * time.Second        // longest pause when a database is away
 	soon  = time.Second            // longest pause when something isn't here yet
@@ -32,7 +33,9 @@ type hearing struct {
 	at     int64            // read up to here; events in between are not for this consumer
 	missed int              // looks at a log that counts more than it returns
 	due    <-chan time.Time // when at has to be saved; nil while it is saved
+	first  time.Time        // when due was first set
 	look   *time.Ticker
+	rest   breather
 }
 
 // Run applies the events of one log, in batches, until ctx ends. Replicas may run the same: one of them applies, the others
@@ -92,8 +95,12 @@ func (h *hearing) step(ctx context.Context) error {
 		return h.idle(ctx, wake)
 	}
 	h.missed = 0
+	began, before := time.Now(), h.saved.Seq
 	if err := h.take(ctx, records); err != nil {
 		return err
+	}
+	if h.saved.Seq > before {
+		h.rest.after(ctx, began, full)
 	}
 	select {
 	case <-h.look.C: // under load, too, the lag is measured and the epoch looked at

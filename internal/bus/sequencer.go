@@ -19,7 +19,8 @@ func (t *Table) Run(ctx context.Context) error {
 	var (
 		fails  patience
 		crowd  time.Duration // pause while another replica moves
-		place  int64         // last seq that has a partition
+		rest   breather
+		place  int64 // last seq that has a partition
 		survey = time.NewTicker(10 * time.Second)
 		trim   = time.NewTicker(10 * time.Minute)
 	)
@@ -28,7 +29,7 @@ func (t *Table) Run(ctx context.Context) error {
 	t.running(true)
 	defer t.running(false)
 	for ctx.Err() == nil {
-		notes := t.notes()
+		notes, began := t.notes(), time.Now()
 		moved, head, err := t.step(ctx, &place)
 		pause, kick := t.poll, t.kick
 		switch {
@@ -51,6 +52,9 @@ func (t *Table) Run(ctx context.Context) error {
 			fails.reset()
 			crowd = 0
 			t.news(head, notes)
+			if moved > 0 {
+				rest.after(ctx, began, moved == int64(t.limit))
+			}
 			if moved == int64(t.limit) {
 				continue
 			}

@@ -15,14 +15,13 @@ func (h *hearing) take(ctx context.Context, records []Record) error {
 	if len(mine) == 0 { // nothing to do: the cursor follows when there is something, or a rest
 		h.at = last
 		if h.due == nil {
-			h.due = time.After(lazy)
+			h.first = time.Now()
 		}
-		select {
-		case <-h.due:
+		if time.Since(h.first) >= stale {
 			return h.save(ctx)
-		default:
-			return nil
 		}
+		h.due = time.After(lazy)
+		return nil
 	}
 	for try := 1; ; try++ {
 		err := h.commit(ctx, last, mine, (*pass).whole)
