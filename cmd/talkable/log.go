@@ -19,6 +19,8 @@ func init() {
 	zerolog.ErrorFieldName = "error.message"
 	zerolog.TimeFieldFormat = time.RFC3339Nano
 	zerolog.TimestampFunc = func() time.Time { return time.Now().UTC() }
+	log := zerolog.New(os.Stderr).With().Timestamp().Logger()
+	zerolog.DefaultContextLogger = &log // a logger missing from a context would otherwise be silent
 }
 
 // newLog writes JSON lines in ECS, or readable text where a person looks at it.
@@ -29,14 +31,10 @@ func newLog(c *config, w io.Writer) (zerolog.Logger, error) {
 	}
 	text := c.LogFormat == "text" || c.LogFormat == "auto" && isTerminal(w)
 	if text {
-		log := zerolog.New(zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly, NoColor: !isTerminal(w)}).Level(level).With().Timestamp().Logger()
-		zerolog.DefaultContextLogger = &log
-		return log, nil
+		return zerolog.New(zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly, NoColor: !isTerminal(w)}).Level(level).With().Timestamp().Logger(), nil
 	}
-	log := zerolog.New(w).Level(level).With().Timestamp().Str("ecs.version", "8.11.0").Str("service.name", "talkable").
-		Str("service.version", version).Logger()
-	zerolog.DefaultContextLogger = &log // a logger missing from a context would otherwise be silent
-	return log, nil
+	return zerolog.New(w).Level(level).With().Timestamp().Str("ecs.version", "8.11.0").Str("service.name", "talkable").
+		Str("service.version", version).Logger(), nil
 }
 
 func isTerminal(w io.Writer) bool {
