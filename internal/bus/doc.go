@@ -28,7 +28,8 @@
 //
 // A type's name and meaning stay for ever, and fields are only added. The log keeps number, key, type and order; a payload may
 // be redacted, which is why it holds ids rather than personal data where that is possible. Redaction has three places: log,
-// outbox, and the park of each consumer.
+// outbox, and the park of each consumer. A running process may still hold the payload among the last events of the log, of which
+// it keeps up to 8 MiB in memory.
 //
 // # Which way to ask another module
 //
