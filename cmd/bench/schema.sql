@@ -13,9 +13,8 @@ create sequence bench.visit_id;
 create table bench.visit (
 	site bigint not null, id bigint not null default nextval('bench.visit_id'), offer_id bigint not null, campaign_id bigint not null,
 	visitor_id uuid not null, channel text not null, live boolean not null, visited_at timestamptz not null,
-	primary key (site, id, visited_at)) partition by range (visited_at);
+	primary key (site, visitor_id, visited_at, id)) partition by range (visited_at);
 create table bench.visit_all partition of bench.visit default;
-create index on bench.visit (site, visitor_id, visited_at);
 create table bench.purchase (
 	site int not null, id bigint generated always as identity, order_ref text not null, visitor uuid, email text not null,
 	amount bigint not null, currency text not null, at timestamptz not null,
