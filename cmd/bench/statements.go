@@ -49,7 +49,7 @@ func (d *database) showStatements(ctx context.Context, r *report, purchases int6
 		Query string  `db:"query"`
 	}
 	err = d.platform.SelectContext(ctx, &rows, platform+`
-		select role, calls, mean_exec_time as exec, mean_plan_time as plan, 100 * total / sum(total) over () as share,
+		select role, calls, mean_exec_time as exec, total_plan_time / calls as plan, 100 * total / sum(total) over () as share,
 			rows::float8 / calls as rows, wal_bytes::float8 / calls as wal, query
 		from s order by total desc limit 60`)
 	if err != nil {
