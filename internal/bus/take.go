@@ -25,6 +25,9 @@ func (h *hearing) take(ctx context.Context, records []Record) error {
 	}
 	for try := 1; ; try++ {
 		err := h.commit(ctx, last, mine, (*pass).whole)
+		if ctx.Err() != nil { // we are stopping: it says nothing of the batch
+			return err
+		}
 		switch judge(err) {
 		case suspect:
 			if try < tries {
