@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-
 	"github.com/talkable/talkable/internal/customer/customerevent"
 )
 
@@ -77,4 +76,3 @@ func TestExpiryOnTwoReplicas(t *testing.T) {
 		t.Errorf("%d lots live past their date, %d points expired; want 0 and 120000", left, points)
 	}
 }
-
