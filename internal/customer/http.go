@@ -54,7 +54,9 @@ func (m *Module) postRefund(ctx context.Context, in *refundInput) (*web.OK[origi
 	req := web.From(ctx)
 	args := Refund{Idempotency: req.Idempotency}
 	if in.Body.Data.RefundedAt != nil {
-		args.RefundedAt = *in.Body.Data.RefundedAt
+		if args.RefundedAt = *in.Body.Data.RefundedAt; args.RefundedAt.IsZero() { // which would be now
+			return nil, fault.New(fault.Invalid, "invalid_request", "The request doesn't fit this operation.").At("/data/refunded_at", "is before 1970")
+		}
 	}
 	out, err := m.refund(ctx, req.Site, in.OriginSlug, args, func(currency string) (*int64, error) {
 		return amountIn(in.Body.Data.RefundSubtotal, currency)

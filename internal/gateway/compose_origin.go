@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"strings"
 	"time"
@@ -116,7 +117,7 @@ func (c Composition) record(ctx context.Context, kind string, data originData) (
 		return nil, err
 	}
 	channels := data.SharingChannels.values()
-	if err := referralapi.CheckChannels(channels); err != nil { // before anything is written
+	if err := checkChannels(channels, "/data/sharing_channels"); err != nil { // before anything is written
 		return nil, err
 	}
 	recorded, err := c.Customers.Record(ctx, req.Site, in)
@@ -163,6 +164,9 @@ func (d originData) origin(kind string, req *web.Request) (customerapi.Origin, e
 	}
 	in.Currency = strings.ToUpper(in.Currency)
 	invalid := fault.New(fault.Invalid, "invalid_request", "The request doesn't fit this operation.")
+	if _, known := money.Digits(in.Currency); !known && kind != customerevent.AffiliateMember {
+		return in, invalid.At("/data/currency_iso_code", "no ISO 4217 currency")
+	}
 	var err error
 	switch kind {
 	case customerevent.Purchase:
@@ -229,10 +233,19 @@ func items(lines []itemData, currency string) ([]customerapi.Item, error) {
 var moments = []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999-0700", "2006-01-02 15:04:05 -0700", "2006-01-02 15:04:05 MST",
 	"2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02"}
 
+// guessed says that the zone's abbreviation meant nothing to Go, which then takes it for UTC.
+func guessed(t time.Time, s site.Site) bool {
+	name, offset := t.Zone()
+	return t.Location() != time.UTC && t.Location() != s.Zone && offset == 0 && name != "" && name != "GMT"
+}
+
 func moment(text string, s site.Site) (time.Time, error) {
 	var first error
 	for _, form := range moments {
 		t, err := time.ParseInLocation(form, text, s.Zone)
+		if err == nil && (t.IsZero() || guessed(t, s)) {
+			err = errors.New("no certain moment")
+		}
 		if err == nil {
 			return t.UTC().Truncate(time.Microsecond), nil
 		}

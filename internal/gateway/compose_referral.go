@@ -26,7 +26,7 @@ type offerAnswer struct {
 func (c Composition) getOffer(ctx context.Context, in *getOfferInput) (*web.OK[offerAnswer], error) {
 	req := web.From(ctx)
 	channels := append(list(in.Channels).values(), list(strings.Split(in.Comma, ",")).values()...)
-	if err := referralapi.CheckChannels(channels); err != nil {
+	if err := checkChannels(channels, "query.sharing_channels"); err != nil {
 		return nil, err
 	}
 	offer, err := c.Referrals.Offer(ctx, req.Site, in.Code, channels)
@@ -43,6 +43,15 @@ func (c Composition) getOffer(ctx context.Context, in *getOfferInput) (*web.OK[o
 		}
 	}
 	return web.Answer(offerAnswer{Offer: offer, ClaimLinks: offer.ClaimLinks}), nil
+}
+
+// checkChannels is the check of module referral, which can't know where the channels stand in the request.
+func checkChannels(channels []string, pointer string) error {
+	err := referralapi.CheckChannels(channels)
+	if f, ok := fault.Of(err); ok {
+		return f.At(pointer, "must be names of channels that links are given out for")
+	}
+	return err
 }
 
 type updateReferralInput struct {

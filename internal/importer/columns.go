@@ -182,7 +182,7 @@ func (r *row) origin(s site.Site) (customerapi.Origin, []finding) {
 		}
 	}
 	var ok bool
-	if in.OccurredAt, ok = moment(c[date], s.Zone); !ok {
+	if in.OccurredAt, ok = moment(c[date], s.Zone); !ok || in.OccurredAt.IsZero() { // zero would be now
 		wrong = append(wrong, finding{column: "date", value: c[date], what: "is no date like 2026-03-01, nor a time like 2026-03-01T12:00:00Z"})
 	}
 	return in, wrong
