@@ -30,7 +30,7 @@ func (s *statement) ready(ctx context.Context) *sqlx.Stmt {
 		return nil
 	}
 	if !s.stmt.CompareAndSwap(nil, stmt) { // somebody else was at it
-		_ = stmt.Close()
+		_ = stmt.Close() //nolint:sqlclosecheck // another was quicker: this one is not kept
 		return s.stmt.Load()
 	}
 	return stmt
