@@ -80,15 +80,15 @@ func (p *platform) wire(c *config, now clock.Clock, smtp string, secret func(*ga
 			Floor: func(ctx context.Context) (int64, error) { return p.floor(ctx, m) }})
 		outboxes[m] = bus.NewOutbox(m, pools[m], now, p.tables[m].Kick)
 	}
-	edge := gateway.New(gateway.Deps{DB: pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg, Gatherer: reg, Now: now,
+	edge := gateway.New(gateway.Deps{DB: pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg, Gatherer: reg,
 		Version: version, PublicURL: c.PublicURL, TrustedProxies: c.proxies, RatePerMinute: c.RateLimit, Limits: gateway.Limits{PlainRate: c.RateLimit}})
 	key, err := secret(edge)
 	if err != nil {
 		return err
 	}
 	cursors := web.NewCursors(key)
-	customers := customer.New(customer.Deps{DB: pools["customer"], Outbox: outboxes["customer"], Log: logs["customer"], Reg: reg, Now: now, Cursors: cursors})
-	referrals := referral.New(referral.Deps{DB: pools["referral"], Outbox: outboxes["referral"], Log: logs["referral"], Reg: reg, Now: now, Cursors: cursors,
+	customers := customer.New(customer.Deps{DB: pools["customer"], Outbox: outboxes["customer"], Log: logs["customer"], Reg: reg, Now: now})
+	referrals := referral.New(referral.Deps{DB: pools["referral"], Outbox: outboxes["referral"], Log: logs["referral"], Reg: reg, Now: now,
 		PublicURL: c.PublicURL})
 	points := loyalty.New(loyalty.Deps{DB: pools["loyalty"], Outbox: outboxes["loyalty"], Log: logs["loyalty"], Reg: reg, Now: now})
 	counts := analytics.New(analytics.Deps{DB: pools["analytics"], Outbox: outboxes["analytics"], Log: logs["analytics"], Reg: reg, Now: now})

@@ -21,19 +21,17 @@ import (
 	"github.com/talkable/talkable/internal/customer/customerapi"
 	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/postgres"
-	"github.com/talkable/talkable/internal/web"
 )
 
 const moduleName = "customer"
 
 // Deps is what the module needs.
 type Deps struct {
-	DB      *sqlx.DB    // pool whose role sees schema customer only
-	Outbox  *bus.Outbox // the door for transactions that tell
-	Log     zerolog.Logger
-	Reg     prometheus.Registerer
-	Now     clock.Clock
-	Cursors *web.Cursors // it has no lists of its own yet
+	DB     *sqlx.DB    // pool whose role sees schema customer only
+	Outbox *bus.Outbox // the door for transactions that tell
+	Log    zerolog.Logger
+	Reg    prometheus.Registerer
+	Now    clock.Clock
 }
 
 // Module is the module.

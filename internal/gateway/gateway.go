@@ -31,11 +31,10 @@ type Deps struct {
 	Log            zerolog.Logger
 	Reg            prometheus.Registerer
 	Gatherer       prometheus.Gatherer // what /metrics shows
-	Now            clock.Clock
-	Version        string         // of the program, for the API description
-	PublicURL      string         // where clients reach this server; the API description names it
-	TrustedProxies []netip.Prefix // peers whose X-Forwarded-For is believed; by default nobody's is
-	RatePerMinute  int            // requests of one secret key in one process; 6000
+	Version        string              // of the program, for the API description
+	PublicURL      string              // where clients reach this server; the API description names it
+	TrustedProxies []netip.Prefix      // peers whose X-Forwarded-For is believed; by default nobody's is
+	RatePerMinute  int                 // requests of one secret key in one process; 6000
 	Limits         Limits
 }
 

@@ -100,7 +100,7 @@ func newHouse(t *testing.T, change ...func(*Deps)) *house {
 	t.Helper()
 	h := &house{t: t, clock: clock.NewMovable(start), reg: prometheus.NewRegistry(), log: &logBook{}, gate: make(chan struct{})}
 	h.url, h.db = open(t)
-	d := Deps{DB: h.db, Outbox: bus.NewOutbox("gateway", h.db, h.clock.Now, nil), Now: h.clock.Now, Reg: h.reg, Gatherer: h.reg, PublicURL: "https://api.example",
+	d := Deps{DB: h.db, Outbox: bus.NewOutbox("gateway", h.db, h.clock.Now, nil), Reg: h.reg, Gatherer: h.reg, PublicURL: "https://api.example",
 		Log: zerolog.New(h.log).With().Timestamp().Str("ecs.version", "8.11.0").Str("service.name", "talkable").Logger()}
 	for _, c := range change {
 		c(&d)

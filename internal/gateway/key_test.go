@@ -167,7 +167,7 @@ func mustGet(t *testing.T, h *house) remembered {
 
 func TestRevoked_keys_are_refused_within_a_second_on_other_replicas(t *testing.T) {
 	h := newHouse(t)
-	elsewhere := New(Deps{DB: h.db, Outbox: h.g.outbox, Now: h.clock.Now, Log: h.g.log})
+	elsewhere := New(Deps{DB: h.db, Outbox: h.g.outbox, Log: h.g.log})
 	h.fine(h.call("GET", "/api/v2/site", ""))
 	if err := elsewhere.RevokeKey(t.Context(), h.shop.ID, h.secretKey.ID); err != nil {
 		t.Fatal(err)

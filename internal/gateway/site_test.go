@@ -137,7 +137,7 @@ func TestCursorSecret_is_one_for_all(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range all {
 		group.Go(func() {
-			g := New(Deps{DB: db, Outbox: bus.NewOutbox("gateway", db, clock.System, nil), Now: clock.System})
+			g := New(Deps{DB: db, Outbox: bus.NewOutbox("gateway", db, clock.System, nil)})
 			secret, err := g.CursorSecret(t.Context())
 			if err != nil {
 				t.Error(err)

@@ -26,7 +26,6 @@ import (
 	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/referral/referralapi"
-	"github.com/talkable/talkable/internal/web"
 )
 
 const (
@@ -48,8 +47,7 @@ type Deps struct {
 	Log       zerolog.Logger
 	Reg       prometheus.Registerer
 	Now       clock.Clock
-	Cursors   *web.Cursors // every module is given them; this one has no paged list yet
-	PublicURL string       // links are PublicURL + "/x/" + code
+	PublicURL string // links are PublicURL + "/x/" + code
 }
 
 // Module is the referral module.

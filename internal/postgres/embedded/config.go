@@ -60,7 +60,7 @@ func (c Config) arguments(socket string, lz4 bool) []string {
 		"unix_socket_directories": quoteDirectory(socket),
 		"unix_socket_permissions": "0700",
 		"port":                    port,
-		"max_connections":         "100",
+		"max_connections":         "200",
 
 		"shared_buffers":     "256MB",
 		"max_wal_size":       "2GB",
