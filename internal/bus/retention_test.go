@@ -17,7 +17,7 @@ import (
 func small(t *testing.T) (w *bustest.World, clk *clock.Movable, still func()) {
 	t.Helper()
 	url := bustest.Database(t)
-	if _, err := bustest.Pool(t, url, "").Exec(`drop table shop.event_1`); err != nil {
+	if _, err := bustest.Pool(t, url, "").Exec(`drop table shop.event_1, shop.event_1000001`); err != nil {
 		t.Fatal(err)
 	}
 	clk = clock.NewMovable(time.Now().Add(-48 * time.Hour))

@@ -91,8 +91,10 @@ begin
 	select h.seq into last from {schema}.head h;
 end $$;
 
--- ensure_partitions makes partitions of size rows until a whole one lies ahead of the head, and returns the last seq that has
+-- ensure_partitions makes partitions of size rows until two whole ones lie ahead of the head, and returns the last seq that has
 -- a place; null: another replica is at it. LIKE and ATTACH let readers and the move go on; CREATE .. PARTITION OF would not.
+-- Two, because a session may miss an ATTACH that commits while it first looks at the table, until the next one tells it: so
+-- there is always a next one before a partition is used.
 create function {schema}.ensure_partitions(size bigint) returns bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -107,7 +109,7 @@ begin
 	select max(substring(pg_get_expr(c.relpartbound, c.oid) from 'TO \(''(\d+)''\)')::bigint) into upper
 	from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = '{schema}.event'::regclass;
 	upper := coalesce(upper, present + 1);
-	while upper <= present + size loop
+	while upper <= present + 2 * size loop
 		name := 'event_' || upper;
 		execute format('create table {schema}.%I (like {schema}.event including all)', name);
 		execute format('alter table {schema}.event attach partition {schema}.%I for values from (%L) to (%L)',

@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/lib/pq"
-	"github.com/lib/pq/pqerror"
-
 	"github.com/talkable/talkable/internal/failpoint"
 	"github.com/talkable/talkable/internal/postgres"
 )
@@ -84,10 +81,11 @@ func (t *Table) step(ctx context.Context, place *int64) (moved, head int64, err 
 		}
 	}
 	moved, head, err = t.move(ctx)
-	if pq.As(err, pqerror.CheckViolation) != nil { // no partition: nothing is lost, the outbox waits
+	if postgres.NoPartition(err) { // nothing is lost, the outbox waits
 		*place = 0
+		_ = postgres.Discard(ctx, t.db) // there is none, or this session doesn't see it
 	}
-	if err == nil && head+t.size/2 > *place {
+	if err == nil && head+t.size+t.size/2 > *place {
 		err = t.extend(ctx, place)
 	}
 	return moved, head, err

@@ -10,6 +10,8 @@ import (
 	"github.com/jmoiron/sqlx"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
+
+	"github.com/talkable/talkable/internal/postgres"
 )
 
 const (
@@ -112,6 +114,13 @@ func (t *Table) running(yes bool) {
 	t.runs = yes
 }
 
+// known is the head as far as we know.
+func (t *Table) known() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.seen
+}
+
 // page reads n records after seq from the table, n being at most readLimit.
 func (t *Table) page(ctx context.Context, seq int64, n int) ([]Record, error) {
 	rows, err := t.read.rows(ctx, seq, seq+int64(n))
@@ -129,6 +138,10 @@ func (t *Table) page(ctx context.Context, seq int64, n int) ([]Record, error) {
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("read log %s: %w", t.schema, err)
+	}
+	if len(records) == 0 && t.known() > seq { // there are some: this session doesn't see their partition
+		_ = rows.Close()
+		_ = postgres.Discard(ctx, t.db)
 	}
 	return records, nil
 }

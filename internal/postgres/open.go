@@ -91,6 +91,24 @@ func Away(err error) bool {
 		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, sql.ErrConnDone)
 }
 
+// NoPartition says that a row found no partition of its table.
+func NoPartition(err error) bool {
+	e := pq.As(err, pqerror.CheckViolation)
+	return e != nil && e.Constraint == ""
+}
+
+// Discard closes the pool's connection that was used last. A session that builds its picture of a partitioned table at the
+// moment in which another commits ATTACH PARTITION keeps a picture without that partition, until the next change of the table:
+// ATTACH lets readers and writers go on, so nothing keeps the two apart. (Seen on PostgreSQL 15.) A new session sees it.
+func Discard(ctx context.Context, db *sqlx.DB) error {
+	c, err := db.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("discard a connection: %w", err)
+	}
+	_ = c.Raw(func(any) error { return driver.ErrBadConn })
+	return nil
+}
+
 // Ended adds to err the context's own error when the statement was cancelled because ctx ended: PostgreSQL's words for that are
 // the same as for a statement that took too long.
 func Ended(ctx context.Context, err error) error {

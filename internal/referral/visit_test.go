@@ -210,6 +210,23 @@ func TestVisit_many_at_once_make_one_friend_offer(t *testing.T) {
 	}
 }
 
+// A session that looks at the table while another attaches a day goes on without that day: PostgreSQL doesn't tell it again.
+func TestVisit_finds_a_day_that_another_attaches(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	p.campaign(p.one, nil)
+	link, other := p.join(p.one, 10).ClaimURL, open(t, p.url, 8)
+	const days, each = 60, 4 // without the second look, about one day in a hundred was lost
+	for day := range days {
+		p.clock.Move(72 * time.Hour)
+		other.clock.Move(72 * time.Hour)
+		race(2*each, func(i int) { []*place{p, other}[i%2].visitLink(link, uuidOf(100*day+i)) })
+	}
+	if n := p.count(`select count(*) from referral.visit`); n != days*2*each {
+		t.Errorf("%d visits of %d", n, days*2*each)
+	}
+}
+
 func TestVisitDays_follow_the_clock(t *testing.T) {
 	t.Parallel()
 	p := setup(t)
