@@ -4,7 +4,7 @@ package loyaltyevent
 import "time"
 
 // Types lists every event of this package, for the catalogue and the golden files.
-var Types = []interface{ EventType() string }{MemberJoined{}, PointsEarned{}, PointsClawedBack{}, PointsExpired{}, TierChanged{}}
+var Types = []interface{ EventType() string }{MemberJoined{}, PointsEarned{}, PointsClawedBack{}, PointsExpired{}, PointsAdjusted{}, PointsRedeemed{}, TierChanged{}}
 
 // MemberJoined says that a person is a member of the site's programme.
 type MemberJoined struct {
@@ -71,6 +71,34 @@ type PointsExpired struct {
 }
 
 func (PointsExpired) EventType() string { return "loyalty.points_expired.v1" }
+
+// PointsAdjusted says that a person or an API call changed a balance by hand.
+type PointsAdjusted struct {
+	SiteID        int64     `json:"site_id"`
+	TransactionID int64     `json:"transaction_id"`
+	MemberID      int64     `json:"member_id"`
+	PersonID      int64     `json:"person_id"`
+	Points        int64     `json:"points"` // negative: taken
+	Balance       int64     `json:"balance"`
+	AdjustedAt    time.Time `json:"adjusted_at"`
+}
+
+func (PointsAdjusted) EventType() string { return "loyalty.points_adjusted.v1" }
+
+// PointsRedeemed says that a member spent points. Whoever owns the coupon list hands out one of its coupons for the redemption.
+type PointsRedeemed struct {
+	SiteID        int64     `json:"site_id"`
+	RedemptionID  int64     `json:"redemption_id"`
+	TransactionID int64     `json:"transaction_id"`
+	MemberID      int64     `json:"member_id"`
+	PersonID      int64     `json:"person_id"`
+	Points        int64     `json:"points"` // positive: how many were spent
+	Balance       int64     `json:"balance"`
+	CouponListID  int64     `json:"coupon_list_id,omitempty"`
+	RedeemedAt    time.Time `json:"redeemed_at"`
+}
+
+func (PointsRedeemed) EventType() string { return "loyalty.points_redeemed.v1" }
 
 // TierChanged says that a member moved between tiers. An empty name is "no tier".
 type TierChanged struct {

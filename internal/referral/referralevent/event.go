@@ -6,6 +6,7 @@ import "time"
 // Types lists every event of this package, for the catalogue and the golden files.
 var Types = []interface{ EventType() string }{
 	OfferCreated{}, LinksVisited{}, ReferralCreated{}, ReferralApproved{}, ReferralVoided{}, RewardIssued{}, RewardClawedBack{},
+	CouponIssued{},
 }
 
 // OfferCreated says that an advocate can share. Key: "offer:ID".
@@ -154,3 +155,18 @@ type RewardClawedBack struct {
 }
 
 func (RewardClawedBack) EventType() string { return "referral.reward_clawed_back.v1" }
+
+// CouponIssued says that a single-use coupon of a list went to its one holder, for a reward or for a loyalty redemption.
+// Key: "reward:ID" or "redemption:ID".
+type CouponIssued struct {
+	SiteID       int64     `json:"site_id"`
+	CouponID     int64     `json:"coupon_id"`
+	CouponListID int64     `json:"coupon_list_id"`
+	Code         string    `json:"code"`
+	RewardID     int64     `json:"reward_id,omitempty"`
+	RedemptionID int64     `json:"redemption_id,omitempty"`
+	PersonID     int64     `json:"person_id,omitempty"` // 0 for a friend that is only a visitor
+	IssuedAt     time.Time `json:"issued_at"`
+}
+
+func (CouponIssued) EventType() string { return "referral.coupon_issued.v1" }
