@@ -50,11 +50,15 @@ func (m *Module) onPointsEarned(ctx context.Context, u *bus.Unit, batch []bus.Ev
 	if len(orders) == 0 {
 		return nil
 	}
-	n, err := insertOrders(ctx, u, pointsEarned, u.Now, orders)
+	waiting, mute, err := insertOrders(ctx, u, pointsEarned, u.Now, orders)
 	if err != nil {
 		return err
 	}
-	m.metrics.messages.WithLabelValues(pointsEarned, queued).Add(float64(n))
+	for _, j := range mute {
+		u.Tell(j.SiteID, j.key(), j.failed(failed, u.Now))
+	}
+	m.metrics.messages.WithLabelValues(pointsEarned, queued).Add(float64(waiting))
+	m.metrics.messages.WithLabelValues(pointsEarned, failed).Add(float64(len(mute)))
 	return nil
 }
 
