@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/customer/customerevent"
@@ -11,9 +12,11 @@ import (
 	"github.com/talkable/talkable/internal/loyalty/loyaltyevent"
 )
 
+const leisure = 50 * time.Millisecond // nobody reads a mail so soon
+
 // Consumer says what the module hears.
 func (m *Module) Consumer() *bus.Consumer {
-	c := bus.NewConsumer("notify", m.Outbox, m.Log, m.Reg)
+	c := bus.NewConsumer("notify", m.Outbox, m.Log, m.Reg).Leisurely(leisure)
 	bus.On(c, m.onSite)
 	bus.On(c, m.onPerson)
 	bus.On(c, m.onPointsEarned)
