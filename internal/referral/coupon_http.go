@@ -41,17 +41,15 @@ func (m *Module) couponRoutes(api huma.API) {
 			"404 if the site has no such list."}, m.postGenerate)
 }
 
-type page struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"25"`
-	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
-}
-
 type couponListsResult struct {
 	CouponLists []couponListJSON `json:"coupon_lists"`
 	NextCursor  *string          `json:"next_cursor" doc:"null on the last page"`
 }
 
-func (m *Module) getCouponLists(ctx context.Context, in *page) (*web.OK[couponListsResult], error) {
+func (m *Module) getCouponLists(ctx context.Context, in *struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"25"`
+	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
+}) (*web.OK[couponListsResult], error) {
 	siteID, before := web.From(ctx).Site.ID, int64(0)
 	if _, err := m.cursors.Decode(siteID, "coupon lists", in.Cursor, &before); err != nil {
 		return nil, err
@@ -98,7 +96,7 @@ func (m *Module) getCouponList(ctx context.Context, in *couponListPath) (*web.OK
 }
 
 type putCouponListInput struct {
-	couponListPath
+	ID   int64 `path:"id"`
 	Body couponListInput
 }
 
@@ -125,8 +123,9 @@ type couponListLogEntry struct {
 }
 
 func (m *Module) getCouponListLog(ctx context.Context, in *struct {
-	couponListPath
-	page
+	ID     int64  `path:"id"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"25"`
+	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
 }) (*web.OK[couponListLogResult], error) {
 	siteID, before, name := web.From(ctx).Site.ID, int64(0), "log of coupon list "+itoa(in.ID)
 	if _, err := m.cursors.Decode(siteID, name, in.Cursor, &before); err != nil {
@@ -177,14 +176,11 @@ func (m *Module) postCodes(ctx context.Context, in *uploadInput) (*web.OK[delive
 }
 
 func (m *Module) postGenerate(ctx context.Context, in *struct {
-	couponListPath
-	Body struct {
-		web.SiteBody
-		generateInput
-	}
+	ID   int64 `path:"id"`
+	Body generateInput
 }) (*web.OK[generated], error) {
 	req := web.From(ctx)
-	out, replayed, err := m.generateCodes(ctx, req.Site, req.KeyID, in.ID, in.Body.generateInput, req.Idempotency)
+	out, replayed, err := m.generateCodes(ctx, req.Site, req.KeyID, in.ID, in.Body, req.Idempotency)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/referral/referralapi"
 	"github.com/talkable/talkable/internal/site"
+	"github.com/talkable/talkable/internal/web"
 )
 
 // couponListJSON is a coupon list in our own shape.
@@ -142,6 +143,7 @@ func (m *Module) CouponLists(ctx context.Context, siteID int64, ids []int64) (ma
 }
 
 type generateInput struct {
+	web.SiteBody
 	Template string `json:"template" example:"SAVE-########" doc:"Each # becomes a random letter or digit, of 30 that aren't mistaken for each other; at least 8"`
 	Count    int    `json:"count" minimum:"1" maximum:"100000"`
 }

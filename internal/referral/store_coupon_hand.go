@@ -67,13 +67,13 @@ func saveHanded(ctx context.Context, tx *sqlx.Tx, now time.Time, list []handed) 
 	}
 	err := tx.GetContext(ctx, &done, `
 		with given as (
-			update referral.coupon c set reward_id = nullif(u.r, 0), redemption_id = nullif(u.d, 0), person_id = nullif(u.p, 0), issued_at = $6,
-				expires_at = $6 + make_interval(days => l.expires_days)
+			update referral.coupon c set reward_id = nullif(u.r, 0), redemption_id = nullif(u.d, 0), person_id = nullif(u.p, 0), issued_at = $6::timestamptz,
+				expires_at = $6::timestamptz + make_interval(days => l.expires_days)
 			from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) u (s, c, r, d, p), referral.coupon_list l
 			where c.site_id = u.s and c.id = u.c and c.issued_at is null and l.site_id = c.site_id and l.id = c.list_id
 			returning c.site_id, c.id, c.code, c.reward_id
 		), paid as (
-			update referral.reward w set status = 'Paid', coupon_id = g.id, coupon_code = g.code, issued_at = $6, updated_at = $6
+			update referral.reward w set status = 'Paid', coupon_id = g.id, coupon_code = g.code, issued_at = $6::timestamptz, updated_at = $6::timestamptz
 			from given g
 			where w.site_id = g.site_id and w.id = g.reward_id and w.status = 'Waiting for coupon'
 			returning w.id
