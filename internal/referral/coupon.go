@@ -2,8 +2,10 @@ package referral
 
 import (
 	"crypto/rand"
+	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/money"
@@ -97,9 +99,24 @@ func codeFault(code string) string {
 	if code == sampleCode {
 		return "is the sample code of templates"
 	}
-	for part := range strings.SplitSeq(code, "/") {
-		if part == "." || part == ".." {
-			return "has . or .. between slashes, which no path may hold"
+	return pathFault(code)
+}
+
+// pathFault finds the codes that could not be looked up: the edge refuses paths that climb, or hold NUL or broken UTF-8, also where
+// that shows only once an escape in the code itself is undone.
+func pathFault(code string) string {
+	decoded, err := url.PathUnescape(code)
+	if err != nil {
+		decoded = code
+	}
+	if strings.ContainsRune(decoded, 0) || !utf8.ValidString(decoded) {
+		return "reads as an escape that no path may hold"
+	}
+	for _, form := range []string{code, decoded} {
+		for part := range strings.FieldsFuncSeq(form, func(c rune) bool { return c == '/' || c == '\\' }) {
+			if part == "." || part == ".." {
+				return "has . or .. between slashes, which no path may hold"
+			}
 		}
 	}
 	return ""

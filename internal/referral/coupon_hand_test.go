@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/customer/customerevent"
@@ -330,6 +331,12 @@ func TestCheckStock_tells_once_until_refilled(t *testing.T) {
 	}
 	check()
 	if err := p.issueAll(clicks(p.loaded(1), 100, 1)); err != nil { // 24 left, 25 in 21 days
+		t.Fatal(err)
+	}
+	check(low)
+	p.clock.Move((lowDays + 1) * 24 * time.Hour) // none in 21 days: 20 would do
+	check()
+	if err := p.issueAll(clicks(p.loaded(1), 200, 5)); err != nil { // 19 left
 		t.Fatal(err)
 	}
 	check(low)

@@ -94,7 +94,6 @@ func (l *codeLines) read() (long bool, err error) {
 		}
 		if c == '\n' && l.lastCR && !any { // the second half of CR LF
 			l.lastCR = false
-			any = false
 			c, err = l.in.ReadByte()
 			if err != nil {
 				return false, err

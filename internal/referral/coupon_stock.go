@@ -16,6 +16,9 @@ const lowEvery = time.Minute
 // CheckStock looks for lists that have run low, and tells of each once until it is refilled.
 func (m *Module) CheckStock(ctx context.Context) error {
 	now := m.now()
+	if err := noteDay(ctx, m.db, now); err != nil {
+		return err
+	}
 	rows, err := stocks(ctx, m.db, now.AddDate(0, 0, -lowDays))
 	if err != nil {
 		return err

@@ -174,16 +174,32 @@ type stockRow struct {
 	Lately int64 `db:"lately"`
 }
 
-// stocks reads the single-use lists with their stock and what went of it since a moment.
+// noteDay keeps how many coupons each single-use list has handed out when the day of now is first seen.
+func noteDay(ctx context.Context, tx sqlx.ExecerContext, now time.Time) error {
+	_, err := tx.ExecContext(ctx, `
+		insert into referral.coupon_day (site_id, list_id, day, issued)
+		select l.site_id, l.id, $1::date, s.issued
+		from referral.coupon_list l `+withStock+`
+		where l.kind = 'single-use'
+			and not exists (select from referral.coupon_day d where d.site_id = l.site_id and d.list_id = l.id and d.day = $1::date)
+		on conflict do nothing`, now.UTC().Format(time.DateOnly))
+	if err != nil {
+		return fmt.Errorf("note the day's stock: %w", err)
+	}
+	return nil
+}
+
+// stocks reads the single-use lists with their stock and what went of it since a day.
 func stocks(ctx context.Context, q sqlx.QueryerContext, since time.Time) ([]stockRow, error) {
 	var out []stockRow
 	err := sqlx.SelectContext(ctx, q, &out, `
-		select `+couponListColumns+`, `+stockColumns+`,
-			case when l.low_stock is null then (select count(*) from referral.coupon c
-				where c.site_id = l.site_id and c.list_id = l.id and c.issued_at > $1) else 0 end as lately
+		select `+couponListColumns+`, `+stockColumns+`, s.issued - coalesce((
+			select d.issued from referral.coupon_day d
+			where d.site_id = l.site_id and d.list_id = l.id and d.day >= $1::date
+			order by d.day limit 1), 0) as lately
 		from referral.coupon_list l `+withStock+`
 		where l.kind = 'single-use'
-		order by l.site_id, l.id`, since)
+		order by l.site_id, l.id`, since.UTC().Format(time.DateOnly))
 	if err != nil {
 		return nil, fmt.Errorf("stocks: %w", err)
 	}

@@ -35,7 +35,7 @@ func insertCouponList(ctx context.Context, tx *sqlx.Tx, l *couponList) error {
 	if err != nil {
 		return fmt.Errorf("insert coupon list: %w", err)
 	}
-	return nil
+	return noteDay(ctx, tx, l.UpdatedAt) // so that its first hand-outs count in the forecast
 }
 
 // updateCouponList replaces the settings of a locked list, and what incentives that give its coupons say of their worth.

@@ -54,7 +54,7 @@ create table referral.incentive (
 	constraint incentive_campaign foreign key (site_id, campaign_id) references referral.campaign (site_id, id)
 );
 
-create index incentive_by_code on referral.incentive (site_id, coupon_code) where coupon_code <> '';
+create index incentive_by_code on referral.incentive (site_id, coupon_code collate "C") where coupon_code <> '';
 
 -- One offer per campaign and person; per campaign and visitor while no person is known.
 create table referral.offer (

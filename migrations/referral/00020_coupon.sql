@@ -46,7 +46,8 @@ create table referral.coupon (
 create unique index coupon_reward_once on referral.coupon (site_id, reward_id) where reward_id is not null;
 create unique index coupon_redemption_once on referral.coupon (site_id, redemption_id) where redemption_id is not null;
 create index coupon_free on referral.coupon (site_id, list_id, id) where single_use and issued_at is null;
-create index coupon_issued on referral.coupon (site_id, list_id, issued_at) where issued_at is not null; -- the forecast
+-- What was handed out leaves dead entries at the head of coupon_free, where the next are looked for.
+alter table referral.coupon set (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000);
 
 -- How many coupons a list was given and has handed out, in slots: transactions of different sessions seldom meet in one row.
 create table referral.coupon_stock (
@@ -57,6 +58,15 @@ create table referral.coupon_stock (
 	issued bigint not null,
 	constraint coupon_stock_pkey primary key (site_id, list_id, slot)
 ) with (fillfactor = 50);
+
+-- How many coupons a list had handed out when a day (UTC) was first seen; the forecast takes the difference.
+create table referral.coupon_day (
+	site_id bigint not null,
+	list_id bigint not null,
+	day date not null,
+	issued bigint not null,
+	constraint coupon_day_pkey primary key (site_id, list_id, day)
+);
 
 -- Who waits for a coupon of a list, in this order. The row goes when the coupon comes, or when a refund voids the reward.
 create table referral.coupon_wait (
@@ -85,6 +95,6 @@ create table referral.coupon_list_log (
 	constraint coupon_list_log_pkey primary key (site_id, list_id, id)
 );
 
-grant select, insert on referral.coupon_list_log to talkable_referral;
+grant select, insert on referral.coupon_list_log, referral.coupon_day to talkable_referral;
 grant select, insert, update on referral.coupon_list, referral.coupon, referral.coupon_stock to talkable_referral;
 grant select, insert, update, delete on referral.coupon_wait to talkable_referral;
