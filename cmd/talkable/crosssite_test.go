@@ -89,6 +89,7 @@ var bodies = map[string]string{
 	"POST /api/v2/origins/{slug}/refund":         `{"data":{"refund_subtotal":1}}`,
 	"PUT /api/v2/campaigns/{id}":                 `{"name":"taken over","status":"Live","incentives":[]}`,
 	"PUT /api/v2/coupon_lists/{id}":              `{"name":"taken over","kind":"single-use","percent":1}`,
+	"POST /api/v2/coupon_lists/{id}/codes":       "TAKEN-OVER",
 	"POST /api/v2/coupon_lists/{id}/generate":    `{"template":"TAKEN-########","count":1}`,
 	"PUT /api/v2/loyalty/programs/{id}":          `{"name":"taken over","points_per_unit":9}`,
 }
@@ -201,6 +202,9 @@ func raw(t *testing.T, s shop, method, path, body string) (int, string) {
 	}
 	req.Header.Set("Authorization", "Bearer "+s.key)
 	req.Header.Set("Content-Type", "application/json")
+	if strings.HasSuffix(path, "/codes") {
+		req.Header.Set("Content-Type", "text/plain")
+	}
 	res, err := s.http.Do(req)
 	if err != nil {
 		t.Fatal(err)
