@@ -161,7 +161,7 @@ func insertRedemptions(ctx context.Context, tx sqlx.ExecerContext, all []*redemp
 	}
 	return exec(ctx, tx, "redemptions", `
 		insert into loyalty.redemption (site_id, id, member_id, batch_id, status, description, points, traffic_source, coupon_list_id, created_at, fulfilled_at)
-		select site_id, id, member_id, batch_id, status, description, points, source, nullif(list_id, 0), $10, case status when 'fulfilled' then $10 end
+		select site_id, id, member_id, batch_id, status, description, points, source, nullif(list_id, 0), $10::timestamptz, case status when 'fulfilled' then $10::timestamptz end
 		from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::bigint[])
 			as u (site_id, id, member_id, batch_id, status, description, points, source, list_id)`,
 		sites, ids, members, batches, states, descriptions, points, sources, lists, all[0].CreatedAt)
