@@ -37,6 +37,12 @@ func setup(t testing.TB) *world {
 		_, err := migrations.Schema("loyalty").Migrate(ctx, url)
 		return err
 	})
+	return setupOn(t, url)
+}
+
+// setupOn is a module on a migrated database.
+func setupOn(t testing.TB, url string) *world {
+	t.Helper()
 	open := func(role string) *sqlx.DB {
 		db, err := postgres.Open(t.Context(), postgres.Pool{URL: url, Role: role})
 		if err != nil {
