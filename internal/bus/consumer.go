@@ -26,7 +26,7 @@ type Consumer struct {
 	m        *metrics
 	handlers map[string]apply
 	limit    int // most parked events of one source
-	cas      *statement
+	cas      string
 }
 
 // apply is a handler without its type.
@@ -37,10 +37,10 @@ func NewConsumer(name string, outbox *Outbox, log zerolog.Logger, reg prometheus
 	return &Consumer{
 		name: name, outbox: outbox, log: log.With().Str("consumer", name).Logger(),
 		m: newMetrics(reg), handlers: map[string]apply{}, limit: 1000,
-		cas: prepared(outbox.db, `
-			update `+outbox.schema+`.cursor set seq = $5
+		cas: `
+			update ` + outbox.schema + `.cursor set seq = $5
 			where name = $1 and source = $2 and seq = $3 and epoch = $4
-			returning parked`),
+			returning parked`,
 	}
 }
 

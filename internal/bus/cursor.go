@@ -47,7 +47,7 @@ func (c *Consumer) begin(ctx context.Context, source, epoch string) error {
 // advance moves the cursor as the first statement of a batch's transaction: it is the lock and the fence. It returns how many
 // events of the source are parked, and errPassed when the cursor isn't where it was left.
 func (c *Consumer) advance(ctx context.Context, u *Unit, source string, from Head, to int64) (parked int, err error) {
-	err = c.cas.row(ctx, u.Tx, c.name, source, from.Seq, from.Epoch, to).Scan(&parked)
+	err = u.QueryRowContext(ctx, c.cas, c.name, source, from.Seq, from.Epoch, to).Scan(&parked)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, errPassed
 	}

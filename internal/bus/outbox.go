@@ -16,7 +16,7 @@ type Outbox struct {
 	db     *sqlx.DB
 	now    clock.Clock
 	kick   func()
-	insert *statement
+	insert string
 }
 
 // NewOutbox makes the door of the module that owns schema. kick is called after each commit that told something: the module's
@@ -25,8 +25,7 @@ func NewOutbox(schema string, db *sqlx.DB, now clock.Clock, kick func()) *Outbox
 	if kick == nil {
 		kick = func() {}
 	}
-	return &Outbox{schema: schema, db: db, now: now, kick: kick, insert: prepared(db, `
-		insert into `+schema+`.outbox (at, n, body) values ($1, $2, $3)`)}
+	return &Outbox{schema: schema, db: db, now: now, kick: kick, insert: `insert into ` + schema + `.outbox (at, n, body) values ($1, $2, $3)`}
 }
 
 // DB is the module's pool, for reads outside a unit of work.
@@ -36,7 +35,6 @@ func (o *Outbox) DB() *sqlx.DB { return o.db }
 // a serialization failure or a deadlock, so fn touches nothing but the unit and its own variables, which it sets anew.
 func (o *Outbox) InTx(ctx context.Context, fn func(u *Unit) error) error {
 	var told bool
-	o.insert.ready(ctx)
 	err := postgres.InTx(ctx, o.db, func(tx *sqlx.Tx) error {
 		u := &Unit{Tx: tx, Now: o.now()}
 		if err := fn(u); err != nil {

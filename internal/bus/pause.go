@@ -4,6 +4,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
+
+	"github.com/talkable/talkable/internal/postgres"
 )
 
 // patience spaces the tries of something that fails, and says when it is worth a line in the log: at once, then once a minute.
@@ -28,22 +30,30 @@ func (p *patience) next(most time.Duration) (pause time.Duration, say bool) {
 
 func (p *patience) reset() { *p = patience{} }
 
-// breather spaces what follows closely on itself, so that batches gather and the foreground has its turn. Something that comes
-// alone is not held up.
+// breather spaces what follows closely on itself, so that batches gather and the foreground has its turn. What comes alone is
+// not held up, and neither is a backlog while nobody waits for an answer.
 type breather struct{ ended time.Time }
 
 const (
 	near  = 20 * time.Millisecond // this close to the last one is load
 	short = 5 * time.Millisecond
 	long  = 100 * time.Millisecond
+	crowd = 8 // so many requests wait: each piece of work rests some times as long as it took
+	wide  = 4
 )
 
-// after rests about as long as a piece of work took that began then and has just ended, if it left more to do or followed
-// closely on the one before.
+// after rests when a piece of work that began then has just ended.
 func (b *breather) after(ctx context.Context, began time.Time, more bool) {
 	now := time.Now()
-	if more || began.Sub(b.ended) < near {
-		sleep(ctx, min(max(now.Sub(began), short), long))
+	took, rest := now.Sub(began), time.Duration(0)
+	switch {
+	case postgres.Waiting() >= crowd:
+		rest = min(max(wide*took, short), wide*long)
+	case !more && began.Sub(b.ended) < near:
+		rest = min(max(took, short), long)
+	}
+	if rest > 0 {
+		sleep(ctx, rest)
 		now = time.Now()
 	}
 	b.ended = now

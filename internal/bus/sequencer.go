@@ -92,7 +92,7 @@ func (t *Table) step(ctx context.Context, place *int64) (moved, head int64, err 
 }
 
 func (t *Table) move(ctx context.Context) (moved, head int64, err error) {
-	err = t.sequence.one(ctx, t.limit).Scan(&moved, &head)
+	err = t.db.QueryRowContext(ctx, t.sequence, t.limit).Scan(&moved, &head)
 	if err != nil {
 		return 0, 0, fmt.Errorf("move events of %s: %w", t.schema, err)
 	}

@@ -33,7 +33,7 @@ type Table struct {
 	m      *metrics
 	kick   chan struct{}
 
-	sequence, read *statement
+	sequence, read string
 
 	tail tail
 
@@ -51,14 +51,14 @@ func NewTable(schema string, db *sqlx.DB, reg prometheus.Registerer, log zerolog
 		poll: 200 * time.Millisecond, size: partition, limit: moveLimit,
 		m: newMetrics(reg), kick: make(chan struct{}, 1), wake: make(chan struct{}),
 		tail:     tail{turn: make(chan struct{}, 1)},
-		sequence: prepared(db, `select moved, last from `+schema+`.sequence($1)`),
+		sequence: `select moved, last from ` + schema + `.sequence($1)`,
 		// The bound from above keeps a plan for any numbers within few partitions; the limit, a literal, tells the planner that
 		// such a plan is as good as one for these numbers, which would be made anew each time.
-		read: prepared(db, `
+		read: `
 			select l.seq, l.at, l.n, l.body, h.epoch
-			from `+schema+`.log l cross join `+schema+`.head h
+			from ` + schema + `.log l cross join ` + schema + `.head h
 			where l.seq > $1 and l.seq <= $2
-			order by l.seq limit `+strconv.Itoa(readLimit)),
+			order by l.seq limit ` + strconv.Itoa(readLimit),
 	}
 }
 
@@ -123,7 +123,7 @@ func (t *Table) known() int64 {
 
 // page reads what follows seq, in whole record batches: readLimit events and some, fewer only when there are no more.
 func (t *Table) page(ctx context.Context, seq int64) ([]Record, error) {
-	rows, err := t.read.rows(ctx, seq, seq+readLimit+batchEvents)
+	rows, err := t.db.QueryContext(ctx, t.read, seq, seq+readLimit+batchEvents)
 	if err != nil {
 		return nil, fmt.Errorf("read log %s: %w", t.schema, err)
 	}

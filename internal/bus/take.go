@@ -81,7 +81,6 @@ func (h *hearing) mine(records []Record) []Record {
 func (h *hearing) commit(ctx context.Context, last int64, mine []Record, how func(*pass, context.Context, []Record) error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	h.cas.ready(ctx)
 	var parked, before int
 	err := h.outbox.InTx(ctx, func(u *Unit) (err error) {
 		if before, err = h.advance(ctx, u, h.source, h.saved, last); err != nil {

@@ -65,12 +65,12 @@ func (u *Unit) Rollback() error {
 }
 
 // flush writes what was told, in the order of telling.
-func (u *Unit) flush(ctx context.Context, insert *statement) error {
+func (u *Unit) flush(ctx context.Context, insert string) error {
 	if u.err != nil {
 		return u.err
 	}
 	for part := range slices.Chunk(u.told, batchEvents) {
-		if err := insert.exec(ctx, u.Tx, u.Now, len(part), lines(part)); err != nil {
+		if _, err := u.ExecContext(ctx, insert, u.Now, len(part), lines(part)); err != nil {
 			return fmt.Errorf("tell %d events: %w", len(part), err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -49,6 +50,12 @@ func (g *Group[In, Out]) Observe(fn func(size int)) *Group[In, Out] {
 	return g
 }
 
+// waiting counts the requests of all groups of this process that have no answer yet.
+var waiting atomic.Int64
+
+// Waiting is how many requests of all groups of this process have no answer yet: what works in the background makes room for them.
+func Waiting() int64 { return waiting.Load() }
+
 // Do runs one request in whatever batch it falls. When ctx ends while the request waits for its turn, it is not run. Once its
 // batch runs, Do waits for the answer, ctx or not: the batch has a time limit of its own.
 func (g *Group[In, Out]) Do(ctx context.Context, in In) (Out, error) {
@@ -56,6 +63,8 @@ func (g *Group[In, Out]) Do(ctx context.Context, in In) (Out, error) {
 	if err := ctx.Err(); err != nil {
 		return none, err
 	}
+	waiting.Add(1)
+	defer waiting.Add(-1)
 	t := &ticket[In, Out]{in: in, done: make(chan bool, 1)}
 	g.mu.Lock()
 	if g.busy >= g.writers {

@@ -35,7 +35,7 @@ func Open(ctx context.Context, p Pool) (*sqlx.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database url: %w", err)
 	}
-	c.BinaryParameters = true // one round trip a statement without preparing it
+	c.BinaryParameters = true // one round trip a statement that isn't prepared
 	c.ApplicationName = p.Application
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = 5 * time.Second
@@ -55,7 +55,7 @@ func Open(ctx context.Context, p Pool) (*sqlx.DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database url: %w", err)
 	}
-	db := sqlx.NewDb(sql.OpenDB(connector), "postgres")
+	db := sqlx.NewDb(sql.OpenDB(preparing{connector}), "postgres")
 	size := p.Size
 	if size == 0 {
 		size = 8
@@ -118,9 +118,10 @@ func Ended(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %w", ctx.Err(), err)
 }
 
-// Again says that the transaction lost a race inside the database (serialization failure, deadlock) and may simply be repeated.
+// Again says that the transaction lost a race inside the database (serialization failure, deadlock, a table that was altered) and
+// may simply be repeated.
 func Again(err error) bool {
-	return pq.As(err, pqerror.TRSerializationFailure, pqerror.TRDeadlockDetected) != nil
+	return pq.As(err, pqerror.TRSerializationFailure, pqerror.TRDeadlockDetected) != nil || replanned(err)
 }
 
 // Violates says that err is a violation of the named constraint.
