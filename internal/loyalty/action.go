@@ -153,12 +153,7 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, in []action, work []in
 		}
 		out[i].Value = v
 	}
-	if err := insertRedemptions(ctx, u, d.spent); err != nil {
-		return err
-	}
-	if err := cancelRedemptions(ctx, u, values(d.redemptions)); err != nil {
-		return err
-	}
+	d.unspent = values(d.redemptions)
 	return m.save(ctx, u, d.books, values(d.holders), d.loaded, 0)
 }
 

@@ -127,6 +127,8 @@ type books struct {
 	uses    []allocation
 	changes []tierChange
 	spent   []*redemption // new
+	unspent []*redemption // looked at to be cancelled
+	refused []earning
 	tells   []told
 }
 

@@ -67,9 +67,7 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 			return err
 		}
 	}
-	if err := keepRefusals(ctx, u, refused, u.Now); err != nil {
-		return err
-	}
+	b.refused = refused
 	return m.save(ctx, u, b, values(holders), nil, members)
 }
 
@@ -183,25 +181,26 @@ func hand(lots []*lot, holders []*holder) map[siteID]*lot {
 	return byID
 }
 
-// save writes what a batch decided, a statement a table, and tells it.
+// save writes what a batch decided, in one statement, and tells it.
 func (m *Module) save(ctx context.Context, u *bus.Unit, b *books, holders []*holder, lots []*lot, joined int) error {
 	accounts := values(b.own)
 	for _, h := range holders {
 		accounts = append(accounts, &h.account)
 	}
-	for _, step := range []func() error{
-		func() error { return insertTxns(ctx, u, b.txns, b.now) },
-		func() error { return insertEntries(ctx, u, b.entries) },
-		func() error { return insertLots(ctx, u, b.lots) },
-		func() error { return insertAllocations(ctx, u, b.uses) },
-		func() error { return updateLots(ctx, u, lots) },
-		func() error { return updateAccounts(ctx, u, accounts) },
-		func() error { return updateMembers(ctx, u, holders) },
-		func() error { return insertChanges(ctx, u, b.changes) },
-	} {
-		if err := step(); err != nil {
-			return err
-		}
+	var s saving
+	s.txns(b.txns)
+	s.entries(b.entries)
+	s.newLots(b.lots)
+	s.allocations(b.uses)
+	s.usedLots(lots)
+	s.accounts(accounts)
+	s.members(holders)
+	s.changes(b.changes)
+	s.refusals(b.refused, b.now)
+	s.redemptions(b.spent)
+	s.cancelled(b.unspent)
+	if err := s.run(ctx, u); err != nil {
+		return err
 	}
 	for _, t := range b.tells {
 		u.Tell(t.site, t.key, t.body)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"time"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
@@ -148,44 +147,6 @@ func madeBy(ctx context.Context, tx sqlx.QueryerContext, lots []siteID) (map[sit
 	return out, nil
 }
 
-func insertRedemptions(ctx context.Context, tx sqlx.ExecerContext, all []*redemption) error {
-	if len(all) == 0 {
-		return nil
-	}
-	var sites, ids, members, batches, points, lists []int64
-	var states, descriptions, sources []string
-	for _, r := range all {
-		sites, ids, members, batches = append(sites, r.SiteID), append(ids, r.ID), append(members, r.MemberID), append(batches, r.BatchID)
-		points, lists = append(points, r.Points), append(lists, orZero(r.CouponListID))
-		states, descriptions, sources = append(states, r.Status), append(descriptions, r.Description), append(sources, r.TrafficSource)
-	}
-	return exec(ctx, tx, "redemptions", `
-		insert into loyalty.redemption (site_id, id, member_id, batch_id, status, description, points, traffic_source, coupon_list_id, created_at, fulfilled_at)
-		select site_id, id, member_id, batch_id, status, description, points, source, nullif(list_id, 0), $10::timestamptz, case status when 'fulfilled' then $10::timestamptz end
-		from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::bigint[])
-			as u (site_id, id, member_id, batch_id, status, description, points, source, list_id)`,
-		sites, ids, members, batches, states, descriptions, points, sources, lists, all[0].CreatedAt)
-}
-
-func cancelRedemptions(ctx context.Context, tx sqlx.ExecerContext, all []*redemption) error {
-	var sites, ids, txns []int64
-	var reasons []string
-	var at time.Time
-	for _, r := range all {
-		if r.dirty {
-			sites, ids, txns = append(sites, r.SiteID), append(ids, r.ID), append(txns, *r.CancelTxnID)
-			reasons, at = append(reasons, *r.CancelReason), *r.CancelledAt
-		}
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	return exec(ctx, tx, "cancelled redemptions", `
-		update loyalty.redemption r set status = 'cancelled', cancel_reason = u.reason, cancel_txn_id = u.txn_id, cancelled_at = $5
-		from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[]) as u (site_id, id, txn_id, reason)
-		where r.site_id = u.site_id and r.id = u.id`, sites, ids, txns, reasons, at)
-}
-
 // giveCoupons writes down which coupons redemptions got. One that was cancelled meanwhile stays cancelled, and shows what it got.
 func giveCoupons(ctx context.Context, tx sqlx.ExtContext, got []coupon) error {
 	ids := make([]siteID, len(got))
@@ -204,11 +165,16 @@ func giveCoupons(ctx context.Context, tx sqlx.ExtContext, got []coupon) error {
 		sites, own, coupons = append(sites, c.site), append(own, c.redemption), append(coupons, c.id)
 		codes, at = append(codes, c.code), append(at, stamp(c.at))
 	}
-	return exec(ctx, tx, "redemptions' coupons", `
+	_, err := tx.ExecContext(ctx, `
 		update loyalty.redemption r set coupon_id = u.coupon_id, coupon_code = u.code,
 			status = case r.status when 'waiting' then 'fulfilled' else r.status end, fulfilled_at = coalesce(r.fulfilled_at, u.at::timestamptz)
 		from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[]) as u (site_id, id, coupon_id, code, at)
-		where r.site_id = u.site_id and r.id = u.id and r.coupon_id is null`, sites, own, coupons, codes, at)
+		where r.site_id = u.site_id and r.id = u.id and r.coupon_id is null`,
+		pq.Array(sites), pq.Array(own), pq.Array(coupons), pq.Array(codes), pq.Array(at))
+	if err != nil {
+		return fmt.Errorf("save redemptions' coupons: %w", err)
+	}
+	return nil
 }
 
 func redemptionOf(ctx context.Context, db sqlx.QueryerContext, site, id int64) (redemption, error) {
