@@ -234,10 +234,8 @@ func openDesk(ctx context.Context, u *bus.Unit, in []action, work []int) (*desk,
 	if d.made, err = madeBy(ctx, u, due); err != nil {
 		return nil, err
 	}
-	if d.ids, err = takeIDs(ctx, u, len(work)+len(due)*(1+len(cancels))); err != nil {
-		return nil, err
-	}
-	d.own, err = lockOwn(ctx, u, sites, adjusted, redeemed, expired)
+	o, err := open(ctx, u, len(work)+len(due)*(1+len(cancels)), sites, []string{adjusted, redeemed, expired}, nil)
+	d.ids, d.own = o.ids, o.own
 	return d, err
 }
 
