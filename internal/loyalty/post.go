@@ -3,6 +3,7 @@ package loyalty
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -19,94 +20,79 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 	defer timer.ObserveDuration()
 	all = firsts(all)
 	joiners := map[person]time.Time{}
-	var earners []person
+	var decided []siteSource
+	n := 0
 	for _, e := range all {
-		who := person{e.SiteID, e.PersonID}
 		if e.Joins || e.Points > 0 {
-			at := moment(e.EffectiveAt, u.Now)
+			who, at := person{e.SiteID, e.PersonID}, moment(e.EffectiveAt, u.Now)
 			if first, ok := joiners[who]; !ok || at.Before(first) {
 				joiners[who] = at
 			}
 		}
+		if e.Points > 0 || e.Refused != "" {
+			decided = append(decided, siteSource{e.SiteID, e.Source})
+		}
 		if e.Points > 0 {
-			earners = append(earners, who)
+			n++
 		}
 	}
-	members, err := m.join(ctx, u, joiners, programs)
+	holders, members, err := m.members(ctx, u, joiners, programs)
 	if err != nil {
 		return err
 	}
-	holders, err := lockHolders(ctx, u, inOrder(earners))
-	if err != nil {
-		return err
+	o := opened{}
+	if len(decided) > 0 {
+		if o, err = open(ctx, u, n, sitesOf(all, func(e earning) int64 { return e.SiteID }), []string{issued}, decided); err != nil {
+			return err
+		}
 	}
-	fresh, err := m.undecided(ctx, u, all)
-	if err != nil {
-		return err
-	}
-	var posts, refused []earning
-	for _, e := range fresh {
-		if e.Points > 0 {
-			posts = append(posts, e)
-		} else if e.Refused != "" {
-			refused = append(refused, e)
+	b := &books{now: u.Now, programs: programs, ids: o.ids, own: o.own}
+	for _, e := range all {
+		switch {
+		case o.known[siteSource{e.SiteID, e.Source}]:
+		case e.Points > 0:
+			if err := b.earn(holders[person{e.SiteID, e.PersonID}], e); err != nil {
+				return err
+			}
+		case e.Refused != "":
+			b.refused = append(b.refused, e)
 			m.m.refused.WithLabelValues(e.Refused).Inc()
 		}
-	}
-	b := &books{now: u.Now, programs: programs}
-	if len(posts) > 0 {
-		if b.ids, err = takeIDs(ctx, u, len(posts)); err != nil {
-			return err
-		}
-		if b.own, err = lockOwn(ctx, u, sitesOf(posts, func(e earning) int64 { return e.SiteID }), issued); err != nil {
-			return err
-		}
-	}
-	for _, e := range posts {
-		if err := b.earn(holders[person{e.SiteID, e.PersonID}], e); err != nil {
-			return err
-		}
-	}
-	if err := keepRefusals(ctx, u, refused, u.Now); err != nil {
-		return err
 	}
 	return m.save(ctx, u, b, values(holders), nil, members)
 }
 
-// join enrols people, each as of the time of what made them a member, and tells of those who were no members.
-func (m *Module) join(ctx context.Context, u *bus.Unit, since map[person]time.Time, programs map[int64]program) (int, error) {
-	if len(since) == 0 {
-		return 0, nil
-	}
+// members locks the people's memberships. Who is no member yet is enrolled as of the time of what makes a member, and told of.
+func (m *Module) members(ctx context.Context, u *bus.Unit, since map[person]time.Time, programs map[int64]program) (map[person]*holder, int, error) {
 	people := make([]person, 0, len(since))
 	for who := range since {
 		people = append(people, who)
 	}
-	fresh, err := enrol(ctx, u, inOrder(people), programs, since)
-	for _, j := range fresh {
-		u.Tell(j.SiteID, sourceOf("member", j.ID), loyaltyevent.MemberJoined{SiteID: j.SiteID, MemberID: j.ID, PersonID: j.PersonID,
-			JoinedAt: since[person{j.SiteID, j.PersonID}]})
+	if len(people) == 0 {
+		return nil, 0, nil
 	}
-	return len(fresh), err
-}
-
-// undecided leaves out what was decided before.
-func (m *Module) undecided(ctx context.Context, u *bus.Unit, all []earning) ([]earning, error) {
-	var sites []int64
-	var sources []string
-	for _, e := range all {
-		if e.Points > 0 || e.Refused != "" {
-			sites, sources = append(sites, e.SiteID), append(sources, e.Source)
-		}
+	holders, err := lockHolders(ctx, u, inOrder(people))
+	if err != nil || len(holders) == len(since) {
+		return holders, 0, err
 	}
-	if len(sites) == 0 {
-		return nil, nil
-	}
-	known, err := decidedAlready(ctx, u, sites, sources)
+	strangers := slices.DeleteFunc(inOrder(people), func(p person) bool { return holders[p] != nil })
+	fresh, err := enrol(ctx, u, strangers, programs, since)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return slices.DeleteFunc(all, func(e earning) bool { return known[siteSource{e.SiteID, e.Source}] }), nil
+	for _, h := range fresh {
+		holders[person{h.SiteID, h.PersonID}] = h
+		u.Tell(h.SiteID, h.key(), loyaltyevent.MemberJoined{SiteID: h.SiteID, MemberID: h.MemberID, PersonID: h.PersonID,
+			JoinedAt: since[person{h.SiteID, h.PersonID}]})
+	}
+	if len(fresh) < len(strangers) { // another transaction was quicker with some of them
+		late, err := lockHolders(ctx, u, slices.DeleteFunc(strangers, func(p person) bool { return holders[p] != nil }))
+		if err != nil {
+			return nil, 0, err
+		}
+		maps.Copy(holders, late)
+	}
+	return holders, len(fresh), nil
 }
 
 // postClawBacks takes back, in order, what is due by now of earnings. What was never earned is passed over.
@@ -146,12 +132,11 @@ func (m *Module) postClawBacks(ctx context.Context, u *bus.Unit, claws []clawBac
 		return err
 	}
 	b := &books{now: u.Now, programs: programs}
-	if b.ids, err = takeIDs(ctx, u, len(claws)); err != nil {
+	o, err := open(ctx, u, len(claws), sitesOf(values(holders), func(h *holder) int64 { return h.SiteID }), []string{issued}, nil)
+	if err != nil {
 		return err
 	}
-	if b.own, err = lockOwn(ctx, u, sitesOf(values(holders), func(h *holder) int64 { return h.SiteID }), issued); err != nil {
-		return err
-	}
+	b.ids, b.own = o.ids, o.own
 	own := hand(lots, values(holders))
 	for _, c := range claws {
 		e, ok := earnings[siteSource{c.SiteID, c.Of}]
@@ -183,25 +168,26 @@ func hand(lots []*lot, holders []*holder) map[siteID]*lot {
 	return byID
 }
 
-// save writes what a batch decided, a statement a table, and tells it.
+// save writes what a batch decided, in one statement, and tells it.
 func (m *Module) save(ctx context.Context, u *bus.Unit, b *books, holders []*holder, lots []*lot, joined int) error {
 	accounts := values(b.own)
 	for _, h := range holders {
 		accounts = append(accounts, &h.account)
 	}
-	for _, step := range []func() error{
-		func() error { return insertTxns(ctx, u, b.txns, b.now) },
-		func() error { return insertEntries(ctx, u, b.entries) },
-		func() error { return insertLots(ctx, u, b.lots) },
-		func() error { return insertUses(ctx, u, b.uses) },
-		func() error { return updateLots(ctx, u, lots) },
-		func() error { return updateAccounts(ctx, u, accounts) },
-		func() error { return updateMembers(ctx, u, holders) },
-		func() error { return insertChanges(ctx, u, b.changes) },
-	} {
-		if err := step(); err != nil {
-			return err
-		}
+	var s saving
+	s.txns(b.txns)
+	s.entries(b.entries)
+	s.newLots(b.lots)
+	s.allocations(b.uses)
+	s.usedLots(lots)
+	s.accounts(accounts)
+	s.members(holders)
+	s.changes(b.changes)
+	s.refusals(b.refused, b.now)
+	s.redemptions(b.spent)
+	s.cancelled(b.unspent)
+	if err := s.run(ctx, u); err != nil {
+		return err
 	}
 	for _, t := range b.tells {
 		u.Tell(t.site, t.key, t.body)

@@ -3,6 +3,7 @@ package loyalty
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -13,54 +14,62 @@ import (
 // index, whatever the planner believes of tables that were empty a moment ago and that nobody has analysed. Left to itself it
 // joined the tables with each other first, which took seconds a batch.
 
-// decidedAlready returns which sources have earned, or were refused, before: a decision stands.
-func decidedAlready(ctx context.Context, tx sqlx.QueryerContext, sites []int64, sources []string) (map[siteSource]bool, error) {
-	var rows []siteSource
-	err := sqlx.SelectContext(ctx, tx, &rows, `
-		select u.site_id, u.source from unnest($1::bigint[], $2::text[]) as u (site_id, source)
-		where (select true from loyalty.txn t where t.site_id = u.site_id and t.kind = 'earn' and t.source = u.source)
-			or (select true from loyalty.refusal r where r.site_id = u.site_id and r.source = u.source)`, pq.Array(sites), pq.Array(sources))
-	if err != nil {
-		return nil, fmt.Errorf("find decided sources: %w", err)
-	}
-	known := make(map[siteSource]bool, len(rows))
-	for _, r := range rows {
-		known[r] = true
-	}
-	return known, nil
-}
-
 type siteSource struct {
 	SiteID int64  `db:"site_id"`
 	Source string `db:"source"`
 }
 
-// takeIDs takes ids for n transactions.
-func takeIDs(ctx context.Context, tx sqlx.QueryerContext, n int) ([]int64, error) {
-	ids := make([]int64, 0, n)
-	err := sqlx.SelectContext(ctx, tx, &ids, `select nextval('loyalty.txn_id_seq') from generate_series(1, $1::int)`, n)
-	if err != nil {
-		return nil, fmt.Errorf("take ids of transactions: %w", err)
-	}
-	return ids, nil
+// opened is what a batch of postings begins with.
+type opened struct {
+	ids   []int64 // for transactions, ascending
+	own   map[siteAccount]*account
+	known map[siteSource]bool
 }
 
-// lockOwn locks one of the sites' own accounts. They are locked last: everything of a site waits for them.
-func lockOwn(ctx context.Context, tx sqlx.QueryerContext, sites []int64, name string) (map[siteAccount]*account, error) {
-	var rows []*account
+// open takes ids for n transactions, locks some of the sites' own accounts, and says which sources have earned, or were refused,
+// before: a decision stands. It comes last: everything of a site waits for its accounts. Members are locked by then, so nobody
+// else decides about what is theirs.
+func open(ctx context.Context, tx sqlx.QueryerContext, n int, sites []int64, names []string, sources []siteSource) (opened, error) {
+	of := make([]int64, len(sources))
+	what := make([]string, len(sources))
+	for i, s := range sources {
+		of[i], what[i] = s.SiteID, s.Source
+	}
+	var rows []struct {
+		account
+		Is string `db:"is"`
+	}
 	err := sqlx.SelectContext(ctx, tx, &rows, `
-		select site_id, id as account_id, name, balance, seq from loyalty.account
-		where site_id = any($1) and owner_id is null and name = $2 and asset = 'points'
-		order by site_id
-		for update`, pq.Array(sites), name)
+		with own as (
+			select site_id, id, name, balance, seq from loyalty.account
+			where site_id = any($1) and owner_id is null and name = any($2) and asset = 'points'
+			order by site_id, name
+			for update
+		)
+		select 'own' as is, site_id, id as account_id, name, balance, seq from own
+		union all
+		select 'id', 0, nextval('loyalty.txn_id_seq'), '', 0, 0 from generate_series(1, $3::int)
+		union all
+		select 'known', u.site_id, 0, u.source, 0, 0 from unnest($4::bigint[], $5::text[]) as u (site_id, source)
+		where (select true from loyalty.txn t where t.site_id = u.site_id and t.kind = 'earn' and t.source = u.source)
+			or (select true from loyalty.refusal r where r.site_id = u.site_id and r.source = u.source)`,
+		pq.Array(sites), pq.Array(names), n, pq.Array(of), pq.Array(what))
 	if err != nil {
-		return nil, fmt.Errorf("lock the site's accounts: %w", err)
+		return opened{}, fmt.Errorf("open the books: %w", err)
 	}
-	own := make(map[siteAccount]*account, len(rows))
-	for _, a := range rows {
-		own[siteAccount{a.SiteID, a.Name}] = a
+	o := opened{ids: make([]int64, 0, n), own: map[siteAccount]*account{}, known: map[siteSource]bool{}}
+	for _, r := range rows {
+		switch r.Is {
+		case "own":
+			o.own[siteAccount{r.SiteID, r.Name}] = &r.account
+		case "id":
+			o.ids = append(o.ids, r.ID)
+		default:
+			o.known[siteSource{r.SiteID, r.Name}] = true
+		}
 	}
-	return own, nil
+	slices.Sort(o.ids)
+	return o, nil
 }
 
 // earned is an earning as later steps need it.

@@ -14,21 +14,14 @@ import (
 // person is somebody of a site.
 type person struct{ site, id int64 }
 
-// joined is a new member.
-type joined struct {
-	SiteID   int64 `db:"site_id"`
-	ID       int64 `db:"id"`
-	PersonID int64 `db:"person_id"`
-}
-
 // enrol makes those people members, with an account, who are none yet, and returns them. people are sorted.
-func enrol(ctx context.Context, tx sqlx.QueryerContext, people []person, programs map[int64]program, since map[person]time.Time) ([]joined, error) {
+func enrol(ctx context.Context, tx sqlx.QueryerContext, people []person, programs map[int64]program, since map[person]time.Time) ([]*holder, error) {
 	sites, ids, versions := make([]int64, len(people)), make([]int64, len(people)), make([]int64, len(people))
 	at := make([]string, len(people))
 	for i, p := range people {
 		sites[i], ids[i], versions[i], at[i] = p.site, p.id, int64(programs[p.site].TiersVersion), stamp(since[p])
 	}
-	var out []joined
+	var out []*holder
 	err := sqlx.SelectContext(ctx, tx, &out, `
 		with fresh as (
 			insert into loyalty.member (site_id, person_id, tiers_version, joined_at)
@@ -37,12 +30,13 @@ func enrol(ctx context.Context, tx sqlx.QueryerContext, people []person, program
 			where not exists (select from loyalty.member m where m.site_id = u.site_id and m.person_id = u.person_id offset 0) -- a look-up each
 			order by u.o
 			on conflict (site_id, person_id) do nothing
-			returning site_id, id, person_id
+			returning site_id, id, person_id, status, earned, tier, tiers_version
 		), opened as (
 			insert into loyalty.account (site_id, owner_id, name, asset)
-			select site_id, id, 'member', 'points' from fresh
+			select site_id, id, 'member', 'points' from fresh order by id
+			returning site_id, owner_id, id, name, balance, seq
 		)
-		select site_id, id, person_id from fresh order by site_id, id`,
+		select `+holderColumns+` from fresh m join opened a on a.site_id = m.site_id and a.owner_id = m.id order by m.site_id, m.id`,
 		pq.Array(sites), pq.Array(ids), pq.Array(versions), pq.Array(at))
 	if err != nil {
 		return nil, fmt.Errorf("enrol members: %w", err)
@@ -50,7 +44,7 @@ func enrol(ctx context.Context, tx sqlx.QueryerContext, people []person, program
 	return out, nil
 }
 
-const holderColumns = `m.site_id, m.id as member_id, m.person_id, m.earned, m.tier, m.tiers_version, a.id as account_id, a.name, a.balance, a.seq`
+const holderColumns = `m.site_id, m.id as member_id, m.person_id, m.status, m.earned, m.tier, m.tiers_version, a.id as account_id, a.name, a.balance, a.seq`
 
 // lockHolders locks the members that the people are, with their accounts: both rows, since whoever waited for a lock sees the
 // newest version of locked rows only. people are sorted, and the lateral parts are visited in that order.

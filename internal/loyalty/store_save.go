@@ -3,11 +3,63 @@ package loyalty
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 )
+
+// saving is one statement that writes all that a batch decided: a part for each table that has something to be written, each
+// a set. No row is touched by two parts, so their order, which PostgreSQL does not promise, does not matter. The texts differ by
+// which parts they have, so there are few of them, and they are prepared.
+type saving struct {
+	parts []string
+	args  []any
+	what  []string
+}
+
+// add puts a part into the statement. Its text has $rows where the rows stand: one column a name, of its type, in the order of
+// the arrays; names without a type are bigint.
+func (s *saving) add(what, query, names string, columns ...any) {
+	var arrays, plain []string
+	for i, name := range strings.Fields(names) {
+		name, kind, typed := strings.Cut(name, ":")
+		if !typed {
+			kind = "bigint"
+		}
+		s.args = append(s.args, pq.Array(columns[i]))
+		arrays, plain = append(arrays, "$"+strconv.Itoa(len(s.args))+"::"+kind+"[]"), append(plain, name)
+	}
+	rows := "unnest(" + strings.Join(arrays, ", ") + ") with ordinality as u (" + strings.Join(plain, ", ") + ", o)"
+	s.parts = append(s.parts, strings.ReplaceAll(query, "$rows", rows))
+	s.what = append(s.what, what)
+}
+
+func (s *saving) run(ctx context.Context, tx sqlx.ExecerContext) error {
+	if len(s.parts) == 0 {
+		return nil
+	}
+	var query strings.Builder
+	for i, part := range s.parts {
+		query.WriteString([]string{"with ", ", "}[min(i, 1)] + "p" + strconv.Itoa(i) + " as (" + part + ")")
+	}
+	query.WriteString(" select")
+	if _, err := tx.ExecContext(ctx, query.String(), s.args...); err != nil {
+		return fmt.Errorf("save %s: %w", strings.Join(s.what, ", "), err)
+	}
+	return nil
+}
+
+// column is one column of rows.
+func column[T, V any](rows []T, value func(T) V) []V {
+	out := make([]V, len(rows))
+	for i, r := range rows {
+		out[i] = value(r)
+	}
+	return out
+}
 
 // stamp writes a time for an array of texts that the statement turns into timestamps.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.999999Z07:00") }
@@ -19,186 +71,187 @@ func stampOrNot(t *time.Time) string {
 	return stamp(*t)
 }
 
-// exec runs one statement of a save.
-func exec(ctx context.Context, tx sqlx.ExecerContext, what, query string, args ...any) error {
-	for i, a := range args {
-		switch a.(type) {
-		case []int64, []string:
-			args[i] = pq.Array(a)
-		}
+func (s *saving) txns(rows []txn) {
+	if len(rows) == 0 {
+		return
 	}
-	if _, err := tx.ExecContext(ctx, query, args...); err != nil {
-		return fmt.Errorf("save %s: %w", what, err)
-	}
-	return nil
-}
-
-func insertTxns(ctx context.Context, tx sqlx.ExecerContext, txns []txn, now time.Time) error {
-	if len(txns) == 0 {
-		return nil
-	}
-	var sites, ids, members, points, earns, origins, referrals, rewards []int64
-	var kinds, sources, reasons, rules, effective []string
-	for _, t := range txns {
-		sites, ids, members, points = append(sites, t.SiteID), append(ids, t.ID), append(members, t.MemberID), append(points, t.Points)
-		earns, origins = append(earns, t.EarnID), append(origins, t.OriginID)
-		referrals, rewards = append(referrals, t.ReferralID), append(rewards, t.RewardID)
-		kinds, sources, reasons = append(kinds, t.Kind), append(sources, t.Source), append(reasons, t.Reason)
-		rules, effective = append(rules, t.Rule), append(effective, stamp(t.EffectiveAt))
-	}
-	return exec(ctx, tx, "transactions", `
+	s.add("transactions", `
 		insert into loyalty.txn (site_id, id, member_id, kind, source, reason, points, earn_id, origin_id, referral_id, reward_id, rule,
-			effective_at, recorded_at)
+			effective_at, recorded_at, description)
 		select site_id, id, member_id, kind, source, reason, points, nullif(earn_id, 0), nullif(origin_id, 0), nullif(referral_id, 0),
-			nullif(reward_id, 0), rule, effective_at::timestamptz, $14
-		from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[],
-			$10::bigint[], $11::bigint[], $12::text[], $13::text[])
-			as u (site_id, id, member_id, kind, source, reason, points, earn_id, origin_id, referral_id, reward_id, rule, effective_at)`,
-		sites, ids, members, kinds, sources, reasons, points, earns, origins, referrals, rewards, rules, effective, now)
+			nullif(reward_id, 0), rule, effective_at::timestamptz, recorded_at::timestamptz, nullif(description, '')
+		from $rows`,
+		`site_id id member_id kind:text source:text reason:text points earn_id origin_id referral_id reward_id rule:text
+		effective_at:text recorded_at:text description:text`,
+		column(rows, func(t txn) int64 { return t.SiteID }), column(rows, func(t txn) int64 { return t.ID }),
+		column(rows, func(t txn) int64 { return t.MemberID }), column(rows, func(t txn) string { return t.Kind }),
+		column(rows, func(t txn) string { return t.Source }), column(rows, func(t txn) string { return t.Reason }),
+		column(rows, func(t txn) int64 { return t.Points }), column(rows, func(t txn) int64 { return t.EarnID }),
+		column(rows, func(t txn) int64 { return t.OriginID }), column(rows, func(t txn) int64 { return t.ReferralID }),
+		column(rows, func(t txn) int64 { return t.RewardID }), column(rows, func(t txn) string { return t.Rule }),
+		column(rows, func(t txn) string { return stamp(t.EffectiveAt) }), column(rows, func(t txn) string { return stamp(t.RecordedAt) }),
+		column(rows, func(t txn) string { return t.Description }))
 }
 
-func insertEntries(ctx context.Context, tx sqlx.ExecerContext, entries []entry) error {
-	if len(entries) == 0 {
-		return nil
+func (s *saving) entries(rows []entry) {
+	if len(rows) == 0 {
+		return
 	}
-	n := len(entries)
-	sites, txns, accounts, amounts := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
-	seqs, balances := make([]int64, n), make([]int64, n)
-	for i, e := range entries {
-		sites[i], txns[i], accounts[i], amounts[i], seqs[i], balances[i] = e.SiteID, e.TxnID, e.AccountID, e.Amount, e.Seq, e.BalanceAfter
-	}
-	return exec(ctx, tx, "entries", `
+	s.add("entries", `
 		insert into loyalty.entry (site_id, txn_id, account_id, asset, amount, seq, balance_after)
-		select site_id, txn_id, account_id, 'points', amount, seq, balance_after
-		from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
-			as u (site_id, txn_id, account_id, amount, seq, balance_after)`, sites, txns, accounts, amounts, seqs, balances)
+		select site_id, txn_id, account_id, 'points', amount, seq, balance_after from $rows`,
+		`site_id txn_id account_id amount seq balance_after`,
+		column(rows, func(e entry) int64 { return e.SiteID }), column(rows, func(e entry) int64 { return e.TxnID }),
+		column(rows, func(e entry) int64 { return e.AccountID }), column(rows, func(e entry) int64 { return e.Amount }),
+		column(rows, func(e entry) int64 { return e.Seq }), column(rows, func(e entry) int64 { return e.BalanceAfter }))
 }
 
-func insertLots(ctx context.Context, tx sqlx.ExecerContext, lots []*lot) error {
-	if len(lots) == 0 {
-		return nil
+func (s *saving) newLots(rows []*lot) {
+	if len(rows) == 0 {
+		return
 	}
-	n := len(lots)
-	sites, ids, accounts, granted, remaining := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
-	ends := make([]string, n)
-	for i, l := range lots {
-		sites[i], ids[i], accounts[i], granted[i], remaining[i], ends[i] = l.SiteID, l.ID, l.AccountID, l.Granted, l.Remaining, stampOrNot(l.ExpiresAt)
-	}
-	return exec(ctx, tx, "lots", `
+	s.add("new lots", `
 		insert into loyalty.lot (site_id, id, account_id, granted, remaining, expires_at)
-		select site_id, id, account_id, granted, remaining, nullif(expires_at, '')::timestamptz
-		from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[])
-			as u (site_id, id, account_id, granted, remaining, expires_at)`, sites, ids, accounts, granted, remaining, ends)
+		select site_id, id, account_id, granted, remaining, nullif(expires_at, '')::timestamptz from $rows`,
+		`site_id id account_id granted remaining expires_at:text`,
+		column(rows, func(l *lot) int64 { return l.SiteID }), column(rows, func(l *lot) int64 { return l.ID }),
+		column(rows, func(l *lot) int64 { return l.AccountID }), column(rows, func(l *lot) int64 { return l.Granted }),
+		column(rows, func(l *lot) int64 { return l.Remaining }), column(rows, func(l *lot) string { return stampOrNot(l.ExpiresAt) }))
 }
 
-func insertUses(ctx context.Context, tx sqlx.ExecerContext, uses []lotUse) error {
-	if len(uses) == 0 {
-		return nil
+func (s *saving) allocations(rows []allocation) {
+	if len(rows) == 0 {
+		return
 	}
-	n := len(uses)
-	sites, lots, txns, amounts := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
-	for i, u := range uses {
-		sites[i], lots[i], txns[i], amounts[i] = u.SiteID, u.LotID, u.TxnID, u.Amount
-	}
-	return exec(ctx, tx, "uses of lots", `
-		insert into loyalty.lot_use (site_id, lot_id, txn_id, amount)
-		select site_id, lot_id, txn_id, amount
-		from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) as u (site_id, lot_id, txn_id, amount)`, sites, lots, txns, amounts)
+	s.add("allocations", `
+		insert into loyalty.allocation (site_id, lot_id, txn_id, amount) select site_id, lot_id, txn_id, amount from $rows`,
+		`site_id lot_id txn_id amount`,
+		column(rows, func(a allocation) int64 { return a.SiteID }), column(rows, func(a allocation) int64 { return a.LotID }),
+		column(rows, func(a allocation) int64 { return a.TxnID }), column(rows, func(a allocation) int64 { return a.Amount }))
 }
 
-func updateLots(ctx context.Context, tx sqlx.ExecerContext, lots []*lot) error {
-	var sites, ids, remaining, clawed, expired, forgiven []int64
-	for _, l := range lots {
+func (s *saving) usedLots(all []*lot) {
+	var rows []*lot
+	for _, l := range all {
 		if l.dirty {
-			sites, ids, remaining = append(sites, l.SiteID), append(ids, l.ID), append(remaining, l.Remaining)
-			clawed, expired, forgiven = append(clawed, l.Clawed), append(expired, l.Expired), append(forgiven, l.Forgiven)
+			rows = append(rows, l)
 		}
 	}
-	if len(ids) == 0 {
-		return nil
+	if len(rows) == 0 {
+		return
 	}
-	return exec(ctx, tx, "lots", `
+	s.add("lots", `
 		update loyalty.lot l set remaining = u.remaining, clawed = u.clawed, expired = u.expired, forgiven = u.forgiven
-		from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
-			as u (site_id, id, remaining, clawed, expired, forgiven)
-		where l.site_id = u.site_id and l.id = u.id`, sites, ids, remaining, clawed, expired, forgiven)
+		from $rows where l.site_id = u.site_id and l.id = u.id`,
+		`site_id id remaining clawed expired forgiven`,
+		column(rows, func(l *lot) int64 { return l.SiteID }), column(rows, func(l *lot) int64 { return l.ID }),
+		column(rows, func(l *lot) int64 { return l.Remaining }), column(rows, func(l *lot) int64 { return l.Clawed }),
+		column(rows, func(l *lot) int64 { return l.Expired }), column(rows, func(l *lot) int64 { return l.Forgiven }))
 }
 
-func updateAccounts(ctx context.Context, tx sqlx.ExecerContext, accounts []*account) error {
-	var sites, ids, balances, seqs []int64
-	for _, a := range accounts {
+func (s *saving) accounts(all []*account) {
+	var rows []*account
+	for _, a := range all {
 		if a.dirty {
-			sites, ids, balances, seqs = append(sites, a.SiteID), append(ids, a.ID), append(balances, a.Balance), append(seqs, a.Seq)
+			rows = append(rows, a)
 		}
 	}
-	if len(ids) == 0 {
-		return nil
+	if len(rows) == 0 {
+		return
 	}
-	return exec(ctx, tx, "accounts", `
-		update loyalty.account a set balance = u.balance, seq = u.seq
-		from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) as u (site_id, id, balance, seq)
-		where a.site_id = u.site_id and a.id = u.id`, sites, ids, balances, seqs)
+	s.add("accounts", `
+		update loyalty.account a set balance = u.balance, seq = u.seq from $rows where a.site_id = u.site_id and a.id = u.id`,
+		`site_id id balance seq`,
+		column(rows, func(a *account) int64 { return a.SiteID }), column(rows, func(a *account) int64 { return a.ID }),
+		column(rows, func(a *account) int64 { return a.Balance }), column(rows, func(a *account) int64 { return a.Seq }))
 }
 
-func updateMembers(ctx context.Context, tx sqlx.ExecerContext, holders []*holder) error {
-	var sites, ids, earned, versions []int64
-	var tiers []string
-	for _, h := range holders {
+func (s *saving) members(all []*holder) {
+	var rows []*holder
+	for _, h := range all {
 		if h.tiered {
-			sites, ids, earned = append(sites, h.SiteID), append(ids, h.MemberID), append(earned, h.Earned)
-			tiers, versions = append(tiers, h.Tier), append(versions, int64(h.TiersVersion))
+			rows = append(rows, h)
 		}
 	}
-	if len(ids) == 0 {
-		return nil
+	if len(rows) == 0 {
+		return
 	}
-	return exec(ctx, tx, "members", `
+	s.add("members", `
 		update loyalty.member m set earned = u.earned, tier = u.tier, tiers_version = u.version
-		from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[]) as u (site_id, id, earned, tier, version)
-		where m.site_id = u.site_id and m.id = u.id`, sites, ids, earned, tiers, versions)
+		from $rows where m.site_id = u.site_id and m.id = u.id`,
+		`site_id id earned tier:text version`,
+		column(rows, func(h *holder) int64 { return h.SiteID }), column(rows, func(h *holder) int64 { return h.MemberID }),
+		column(rows, func(h *holder) int64 { return h.Earned }), column(rows, func(h *holder) string { return h.Tier }),
+		column(rows, func(h *holder) int64 { return int64(h.TiersVersion) }))
 }
 
-func insertChanges(ctx context.Context, tx sqlx.ExecerContext, changes []tierChange) error {
-	if len(changes) == 0 {
-		return nil
+func (s *saving) changes(rows []tierChange) {
+	if len(rows) == 0 {
+		return
 	}
-	var sites, members, earned, txns, versions []int64
-	var from, to, causes, at []string
-	for _, c := range changes {
-		sites, members, earned = append(sites, c.SiteID), append(members, c.MemberID), append(earned, c.Earned)
-		txns, versions = append(txns, c.TxnID), append(versions, int64(c.Version))
-		from, to, causes = append(from, c.From), append(to, c.To), append(causes, c.Cause)
-		at = append(at, stamp(c.At))
-	}
-	return exec(ctx, tx, "changes of tier", `
+	s.add("changes of tier", `
 		insert into loyalty.tier_change (site_id, member_id, from_tier, to_tier, earned, cause, txn_id, program_version, changed_at)
 		select site_id, member_id, from_tier, to_tier, earned, cause, nullif(txn_id, 0), version, at::timestamptz
-		from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bigint[], $8::bigint[], $9::text[]) with ordinality
-			as u (site_id, member_id, from_tier, to_tier, earned, cause, txn_id, version, at, o)
-		order by o`, sites, members, from, to, earned, causes, txns, versions, at)
+		from $rows
+		order by o`,
+		`site_id member_id from_tier:text to_tier:text earned cause:text txn_id version at:text`,
+		column(rows, func(c tierChange) int64 { return c.SiteID }), column(rows, func(c tierChange) int64 { return c.MemberID }),
+		column(rows, func(c tierChange) string { return c.From }), column(rows, func(c tierChange) string { return c.To }),
+		column(rows, func(c tierChange) int64 { return c.Earned }), column(rows, func(c tierChange) string { return c.Cause }),
+		column(rows, func(c tierChange) int64 { return c.TxnID }), column(rows, func(c tierChange) int64 { return int64(c.Version) }),
+		column(rows, func(c tierChange) string { return stamp(c.At) }))
 }
 
-// keepRefusals writes down what earned nothing, and why. What was decided before stands.
-func keepRefusals(ctx context.Context, tx sqlx.ExecerContext, refused []earning, now time.Time) error {
-	if len(refused) == 0 {
-		return nil
+// refusals are what earned nothing, and why. What was decided before stands.
+func (s *saving) refusals(rows []earning, now time.Time) {
+	if len(rows) == 0 {
+		return
 	}
-	var sites, people []int64
-	var sources, reasons, rules, effective []string
-	for _, e := range refused {
-		at := e.EffectiveAt
-		if at.IsZero() {
-			at = now
-		}
-		sites, people = append(sites, e.SiteID), append(people, e.PersonID)
-		sources, reasons = append(sources, e.Source), append(reasons, e.Refused)
-		rules, effective = append(rules, e.Rule), append(effective, stamp(at))
-	}
-	return exec(ctx, tx, "refusals", `
+	s.add("refusals", `
 		insert into loyalty.refusal (site_id, source, person_id, reason, rule, effective_at, recorded_at)
-		select site_id, source, person_id, reason, rule, effective_at::timestamptz, $7
-		from unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[])
-			as u (site_id, source, person_id, reason, rule, effective_at)
+		select site_id, source, person_id, reason, rule, effective_at::timestamptz, recorded_at::timestamptz
+		from $rows
 		order by site_id, source
-		on conflict (site_id, source) do nothing`, sites, sources, people, reasons, rules, effective, now)
+		on conflict (site_id, source) do nothing`,
+		`site_id source:text person_id reason:text rule:text effective_at:text recorded_at:text`,
+		column(rows, func(e earning) int64 { return e.SiteID }), column(rows, func(e earning) string { return e.Source }),
+		column(rows, func(e earning) int64 { return e.PersonID }), column(rows, func(e earning) string { return e.Refused }),
+		column(rows, func(e earning) string { return e.Rule }), column(rows, func(e earning) string { return stamp(moment(e.EffectiveAt, now)) }),
+		column(rows, func(earning) string { return stamp(now) }))
+}
+
+func (s *saving) redemptions(rows []*redemption) {
+	if len(rows) == 0 {
+		return
+	}
+	s.add("redemptions", `
+		insert into loyalty.redemption (site_id, id, member_id, batch_id, status, description, points, traffic_source, coupon_list_id, created_at, fulfilled_at)
+		select site_id, id, member_id, batch_id, status, description, points, source, nullif(list_id, 0), at::timestamptz,
+			case status when 'fulfilled' then at::timestamptz end
+		from $rows`,
+		`site_id id member_id batch_id status:text description:text points source:text list_id at:text`,
+		column(rows, func(r *redemption) int64 { return r.SiteID }), column(rows, func(r *redemption) int64 { return r.ID }),
+		column(rows, func(r *redemption) int64 { return r.MemberID }), column(rows, func(r *redemption) int64 { return r.BatchID }),
+		column(rows, func(r *redemption) string { return r.Status }), column(rows, func(r *redemption) string { return r.Description }),
+		column(rows, func(r *redemption) int64 { return r.Points }), column(rows, func(r *redemption) string { return r.TrafficSource }),
+		column(rows, func(r *redemption) int64 { return orZero(r.CouponListID) }), column(rows, func(r *redemption) string { return stamp(r.CreatedAt) }))
+}
+
+func (s *saving) cancelled(all []*redemption) {
+	var rows []*redemption
+	for _, r := range all {
+		if r.dirty {
+			rows = append(rows, r)
+		}
+	}
+	if len(rows) == 0 {
+		return
+	}
+	s.add("cancelled redemptions", `
+		update loyalty.redemption r set status = 'cancelled', cancel_reason = u.reason, cancel_txn_id = u.txn_id, cancelled_at = u.at::timestamptz
+		from $rows where r.site_id = u.site_id and r.id = u.id`,
+		`site_id id txn_id reason:text at:text`,
+		column(rows, func(r *redemption) int64 { return r.SiteID }), column(rows, func(r *redemption) int64 { return r.ID }),
+		column(rows, func(r *redemption) int64 { return *r.CancelTxnID }), column(rows, func(r *redemption) string { return *r.CancelReason }),
+		column(rows, func(r *redemption) string { return stampOrNot(r.CancelledAt) }))
 }

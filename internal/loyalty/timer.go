@@ -33,12 +33,11 @@ func (m *Module) expireSome(ctx context.Context) (n int, err error) {
 			return err
 		}
 		b := &books{now: u.Now}
-		if b.ids, err = takeIDs(ctx, u, len(due)); err != nil {
+		o, err := open(ctx, u, len(due), sitesOf(due, func(d *dueLot) int64 { return d.SiteID }), []string{expired}, nil)
+		if err != nil {
 			return err
 		}
-		if b.own, err = lockOwn(ctx, u, sitesOf(due, func(d *dueLot) int64 { return d.SiteID }), expired); err != nil {
-			return err
-		}
+		b.ids, b.own = o.ids, o.own
 		byAccount := make(map[siteID]*holder, len(holders))
 		for _, h := range holders {
 			byAccount[siteID{h.SiteID, h.ID}] = h
