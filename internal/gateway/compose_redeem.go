@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"strconv"
 	"time"
@@ -26,22 +25,6 @@ type spenders interface {
 	Redeem(ctx context.Context, siteID, personID, batchID int64, source string, key idempotency.Key) (loyaltyapi.Action, error)
 	AwaitCoupon(ctx context.Context, siteID, redemptionID int64) (loyaltyapi.Redemption, error)
 	Redemptions(ctx context.Context, siteID, personID int64, after loyaltyapi.AfterID, limit int) ([]loyaltyapi.Redemption, bool, error)
-}
-
-// Coupons is asked what coupon lists and coupons look like. Where nobody hands out coupons both are nil.
-type Coupons struct {
-	Lists func(ctx context.Context, s site.Site, ids []int64) (map[int64]SpendableList, error)
-	Get   func(ctx context.Context, s site.Site, ids []int64) (map[int64]referralapi.Coupon, error)
-}
-
-// SpendableList is a coupon list in Talkable's shape, and how many of its coupons are left.
-type SpendableList struct {
-	Name               string          `json:"name"`
-	Amount             json.RawMessage `json:"amount" doc:"Number: money, or per cent"`
-	LocalizedAmount    string          `json:"localized_amount" example:"$5.00"`
-	PercentageDiscount bool            `json:"percentage_discount"`
-	ExpiresAt          *string         `json:"expires_at"`
-	Available          int64           `json:"-"`
 }
 
 // redeemRoutes lists what is done with a member's points.

@@ -2,10 +2,14 @@ package gateway
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
 
 	"github.com/talkable/talkable/internal/customer/customerapi"
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
+	"github.com/talkable/talkable/internal/money"
 	"github.com/talkable/talkable/internal/referral/referralapi"
 	"github.com/talkable/talkable/internal/site"
 	"github.com/talkable/talkable/internal/web"
@@ -17,7 +21,28 @@ type talkableBatch struct {
 	PointsCost  int64          `json:"points_cost"`
 	Position    int            `json:"position"`
 	Available   *int64         `json:"available_coupons_count" doc:"null where the merchant hands out what was bought"`
-	CouponList  *SpendableList `json:"coupon_list" doc:"null where the merchant hands out what was bought"`
+	CouponList  *spendableList `json:"coupon_list" doc:"null where the merchant hands out what was bought"`
+}
+
+// spendableList is a coupon list in Talkable's shape.
+type spendableList struct {
+	Name               string          `json:"name"`
+	Amount             json.RawMessage `json:"amount" doc:"Number: money, or per cent"`
+	LocalizedAmount    string          `json:"localized_amount" example:"5.00 USD"`
+	PercentageDiscount bool            `json:"percentage_discount"`
+	ExpiresAt          *string         `json:"expires_at"`
+}
+
+func spendable(l referralapi.CouponList, s site.Site) *spendableList {
+	out := &spendableList{Name: l.Name, PercentageDiscount: l.BasisPoints > 0, ExpiresAt: web.TalkablePtr(l.ExpiresAt, s.Zone)}
+	if out.PercentageDiscount {
+		out.Amount = json.RawMessage(strings.TrimSuffix(fmt.Sprintf("%d.%02d", l.BasisPoints/100, l.BasisPoints%100), ".00"))
+		out.LocalizedAmount = string(out.Amount) + "%"
+		return out
+	}
+	out.Amount = json.RawMessage(money.Format(l.Amount, l.Currency))
+	out.LocalizedAmount = string(out.Amount) + " " + l.Currency
+	return out
 }
 
 type memberBatchesAnswer struct {
@@ -40,9 +65,9 @@ func (c Composition) listBatches(ctx context.Context, in *memberInput) (*web.OK[
 			ids = append(ids, *b.CouponListID)
 		}
 	}
-	lists := map[int64]SpendableList{}
-	if len(ids) > 0 && c.Coupons.Lists != nil {
-		if lists, err = c.Coupons.Lists(ctx, req.Site, ids); err != nil {
+	lists := map[int64]referralapi.CouponList{}
+	if len(ids) > 0 {
+		if lists, err = c.Referrals.CouponLists(ctx, req.Site.ID, ids); err != nil {
 			return nil, err
 		}
 	}
@@ -52,7 +77,7 @@ func (c Composition) listBatches(ctx context.Context, in *memberInput) (*web.OK[
 		if b.CouponListID != nil {
 			l, known := lists[*b.CouponListID]
 			if out.Available = new(int64); known { // of an unknown list nothing is available
-				out.CouponList, *out.Available = &l, l.Available
+				out.CouponList, *out.Available = spendable(l, req.Site), l.Available
 			}
 		}
 		answer.Batches[i] = out
@@ -69,9 +94,9 @@ func (c Composition) redeems(ctx context.Context, s site.Site, all []loyaltyapi.
 		}
 	}
 	known := map[int64]referralapi.Coupon{}
-	if len(ids) > 0 && c.Coupons.Get != nil {
+	if len(ids) > 0 {
 		var err error
-		if known, err = c.Coupons.Get(ctx, s, ids); err != nil {
+		if known, err = c.Referrals.Coupons(ctx, s, ids); err != nil {
 			return nil, err
 		}
 	}

@@ -255,8 +255,14 @@ func TestRedemptions_get_a_coupon_once_and_of_a_list_of_their_site(t *testing.T)
 	if got := p.told(); !slices.Equal(got, []string{"coupon_issued redemption:5", "coupon_issued redemption:5"}) {
 		t.Errorf("told %q", got)
 	}
-	c, err := p.RedemptionCoupon(t.Context(), p.one, 5)
-	if err != nil || c == nil || c.Code != "AAA" {
+	var id int64
+	if err := p.root.Get(&id, `select id from referral.coupon where site_id = 1 and redemption_id = 5`); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := p.Coupons(t.Context(), p.one, []int64{id, 987654321}); err != nil || len(c) != 1 || c[id].Code != "AAA" || !c[id].SingleUse {
+		t.Errorf("%+v %v", c, err)
+	}
+	if c, err := p.Coupons(t.Context(), p.two, []int64{id}); err != nil || len(c) == 1 && c[id].Code != "AAA" || len(c) > 1 {
 		t.Errorf("%+v %v", c, err)
 	}
 	if err := p.hear(loyaltyevent.PointsRedeemed{SiteID: 1, RedemptionID: 7, PersonID: 3, CouponListID: theirs}); err == nil {

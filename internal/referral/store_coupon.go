@@ -25,23 +25,23 @@ const couponQuery = `
 
 // couponByCode reads the coupon of a code in its one form; nil if the site has none.
 func couponByCode(ctx context.Context, q sqlx.QueryerContext, siteID int64, code string) (*coupon, error) {
-	return oneCoupon(ctx, q, couponQuery+`c.site_id = $1 and c.code = $2`, siteID, code)
-}
-
-// couponOfRedemption reads the coupon that a redemption got; nil if it has none.
-func couponOfRedemption(ctx context.Context, q sqlx.QueryerContext, siteID, redemptionID int64) (*coupon, error) {
-	return oneCoupon(ctx, q, couponQuery+`c.site_id = $1 and c.redemption_id = $2`, siteID, redemptionID)
-}
-
-func oneCoupon(ctx context.Context, q sqlx.QueryerContext, query string, args ...any) (*coupon, error) {
 	var out []coupon
-	if err := sqlx.SelectContext(ctx, q, &out, query, args...); err != nil {
+	if err := sqlx.SelectContext(ctx, q, &out, couponQuery+`c.site_id = $1 and c.code = $2`, siteID, code); err != nil {
 		return nil, fmt.Errorf("read coupon: %w", err)
 	}
 	if len(out) == 0 {
 		return nil, nil
 	}
 	return &out[0], nil
+}
+
+// couponsByID reads coupons of a site.
+func couponsByID(ctx context.Context, q sqlx.QueryerContext, siteID int64, ids []int64) ([]coupon, error) {
+	var out []coupon
+	if err := sqlx.SelectContext(ctx, q, &out, couponQuery+`c.site_id = $1 and c.id = any ($2::bigint[])`, siteID, pq.Array(ids)); err != nil {
+		return nil, fmt.Errorf("read coupons: %w", err)
+	}
+	return out, nil
 }
 
 // withCoupons reads the single-use coupons of rewards into them.
