@@ -6,10 +6,35 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 )
+
+// changing is what differs from run to run.
+var changing = regexp.MustCompile(`"(id|slug|created_at)":("[^"]*"|[0-9]+)`)
+
+const (
+	wireCoupon = `"talkable_coupon":true,"coupon":{"id":X,"code":"FRIEND-OF-THE-HOUSE/00000%","active":true,"valid_until":null,"expires_at":null,` +
+		`"single_use":true,"used":false,"usages":0,"amount":5.00,"percentage_discount":false,"description":"$5"},"associated_reward":`
+	wireReward = `{"created_at":X,"person":{"email":"cora@shop.example","first_name":null,"last_name":null,"phone_number":null,"username":null,` +
+		`"customer_id":null},"campaign":{"id":X,"slug":X,"name":"Coupons","status":"Live","is_active":true,"appearance":"inline",` +
+		`"joinable_category_names":["affiliate_member"],"tag_names":["coupons"],"new_customer":null,"origin_min_age":null,"origin_max_age":null,` +
+		`"live_period":{"starts_at":null,"ends_at":null}},"incentive":{"identifier":"advocate","action_type":"referrer",` +
+		`"incentive_type":"discount_coupon","amount":5.00,"description":"$5","percentage":false,"for_advocate":true,"for_friend":false,` +
+		`"highest_amount":false,"coupon_expires_at":null,"criteria_config":{"friend_event_category":null,"has_liquid_criteria":false,` +
+		`"new_customer":null,"new_optin":null,"referrals_divisible_by":null,"referrals_max":null,"referrals_min":null,` +
+		`"referrals_not_divisible_by":null,"reward_uniqueness":"once_per_friend","subtotal_max":null,"subtotal_min":null}}}`
+)
+
+var wireCoupons = map[string]string{
+	"000000": `{"ok":true,"result":{` + strings.Replace(wireCoupon, "%", "0", 1) + wireReward + `}}`,
+	"000001": `{"ok":true,"result":{` + strings.Replace(wireCoupon, "%", "1", 1) + `null}}`,
+	"000000/permission/finn@shop.example": `{"ok":true,"result":{"allowed":false,` + strings.Replace(wireCoupon, "%", "0", 1) + wireReward +
+		`,"error_message":"This coupon code has been issued to another email address","checks":{"coupon_unissued":false,"coupon_expired":false,` +
+		`"friend_offer_expired":false,"different_owner":true,"coupon_used":false}}}`,
+}
 
 // TestCoupons goes from a delivery of codes, larger than any other body may be, to the shop's question whether a coupon is the friend's.
 func TestCoupons(t *testing.T) {
@@ -94,6 +119,14 @@ func TestCoupons(t *testing.T) {
 	}
 	if a := ask(t, shop, "GET", "/api/v2/coupons/friend-of-the-house%2F000000", ""); !strings.Contains(a.body, `"person":{"email":"cora@shop.example"`) {
 		t.Errorf("%s", a.body)
+	}
+
+	// To the letter, but for ids and moments.
+	for path, want := range wireCoupons {
+		a := ask(t, shop, "GET", "/api/v2/coupons/friend-of-the-house%2F"+path, "")
+		if got := strings.ReplaceAll(changing.ReplaceAllString(a.body, `"$1":X`), `\u0026`, "&"); strings.TrimSpace(got) != want {
+			t.Errorf("%s: %s\nwant %s", path, got, want)
+		}
 	}
 
 	codes := []string{"50%OFF", "50%2FOFF", "A/B", "//A", "#1-FAN", "A+B&C@D:E*F", "...", "%20%", "-1+1", "@SUM.", "%%%"}

@@ -347,3 +347,49 @@ func TestCheckStock_tells_once_until_refilled(t *testing.T) {
 	}
 	check(low)
 }
+
+// Refunds take rewards out of the queue while deliveries serve it: each ends as given, or as voided and never told.
+func TestRefunds_race_with_deliveries(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	other := open(t, p.url, 4)
+	list := p.list(p.one)
+	p.giving(p.one, list, "referrer")
+	const n = 40
+	for i := int64(1); i <= n; i++ {
+		p.touched(uuidOf(int(i)), 100+i)
+		p.tell(p.purchase(p.one, i, 200+i, 1000, uuidOf(int(i))))
+	}
+	p.told()
+	var done sync.WaitGroup
+	done.Go(func() {
+		for i := int64(1); i <= n; i++ {
+			if err := other.hear(customerevent.OriginRefunded{SiteID: 1, OriginID: i, Subtotal: 1000, RefundedTotal: 1000, Full: true}); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for _, c := range draw("R-########", n) {
+		p.stockUp(p.one, list, c)
+	}
+	done.Wait()
+	if _, err := p.ServeWaiting(t.Context()); err != nil {
+		t.Error(err)
+	}
+	issued, clawed := 0, 0
+	for _, e := range p.told() {
+		switch {
+		case strings.HasPrefix(e, "reward_issued"):
+			issued++
+		case strings.HasPrefix(e, "reward_clawed_back"):
+			clawed++
+		}
+	}
+	given := p.count(`select count(*) from referral.coupon where reward_id is not null`)
+	if left := p.count(`select count(*) from referral.reward where status <> 'Voided'`); left != 0 || int64(issued) != given || clawed != issued {
+		t.Errorf("%d aren't voided; %d coupons given, %d told, %d told to be taken back", left, given, issued, clawed)
+	}
+	if wrong := p.books(); wrong != "" {
+		t.Error(wrong)
+	}
+}
