@@ -11,8 +11,7 @@ import (
 )
 
 var (
-	keyShown  = regexp.MustCompile(`tk_secret_[0-9A-Za-z]+`)
-	parameter = regexp.MustCompile(`\{([a-z_]+)\}`)
+	keyShown = regexp.MustCompile(`tk_secret_[0-9A-Za-z]+`)
 )
 
 // TestAnotherSitesThingsAreUnknown goes through every operation of the API description that names a thing in its path: with the

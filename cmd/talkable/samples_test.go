@@ -1,0 +1,210 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// sample is a request that an operation answers well. Played in their order, the samples are a story: things that an answer names
+// (learn: name → place in the result) stand in later requests as $name.
+type sample struct {
+	id     string
+	path   map[string]string // value of each path parameter
+	query  string
+	body   string
+	learn  map[string]string
+	status int    // where it isn't 200 or 201
+	why    string // and why that is all there is to see
+	opens  string // a link that the friend opens next, whose visitor is $visitor from then on
+}
+
+// nobody is, for each thing that a sample learns or names, one that exists nowhere.
+var nobody = map[string]string{
+	"$campaign": "987654321", "$program": "987654321", "$code": "zzzzzzzzzz", "$visitor": "0193b1d6-9bd1-7cc0-9d8e-0c2f1f6f6a6b",
+	"$purchase": "987654321", "$message": "987654321", "$person": "987654321",
+	"ann@shop.example": "nobody@shop.example", "1001": "no-such-order",
+}
+
+// samples: an operation without one fails TestRouterAndDescriptionAgree.
+var samples = []sample{
+	{id: "getSite"},
+	{id: "createCampaign", learn: map[string]string{"campaign": "campaign.id"}, body: `{"name":"Sample","status":"Live","tags":["sample"],
+		"destination_url":"https://shop.example/welcome","attribution_days":30,"approval":{"mode":"automatic","delay_seconds":0},
+		"joinable_category_names":["affiliate_member"],"live_period":{"starts_at":"2026-01-01T00:00:00Z","ends_at":"2199-01-01T00:00:00Z"},
+		"incentives":[{"identifier":"points","action_type":"referrer","kind":"points","points":500}]}`},
+	{id: "listCampaigns"},
+	{id: "getCampaign", path: map[string]string{"id": "$campaign"}},
+	{id: "replaceCampaign", path: map[string]string{"id": "$campaign"}, body: `{"name":"Sample 2","status":"Live","tags":["sample"],
+		"destination_url":"https://shop.example/welcome","incentives":[{"identifier":"points","action_type":"referrer","kind":"points","points":500},
+		{"identifier":"share","action_type":"referrer","kind":"commission","percent":10},
+		{"identifier":"coupon","action_type":"click","kind":"coupon","coupon_code":"WELCOME10","coupon_percent":10}]}`},
+	{id: "createLoyaltyProgram", learn: map[string]string{"program": "program.id"}, body: `{"name":"Club","points_per_unit":1,"points_per_referral":0,
+		"expires_after_days":365,"status":"active","tiers":[{"name":"Silver","threshold":1000},{"name":"Gold","threshold":5000}]}`},
+	{id: "listLoyaltyPrograms"},
+	{id: "getLoyaltyProgram", path: map[string]string{"id": "$program"}},
+	{id: "replaceLoyaltyProgram", path: map[string]string{"id": "$program"}, body: `{"name":"Club 2","points_per_unit":1,"tiers":[{"name":"Silver","threshold":1000}]}`},
+	{id: "createAffiliateMember", learn: map[string]string{"code": "offer.short_url_code", "link": "offer.claim_url"}, opens: "$link", body: `{"data":{"email":"ann@shop.example","first_name":"Ann",
+		"campaign_tags":["sample"],"customer_id":"c-ann","custom_properties":{"colour":"red"},"traffic_source":"api"}}`},
+	{id: "getOffer", path: map[string]string{"code": "$code"}, query: "sharing_channels=facebook"},
+	{id: "create-visitor", body: `{"data":{}}`},
+	{id: "createOrigin", learn: map[string]string{"purchase": "origin.id"}, body: `{"type":"Purchase","data":{"email":"bob@shop.example","uuid":"$visitor",
+		"order_number":"1001","subtotal":"120.00","currency_iso_code":"USD","coupon_codes":["WELCOME10"],
+		"items":[{"product_id":"p1","price":"60.00","quantity":2,"title":"Thing","url":"https://shop.example/p1","image_url":"https://shop.example/p1.png"}]}}`},
+	{id: "createPurchase", body: `{"data":{"email":"ann@shop.example","order_number":"1002","subtotal":"10.00"}}`},
+	{id: "createEvent", body: `{"data":{"email":"ann@shop.example","event_number":"e-1","event_category":"newsletter"}}`},
+	{id: "listRewards", query: "visitor_uuid=$visitor"},
+	{id: "getAttribution", path: map[string]string{"origin_id": "$purchase"}},
+	{id: "updateReferral", path: map[string]string{"origin_slug": "1001"}, body: `{"data":{"status":"approved"}}`},
+	{id: "refund-origin", path: map[string]string{"origin_slug": "1001"}, body: `{"data":{"refund_subtotal":1}}`},
+	{id: "getPerson", path: map[string]string{"person_slug": "ann@shop.example"}, learn: map[string]string{"person": "person.id"}},
+	{id: "getPersonTimeline", path: map[string]string{"person_slug": "ann@shop.example"}, query: "limit=5"},
+	{id: "getLoyaltyMember", path: map[string]string{"email": "ann@shop.example"}},
+	{id: "listMemberEntries", path: map[string]string{"email": "ann@shop.example"}, query: "limit=5"},
+	{id: "listMessages", query: "email=ann@shop.example&limit=5", learn: map[string]string{"message": "messages.0.id"}},
+	{id: "getMessage", path: map[string]string{"id": "$message"}},
+	{id: "resendMessage", path: map[string]string{"id": "$message"}, body: `{}`, status: http.StatusConflict, why: "the message was sent; only failed ones are sent again"},
+	{id: "listMetrics"},
+	{id: "getMetric", path: map[string]string{"metric": "total_sales_sum"}, query: "start_date=2026-01-01&end_date=2026-12-31"},
+	{id: "segmentizeMetric", path: map[string]string{"metric": "total_sales_sum"}, query: "start_date=2026-01-01&end_date=2026-12-31&segment_by[period]=month"},
+}
+
+func sampleOf(id string) (sample, bool) {
+	i := slices.IndexFunc(samples, func(s sample) bool { return s.id == id })
+	if i < 0 {
+		return sample{}, false
+	}
+	return samples[i], true
+}
+
+// world is what the samples learned on one site: "$name" → value.
+type world map[string]string
+
+// fill puts the world's things into a text.
+func (w world) fill(text string) string {
+	return thing.ReplaceAllStringFunc(text, func(name string) string {
+		if v, ok := w[name]; ok {
+			return v
+		}
+		return name
+	})
+}
+
+var thing = regexp.MustCompile(`\$[a-z]+`)
+
+// target is the path and query of an operation's sample, with things of the world.
+func (s sample) target(op operation, w world) string {
+	path := parameter.ReplaceAllStringFunc(op.path, func(p string) string { return w.fill(s.path[strings.Trim(p, "{}")]) })
+	if s.query != "" {
+		path += "?" + w.fill(s.query)
+	}
+	return path
+}
+
+func (s sample) good(status int) bool {
+	if s.status != 0 {
+		return status == s.status
+	}
+	return status == http.StatusOK || status == http.StatusCreated
+}
+
+// play sends every sample, in order, and returns what was learned.
+func play(t testing.TB, s shop, ops []operation) world {
+	t.Helper()
+	w := world{}
+	for _, one := range samples {
+		i := slices.IndexFunc(ops, func(o operation) bool { return o.id == one.id })
+		if i < 0 {
+			continue // TestRouterAndDescriptionAgree tells
+		}
+		var a reply
+		eventually(t, "sample "+one.id+" is answered well", func() bool {
+			a = ask(t, s, ops[i].method, one.target(ops[i], w), w.fill(one.body))
+			if !one.good(a.status) {
+				if a.status != http.StatusNotFound && a.status != http.StatusBadRequest && a.status != http.StatusConflict { // what follows from events comes a moment later
+					t.Fatalf("sample %s: %d %s", one.id, a.status, a.body)
+				}
+				last = one.id + ": " + a.body
+				return false
+			}
+			var got struct{ Result any }
+			_ = json.Unmarshal([]byte(a.body), &got) // a problem has no result
+			for name, place := range one.learn {
+				v := dig(got.Result, place)
+				if v == "" {
+					last = one.id + " has no " + place + ": " + a.body
+					return false
+				}
+				w["$"+name] = v
+			}
+			if one.opens != "" {
+				w["$visitor"] = s.opens(w.fill(one.opens))
+			}
+			return true
+		})
+	}
+	return w
+}
+
+var last string
+
+// dig takes a text or a number out of decoded JSON.
+func dig(v any, place string) string {
+	for step := range strings.SplitSeq(place, ".") {
+		switch in := v.(type) {
+		case map[string]any:
+			v = in[step]
+		case []any:
+			var i int
+			if _, err := fmt.Sscan(step, &i); err != nil || i >= len(in) {
+				return ""
+			}
+			v = in[i]
+		default:
+			return ""
+		}
+	}
+	switch v := v.(type) {
+	case string:
+		return v
+	case float64:
+		return fmt.Sprintf("%.0f", v)
+	}
+	return ""
+}
+
+// things are all that the samples name in paths, queries and bodies and that belong to one site: as written there → what nobody has.
+func (s sample) named() []string {
+	text := s.query + s.body
+	for _, v := range s.path {
+		text += "\n" + v
+	}
+	var out []string
+	for name := range nobody {
+		if strings.Contains(text, name) {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// TestSamples plays them twice, so that repetitions are told apart from first times.
+func TestSamples(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, oneDatabase(t))
+	ops := operationsOf(t, s.demo.Server)
+	one := newShop(t, demoFile{Server: s.demo.Server, APIKey: makeSite(t, s, "samples")})
+	defer func() { t.Log(last) }()
+	w := play(t, one, ops)
+	t.Log(w)
+	for _, op := range ops {
+		sm, _ := sampleOf(op.id)
+		a := ask(t, one, op.method, sm.target(op, w), w.fill(sm.body))
+		t.Log(op.id, a.status, a.body)
+	}
+}
