@@ -20,6 +20,7 @@ type sample struct {
 	learn  map[string]string
 	status int    // where it isn't 200 or 201
 	why    string // and why that is all there is to see
+	fresh  string // what names the thing that is made; another each time, it makes another
 	opens  string // a link that the friend opens next, whose visitor is $visitor from then on
 }
 
@@ -40,7 +41,7 @@ var samples = []sample{
 	{id: "listCampaigns"},
 	{id: "getCampaign", path: map[string]string{"id": "$campaign"}},
 	{id: "replaceCampaign", path: map[string]string{"id": "$campaign"}, body: `{"name":"Sample 2","status":"Live","tags":["sample"],
-		"destination_url":"https://shop.example/welcome","incentives":[{"identifier":"points","action_type":"referrer","kind":"points","points":500},
+		"destination_url":"https://shop.example/welcome","approval":{"mode":"automatic"},"incentives":[{"identifier":"points","action_type":"referrer","kind":"points","points":500},
 		{"identifier":"share","action_type":"referrer","kind":"commission","percent":10},
 		{"identifier":"coupon","action_type":"click","kind":"coupon","coupon_code":"WELCOME10","coupon_percent":10}]}`},
 	{id: "createLoyaltyProgram", learn: map[string]string{"program": "program.id"}, body: `{"name":"Club","points_per_unit":1,"points_per_referral":0,
@@ -52,11 +53,11 @@ var samples = []sample{
 		"campaign_tags":["sample"],"customer_id":"c-ann","custom_properties":{"colour":"red"},"traffic_source":"api"}}`},
 	{id: "getOffer", path: map[string]string{"code": "$code"}, query: "sharing_channels=facebook"},
 	{id: "create-visitor", body: `{"data":{}}`},
-	{id: "createOrigin", learn: map[string]string{"purchase": "origin.id"}, body: `{"type":"Purchase","data":{"email":"bob@shop.example","uuid":"$visitor",
+	{id: "createOrigin", fresh: "1001", learn: map[string]string{"purchase": "origin.id"}, body: `{"type":"Purchase","data":{"email":"bob@shop.example","uuid":"$visitor",
 		"order_number":"1001","subtotal":"120.00","currency_iso_code":"USD","coupon_codes":["WELCOME10"],
 		"items":[{"product_id":"p1","price":"60.00","quantity":2,"title":"Thing","url":"https://shop.example/p1","image_url":"https://shop.example/p1.png"}]}}`},
-	{id: "createPurchase", body: `{"data":{"email":"ann@shop.example","order_number":"1002","subtotal":"10.00"}}`},
-	{id: "createEvent", body: `{"data":{"email":"ann@shop.example","event_number":"e-1","event_category":"newsletter"}}`},
+	{id: "createPurchase", fresh: "1002", body: `{"data":{"email":"ann@shop.example","order_number":"1002","subtotal":"10.00"}}`},
+	{id: "createEvent", fresh: "e-1", body: `{"data":{"email":"ann@shop.example","event_number":"e-1","event_category":"newsletter"}}`},
 	{id: "listRewards", query: "visitor_uuid=$visitor"},
 	{id: "getAttribution", path: map[string]string{"origin_id": "$purchase"}},
 	{id: "updateReferral", path: map[string]string{"origin_slug": "1001"}, body: `{"data":{"status":"approved"}}`},
