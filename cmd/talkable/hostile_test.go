@@ -24,6 +24,7 @@ type probe struct {
 	host           string
 	names          []string // if it is refused, the problem names one of these: the member, or what it stands in
 	refuse         bool     // must be refused; else it may be taken
+	once           bool     // what it names may be there by the time it is sent again
 	status         int      // by this status, if not 0
 }
 
@@ -73,7 +74,7 @@ func probes(op operation, s sample, w world) (out []probe) {
 				text, _ := url.PathUnescape(v)
 				raw, _ := json.Marshal(text)
 				here := p.kind == "string" && (slices.Contains(literals, string(raw)) || text == " ") // some order or person may have that name by now
-				add(probe{row: "4.3/57-59 in the path", what: p.name + "=" + v, target: other.target(op, w), body: good, refuse: !here})
+				add(probe{row: "4.3/57-59 in the path", what: p.name + "=" + v, target: other.target(op, w), body: good, refuse: !here, once: here})
 			}
 		case "query":
 			for i, v := range hostileQueries {
@@ -276,7 +277,7 @@ func TestHostileInputOfEveryKind(t *testing.T) {
 			t.Errorf("%s\n\t%s: %d %.400s", all[i], wrong, a.status, a.body)
 		}
 		rows[all[i].row]++
-		if a.status >= 400 {
+		if a.status >= 400 && !all[i].once {
 			refused = append(refused, all[i])
 		}
 	}
