@@ -54,8 +54,11 @@ func probes(op operation, s sample, w world) (out []probe) {
 			add(probe{row: v.row, what: v.raw, body: v.raw, refuse: v.refuse})
 		}
 		add(probe{row: "4.1/1 empty", refuse: op.needsBody})
-		for _, f := range fields(op.body) {
-			for _, v := range hostileTo(f) {
+		for n, f := range fields(op.body) {
+			for i, v := range hostileTo(f) {
+				if v.row == looksLike && (n+i)%4 != 0 { // each field gets a quarter of them, the next another: every one reaches every operation
+					continue
+				}
 				out := slices.ContainsFunc(ignored[op.id], func(name string) bool { return strings.HasPrefix(strings.Join(f.at, "/")+"/", name) })
 				add(probe{row: v.row, what: "/" + strings.Join(f.at, "/") + "=" + v.raw, body: put(good, f.at, v.raw), refuse: v.refuse && !out, names: f.names()})
 			}
@@ -185,7 +188,7 @@ func (p probe) judge(a reply) string {
 		return "was taken"
 	case p.status != 0 && a.status != p.status:
 		return fmt.Sprintf("is not %d", p.status)
-	case a.took > 3*time.Second:
+	case a.took > 10*time.Second:
 		return "took " + a.took.String()
 	case a.header.Get("Access-Control-Allow-Origin") != "":
 		return "lets pages of other origins read it"

@@ -36,7 +36,10 @@ var literals = quoted(`' OR 1=1 --`, `"; DROP TABLE x; --`, `\x27`, `%27`, `$1`,
 	`javascript:alert(1)`, `{{7*7}}`, `{{{x}}}`, `${7*7}`, `{% for i in (1..1e9) %}`, `=HYPERLINK("http://evil","x")`, `@SUM(1)`, `+1`, `-1`, "\t=1", "\r=1", `＝1`,
 	"x\n2026-01-01 ERROR it fell", "\x1b[31m", `../../etc/passwd`, `É`, "E\u0301", `straße İı`, `SАVE10`, "\u202e", "\ufeff", "\U0001F600", `__proto__`, ` 1001`, "1001\t", "01001")
 
-const belowZero = "4.2/26 below zero"
+const (
+	belowZero = "4.2/26 below zero"
+	looksLike = "4.3/48-57 looks like something else"
+)
 
 var (
 	brokenTexts = append(append(append(append(values("4.3/19 NUL", true, `"a\u0000b"`), values("4.1/17 not UTF-8", true, "\"\xff\xfe\"", "\"\xc0\xaf\"", "\"\xed\xa0\x80\"")...),
@@ -45,7 +48,7 @@ var (
 		values("4.3/42 too long", true, `"`+strings.Repeat("x", 65536)+`"`)...)
 	textValues = append(append(slices.Clone(brokenTexts),
 		values("4.3/42 at the edge", false, `""`, `" "`, `"`+strings.Repeat("x", 255)+`"`, `"`+strings.Repeat("é", 256)+`"`, `null`, `true`, `5`, `1e400`, `[]`, `[null]`)...),
-		values("4.3/48-57 looks like something else", false, literals...)...)
+		values(looksLike, false, literals...)...)
 	numbersInWords = values("4.2/31-32 no number", true, append(quoted("12,50", "1 000", "$5", "١٢", "５", "+5", " 5 ", "0x10", "1_000", "NaN", "Infinity", "-Infinity", "1e", "--1", "1.2.3"),
 		`true`, `[1]`, `{"a":1}`, `[]`)...)
 	beyond        = values("4.2/27-28 beyond", true, `9223372036854775808`, `-9223372036854775809`, `1e400`, `1e30`, `9223372036854775807`, `99999999999999999999999999999999999999`)
