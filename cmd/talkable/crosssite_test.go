@@ -1,184 +1,22 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
+	"hash/crc32"
+	"math/big"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/jmoiron/sqlx"
 )
 
 var (
-	keyShown  = regexp.MustCompile(`tk_secret_[0-9A-Za-z]+`)
-	parameter = regexp.MustCompile(`\{([a-z_]+)\}`)
+	keyShown = regexp.MustCompile(`tk_(secret|public)_[0-9A-Za-z]+`)
+	numbered = regexp.MustCompile(`key (\d+) of site`)
 )
-
-// TestAnotherSitesThingsAreUnknown goes through every operation of the API description that names a thing in its path: with the
-// key of another site the answer is that for a thing that doesn't exist, to the letter.
-func TestAnotherSitesThingsAreUnknown(t *testing.T) {
-	t.Parallel()
-	l := oneDatabase(t)
-	s := startServer(t, l)
-	a := newShop(t, demoFile{Server: s.demo.Server, APIKey: makeSite(t, s, "twin-a")})
-	b := newShop(t, demoFile{Server: s.demo.Server, APIKey: makeSite(t, s, "twin-b")})
-	for _, one := range []shop{a, b} {
-		if err := seedCampaign(t.Context(), one.client); err != nil {
-			t.Fatal(err)
-		}
-		if err := seedProgramme(t.Context(), one.client); err != nil {
-			t.Fatal(err)
-		}
-	}
-	told := tale{advocate: "only-a@shop.example", friend: "friend-a@shop.example", order: "only-a-1"}
-	told.tell(a)
-	told.ends(a)
-	things := thingsOf(t, a, told)
-
-	for path, methods := range description(t, s.demo.Server) {
-		names := parameter.FindAllStringSubmatch(path, -1)
-		if len(names) == 0 {
-			continue
-		}
-		theirs, unknown := path, path
-		for _, n := range names {
-			pair, ok := things[path+" "+n[1]]
-			if !ok {
-				pair, ok = things[n[1]]
-			}
-			if !ok {
-				t.Errorf("%s: this test doesn't know a {%s}: add it to thingsOf", path, n[1])
-			}
-			theirs, unknown = strings.Replace(theirs, n[0], pair[0], 1), strings.Replace(unknown, n[0], pair[1], 1)
-		}
-		for _, method := range methods {
-			t.Run(method+" "+path, func(t *testing.T) {
-				body := bodies[method+" "+path]
-				if (method == "POST" || method == "PUT") && body == "" {
-					body = `{}`
-				}
-				gotStatus, got := raw(t, b, method, theirs, body)
-				wantStatus, want := raw(t, b, method, unknown, body)
-				for _, pair := range things { // the answer may repeat what was asked for
-					if len(pair[0]) < 4 { // a small id, which is part of every status
-						continue
-					}
-					got, want = strings.ReplaceAll(got, pair[0], "X"), strings.ReplaceAll(want, pair[1], "X")
-				}
-				if gotStatus != wantStatus || got != want {
-					t.Errorf("another site's thing: %d %s\nan unknown thing: %d %s", gotStatus, got, wantStatus, want)
-				}
-				if gotStatus < 300 && !strings.Contains(path, "claim") && !strings.Contains(got, `"talkable_coupon":false`) {
-					t.Errorf("another site's thing was answered with %d: %s", gotStatus, got)
-				}
-			})
-		}
-	}
-	told.ends(a) // and nothing of site a was changed by all that
-	var site struct {
-		Site struct {
-			Slug string `json:"slug"`
-		} `json:"site"`
-	}
-	if err := b.call(t.Context(), "GET", "/api/v2/site?site_slug=twin-a", nil, &site); err == nil || !strings.Contains(err.Error(), "No site found by") {
-		t.Errorf("the key of twin-b asked for twin-a: %v", err)
-	}
-}
-
-// bodies are requests that would work on a thing of one's own.
-var bodies = map[string]string{
-	"PUT /api/v2/origins/{origin_slug}/referral": `{"data":{"status":"voided"}}`,
-	"POST /api/v2/origins/{slug}/refund":         `{"data":{"refund_subtotal":1}}`,
-	"PUT /api/v2/campaigns/{id}":                 `{"name":"taken over","status":"Live","incentives":[]}`,
-	"PUT /api/v2/coupon_lists/{id}":              `{"name":"taken over","kind":"single-use","percent":1}`,
-	"POST /api/v2/coupon_lists/{id}/codes":       "TAKEN-OVER",
-	"POST /api/v2/coupon_lists/{id}/generate":    `{"template":"TAKEN-########","count":1}`,
-	"PUT /api/v2/loyalty/programs/{id}":          `{"name":"taken over","points_per_unit":9}`,
-
-	"POST /api/v2/loyalty/members/{email}/manual_adjustment_actions":  `{"data":{"points":5}}`,
-	"POST /api/v2/loyalty/members/{email}/redeem_actions":             `{"data":{"redemption_batch_id":1}}`,
-	"POST /api/v2/loyalty/programs/{id}/redemption_batches":           `{"description":"taken over","points_cost":1}`,
-	"PUT /api/v2/loyalty/programs/{id}/redemption_batches/{batch_id}": `{"description":"taken over","points_cost":1}`,
-	"POST /api/v2/loyalty/redemptions/{id}/cancel":                    `{"reason":"taken over"}`,
-}
-
-// thingsOf names, for each path parameter, a thing of site a and one that nobody has.
-func thingsOf(t *testing.T, a shop, told tale) map[string][2]string {
-	var offer struct {
-		Origin struct {
-			ID int64 `json:"id"`
-		} `json:"origin"`
-		Offer struct {
-			Code string `json:"short_url_code"`
-		} `json:"offer"`
-	}
-	a.must("POST", "/api/v2/origins", object{"type": "AffiliateMember", "data": object{"email": told.advocate, "campaign_tags": "invite"}}, &offer)
-	var campaigns struct {
-		Campaigns []struct {
-			ID int64 `json:"id"`
-		} `json:"campaigns"`
-	}
-	a.must("GET", "/api/v2/campaigns", nil, &campaigns)
-	var programs struct {
-		Programs []struct {
-			ID int64 `json:"id"`
-		} `json:"programs"`
-	}
-	a.must("GET", "/api/v2/loyalty/programs", nil, &programs)
-	member := "/api/v2/loyalty/members/" + told.advocate
-	var batch struct {
-		Batch struct {
-			ID int64 `json:"id"`
-		} `json:"redemption_batch"`
-	}
-	batches := fmt.Sprintf("/api/v2/loyalty/programs/%d/redemption_batches", programs.Programs[0].ID)
-	a.must("POST", batches, object{"description": "A mug", "points_cost": 10}, &batch)
-	a.must("POST", member+"/manual_adjustment_actions", object{"data": object{"points": 10}}, nil) // the story's points stay
-	var redeemed struct {
-		Action struct {
-			ID int64 `json:"redemption_id"`
-		} `json:"action"`
-	}
-	a.must("POST", member+"/redeem_actions", object{"data": object{"redemption_batch_id": batch.Batch.ID}}, &redeemed)
-	var messages struct {
-		Messages []struct {
-			ID int64 `json:"id"`
-		} `json:"messages"`
-	}
-	a.must("GET", "/api/v2/messages?email="+told.advocate, nil, &messages)
-	var coupons struct {
-		List struct {
-			ID int64 `json:"id"`
-		} `json:"coupon_list"`
-	}
-	a.must("POST", "/api/v2/coupon_lists", object{"name": "Ten", "kind": "multi-use", "percent": 10}, &coupons)
-	if r := ask(t, a, "POST", fmt.Sprintf("/api/v2/coupon_lists/%d/codes", coupons.List.ID), "ONLY-A", "Content-Type", "text/plain"); r.status != 200 {
-		t.Fatal(r)
-	}
-	id := func(n int64) [2]string { return [2]string{fmt.Sprint(n), "987654321"} }
-	return map[string][2]string{
-		"code": {offer.Offer.Code, "zzzzzzzzzz"}, "person_slug": {told.advocate, "nobody@shop.example"}, "email": {told.advocate, "nobody@shop.example"},
-		"origin_slug": {told.order, "no-such-order"}, "slug": {told.order, "no-such-order"},
-		"metric":                           {"no-such-metric-a", "no-such-metric-b"},
-		"origin_id":                        id(offer.Origin.ID + 1), // the purchase
-		"/api/v2/campaigns/{id} id":        id(campaigns.Campaigns[0].ID),
-		"/api/v2/loyalty/programs/{id} id": id(programs.Programs[0].ID),
-		"/api/v2/coupons/{code} code":      {"ONLY-A", "NO-SUCH"},
-		"/api/v2/coupons/{code}/permission/{person_slug} code":           {"ONLY-A", "NO-SUCH"},
-		"/api/v2/coupon_lists/{id} id":                                   id(coupons.List.ID),
-		"/api/v2/coupon_lists/{id}/log id":                               id(coupons.List.ID),
-		"/api/v2/coupon_lists/{id}/codes id":                             id(coupons.List.ID),
-		"/api/v2/coupon_lists/{id}/generate id":                          id(coupons.List.ID),
-		"/api/v2/messages/{id} id":                                       id(messages.Messages[0].ID),
-		"/api/v2/messages/{id}/resend id":                                id(messages.Messages[0].ID),
-		"/api/v2/loyalty/programs/{id}/redemption_batches id":            id(programs.Programs[0].ID),
-		"/api/v2/loyalty/programs/{id}/redemption_batches/{batch_id} id": id(programs.Programs[0].ID),
-		"batch_id":                                   id(batch.Batch.ID),
-		"/api/v2/loyalty/redemptions/{id} id":        id(redeemed.Action.ID),
-		"/api/v2/loyalty/redemptions/{id}/cancel id": id(redeemed.Action.ID),
-	}
-}
 
 func makeSite(t *testing.T, s *served, slug string) (key string) {
 	t.Helper()
@@ -189,67 +27,264 @@ func makeSite(t *testing.T, s *served, slug string) (key string) {
 	return keyShown.FindString(out)
 }
 
-// description is every path of the API with its methods, from the server's own description.
-func description(t *testing.T, server string) map[string][]string {
+func makeKey(t *testing.T, s *served, args ...string) (key, id string) {
 	t.Helper()
-	res, err := http.Get(server + "/openapi.json")
+	out, err := talkable(t, s.environ, append([]string{"key", "create"}, args...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close()
-	var doc struct {
-		Paths map[string]map[string]json.RawMessage `json:"paths"`
+	return keyShown.FindString(out), numbered.FindStringSubmatch(out)[1]
+}
+
+// strange is a key of our form that nobody has.
+func strange() string {
+	start := "tk_secret_" + strings.Repeat("7", 43)
+	const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	n, sum := big.NewInt(int64(crc32.ChecksumIEEE([]byte(start)))), make([]byte, 6)
+	for i := range sum {
+		digit := new(big.Int)
+		n.DivMod(n, big.NewInt(62), digit)
+		sum[5-i] = digits[digit.Int64()]
 	}
-	if err := json.NewDecoder(res.Body).Decode(&doc); err != nil {
+	return start + string(sum)
+}
+
+var (
+	requestID = regexp.MustCompile(`"instance":"[^"]*"`)
+	fresh     = map[string]bool{"Date": true, "X-Request-Id": true, "Ratelimit-Remaining": true, "Ratelimit-Reset": true, "Ratelimit-Limit": true, "Content-Length": true}
+)
+
+// told is all of an answer that says something: the status, the headers, the body without the request's id. Names of the pairs,
+// which the answer may repeat, count as the same.
+func (r reply) told(names ...string) string {
+	var headers []string
+	for name, values := range r.header {
+		if !fresh[name] {
+			headers = append(headers, fmt.Sprintf("%s: %q", name, values))
+		}
+	}
+	slices.Sort(headers)
+	body := requestID.ReplaceAllString(r.body, "")
+	for _, name := range names {
+		if name != "" {
+			body = strings.ReplaceAll(body, name, "X")
+		}
+	}
+	return fmt.Sprintf("%d\n%s\n%s", r.status, strings.Join(headers, "\n"), body)
+}
+
+// TestAnotherSitesThingsAreUnknown takes every operation that names a thing, in its path, its query or its body: with the key of
+// another site the answer is that for a thing that exists nowhere, to the letter, and nothing changes.
+func TestAnotherSitesThingsAreUnknown(t *testing.T) {
+	t.Parallel()
+	l := oneDatabase(t)
+	s := startServer(t, l)
+	a := newShop(t, demoFile{Server: s.demo.Server, APIKey: makeSite(t, s, "twin-a")})
+	b := newShop(t, demoFile{Server: s.demo.Server, APIKey: makeSite(t, s, "twin-b")})
+	public := newShop(t, demoFile{Server: s.demo.Server, APIKey: first(makeKey(t, s, "twin-b", "--public"))})
+	if err := seedCampaign(t.Context(), b.client); err != nil { // a campaign and a programme of its own, and nobody in them
 		t.Fatal(err)
 	}
-	out := map[string][]string{}
-	for path, item := range doc.Paths {
-		for method := range item {
-			if m := strings.ToUpper(method); m == "GET" || m == "PUT" || m == "POST" || m == "DELETE" || m == "PATCH" {
-				out[path] = append(out[path], m)
+	if err := seedProgramme(t.Context(), b.client); err != nil {
+		t.Fatal(err)
+	}
+	ops := operationsOf(t, s.demo.Server)
+	w := play(t, a, ops)
+	db := open(t, l["TALKABLE_DATABASE_URL"])
+	settled(t, s, db)
+	before := census(t, db)
+	cells := 0
+	for _, op := range ops {
+		one, ok := sampleOf(op.id)
+		if !ok {
+			t.Errorf("%s has no sample: see TestRouterAndDescriptionAgree", op.id)
+			continue
+		}
+		inPath := parameter.MatchString(op.path)
+		if inPath && len(one.named()) == 0 && !slices.Contains(nobodys, op.id) {
+			t.Errorf("%s: the sample names no thing of a site: add it to nobody", op.id)
+		}
+		if op.body != nil && !inPath {
+			continue // makes something of one's own; bodies that name things of others are below
+		}
+		for _, name := range one.named() {
+			theirs := w.fill(name)
+			for _, key := range []shop{b, public} {
+				if key.key == public.key && !op.public {
+					continue // refused before anything is looked at: TestKeysDoWhatTheirKindSays
+				}
+				got := ask(t, key, op.method, one.target(op, w), w.fill(one.body), one.headers()...)
+				other := one
+				other.path, other.query = map[string]string{}, strings.ReplaceAll(one.query, name, nobody[name])
+				for p, v := range one.path {
+					other.path[p] = strings.ReplaceAll(v, name, nobody[name])
+				}
+				want := ask(t, key, op.method, other.target(op, w), w.fill(strings.ReplaceAll(one.body, name, nobody[name])), one.headers()...)
+				if got.told(theirs) != want.told(nobody[name]) {
+					t.Errorf("%s %s of another site: %s\n\tof nobody: %s", op.id, name, got.told(), want.told())
+				}
+				cells++
 			}
 		}
 	}
+	before.same(t, census(t, db))
+
+	// Bodies: site b says things of a in all that it makes. It may get an origin of its own; nothing of a may change or come back.
+	mine := censusOf(t, db, "twin-a")
+	for _, op := range ops {
+		one, _ := sampleOf(op.id)
+		if op.body == nil || parameter.MatchString(op.path) {
+			continue
+		}
+		got := ask(t, b, op.method, one.target(op, w), w.fill(one.body), one.headers()...)
+		if got.status >= 500 {
+			t.Errorf("%s: %d %s", op.id, got.status, got.body)
+		}
+		if code := w["$code"]; strings.Contains(got.body, code) {
+			t.Errorf("%s gave the other site's offer away: %s", op.id, got.body)
+		}
+		cells++
+	}
+	settled(t, s, db)
+	mine.same(t, censusOf(t, db, "twin-a"))
+
+	// And each site's name is unknown to the other's key, in a query and in a body, for every operation.
+	for _, op := range ops {
+		one, _ := sampleOf(op.id)
+		target := one.target(op, w)
+		var answers [2]string
+		for i, slug := range []string{"twin-a", "no-such-site"} {
+			answers[i] = ask(t, b, op.method, target+separator(target)+"site_slug="+slug, w.fill(one.body), one.headers()...).told(slug)
+			if op.body != nil {
+				answers[i] += ask(t, b, op.method, target, put(w.fill(one.body), []string{"site_slug"}, `"`+slug+`"`)).told(slug)
+			}
+		}
+		if answers[0] != answers[1] || !strings.HasPrefix(answers[0], "400") || !strings.Contains(answers[0], "No site found by") {
+			t.Errorf("%s for site twin-a: %s\n\tfor no site: %s", op.id, answers[0], answers[1])
+		}
+		cells++
+	}
+	t.Logf("%d cells", cells)
+}
+
+// nobodys are operations whose path names what belongs to no site.
+var nobodys = []string{"getMetric", "segmentizeMetric"}
+
+func first(key, _ string) string { return key }
+
+// censusOf counts what belongs to one site.
+func censusOf(t testing.TB, db *sqlx.DB, slug string) rowsOf {
+	t.Helper()
+	var site int64
+	if err := db.Get(&site, `select site_id from gateway.site where slug = $1`, slug); err != nil {
+		t.Fatal(err)
+	}
+	var tables []string
+	if err := db.Select(&tables, `select quote_ident(nspname) || '.' || quote_ident(relname) from pg_catalog.pg_class c
+		join pg_catalog.pg_namespace n on n.oid = c.relnamespace join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = 'site_id'
+		where relkind in ('r', 'p') and not relispartition and nspname not in ('pg_catalog', 'information_schema')`); err != nil {
+		t.Fatal(err)
+	}
+	out := rowsOf{}
+	for _, name := range tables {
+		var got string
+		if err := db.Get(&got, `select count(*) || ' rows, ' || coalesce(sum(hashtextextended(x::text, 0)::numeric), 0) from `+name+` x where site_id = $1`, site); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		out[name] = got
+	}
 	if len(out) < 20 {
-		t.Fatalf("the description has only %d paths", len(out))
+		t.Fatalf("only %d tables have a site", len(out))
 	}
 	return out
 }
 
-var instance = regexp.MustCompile(`"instance":"[^"]*"`)
-
-func raw(t *testing.T, s shop, method, path, body string) (int, string) {
-	t.Helper()
-	var sent io.Reader
-	if body != "" {
-		sent = strings.NewReader(body)
+// TestKeysDoWhatTheirKindSays asks every operation with every kind of key.
+func TestKeysDoWhatTheirKindSays(t *testing.T) {
+	t.Parallel()
+	l := oneDatabase(t)
+	s := startServer(t, l)
+	secret := newShop(t, demoFile{Server: s.demo.Server, APIKey: makeSite(t, s, "keys")})
+	other := makeSite(t, s, "keys-other")
+	public, _ := makeKey(t, s, "keys", "--public")
+	revoked, id := makeKey(t, s, "keys")
+	revokedPublic, idPublic := makeKey(t, s, "keys", "--public")
+	for _, one := range []string{id, idPublic} {
+		if _, err := talkable(t, s.environ, "key", "revoke", "keys", one); err != nil {
+			t.Fatal(err)
+		}
 	}
-	req, err := http.NewRequestWithContext(t.Context(), method, s.server+path+query(path), sent)
-	if err != nil {
-		t.Fatal(err)
+	ops := operationsOf(t, s.demo.Server)
+	w := play(t, secret, ops) // the secret key may do everything: each sample succeeds
+	db := open(t, l["TALKABLE_DATABASE_URL"])
+	settled(t, s, db)
+	before := census(t, db)
+	cells := len(ops)
+	for _, kind := range []struct {
+		name, key, code string
+		status          int
+		site            string
+	}{
+		{"no key", "", "", http.StatusUnauthorized, ""},
+		{"a key of another form", "sk_live_0123456789", "", http.StatusUnauthorized, ""},
+		{"a key that nobody has", strange(), "", http.StatusUnauthorized, ""},
+		{"a revoked secret key", revoked, "", http.StatusUnauthorized, ""},
+		{"a revoked public key", revokedPublic, "", http.StatusUnauthorized, ""},
+		{"a public key with the kind of a secret one", strings.Replace(public, "tk_public_", "tk_secret_", 1), "", http.StatusUnauthorized, ""},
+		{"another site's secret key", other, "site_not_found", http.StatusBadRequest, "site_slug=keys"},
+		{"a public key", public, "secret_key_needed", http.StatusForbidden, ""},
+	} {
+		var firstBody string
+		for _, op := range ops {
+			if kind.key == public && op.public {
+				continue
+			}
+			one, _ := sampleOf(op.id)
+			target := one.target(op, w)
+			if kind.site != "" {
+				target += separator(target) + kind.site
+			}
+			bearer := ""
+			if kind.key != "" {
+				bearer = "Bearer " + kind.key
+			}
+			got := ask(t, secret, op.method, target, w.fill(one.body), one.headers("Authorization", bearer)...)
+			body := requestID.ReplaceAllString(got.body, "")
+			if got.status != kind.status || !got.problem() || !strings.Contains(got.body, kind.code) {
+				t.Errorf("%s with %s: %d %s", op.id, kind.name, got.status, got.body)
+			}
+			if firstBody == "" {
+				firstBody = body
+			}
+			if body != firstBody {
+				t.Errorf("%s with %s answers %s, others %s", op.id, kind.name, body, firstBody)
+			}
+			if (got.header.Get("WWW-Authenticate") != "") != (kind.status == http.StatusUnauthorized) {
+				t.Errorf("%s with %s: WWW-Authenticate %q", op.id, kind.name, got.header.Get("WWW-Authenticate"))
+			}
+			cells++
+		}
 	}
-	req.Header.Set("Authorization", "Bearer "+s.key)
-	req.Header.Set("Content-Type", "application/json")
-	if strings.HasSuffix(path, "/codes") {
-		req.Header.Set("Content-Type", "text/plain")
+	settled(t, s, db)
+	before.same(t, census(t, db))
+	open := 0
+	for _, op := range ops { // a public key may call what says so
+		one, _ := sampleOf(op.id)
+		if !op.public {
+			continue
+		}
+		got := ask(t, secret, op.method, one.target(op, w), w.fill(one.body), one.headers("Authorization", "Bearer "+public)...)
+		if !one.good(got.status) {
+			t.Errorf("%s with a public key: %d %s", op.id, got.status, got.body)
+		}
+		open++
+		cells++
 	}
-	res, err := s.http.Do(req)
-	if err != nil {
-		t.Fatal(err)
+	if open == 0 || open > len(ops)/2 {
+		t.Errorf("%d operations are open to public keys", open)
 	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return res.StatusCode, instance.ReplaceAllString(string(text), "")
-}
-
-// query gives operations the parameters without which they refuse before they look.
-func query(path string) string {
-	if strings.Contains(path, "/metrics/") {
-		return "?start_date=2026-01-01&end_date=2026-12-31"
-	}
-	return ""
+	// Whatever a public key said, it is worth nothing: see TestUnverifiedPurchase.
+	settled(t, s, db)
+	before.same(t, census(t, db), "*.outbox", "*.event", "*.head", "*.cursor", "*.sequencer", "customer.visitor", "customer.origin", "customer.person")
+	t.Logf("%d operations, %d cells, %d open to public keys", len(ops), cells, open)
 }

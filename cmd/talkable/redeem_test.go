@@ -16,7 +16,8 @@ func TestSpendingPoints(t *testing.T) {
 	const ann = "/api/v2/loyalty/members/ann@shop.example"
 	check := func(method, path, body string, status int, want ...string) string {
 		t.Helper()
-		got, text := raw(t, shop, method, path, body)
+		a := ask(t, shop, method, path, body)
+		got, text := a.status, a.body
 		if got != status {
 			t.Errorf("%s %s %s: %d %s, want %d", method, path, body, got, text, status)
 		}
@@ -80,11 +81,11 @@ func TestSpendingPoints(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 10 {
 		wg.Go(func() {
-			switch status, text := raw(t, shop, "POST", ann+"/redeem_actions", `{"data":{"redemption_batch_id":1}}`); {
-			case status == 200:
+			switch a := ask(t, shop, "POST", ann+"/redeem_actions", `{"data":{"redemption_batch_id":1}}`); {
+			case a.status == 200:
 				won.Add(1)
-			case status != 400 || !strings.Contains(text, `"error_message":"not enough points"`):
-				t.Errorf("%d %s", status, text)
+			case a.status != 400 || !strings.Contains(a.body, `"error_message":"not enough points"`):
+				t.Errorf("%d %s", a.status, a.body)
 			}
 		})
 	}

@@ -97,9 +97,11 @@ type visitorResult struct {
 }
 
 func (m *Module) postVisitor(ctx context.Context, in *visitorInput) (*web.OK[visitorResult], error) {
-	id, err := m.saveVisitor(ctx, web.From(ctx).Site.ID, in.Body.Data.UUID)
+	req := web.From(ctx)
+	id, replayed, err := m.postedVisitor(ctx, req.Site.ID, in.Body.Data.UUID, req.Idempotency)
 	if err != nil {
 		return nil, err
 	}
+	req.MarkReplayed(replayed)
 	return web.Answer(visitorResult{id}), nil
 }

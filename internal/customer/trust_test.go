@@ -147,8 +147,8 @@ func TestVisitorKeepsItsFirstPerson(t *testing.T) {
 	if err := b.admin().Get(&linked, `select person_id from customer.visitor`); err != nil || linked != a.ID {
 		t.Errorf("linked to %d, %v", linked, err)
 	}
-	id, err := b.saveVisitor(t.Context(), 1, "")
-	again, err2 := b.saveVisitor(t.Context(), 1, id)
+	id, err := saveVisitor(t.Context(), b.db, 1, "", b.now())
+	again, err2 := saveVisitor(t.Context(), b.db, 1, id, b.now())
 	if err := errors.Join(err, err2); err != nil || again != id {
 		t.Errorf("got %s then %s, %v", id, again, err)
 	}

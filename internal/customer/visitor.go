@@ -2,16 +2,41 @@ package customer
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
+	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/idempotency"
 )
 
+// postedVisitor is saveVisitor for a request: with an Idempotency-Key its repetition gets the same UUID.
+func (m *Module) postedVisitor(ctx context.Context, siteID int64, id string, key idempotency.Key) (out string, replayed bool, err error) {
+	if key.Value == "" {
+		out, err = saveVisitor(ctx, m.db, siteID, id, m.now())
+		return out, false, err
+	}
+	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
+		claimed, err := idempotency.TakeOne(ctx, u.Tx, "customer", u.Now, siteID, key)
+		if err != nil {
+			return err
+		}
+		if out, replayed = string(claimed.Answer), claimed.Replayed; replayed {
+			return nil
+		}
+		if out, err = saveVisitor(ctx, u, siteID, id, u.Now); err != nil {
+			return err
+		}
+		return idempotency.KeepOne(ctx, u.Tx, "customer", siteID, key, []byte(out))
+	})
+	return out, replayed, err
+}
+
 // saveVisitor makes a visitor known, and gives it a UUID where it has none. A known one stays as it is.
-func (m *Module) saveVisitor(ctx context.Context, siteID int64, id string) (string, error) {
+func saveVisitor(ctx context.Context, db sqlx.ExecerContext, siteID int64, id string, now time.Time) (string, error) {
 	if id == "" {
 		v7, err := uuid.NewV7()
 		if err != nil {
@@ -23,9 +48,9 @@ func (m *Module) saveVisitor(ctx context.Context, siteID int64, id string) (stri
 	if !ok {
 		return "", fault.New(fault.Invalid, "invalid_request", "uuid: is no UUID.").At("/data/uuid", "is no UUID")
 	}
-	_, err := m.db.ExecContext(ctx, `
+	_, err := db.ExecContext(ctx, `
 		insert into customer.visitor (site_id, uuid, created_at) values ($1, $2, $3) on conflict (site_id, uuid) do nothing`,
-		siteID, id, m.now())
+		siteID, id, now)
 	return id, wrap("insert visitor", err)
 }
 

@@ -130,11 +130,13 @@ func (c Composition) record(ctx context.Context, kind string, data originData) (
 	if err != nil {
 		return nil, err
 	}
-	answer := originAnswer{Origin: recorded.Talkable(req.Site), Offer: offer}
+	answer := originAnswer{Origin: recorded.Talkable(req.Site)}
 	if offer != nil {
+		mine := *offer // requests with one Idempotency-Key that went in one batch share theirs
 		if recorded.Email != "" {
-			offer.Email = &recorded.Email
+			mine.Email = &recorded.Email
 		}
+		answer.Offer = &mine
 		answer.ClaimLinks = offer.ClaimLinks // beside the offer and inside it: clients look in one place or the other
 	}
 	return web.Answer(answer), nil

@@ -135,7 +135,7 @@ func scalar(b []byte) (string, error) {
 
 func wholeNumber(s string) (int64, error) {
 	n, err := strconv.ParseInt(s, 10, 64)
-	if err == nil && (n < 0 || n > 1_000_000) {
+	if err == nil && (n < 0 || n > 1_000_000 || s[0] == '+') { // an amount takes no plus sign either
 		err = strconv.ErrRange
 	}
 	return n, err

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// TestEveryPostIsRepeatable takes every operation that makes something: sent ten times at once and again later with one Idempotency-Key, bare
+// or quoted, it is done once and answers the same each time; with the key and another body, or at another operation, it is refused.
+func TestEveryPostIsRepeatable(t *testing.T) {
+	t.Parallel()
+	l := oneDatabase(t)
+	s := startServer(t, l)
+	shop, db := newShop(t, demoFile{Server: s.demo.Server, APIKey: makeSite(t, s, "repeat")}), open(t, l["TALKABLE_DATABASE_URL"])
+	other := newShop(t, demoFile{Server: s.demo.Server, APIKey: makeSite(t, s, "repeat-other")})
+	ops := operationsOf(t, s.demo.Server)
+	w := play(t, shop, ops)
+	posts := 0
+	for _, op := range ops {
+		one, _ := sampleOf(op.id)
+		if op.body == nil || one.status != 0 || op.method == "PUT" {
+			continue // a refusal is not kept: nothing was done. What a PUT sets it sets again, without a key
+		}
+		posts++
+		body, target, key := w.fill(one.body), one.target(op, w), "repeat-"+op.id
+		if one.fresh != "" {
+			body = strings.Replace(body, `"`+one.fresh+`"`, `"`+one.fresh+`-repeated"`, 1)
+		}
+		if op.id == "createLoyaltyProgram" {
+			continue // the site has its only one; its twin, replaceLoyaltyProgram, is here
+		}
+		var mu sync.Mutex
+		var answers []reply
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() {
+				a := ask(t, shop, op.method, target, body, "Idempotency-Key", key)
+				mu.Lock()
+				defer mu.Unlock()
+				answers = append(answers, a)
+			})
+		}
+		wg.Wait()
+		settled(t, s, db)
+		before := census(t, db)
+		answers = append(answers, ask(t, shop, op.method, target, body, "Idempotency-Key", key), ask(t, shop, op.method, target, body, "Idempotency-Key", `"`+key+`"`))
+		replayed := 0
+		for _, a := range answers {
+			if a.status == http.StatusConflict && len(answers) > 1 { // still under way elsewhere: a definite answer too
+				continue
+			}
+			if a.header.Get("Idempotent-Replayed") == "true" {
+				replayed++
+			}
+			if !one.good(a.status) || a.body != answers[len(answers)-1].body {
+				t.Errorf("%s answered %d %s\n\tand later %d %s", op.id, a.status, a.body, answers[len(answers)-1].status, answers[len(answers)-1].body)
+			}
+		}
+		if last := answers[len(answers)-2:]; !slices.ContainsFunc(last, func(a reply) bool { return a.header.Get("Idempotent-Replayed") == "true" }) || replayed == len(answers) {
+			t.Errorf("%s: %d of %d answers say that they are a repetition", op.id, replayed, len(answers))
+		}
+		changed := put(body, []string{"unknown_member"}, `"x"`) // another request, whatever the operation makes of it
+		if a := ask(t, shop, op.method, target, changed, "Idempotency-Key", key); a.status < 400 || a.status >= 500 || !a.problem() {
+			t.Errorf("%s with another body: %d %s", op.id, a.status, a.body)
+		}
+		before.same(t, census(t, db))
+		if a := ask(t, other, op.method, "/api/v2/visitors", `{"data":{}}`, "Idempotency-Key", key); op.method == "POST" && a.status != http.StatusOK {
+			t.Errorf("%s: the key on another site: %d %s", op.id, a.status, a.body)
+		}
+	}
+	if posts < 7 {
+		t.Errorf("only %d operations make something", posts)
+	}
+	t.Log(fmt.Sprint(posts, " operations that make something"))
+}

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// sample is a request that an operation answers well. Played in their order, the samples are a story: things that an answer names
+// (learn: name → place in the result) stand in later requests as $name.
+type sample struct {
+	id     string
+	path   map[string]string // value of each path parameter
+	query  string
+	body   string
+	kind   string // of the body, where it isn't JSON
+	learn  map[string]string
+	status int    // where it isn't 200 or 201
+	why    string // and why that is all there is to see
+	fresh  string // what names the thing that is made; another each time, it makes another
+	opens  string // a link that the friend opens next, whose visitor is $visitor from then on
+}
+
+// nobody is, for each thing that a sample learns or names, one that exists nowhere.
+var nobody = map[string]string{
+	"$campaign": "987654321", "$program": "987654321", "$code": "zzzzzzzzzz", "$visitor": "0193b1d6-9bd1-7cc0-9d8e-0c2f1f6f6a6b",
+	"$purchase": "987654321", "$message": "987654321", "$person": "987654321", "$batch": "987654321", "$redemption": "987654321",
+	"$couponlist": "987654321", "SAVE-ONE": "NO-SUCH-ONE",
+	"ann@shop.example": "nobody@shop.example", "1001": "no-such-order",
+}
+
+// samples: an operation without one fails TestRouterAndDescriptionAgree.
+var samples = []sample{
+	{id: "getSite"},
+	{id: "createCampaign", learn: map[string]string{"campaign": "campaign.id"}, body: `{"name":"Sample","status":"Live","tags":["sample"],
+		"destination_url":"https://shop.example/welcome","attribution_days":30,"approval":{"mode":"automatic","delay_seconds":0},
+		"joinable_category_names":["affiliate_member"],"live_period":{"starts_at":"2026-01-01T00:00:00Z","ends_at":"2199-01-01T00:00:00Z"},
+		"incentives":[{"identifier":"points","action_type":"referrer","kind":"points","points":500}]}`},
+	{id: "listCampaigns"},
+	{id: "getCampaign", path: map[string]string{"id": "$campaign"}},
+	{id: "replaceCampaign", path: map[string]string{"id": "$campaign"}, body: `{"name":"Sample 2","status":"Live","tags":["sample"],
+		"destination_url":"https://shop.example/welcome","approval":{"mode":"automatic"},"incentives":[{"identifier":"points","action_type":"referrer","kind":"points","points":500},
+		{"identifier":"share","action_type":"referrer","kind":"commission","percent":10},
+		{"identifier":"coupon","action_type":"click","kind":"coupon","coupon_code":"WELCOME10","coupon_percent":10}]}`},
+	{id: "createLoyaltyProgram", learn: map[string]string{"program": "program.id"}, body: `{"name":"Club","points_per_unit":1,"points_per_referral":0,
+		"expires_after_days":365,"status":"active","tiers":[{"name":"Silver","threshold":1000},{"name":"Gold","threshold":5000}]}`},
+	{id: "listLoyaltyPrograms"},
+	{id: "getLoyaltyProgram", path: map[string]string{"id": "$program"}},
+	{id: "replaceLoyaltyProgram", path: map[string]string{"id": "$program"}, body: `{"name":"Club 2","points_per_unit":1,"tiers":[{"name":"Silver","threshold":1000}]}`},
+	{id: "createAffiliateMember", learn: map[string]string{"code": "offer.short_url_code", "link": "offer.claim_url"}, opens: "$link", body: `{"data":{"email":"ann@shop.example","first_name":"Ann",
+		"campaign_tags":["sample"],"customer_id":"c-ann","custom_properties":{"colour":"red"},"traffic_source":"api"}}`},
+	{id: "getOffer", path: map[string]string{"code": "$code"}, query: "sharing_channels=facebook"},
+	{id: "create-visitor", body: `{"data":{}}`},
+	{id: "createOrigin", fresh: "1001", learn: map[string]string{"purchase": "origin.id"}, body: `{"type":"Purchase","data":{"email":"bob@shop.example","uuid":"$visitor",
+		"order_number":"1001","subtotal":"120.00","currency_iso_code":"USD","coupon_codes":["WELCOME10"],
+		"items":[{"product_id":"p1","price":"60.00","quantity":2,"title":"Thing","url":"https://shop.example/p1","image_url":"https://shop.example/p1.png"}]}}`},
+	{id: "createPurchase", fresh: "1002", body: `{"data":{"email":"ann@shop.example","order_number":"1002","subtotal":"10.00"}}`},
+	{id: "createEvent", fresh: "e-1", body: `{"data":{"email":"ann@shop.example","event_number":"e-1","event_category":"newsletter"}}`},
+	{id: "listRewards", query: "visitor_uuid=$visitor"},
+	{id: "getAttribution", path: map[string]string{"origin_id": "$purchase"}},
+	{id: "updateReferral", path: map[string]string{"origin_slug": "1001"}, body: `{"data":{"status":"approved"}}`},
+	{id: "refund-origin", path: map[string]string{"origin_slug": "1001"}, body: `{"data":{"refund_subtotal":1}}`},
+	{id: "getPerson", path: map[string]string{"person_slug": "ann@shop.example"}, learn: map[string]string{"person": "person.id"}},
+	{id: "getPersonTimeline", path: map[string]string{"person_slug": "ann@shop.example"}, query: "limit=5"},
+	{id: "getLoyaltyMember", path: map[string]string{"email": "ann@shop.example"}},
+	{id: "listMemberEntries", path: map[string]string{"email": "ann@shop.example"}, query: "limit=5"},
+	{id: "createCouponList", learn: map[string]string{"couponlist": "coupon_list.id"}, body: `{"name":"Ten off","kind":"single-use","percent":10,"low_stock":1}`},
+	{id: "listCouponLists", query: "limit=5"},
+	{id: "getCouponList", path: map[string]string{"id": "$couponlist"}},
+	{id: "replaceCouponList", path: map[string]string{"id": "$couponlist"}, body: `{"name":"Ten off, always","kind":"single-use","percent":10}`},
+	{id: "uploadCouponCodes", path: map[string]string{"id": "$couponlist"}, kind: "text/plain", body: "SAVE-ONE\nSAVE-TWO\n"},
+	{id: "generateCouponCodes", path: map[string]string{"id": "$couponlist"}, body: `{"template":"SAVE-########","count":3}`},
+	{id: "listCouponListLog", path: map[string]string{"id": "$couponlist"}, query: "limit=5"},
+	{id: "getCoupon", path: map[string]string{"code": "SAVE-ONE"}},
+	{id: "getCouponPermission", path: map[string]string{"code": "SAVE-ONE", "person_slug": "ann@shop.example"}},
+	{id: "adjustPoints", path: map[string]string{"email": "ann@shop.example"}, body: `{"data":{"points":500,"description":"Sorry"}}`},
+	{id: "listManualAdjustments", path: map[string]string{"email": "ann@shop.example"}, query: "limit=5"},
+	{id: "createRedemptionBatch", path: map[string]string{"id": "$program"}, learn: map[string]string{"batch": "redemption_batch.id"}, body: `{"description":"A mug","points_cost":10,"position":1}`},
+	{id: "listProgramRedemptionBatches", path: map[string]string{"id": "$program"}},
+	{id: "replaceRedemptionBatch", path: map[string]string{"id": "$program", "batch_id": "$batch"}, body: `{"description":"A big mug","points_cost":10,"position":1}`},
+	{id: "listRedemptionBatches", path: map[string]string{"email": "ann@shop.example"}},
+	{id: "redeemPoints", path: map[string]string{"email": "ann@shop.example"}, learn: map[string]string{"redemption": "action.redemption_id"}, body: `{"data":{"redemption_batch_id":$batch}}`},
+	{id: "listRedeemActions", path: map[string]string{"email": "ann@shop.example"}, query: "limit=5"},
+	{id: "listWaitingRedemptions", query: "limit=5"},
+	{id: "getRedemption", path: map[string]string{"id": "$redemption"}},
+	{id: "cancelRedemption", path: map[string]string{"id": "$redemption"}, body: `{"reason":"Out of mugs"}`},
+	{id: "listMessages", query: "email=ann@shop.example&limit=5", learn: map[string]string{"message": "messages.0.id"}},
+	{id: "getMessage", path: map[string]string{"id": "$message"}},
+	{id: "resendMessage", path: map[string]string{"id": "$message"}, body: `{}`, status: http.StatusConflict, why: "the message was sent; only failed ones are sent again"},
+	{id: "listMetrics"},
+	{id: "getMetric", path: map[string]string{"metric": "total_sales_sum"}, query: "start_date=2026-01-01&end_date=2026-12-31"},
+	{id: "segmentizeMetric", path: map[string]string{"metric": "total_sales_sum"}, query: "start_date=2026-01-01&end_date=2026-12-31&segment_by[period]=month"},
+}
+
+func sampleOf(id string) (sample, bool) {
+	i := slices.IndexFunc(samples, func(s sample) bool { return s.id == id })
+	if i < 0 {
+		return sample{}, false
+	}
+	return samples[i], true
+}
+
+// world is what the samples learned on one site: "$name" → value.
+type world map[string]string
+
+// fill puts the world's things into a text.
+func (w world) fill(text string) string {
+	return thing.ReplaceAllStringFunc(text, func(name string) string {
+		if v, ok := w[name]; ok {
+			return v
+		}
+		return name
+	})
+}
+
+var thing = regexp.MustCompile(`\$[a-z]+`)
+
+// target is the path and query of an operation's sample, with things of the world.
+func (s sample) target(op operation, w world) string {
+	path := parameter.ReplaceAllStringFunc(op.path, func(p string) string { return w.fill(s.path[strings.Trim(p, "{}")]) })
+	if s.query != "" {
+		path += "?" + w.fill(s.query)
+	}
+	return path
+}
+
+// headers are those that the sample needs beside the usual ones.
+func (s sample) headers(more ...string) []string {
+	if s.kind != "" {
+		more = append(more, "Content-Type", s.kind)
+	}
+	return more
+}
+
+func (s sample) good(status int) bool {
+	if s.status != 0 {
+		return status == s.status
+	}
+	return status == http.StatusOK || status == http.StatusCreated
+}
+
+// play sends every sample, in order, and returns what was learned.
+func play(t testing.TB, s shop, ops []operation) world {
+	t.Helper()
+	w := world{}
+	for _, one := range samples {
+		i := slices.IndexFunc(ops, func(o operation) bool { return o.id == one.id })
+		if i < 0 {
+			continue // TestRouterAndDescriptionAgree tells
+		}
+		var wrong string
+		for range 600 { // what follows from events comes a moment later
+			if wrong = w.learn(one, ask(t, s, ops[i].method, one.target(ops[i], w), w.fill(one.body), one.headers()...)); wrong == "" {
+				break
+			}
+			waitABit()
+		}
+		if wrong != "" {
+			t.Fatalf("sample %s: %s", one.id, wrong)
+		}
+		if one.opens != "" {
+			w["$visitor"] = s.opens(w.fill(one.opens))
+		}
+	}
+	return w
+}
+
+// learn takes from an answer what later samples name, or says what is wrong with it.
+func (w world) learn(one sample, a reply) (wrong string) {
+	if !one.good(a.status) {
+		return fmt.Sprintf("%d %s", a.status, a.body)
+	}
+	var got struct{ Result any }
+	_ = json.Unmarshal([]byte(a.body), &got) // a problem has no result
+	for name, place := range one.learn {
+		v := dig(got.Result, place)
+		if v == "" {
+			return "no " + place + " in " + a.body
+		}
+		w["$"+name] = v
+	}
+	return ""
+}
+
+// dig takes a text or a number out of decoded JSON.
+func dig(v any, place string) string {
+	for step := range strings.SplitSeq(place, ".") {
+		switch in := v.(type) {
+		case map[string]any:
+			v = in[step]
+		case []any:
+			var i int
+			if _, err := fmt.Sscan(step, &i); err != nil || i >= len(in) {
+				return ""
+			}
+			v = in[i]
+		default:
+			return ""
+		}
+	}
+	switch v := v.(type) {
+	case string:
+		return v
+	case float64:
+		return fmt.Sprintf("%.0f", v)
+	}
+	return ""
+}
+
+// named are the things of one site that the sample names in its path, query and body, as written there.
+func (s sample) named() []string {
+	text := s.query + s.body
+	for _, v := range s.path {
+		text += "\n" + v
+	}
+	var out []string
+	for name := range nobody {
+		if strings.Contains(text, name) {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
