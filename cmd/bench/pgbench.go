@@ -21,9 +21,20 @@ var (
 	yardstickSchema string
 	//go:embed purchase.sql
 	purchaseScript string
+	//go:embed purchases.sql
+	purchasesScript string
 	//go:embed visit.sql
 	visitScript string
+	//go:embed post.sql
+	postScript string
+	//go:embed post_hot.sql
+	postHotScript string
 )
+
+var scripts = map[string]string{"purchase.sql": purchaseScript, "purchases.sql": purchasesScript, "visit.sql": visitScript,
+	"post.sql": postScript, "post_hot.sql": postHotScript}
+
+const setSize = 500 // purchases of a call in purchases.sql
 
 // clients are the numbers of sessions that pgbench is tried with: which one is the best depends on the machine.
 var clients = []int{8, 32, 64}
@@ -59,7 +70,7 @@ func newPgbench(ctx context.Context, pg *database, o options) (*pgbench, error) 
 		b.vars = append(b.vars, "-D", fmt.Sprintf("%s=%d", name, n))
 		schema = strings.ReplaceAll(schema, "{"+name+"}", strconv.Itoa(n))
 	}
-	for name, text := range map[string]string{"purchase.sql": purchaseScript, "visit.sql": visitScript} {
+	for name, text := range scripts {
 		if err := os.WriteFile(filepath.Join(b.dir, name), []byte(text), 0o644); err != nil {
 			return nil, err
 		}
@@ -116,8 +127,8 @@ func parse(text string) (out outcome, err error) {
 	return out, err
 }
 
-// best tries all numbers of clients and returns the fastest.
-func (b *pgbench) best(ctx context.Context, script string, seconds int) (best outcome, err error) {
+// best tries the numbers of clients and returns the fastest.
+func (b *pgbench) best(ctx context.Context, script string, seconds int, clients ...int) (best outcome, err error) {
 	for _, n := range clients {
 		out, err := b.run(ctx, script, n, seconds)
 		if err != nil {

@@ -17,12 +17,16 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/jmoiron/sqlx"
+
 	"github.com/talkable/talkable/internal/postgres"
 )
 
 // platform is the program under test, running.
 type platform struct {
 	pg                *database
+	name              string // of its database
+	db                *sqlx.DB
 	binary            string
 	env               []string
 	address, internal string
@@ -32,25 +36,45 @@ type platform struct {
 	walQuery          string
 
 	sites []shop
-	pool  pool
+	pool  pool // friends who came to links of all sites
 	took  recorded
+	rate  float64 // of purchases, when last measured
+	mark  mark    // what the database held before
 }
 
 // recorded is what the platform acknowledged, to be compared with what its database holds.
-type recorded struct{ advocates, visits, purchases, matched, revenue int64 }
+type recorded struct{ signUps, visits, purchases, matched, revenue int64 }
 
-// startPlatform builds the program, migrates and serves.
-func startPlatform(ctx context.Context, pg *database, o options) (*platform, error) {
-	p := &platform{pg: pg, binary: o.binary, log: filepath.Join(pg.dir, "serve.log"), ended: make(chan struct{})}
+// build makes the program of this source.
+func build(ctx context.Context, binary, tags string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", tags, "-ldflags", "-s -w", "-o", binary, "github.com/talkable/talkable/cmd/talkable")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build talkable: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// startPlatform builds the program, unless it is given, migrates the database and serves.
+func startPlatform(ctx context.Context, pg *database, name, binary, tags string) (*platform, error) {
+	p := &platform{pg: pg, name: name, binary: binary, log: filepath.Join(pg.dir, name+".log"), ended: make(chan struct{}), rate: 1000}
 	if p.binary == "" {
-		p.binary = filepath.Join(pg.dir, "talkable")
-		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", p.binary, "github.com/talkable/talkable/cmd/talkable")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("build talkable: %w\n%s", err, out)
+		p.binary = filepath.Join(pg.dir, "talkable-"+tags)
+		if _, err := os.Stat(p.binary); err != nil {
+			if err := build(ctx, p.binary, tags); err != nil {
+				return nil, err
+			}
 		}
 	}
 	var err error
+	if name == filledDatabase {
+		p.db, err = pg.use(ctx, name)
+	} else {
+		p.db, err = pg.fresh(ctx, name)
+	}
+	if err != nil {
+		return nil, err
+	}
 	if p.address, err = freeAddress(); err == nil {
 		p.internal, err = freeAddress()
 	}
@@ -59,12 +83,12 @@ func startPlatform(ctx context.Context, pg *database, o options) (*platform, err
 	}
 	// Visitors come from addresses of their own, through a proxy; the limits on keys and addresses stay on, and aren't met.
 	p.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "TALKABLE_LISTEN=" + p.address, "TALKABLE_INTERNAL_LISTEN=" + p.internal,
-		"TALKABLE_DATA_DIR=" + filepath.Join(pg.dir, "data"), "TALKABLE_DATABASE_URL=" + pg.server.URL(platformDatabase),
+		"TALKABLE_DATA_DIR=" + filepath.Join(pg.dir, "data-"+name), "TALKABLE_DATABASE_URL=" + pg.server.URL(name),
 		"TALKABLE_RATE_LIMIT=1000000000", "TALKABLE_TRUSTED_PROXIES=127.0.0.0/8", "TALKABLE_LOG_FORMAT=json"}
 	if _, err := p.command(ctx, "migrate"); err != nil {
 		return nil, err
 	}
-	version, err := postgres.CheckServer(ctx, pg.platform)
+	version, err := postgres.CheckServer(ctx, p.db)
 	if err != nil {
 		return nil, err
 	}
@@ -98,6 +122,7 @@ func (p *platform) command(ctx context.Context, args ...string) (string, error) 
 	return string(out), nil
 }
 
+// start serves.
 func (p *platform) start(ctx context.Context) error {
 	log, err := os.Create(p.log)
 	if err != nil {
