@@ -21,6 +21,7 @@ type Composition struct {
 	Customers customers
 	Referrals referrals
 	Members   members
+	Coupons   Coupons
 	Tellers   []Teller // every module that has something to say of a person
 	Cursors   *web.Cursors
 }
@@ -42,6 +43,7 @@ type referrals interface {
 type members interface {
 	Member(ctx context.Context, siteID, personID int64) (loyaltyapi.Member, error)
 	Entries(ctx context.Context, siteID, personID int64, after loyaltyapi.After, limit int) ([]loyaltyapi.Entry, bool, error)
+	spenders
 }
 
 // Teller is a module that has something to say of a person.
@@ -81,4 +83,5 @@ func (c Composition) Routes(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "listMemberEntries", Method: http.MethodGet, Path: "/api/v2/loyalty/members/{email}/entries",
 		Tags: []string{"Loyalty"}, Summary: "Read the entries of a member's account",
 		Description: "Newest first. Each entry says what it was for, which rule decided it, and the balance after it."}, c.listEntries)
+	c.redeemRoutes(api)
 }

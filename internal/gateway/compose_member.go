@@ -3,8 +3,10 @@ package gateway
 import (
 	"context"
 
+	"github.com/talkable/talkable/internal/customer/customerapi"
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
+	"github.com/talkable/talkable/internal/site"
 	"github.com/talkable/talkable/internal/web"
 )
 
@@ -43,28 +45,28 @@ var errNoMember = fault.New(fault.Invalid, "member_not_found", "Loyalty member n
 
 func (c Composition) getMember(ctx context.Context, in *memberInput) (*web.OK[memberAnswer], error) {
 	req := web.From(ctx)
-	p, err := c.Customers.Person(ctx, req.Site.ID, in.Slug)
-	if fault.Is(err, fault.Invalid) {
-		return nil, errNoMember
-	} else if err != nil {
+	p, err := c.memberPerson(ctx, req.Site.ID, in.Slug)
+	if err != nil {
 		return nil, err
 	}
 	m, err := c.Members.Member(ctx, req.Site.ID, p.ID)
-	if fault.Is(err, fault.NotFound) {
-		return nil, errNoMember
-	} else if err != nil {
-		return nil, err
+	if err != nil {
+		return nil, asNoMember(err)
 	}
 	if !m.Active {
 		return nil, fault.New(fault.Invalid, "member_not_active", "Loyalty member is not active")
 	}
-	answer := loyaltyMember{Email: orNull(p.Email), PhoneNumber: orNull(p.Phone), PointsBalance: m.Balance, CustomProperties: p.CustomProperties,
+	return web.Answer(memberAnswer{memberJSON(p, m, req.Site)}), nil
+}
+
+func memberJSON(p customerapi.Person, m loyaltyapi.Member, s site.Site) loyaltyMember {
+	out := loyaltyMember{Email: orNull(p.Email), PhoneNumber: orNull(p.Phone), PointsBalance: m.Balance, CustomProperties: p.CustomProperties,
 		MemberDates: []memberDate{}, ID: m.ID, CustomerID: orNull(p.CustomerID), PointsEarned: m.Earned, Tier: orNull(m.Tier),
-		NextTier: orNull(m.NextTier), PointsToNext: m.ToNext, JoinedAt: web.Talkable(m.JoinedAt, req.Site.Zone)}
-	if answer.CustomProperties == nil {
-		answer.CustomProperties = map[string]string{}
+		NextTier: orNull(m.NextTier), PointsToNext: m.ToNext, JoinedAt: web.Talkable(m.JoinedAt, s.Zone)}
+	if out.CustomProperties == nil {
+		out.CustomProperties = map[string]string{}
 	}
-	return web.Answer(memberAnswer{answer}), nil
+	return out
 }
 
 type entriesInput struct {
@@ -80,10 +82,8 @@ type entriesAnswer struct {
 
 func (c Composition) listEntries(ctx context.Context, in *entriesInput) (*web.OK[entriesAnswer], error) {
 	req := web.From(ctx)
-	p, err := c.Customers.Person(ctx, req.Site.ID, in.Slug)
-	if fault.Is(err, fault.Invalid) {
-		return nil, errNoMember
-	} else if err != nil {
+	p, err := c.memberPerson(ctx, req.Site.ID, in.Slug)
+	if err != nil {
 		return nil, err
 	}
 	var after loyaltyapi.After
@@ -92,10 +92,8 @@ func (c Composition) listEntries(ctx context.Context, in *entriesInput) (*web.OK
 		return nil, err
 	}
 	entries, more, err := c.Members.Entries(ctx, req.Site.ID, p.ID, after, in.Limit)
-	if fault.Is(err, fault.NotFound) {
-		return nil, errNoMember
-	} else if err != nil {
-		return nil, err
+	if err != nil {
+		return nil, asNoMember(err)
 	}
 	answer := entriesAnswer{Entries: orEmpty(entries)}
 	if more {

@@ -50,3 +50,26 @@ func ofReferral(r referralevent.ReferralVoided) clawBack {
 	of := sourceOf("referral", r.ReferralID)
 	return clawBack{SiteID: r.SiteID, Of: of, Source: "void:" + of, Cause: "referral_voided", Full: true, EffectiveAt: r.VoidedAt}
 }
+
+// clawRule and expireRule are how those decisions are kept.
+type clawRule struct {
+	Rule      string `json:"rule"`
+	Cause     string `json:"cause"`
+	EarnID    int64  `json:"earn_id"`
+	Granted   int64  `json:"granted"`
+	Taken     int64  `json:"taken,omitempty"` // of the order, by all refunds so far
+	Of        int64  `json:"of,omitempty"`
+	Before    int64  `json:"before"` // points of the earning taken back before this step
+	After     int64  `json:"after"`
+	OwnLot    int64  `json:"own_lot"`
+	Expired   int64  `json:"expired"` // had expired: not asked for again
+	OtherLots int64  `json:"other_lots"`
+	Debt      int64  `json:"debt"`
+}
+
+type expireRule struct {
+	Rule      string    `json:"rule"`
+	EarnID    int64     `json:"earn_id"`
+	Granted   int64     `json:"granted"`
+	ExpiresAt time.Time `json:"expires_at"`
+}

@@ -2,6 +2,7 @@ package loyalty
 
 import (
 	"context"
+	"time"
 
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/customer/customerevent"
@@ -93,4 +94,25 @@ func (m *Module) referralsVoided(ctx context.Context, u *bus.Unit, batch []bus.E
 		}
 	}
 	return m.postClawBacks(ctx, u, claws)
+}
+
+// coupon is what module referral handed out for a redemption.
+type coupon struct {
+	site, redemption, id int64
+	code                 string
+	at                   time.Time
+}
+
+// couponsIssued: redemptions got what they waited for.
+func (m *Module) couponsIssued(ctx context.Context, u *bus.Unit, batch []bus.Event[referralevent.CouponIssued]) error {
+	var got []coupon
+	for _, e := range batch {
+		if e.Body.RedemptionID != 0 {
+			got = append(got, coupon{e.Site, e.Body.RedemptionID, e.Body.CouponID, e.Body.Code, moment(e.Body.IssuedAt, u.Now)})
+		}
+	}
+	if len(got) == 0 {
+		return nil
+	}
+	return giveCoupons(ctx, u, got)
 }

@@ -30,6 +30,7 @@ func (m *Module) Routes(api huma.API) {
 			"site's currency takes effect here. A paused programme takes no new members and gives nothing for purchases and referrals; " +
 			"rewards that were issued are still posted, and refunds and expiry go on. " +
 			"Errors: 404 `program_not_found`, 400 `invalid_program`."}, m.replaceProgram)
+	m.redemptionRoutes(api)
 }
 
 // programBody is a programme's settings as they are sent. What is out of bounds is found by settings.check, with all findings.
@@ -40,12 +41,13 @@ type programBody struct {
 	PointsPerUnit     int64  `json:"points_per_unit" doc:"Points for a whole unit of the site's currency, 0 to 1,000,000; fractions of an order's points are dropped" example:"10"`
 	PointsPerReferral int64  `json:"points_per_referral,omitempty" default:"0" doc:"Points of the advocate for an approved referral, beside its rewards" example:"100"`
 	ExpiresAfterDays  *int   `json:"expires_after_days,omitempty" nullable:"true" doc:"Days after what they were earned for; null: never" example:"365"`
+	AdjustmentLimit   int64  `json:"adjustment_limit,omitempty" default:"1000000000000" doc:"The most points that an adjustment by hand may leave a member" example:"100000"`
 	Tiers             []tier `json:"tiers,omitempty" doc:"At most 20, by rising threshold of lifetime points"`
 }
 
 func (b programBody) settings() settings {
 	return settings{Name: b.Name, Status: b.Status, PointsPerUnit: b.PointsPerUnit, PointsPerReferral: b.PointsPerReferral,
-		ExpiresAfterDays: b.ExpiresAfterDays, Tiers: append([]tier{}, b.Tiers...)}
+		ExpiresAfterDays: b.ExpiresAfterDays, AdjustmentLimit: b.AdjustmentLimit, Tiers: append([]tier{}, b.Tiers...)}
 }
 
 // programView is a programme as it is answered.
@@ -57,6 +59,7 @@ type programView struct {
 	PointsPerUnit     int64     `json:"points_per_unit"`
 	PointsPerReferral int64     `json:"points_per_referral"`
 	ExpiresAfterDays  *int      `json:"expires_after_days"`
+	AdjustmentLimit   int64     `json:"adjustment_limit"`
 	Tiers             []tier    `json:"tiers"`
 	Version           int       `json:"version" doc:"Counts changes of the settings"`
 	CreatedAt         time.Time `json:"created_at"`
@@ -65,7 +68,7 @@ type programView struct {
 
 func (p program) view() programView {
 	return programView{ID: p.ID, Name: p.Name, Status: p.Status, Currency: p.Currency, PointsPerUnit: p.PointsPerUnit,
-		PointsPerReferral: p.PointsPerReferral, ExpiresAfterDays: p.ExpiresAfterDays, Tiers: append([]tier{}, p.Tiers...),
+		PointsPerReferral: p.PointsPerReferral, ExpiresAfterDays: p.ExpiresAfterDays, AdjustmentLimit: p.AdjustmentLimit, Tiers: append([]tier{}, p.Tiers...),
 		Version: p.Version, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt}
 }
 

@@ -50,7 +50,7 @@ func TestProgramOverHTTP(t *testing.T) {
 	call, twin := w.serve(1), w.serve(2)
 	const path = "/api/v2/loyalty/programs"
 	golden := `{"ok":true,"result":{"program":{"id":1,"name":"Club","status":"active","currency":"USD","points_per_unit":10,` +
-		`"points_per_referral":50,"expires_after_days":365,"tiers":[{"name":"Silver","threshold":1000},{"name":"Gold","threshold":5000}],` +
+		`"points_per_referral":50,"expires_after_days":365,"adjustment_limit":1000000000000,"tiers":[{"name":"Silver","threshold":1000},{"name":"Gold","threshold":5000}],` +
 		`"version":1,"created_at":"2026-03-01T12:00:00Z","updated_at":"2026-03-01T12:00:00Z"}}}`
 	check := func(what string, code int, body string, wantCode int, want string) {
 		t.Helper()
@@ -82,7 +82,7 @@ func TestProgramOverHTTP(t *testing.T) {
 		check("change another's", code, body, 404, `"code":"program_not_found"`)
 	}
 	code, body, _ = call("PUT", path+"/1", "", `{"name":"Club","points_per_unit":3,"expires_after_days":null,"status":"paused"}`)
-	check("replace", code, body, 200, `"status":"paused","currency":"USD","points_per_unit":3,"points_per_referral":0,"expires_after_days":null,"tiers":[],"version":2`)
+	check("replace", code, body, 200, `"status":"paused","currency":"USD","points_per_unit":3,"points_per_referral":0,"expires_after_days":null,"adjustment_limit":1000000000000,"tiers":[],"version":2`)
 	code, body, _ = call("PUT", path+"/1", "", `{"name":"Club","points_per_unit":3,"status":"paused"}`)
 	check("the same", code, body, 200, `"version":2`)
 

@@ -16,12 +16,17 @@ const (
 	kindEarn     = "earn"
 	kindClawBack = "claw_back"
 	kindExpire   = "expire"
+	kindAdjust   = "adjust"
+	kindRedeem   = "redeem"
+	kindCancel   = "cancel" // of a redemption
 )
 
 // The site's own accounts: where points come from and where they end.
 const (
-	issued  = "issued"
-	expired = "expired"
+	issued   = "issued"
+	expired  = "expired"
+	adjusted = "adjusted"
+	redeemed = "redeemed"
 )
 
 // errOverflow is answered instead of a wrong balance.
@@ -42,6 +47,7 @@ type holder struct {
 	account
 	MemberID     int64  `db:"member_id"`
 	PersonID     int64  `db:"person_id"`
+	Status       string `db:"status"`
 	Earned       int64  `db:"earned"`
 	Tier         string `db:"tier"`
 	TiersVersion int    `db:"tiers_version"`
@@ -51,7 +57,7 @@ type holder struct {
 
 func (h *holder) key() string { return sourceOf("member", h.MemberID) }
 
-// lot is the points of one earning and what became of them.
+// lot is the points of one earning, or of an adjustment that gave, and what became of them.
 type lot struct {
 	SiteID    int64      `db:"site_id"`
 	ID        int64      `db:"id"` // of the earning
@@ -71,13 +77,19 @@ type txn struct {
 	Kind, Source, Reason                   string
 	Points                                 int64
 	EarnID, OriginID, ReferralID, RewardID int64
-	Rule                                   string
+	Rule, Description                      string
 	EffectiveAt, RecordedAt                time.Time
 }
 
 type entry struct{ SiteID, TxnID, AccountID, Amount, Seq, BalanceAfter int64 }
 
-type lotUse struct{ SiteID, LotID, TxnID, Amount int64 }
+// allocation is points that a transaction took out of a lot; below zero it gave them back.
+type allocation struct {
+	SiteID int64 `db:"site_id"`
+	LotID  int64 `db:"lot_id"`
+	TxnID  int64 `db:"txn_id"`
+	Amount int64 `db:"amount"`
+}
 
 type tierChange struct {
 	SiteID, MemberID int64
@@ -107,12 +119,14 @@ type books struct {
 	ids      []int64 // for transactions, ascending
 	programs map[int64]program
 	own      map[siteAccount]*account
+	made     map[siteID]txn // what made lots that are due
 
 	txns    []txn
 	entries []entry
 	lots    []*lot // new
-	uses    []lotUse
+	uses    []allocation
 	changes []tierChange
+	spent   []*redemption // new
 	tells   []told
 }
 
@@ -122,24 +136,29 @@ func (b *books) earn(h *holder, e earning) error {
 	b.settleTier(h, p)
 	t := b.txn(h, kindEarn, e.Source, e.Reason, e.Points, e.EffectiveAt, e.Rule)
 	t.OriginID, t.ReferralID, t.RewardID = e.OriginID, e.ReferralID, e.RewardID
-	l := &lot{SiteID: h.SiteID, ID: t.ID, AccountID: h.ID, Granted: e.Points, Remaining: e.Points, ExpiresAt: e.ExpiresAt}
-	if debt := -h.Balance; debt > 0 {
-		b.use(l, t.ID, min(debt, l.Remaining))
-	}
+	b.grant(h, t.ID, e.Points, e.ExpiresAt)
 	if err := b.move(h, issued, t.ID, e.Points); err != nil {
 		return err
 	}
 	if h.Earned > math.MaxInt64-e.Points {
 		return errOverflow
 	}
-	b.txns, b.lots = append(b.txns, t), append(b.lots, l)
-	h.lots = append(h.lots, l)
+	b.txns = append(b.txns, t)
 	h.Earned, h.tiered = h.Earned+e.Points, true
 	b.tell(h, loyaltyevent.PointsEarned{SiteID: h.SiteID, TransactionID: t.ID, MemberID: h.MemberID, PersonID: h.PersonID,
 		Points: e.Points, Balance: h.Balance, Reason: e.Reason, OriginID: e.OriginID, ReferralID: e.ReferralID, RewardID: e.RewardID,
 		FriendID: e.FriendID, EffectiveAt: t.EffectiveAt, RecordedAt: t.RecordedAt})
 	b.place(h, p, kindEarn, t.ID, t.EffectiveAt)
 	return nil
+}
+
+// grant makes a lot, out of which a debt is repaid at once.
+func (b *books) grant(h *holder, txnID, points int64, ends *time.Time) {
+	l := &lot{SiteID: h.SiteID, ID: txnID, AccountID: h.ID, Granted: points, Remaining: points, ExpiresAt: ends}
+	if debt := -h.Balance; debt > 0 {
+		b.use(l, txnID, min(debt, points))
+	}
+	b.lots, h.lots = append(b.lots, l), append(h.lots, l)
 }
 
 // clawBack takes back what is due by now of an earning. First its own lot pays; what of it had expired is not asked for again;
@@ -185,11 +204,15 @@ func (b *books) expire(h *holder, l *lot, of txn) error {
 		return nil
 	}
 	points := l.Remaining
-	t := b.txn(h, kindExpire, sourceOf("expire:lot", l.ID), of.Reason, points, *l.ExpiresAt,
+	source := sourceOf("expire:lot", l.ID)
+	if l.Expired > 0 { // points came back to it since, from a redemption that was cancelled
+		source = sourceOf(source, l.Expired)
+	}
+	t := b.txn(h, kindExpire, source, of.Reason, points, *l.ExpiresAt,
 		text(expireRule{Rule: "expiry", EarnID: l.ID, Granted: l.Granted, ExpiresAt: *l.ExpiresAt}))
 	t.EarnID, t.OriginID, t.ReferralID, t.RewardID = of.ID, of.OriginID, of.ReferralID, of.RewardID
 	b.use(l, t.ID, points)
-	l.Expired = points
+	l.Expired += points
 	if err := b.move(h, expired, t.ID, -points); err != nil {
 		return err
 	}
@@ -197,29 +220,6 @@ func (b *books) expire(h *holder, l *lot, of txn) error {
 	b.tell(h, loyaltyevent.PointsExpired{SiteID: h.SiteID, TransactionID: t.ID, MemberID: h.MemberID, PersonID: h.PersonID,
 		Points: points, Balance: h.Balance, ExpiredAt: t.EffectiveAt})
 	return nil
-}
-
-// clawRule and expireRule are how those decisions are kept.
-type clawRule struct {
-	Rule      string `json:"rule"`
-	Cause     string `json:"cause"`
-	EarnID    int64  `json:"earn_id"`
-	Granted   int64  `json:"granted"`
-	Taken     int64  `json:"taken,omitempty"` // of the order, by all refunds so far
-	Of        int64  `json:"of,omitempty"`
-	Before    int64  `json:"before"` // points of the earning taken back before this step
-	After     int64  `json:"after"`
-	OwnLot    int64  `json:"own_lot"`
-	Expired   int64  `json:"expired"` // had expired: not asked for again
-	OtherLots int64  `json:"other_lots"`
-	Debt      int64  `json:"debt"`
-}
-
-type expireRule struct {
-	Rule      string    `json:"rule"`
-	EarnID    int64     `json:"earn_id"`
-	Granted   int64     `json:"granted"`
-	ExpiresAt time.Time `json:"expires_at"`
 }
 
 func (b *books) txn(h *holder, kind, source, reason string, points int64, at time.Time, rule string) txn {
@@ -261,7 +261,7 @@ func (b *books) move(h *holder, name string, txnID, amount int64) error {
 func (b *books) use(l *lot, txnID, amount int64) {
 	if amount > 0 {
 		l.Remaining, l.dirty = l.Remaining-amount, true
-		b.uses = append(b.uses, lotUse{SiteID: l.SiteID, LotID: l.ID, TxnID: txnID, Amount: amount})
+		b.uses = append(b.uses, allocation{SiteID: l.SiteID, LotID: l.ID, TxnID: txnID, Amount: amount})
 	}
 }
 
@@ -271,13 +271,18 @@ func (b *books) take(h *holder, txnID, amount int64) (taken int64) {
 	if amount == 0 {
 		return 0
 	}
-	sort.SliceStable(h.lots, func(i, j int) bool { return h.lots[i].before(h.lots[j]) })
+	sortLots(h.lots)
 	for _, l := range h.lots {
 		n := min(amount-taken, l.Remaining)
 		b.use(l, txnID, n)
 		taken += n
 	}
 	return taken
+}
+
+// sortLots puts the next to expire first, and of those that expire together the oldest.
+func sortLots(lots []*lot) {
+	sort.SliceStable(lots, func(i, j int) bool { return lots[i].before(lots[j]) })
 }
 
 func (l *lot) before(o *lot) bool {

@@ -1,12 +1,20 @@
 package loyalty
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"math"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // metrics counts business facts. A batch that is repeated after a rollback is counted again: the ledger has the exact sums.
 type metrics struct {
 	earned  *prometheus.CounterVec // reason
 	clawed  *prometheus.CounterVec // reason
 	expired prometheus.Counter
+	byHand  *prometheus.CounterVec // direction
+	spent   prometheus.Counter
+	unspent prometheus.Counter
+	group   prometheus.Histogram
 	members prometheus.Counter
 	tiers   prometheus.Counter
 	refused *prometheus.CounterVec // why
@@ -21,6 +29,11 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		earned:  prometheus.NewCounterVec(counter("points_earned_total", "Points posted to members."), []string{"reason"}),
 		clawed:  prometheus.NewCounterVec(counter("points_clawed_back_total", "Points taken back from members."), []string{"reason"}),
 		expired: prometheus.NewCounter(counter("points_expired_total", "Points that passed their date.")),
+		byHand:  prometheus.NewCounterVec(counter("points_adjusted_total", "Points given or taken by hand."), []string{"direction"}),
+		spent:   prometheus.NewCounter(counter("points_redeemed_total", "Points that members spent.")),
+		unspent: prometheus.NewCounter(counter("points_restored_total", "Points of redemptions that were cancelled.")),
+		group: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "talkable", Subsystem: "loyalty", Name: "actions_per_commit",
+			Help: "Adjustments, redemptions and cancellations of a transaction.", Buckets: prometheus.ExponentialBuckets(1, 2, 9)}),
 		members: prometheus.NewCounter(counter("members_joined_total", "People that became members.")),
 		tiers:   prometheus.NewCounter(counter("tier_changes_total", "Moves of members between tiers.")),
 		refused: prometheus.NewCounterVec(counter("unearned_total", "Things heard that earned no points."), []string{"why"}),
@@ -29,7 +42,7 @@ func newMetrics(reg prometheus.Registerer) metrics {
 			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 10)}, []string{"kind"}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.earned, m.clawed, m.expired, m.members, m.tiers, m.refused, m.seconds)
+		reg.MustRegister(m.earned, m.clawed, m.expired, m.byHand, m.spent, m.unspent, m.group, m.members, m.tiers, m.refused, m.seconds)
 	}
 	return m
 }
@@ -44,6 +57,16 @@ func (m metrics) count(b *books, joined int) {
 			m.clawed.WithLabelValues(t.Reason).Add(float64(t.Points))
 		case kindExpire:
 			m.expired.Add(float64(t.Points))
+		case kindAdjust:
+			direction := "given"
+			if t.Points < 0 {
+				direction = "taken"
+			}
+			m.byHand.WithLabelValues(direction).Add(math.Abs(float64(t.Points)))
+		case kindRedeem:
+			m.spent.Add(float64(t.Points))
+		case kindCancel:
+			m.unspent.Add(float64(t.Points))
 		}
 	}
 	m.tiers.Add(float64(len(b.changes)))

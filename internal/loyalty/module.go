@@ -1,13 +1,15 @@
 // Package loyalty owns programmes, members and the points ledger (schema "loyalty").
 //
 // It tells:  loyalty.member_joined.v1, loyalty.points_earned.v1, loyalty.points_clawed_back.v1, loyalty.points_expired.v1,
-// loyalty.tier_changed.v1
+// loyalty.points_adjusted.v1, loyalty.points_redeemed.v1, loyalty.redemption_cancelled.v1, loyalty.tier_changed.v1
 // It hears:  customer.origin_recorded.v1, customer.origin_refunded.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1,
-// referral.referral_approved.v1, referral.referral_voided.v1
+// referral.referral_approved.v1, referral.referral_voided.v1, referral.coupon_issued.v1
 //
 // Points move in double entry: a transaction has one entry on the member's account and its opposite on an account of the site
-// ("issued", "expired"). Each earning makes a lot, which remembers how many of its points are left, expired or taken back.
-// Rows are locked in one order everywhere: programmes by site, members' accounts by site and person, the site's own accounts.
+// ("issued", "expired", "adjusted", "redeemed"). Each earning makes a lot, which remembers how many of its points are left, expired
+// or taken back; an allocation says which lots a transaction took its points from.
+// Rows are locked in one order everywhere: idempotency keys, programmes by site, redemption batches, members' accounts by site and
+// person, redemptions, the site's own accounts.
 package loyalty
 
 import (
@@ -21,34 +23,42 @@ import (
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/clock"
 	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
+	"github.com/talkable/talkable/internal/postgres"
+	"github.com/talkable/talkable/internal/web"
 )
 
 // Deps is what the module needs.
 type Deps struct {
-	DB     *sqlx.DB    // a pool whose role sees schema loyalty and nothing else
-	Outbox *bus.Outbox // the same pool's
-	Log    zerolog.Logger
-	Reg    prometheus.Registerer
-	Now    clock.Clock
+	DB      *sqlx.DB    // a pool whose role sees schema loyalty and nothing else
+	Outbox  *bus.Outbox // the same pool's
+	Log     zerolog.Logger
+	Reg     prometheus.Registerer
+	Now     clock.Clock
+	Cursors *web.Cursors
 }
 
 // Module is the loyalty module.
 type Module struct {
-	db     *sqlx.DB
-	outbox *bus.Outbox
-	log    zerolog.Logger
-	reg    prometheus.Registerer
-	now    clock.Clock
-	m      metrics
-	kick   chan struct{} // the timers have something to do now
+	db      *sqlx.DB
+	outbox  *bus.Outbox
+	log     zerolog.Logger
+	reg     prometheus.Registerer
+	now     clock.Clock
+	m       metrics
+	cursors *web.Cursors
+	actions *postgres.Group[action, loyaltyapi.Action]
+	kick    chan struct{} // the timers have something to do now
 }
 
 // New makes the module. It does no I/O.
 func New(d Deps) *Module {
-	return &Module{
+	m := &Module{
 		db: d.DB, outbox: d.Outbox, log: d.Log.With().Str("module", "loyalty").Logger(), reg: d.Reg, now: d.Now,
-		m: newMetrics(d.Reg), kick: make(chan struct{}, 1),
+		m: newMetrics(d.Reg), cursors: d.Cursors, kick: make(chan struct{}, 1),
 	}
+	m.actions = postgres.NewGroup(maxActions, m.act).Observe(func(size int) { m.m.group.Observe(float64(size)) })
+	return m
 }
 
 // Consumer is what the module hears.
@@ -60,6 +70,7 @@ func (m *Module) Consumer() *bus.Consumer {
 	bus.On(c, m.rewardsClawedBack)
 	bus.On(c, m.referralsApproved)
 	bus.On(c, m.referralsVoided)
+	bus.On(c, m.couponsIssued)
 	return c
 }
 

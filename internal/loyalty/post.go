@@ -193,7 +193,7 @@ func (m *Module) save(ctx context.Context, u *bus.Unit, b *books, holders []*hol
 		func() error { return insertTxns(ctx, u, b.txns, b.now) },
 		func() error { return insertEntries(ctx, u, b.entries) },
 		func() error { return insertLots(ctx, u, b.lots) },
-		func() error { return insertUses(ctx, u, b.uses) },
+		func() error { return insertAllocations(ctx, u, b.uses) },
 		func() error { return updateLots(ctx, u, lots) },
 		func() error { return updateAccounts(ctx, u, accounts) },
 		func() error { return updateMembers(ctx, u, holders) },

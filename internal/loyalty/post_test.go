@@ -310,7 +310,7 @@ func TestHistoryIsAppendOnly(t *testing.T) {
 	w := setup(t)
 	w.start(1, club())
 	hear(w, w.originsRecorded, 1, w.bought(1, 7, 1, 1000))
-	for _, table := range []string{"txn", "entry", "lot_use", "refusal", "tier_change", "program_version"} {
+	for _, table := range []string{"txn", "entry", "allocation", "refusal", "tier_change", "program_version"} {
 		for _, query := range []string{"update loyalty." + table + " set site_id = 2", "delete from loyalty." + table, "truncate loyalty." + table} {
 			_, err := w.db.Exec(query)
 			if e, ok := errors.AsType[*pq.Error](err); !ok || e.Code != "42501" {

@@ -42,6 +42,7 @@ type settings struct {
 	PointsPerUnit     int64  `json:"points_per_unit"`
 	PointsPerReferral int64  `json:"points_per_referral"`
 	ExpiresAfterDays  *int   `json:"expires_after_days"`
+	AdjustmentLimit   int64  `json:"adjustment_limit"`
 	Tiers             []tier `json:"tiers"`
 }
 
@@ -74,6 +75,9 @@ func (s settings) check() error {
 	}
 	if d := s.ExpiresAfterDays; d != nil && (*d < 1 || *d > maxDays) {
 		at("/expires_after_days", "must be 1 to %d, or null for never", maxDays)
+	}
+	if s.AdjustmentLimit < 1 || s.AdjustmentLimit > maxPoints {
+		at("/adjustment_limit", "must be 1 to %d", int64(maxPoints))
 	}
 	if len(s.Tiers) > maxTiers {
 		at("/tiers", "must be at most %d", maxTiers)

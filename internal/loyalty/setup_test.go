@@ -17,6 +17,7 @@ import (
 	"github.com/talkable/talkable/internal/postgres/pgtest"
 	"github.com/talkable/talkable/internal/referral/referralevent"
 	"github.com/talkable/talkable/internal/site"
+	"github.com/talkable/talkable/internal/web"
 	"github.com/talkable/talkable/migrations"
 )
 
@@ -47,7 +48,7 @@ func setup(t testing.TB) *world {
 	now := clock.NewMovable(noon)
 	db := open("talkable_loyalty")
 	w := &world{t: t, admin: open(""), clock: now, Module: New(Deps{DB: db, Outbox: bus.NewOutbox("loyalty", db, now.Now, nil),
-		Log: zerolog.Nop(), Reg: prometheus.NewRegistry(), Now: now.Now})}
+		Log: zerolog.Nop(), Reg: prometheus.NewRegistry(), Now: now.Now, Cursors: web.NewCursors([]byte("secret"))})}
 	t.Cleanup(w.assertLedger)
 	return w
 }
@@ -60,7 +61,7 @@ func days(n int) *int { return &n }
 
 // club is a programme for the tests: 10 points a dollar, a year, two tiers.
 func club() settings {
-	return settings{Name: "Club", Status: active, PointsPerUnit: 10, PointsPerReferral: 50, ExpiresAfterDays: days(365),
+	return settings{Name: "Club", Status: active, PointsPerUnit: 10, PointsPerReferral: 50, ExpiresAfterDays: days(365), AdjustmentLimit: 1_000_000,
 		Tiers: []tier{{"Silver", 1000}, {"Gold", 5000}}}
 }
 
@@ -138,8 +139,9 @@ func (w *world) dump() string {
 	err := w.admin.Get(&out, `select coalesce(string_agg(x, e'\n' order by x), '') from (
 		select 'account ' || a::text as x from loyalty.account a union all select 'member ' || a::text from loyalty.member a
 		union all select 'txn ' || a::text from loyalty.txn a union all select 'entry ' || a::text from loyalty.entry a
-		union all select 'lot ' || a::text from loyalty.lot a union all select 'use ' || a::text from loyalty.lot_use a
+		union all select 'lot ' || a::text from loyalty.lot a union all select 'use ' || a::text from loyalty.allocation a
 		union all select 'refusal ' || a::text from loyalty.refusal a union all select 'tier ' || a::text from loyalty.tier_change a
+		union all select 'batch ' || a::text from loyalty.redemption_batch a union all select 'redemption ' || a::text from loyalty.redemption a
 		union all select 'told ' || a::text from loyalty.waiting a) s`)
 	if err != nil {
 		w.t.Fatal(err)
@@ -164,17 +166,17 @@ var invariants = map[string]string{
 		select a.id from loyalty.account a left join loyalty.lot l on l.site_id = a.site_id and l.account_id = a.id
 		where a.owner_id is not null group by a.site_id, a.id, a.balance having greatest(a.balance, 0) <> coalesce(sum(l.remaining), 0)`,
 	"INV-07 a lot is what was granted less its uses": `
-		select l.id from loyalty.lot l left join (select site_id, lot_id, sum(amount) u from loyalty.lot_use group by 1, 2) x
+		select l.id from loyalty.lot l left join (select site_id, lot_id, sum(amount) u from loyalty.allocation group by 1, 2) x
 			on x.site_id = l.site_id and x.lot_id = l.id
 		where l.remaining < 0 or l.remaining > l.granted or l.granted - l.remaining <> coalesce(x.u, 0)`,
 	"INV-05, INV-09 only claw-backs make debts": `
 		select e.seq from loyalty.entry e join loyalty.txn t on t.site_id = e.site_id and t.id = e.txn_id
 		join loyalty.account a on a.site_id = e.site_id and a.id = e.account_id
-		where a.owner_id is not null and e.balance_after < 0 and t.kind = 'expire'`,
+		where a.owner_id is not null and e.balance_after < 0 and e.amount < 0 and t.kind <> 'claw_back'`,
 	"INV-10 a source has one transaction of a kind": `
 		select count(*) from loyalty.txn group by site_id, kind, source having count(*) > 1`,
 	"INV-12 history cannot be rewritten": `
-		select 1 from unnest(array['UPDATE', 'DELETE', 'TRUNCATE']) p, unnest(array['loyalty.entry', 'loyalty.txn', 'loyalty.lot_use']) t
+		select 1 from unnest(array['UPDATE', 'DELETE', 'TRUNCATE']) p, unnest(array['loyalty.entry', 'loyalty.txn', 'loyalty.allocation']) t
 		where has_table_privilege('talkable_loyalty', t, p)`,
 	"INV-13 amounts are bigint": `
 		select 1 from information_schema.columns where table_schema = 'loyalty'
@@ -186,16 +188,29 @@ var invariants = map[string]string{
 		select t.id from loyalty.txn t
 		left join loyalty.account a on a.site_id = t.site_id and a.owner_id = t.member_id
 		left join loyalty.entry e on e.site_id = t.site_id and e.txn_id = t.id and e.account_id = a.id
-		where coalesce(e.amount, 0) <> t.points * case t.kind when 'earn' then 1 else -1 end`,
+		where coalesce(e.amount, 0) <> t.points * case when t.kind in ('earn', 'adjust', 'cancel') then 1 else -1 end`,
 	"every entry has its transaction, every transaction two entries": `
 		select e.txn_id from loyalty.entry e left join loyalty.txn t on t.site_id = e.site_id and t.id = e.txn_id
 		group by e.site_id, e.txn_id, t.id having t.id is null or count(*) <> 2`,
 	"each earning has its lot": `
 		select t.id from loyalty.txn t full join loyalty.lot l on l.site_id = t.site_id and l.id = t.id
-		where (t.kind = 'earn' or t.id is null) and l.granted is distinct from t.points`,
+		where (t.kind = 'earn' or t.kind = 'adjust' and t.points > 0 or t.id is null) and l.granted is distinct from t.points`,
+	"INV-09 no lot is spent after its date": `
+		select a.lot_id from loyalty.allocation a join loyalty.lot l on l.site_id = a.site_id and l.id = a.lot_id
+		join loyalty.txn t on t.site_id = a.site_id and t.id = a.txn_id
+		where (t.kind = 'redeem' or t.kind = 'adjust' and t.points < 0) and t.recorded_at >= l.expires_at`,
+	"what is spent is allocated, and nothing else": `
+		select t.id from loyalty.txn t left join loyalty.allocation a on a.site_id = t.site_id and a.txn_id = t.id
+		group by t.site_id, t.id having (t.kind in ('redeem', 'expire') or t.kind = 'adjust' and t.points < 0) and abs(t.points) <> coalesce(sum(a.amount), 0)
+			or t.kind = 'claw_back' and t.points < coalesce(sum(a.amount), 0)`,
+	"INV-11 a redemption is its transaction, a cancelled one has its opposite": `
+		select coalesce(r.id, t.id) from loyalty.redemption r full join (select * from loyalty.txn where kind = 'redeem') t on t.site_id = r.site_id and t.id = r.id
+		left join loyalty.txn c on c.site_id = r.site_id and c.kind = 'cancel' and c.earn_id = r.id
+		where t.points is distinct from r.points or c.id is distinct from r.cancel_txn_id or c.points <> r.points`,
 	"earned is granted less clawed back": `
 		select m.id from loyalty.member m join loyalty.account a on a.site_id = m.site_id and a.owner_id = m.id
-		left join loyalty.lot l on l.site_id = a.site_id and l.account_id = a.id
+		left join (select l.* from loyalty.lot l join loyalty.txn t on t.site_id = l.site_id and t.id = l.id and t.kind = 'earn') l
+			on l.site_id = a.site_id and l.account_id = a.id
 		group by m.site_id, m.id, m.earned having m.earned <> coalesce(sum(l.granted - l.clawed), 0)`,
 	"the tier is where the last change led": `
 		select m.id from loyalty.member m left join lateral (select to_tier from loyalty.tier_change c

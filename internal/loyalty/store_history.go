@@ -3,7 +3,10 @@ package loyalty
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -20,6 +23,8 @@ type txnRow struct {
 	OriginID    *int64    `db:"origin_id"`
 	ReferralID  *int64    `db:"referral_id"`
 	RewardID    *int64    `db:"reward_id"`
+	EarnID      *int64    `db:"earn_id"`
+	Description *string   `db:"description"`
 	EffectiveAt time.Time `db:"effective_at"`
 }
 
@@ -38,8 +43,8 @@ func entriesOf(ctx context.Context, db sqlx.QueryerContext, site, account, after
 		ExpiresAt  *time.Time `db:"expires_at"`
 	}
 	err := sqlx.SelectContext(ctx, db, &rows, `
-		select t.id, t.kind, t.reason, t.points, t.origin_id, t.referral_id, t.reward_id, t.rule, t.effective_at, t.recorded_at,
-			e.seq, e.amount, e.balance_after, l.expires_at
+		select t.id, t.kind, t.reason, t.points, t.origin_id, t.referral_id, t.reward_id, t.earn_id, t.description, t.rule, t.effective_at,
+			t.recorded_at,			e.seq, e.amount, e.balance_after, l.expires_at
 		from loyalty.entry e
 		join loyalty.txn t on t.site_id = e.site_id and t.id = e.txn_id
 		left join loyalty.lot l on l.site_id = e.site_id and l.id = e.txn_id
@@ -53,20 +58,41 @@ func entriesOf(ctx context.Context, db sqlx.QueryerContext, site, account, after
 	for i, r := range rows { // an account has at most one entry of a transaction, so that is the entry's id
 		out[i] = loyaltyapi.Entry{ID: r.ID, TransactionID: r.ID, Seq: r.Seq, Kind: r.Kind, Reason: r.Reason, Points: r.Amount, Balance: r.Balance,
 			OriginID: r.OriginID, ReferralID: r.ReferralID, RewardID: r.RewardID, Rule: loyaltyapi.Rule(r.Rule), EffectiveAt: r.EffectiveAt,
-			RecordedAt: r.RecordedAt, ExpiresAt: r.ExpiresAt}
+			RecordedAt: r.RecordedAt, ExpiresAt: r.ExpiresAt, Description: r.Description, RedemptionID: r.redemption()}
 	}
 	return out, nil
 }
+
+// redemption is the one that a transaction makes or cancels.
+func (t txnRow) redemption() *int64 {
+	switch t.Kind {
+	case kindRedeem:
+		return &t.ID
+	case kindCancel:
+		return t.EarnID
+	}
+	return nil
+}
+
+// typeCase is the timeline's type of a transaction.
+var typeCase = func() string {
+	var b strings.Builder
+	b.WriteString("case kind")
+	for _, kind := range slices.Sorted(maps.Keys(typeOf)) {
+		b.WriteString(" when '" + kind + "' then '" + typeOf[kind] + "'")
+	}
+	return b.String() + ` end collate "C"`
+}()
 
 // txnsBefore reads a member's transactions behind a place of the timeline, newest first.
 func txnsBefore(ctx context.Context, db sqlx.QueryerContext, site, member int64, p place, limit int) ([]txnRow, error) {
 	var rows []txnRow
 	err := sqlx.SelectContext(ctx, db, &rows, `
-		select id, kind, reason, points, origin_id, referral_id, reward_id, effective_at
+		select id, kind, reason, points, origin_id, referral_id, reward_id, earn_id, description, effective_at
 		from (
-			select *, case kind when 'earn' then '`+typeEarned+`' when 'claw_back' then '`+typeClawed+`' else '`+typeExpired+`' end collate "C" as type
+			select *, `+typeCase+` as type
 			from loyalty.txn
-			where site_id = $1 and member_id = $2 and effective_at <= $3 and points > 0
+			where site_id = $1 and member_id = $2 and effective_at <= $3 and points <> 0
 		) t
 		where effective_at < $3 or (type, id) < ($4 collate "C", $5)
 		order by effective_at desc, type desc, id desc

@@ -45,14 +45,14 @@ func takeIDs(ctx context.Context, tx sqlx.QueryerContext, n int) ([]int64, error
 	return ids, nil
 }
 
-// lockOwn locks one of the sites' own accounts. They are locked last: everything of a site waits for them.
-func lockOwn(ctx context.Context, tx sqlx.QueryerContext, sites []int64, name string) (map[siteAccount]*account, error) {
+// lockOwn locks some of the sites' own accounts. They are locked last: everything of a site waits for them.
+func lockOwn(ctx context.Context, tx sqlx.QueryerContext, sites []int64, names ...string) (map[siteAccount]*account, error) {
 	var rows []*account
 	err := sqlx.SelectContext(ctx, tx, &rows, `
 		select site_id, id as account_id, name, balance, seq from loyalty.account
-		where site_id = any($1) and owner_id is null and name = $2 and asset = 'points'
-		order by site_id
-		for update`, pq.Array(sites), name)
+		where site_id = any($1) and owner_id is null and name = any($2) and asset = 'points'
+		order by site_id, name
+		for update`, pq.Array(sites), pq.Array(names))
 	if err != nil {
 		return nil, fmt.Errorf("lock the site's accounts: %w", err)
 	}

@@ -50,7 +50,7 @@ func enrol(ctx context.Context, tx sqlx.QueryerContext, people []person, program
 	return out, nil
 }
 
-const holderColumns = `m.site_id, m.id as member_id, m.person_id, m.earned, m.tier, m.tiers_version, a.id as account_id, a.name, a.balance, a.seq`
+const holderColumns = `m.site_id, m.id as member_id, m.person_id, m.status, m.earned, m.tier, m.tiers_version, a.id as account_id, a.name, a.balance, a.seq`
 
 // lockHolders locks the members that the people are, with their accounts: both rows, since whoever waited for a lock sees the
 // newest version of locked rows only. people are sorted, and the lateral parts are visited in that order.

@@ -15,7 +15,7 @@ import (
 	"github.com/talkable/talkable/internal/postgres"
 )
 
-const programColumns = `site_id, id, name, status, currency, digits, points_per_unit, points_per_referral, expires_after_days, tiers, version,
+const programColumns = `site_id, id, name, status, currency, digits, points_per_unit, points_per_referral, expires_after_days, adjustment_limit, tiers, version,
 	tiers_version, created_at, updated_at`
 
 // programRow is a programme as the table has it.
@@ -29,6 +29,7 @@ type programRow struct {
 	PointsPerUnit     int64         `db:"points_per_unit"`
 	PointsPerReferral int64         `db:"points_per_referral"`
 	ExpiresAfterDays  sql.NullInt64 `db:"expires_after_days"`
+	AdjustmentLimit   int64         `db:"adjustment_limit"`
 	Tiers             []byte        `db:"tiers"`
 	Version           int           `db:"version"`
 	TiersVersion      int           `db:"tiers_version"`
@@ -39,7 +40,7 @@ type programRow struct {
 func (r programRow) program() (program, error) {
 	p := program{SiteID: r.SiteID, ID: r.ID, Version: r.Version, TiersVersion: r.TiersVersion, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
 		settings: settings{Name: r.Name, Status: r.Status, Currency: r.Currency, Digits: r.Digits, PointsPerUnit: r.PointsPerUnit,
-			PointsPerReferral: r.PointsPerReferral}}
+			PointsPerReferral: r.PointsPerReferral, AdjustmentLimit: r.AdjustmentLimit}}
 	if r.ExpiresAfterDays.Valid {
 		days := int(r.ExpiresAfterDays.Int64)
 		p.ExpiresAfterDays = &days
@@ -107,11 +108,11 @@ func oneProgram(ctx context.Context, db sqlx.QueryerContext, query string, args 
 func addProgram(ctx context.Context, tx sqlx.ExtContext, p program) (program, error) {
 	err := sqlx.GetContext(ctx, tx, &p.ID, `
 		insert into loyalty.program (site_id, name, status, currency, digits, points_per_unit, points_per_referral, expires_after_days, tiers,
-			version, tiers_version, created_at, updated_at)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10, $11, $12, $13)
+			version, tiers_version, created_at, updated_at, adjustment_limit)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10, $11, $12, $13, $14)
 		returning id`,
 		p.SiteID, p.Name, p.Status, p.Currency, p.Digits, p.PointsPerUnit, p.PointsPerReferral, p.ExpiresAfterDays, text(p.Tiers),
-		p.Version, p.TiersVersion, p.CreatedAt, p.UpdatedAt)
+		p.Version, p.TiersVersion, p.CreatedAt, p.UpdatedAt, p.AdjustmentLimit)
 	if postgres.Violates(err, "program_one_per_site") {
 		return p, fault.New(fault.Conflict, "program_exists", "The site has a loyalty programme already.")
 	}
@@ -119,7 +120,8 @@ func addProgram(ctx context.Context, tx sqlx.ExtContext, p program) (program, er
 		return p, fmt.Errorf("add programme: %w", err)
 	}
 	_, err = tx.ExecContext(ctx, `
-		insert into loyalty.account (site_id, name, asset) values ($1, $2, 'points'), ($1, $3, 'points')`, p.SiteID, issued, expired)
+		insert into loyalty.account (site_id, name, asset) select $1, unnest($2::text[]), 'points'`, p.SiteID,
+		pq.Array([]string{issued, expired, adjusted, redeemed}))
 	if err != nil {
 		return p, fmt.Errorf("add the site's accounts: %w", err)
 	}
@@ -129,10 +131,10 @@ func addProgram(ctx context.Context, tx sqlx.ExtContext, p program) (program, er
 func saveProgram(ctx context.Context, tx sqlx.ExtContext, p program) error {
 	_, err := tx.ExecContext(ctx, `
 		update loyalty.program set name = $3, status = $4, currency = $5, digits = $6, points_per_unit = $7, points_per_referral = $8,
-			expires_after_days = $9, tiers = $10::jsonb, version = $11, tiers_version = $12, updated_at = $13
+			expires_after_days = $9, tiers = $10::jsonb, version = $11, tiers_version = $12, updated_at = $13, adjustment_limit = $14
 		where site_id = $1 and id = $2`,
 		p.SiteID, p.ID, p.Name, p.Status, p.Currency, p.Digits, p.PointsPerUnit, p.PointsPerReferral, p.ExpiresAfterDays, text(p.Tiers),
-		p.Version, p.TiersVersion, p.UpdatedAt)
+		p.Version, p.TiersVersion, p.UpdatedAt, p.AdjustmentLimit)
 	if err != nil {
 		return fmt.Errorf("save programme: %w", err)
 	}

@@ -38,23 +38,24 @@ func insertTxns(ctx context.Context, tx sqlx.ExecerContext, txns []txn, now time
 		return nil
 	}
 	var sites, ids, members, points, earns, origins, referrals, rewards []int64
-	var kinds, sources, reasons, rules, effective []string
+	var kinds, sources, reasons, rules, effective, descriptions []string
 	for _, t := range txns {
 		sites, ids, members, points = append(sites, t.SiteID), append(ids, t.ID), append(members, t.MemberID), append(points, t.Points)
 		earns, origins = append(earns, t.EarnID), append(origins, t.OriginID)
 		referrals, rewards = append(referrals, t.ReferralID), append(rewards, t.RewardID)
 		kinds, sources, reasons = append(kinds, t.Kind), append(sources, t.Source), append(reasons, t.Reason)
 		rules, effective = append(rules, t.Rule), append(effective, stamp(t.EffectiveAt))
+		descriptions = append(descriptions, t.Description)
 	}
 	return exec(ctx, tx, "transactions", `
 		insert into loyalty.txn (site_id, id, member_id, kind, source, reason, points, earn_id, origin_id, referral_id, reward_id, rule,
-			effective_at, recorded_at)
+			effective_at, recorded_at, description)
 		select site_id, id, member_id, kind, source, reason, points, nullif(earn_id, 0), nullif(origin_id, 0), nullif(referral_id, 0),
-			nullif(reward_id, 0), rule, effective_at::timestamptz, $14
+			nullif(reward_id, 0), rule, effective_at::timestamptz, $15, nullif(description, '')
 		from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[],
-			$10::bigint[], $11::bigint[], $12::text[], $13::text[])
-			as u (site_id, id, member_id, kind, source, reason, points, earn_id, origin_id, referral_id, reward_id, rule, effective_at)`,
-		sites, ids, members, kinds, sources, reasons, points, earns, origins, referrals, rewards, rules, effective, now)
+			$10::bigint[], $11::bigint[], $12::text[], $13::text[], $14::text[])
+			as u (site_id, id, member_id, kind, source, reason, points, earn_id, origin_id, referral_id, reward_id, rule, effective_at, description)`,
+		sites, ids, members, kinds, sources, reasons, points, earns, origins, referrals, rewards, rules, effective, descriptions, now)
 }
 
 func insertEntries(ctx context.Context, tx sqlx.ExecerContext, entries []entry) error {
@@ -91,7 +92,7 @@ func insertLots(ctx context.Context, tx sqlx.ExecerContext, lots []*lot) error {
 			as u (site_id, id, account_id, granted, remaining, expires_at)`, sites, ids, accounts, granted, remaining, ends)
 }
 
-func insertUses(ctx context.Context, tx sqlx.ExecerContext, uses []lotUse) error {
+func insertAllocations(ctx context.Context, tx sqlx.ExecerContext, uses []allocation) error {
 	if len(uses) == 0 {
 		return nil
 	}
@@ -101,7 +102,7 @@ func insertUses(ctx context.Context, tx sqlx.ExecerContext, uses []lotUse) error
 		sites[i], lots[i], txns[i], amounts[i] = u.SiteID, u.LotID, u.TxnID, u.Amount
 	}
 	return exec(ctx, tx, "uses of lots", `
-		insert into loyalty.lot_use (site_id, lot_id, txn_id, amount)
+		insert into loyalty.allocation (site_id, lot_id, txn_id, amount)
 		select site_id, lot_id, txn_id, amount
 		from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) as u (site_id, lot_id, txn_id, amount)`, sites, lots, txns, amounts)
 }

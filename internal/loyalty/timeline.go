@@ -20,9 +20,13 @@ const (
 	typeClawed  = "points_clawed_back"
 	typeExpired = "points_expired"
 	typeTier    = "tier_changed"
+	typeByHand  = "points_adjusted"
+	typeSpent   = "points_redeemed"
+	typeUnspent = "redemption_cancelled"
 )
 
-var typeOf = map[string]string{kindEarn: typeEarned, kindClawBack: typeClawed, kindExpire: typeExpired}
+var typeOf = map[string]string{kindEarn: typeEarned, kindClawBack: typeClawed, kindExpire: typeExpired, kindAdjust: typeByHand,
+	kindRedeem: typeSpent, kindCancel: typeUnspent}
 
 // Timeline reads what happened to a person here before a place, newest first. Points stand at the time of what they are for.
 func (m *Module) Timeline(ctx context.Context, siteID, personID int64, before timeline.Place, limit int) ([]timeline.Entry, error) {
@@ -84,7 +88,7 @@ func (t txnRow) entry() timeline.Entry {
 	for _, d := range []struct {
 		name string
 		id   *int64
-	}{{"origin_id", t.OriginID}, {"referral_id", t.ReferralID}, {"reward_id", t.RewardID}} {
+	}{{"origin_id", t.OriginID}, {"referral_id", t.ReferralID}, {"reward_id", t.RewardID}, {"redemption_id", t.redemption()}} {
 		if d.id != nil {
 			e.Data[d.name] = *d.id
 		}
@@ -102,6 +106,17 @@ func (t txnRow) entry() timeline.Entry {
 		e.Summary = fmt.Sprintf("Lost %s earned for %s", points(t.Points), thing)
 	case kindExpire:
 		e.Summary = fmt.Sprintf("%s earned for %s expired", points(t.Points), thing)
+		if t.Reason == forAdjustment {
+			e.Summary = points(t.Points) + " given by hand expired"
+		}
+	case kindAdjust:
+		if e.Summary = "Given " + points(t.Points) + " by hand"; t.Points < 0 {
+			e.Summary = "Lost " + points(-t.Points) + " by hand"
+		}
+	case kindRedeem:
+		e.Summary = "Spent " + points(t.Points)
+	case kindCancel:
+		e.Summary = "Got back " + points(t.Points) + " of a cancelled redemption"
 	}
 	return e
 }

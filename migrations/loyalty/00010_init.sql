@@ -11,6 +11,7 @@ create table loyalty.program (
 	points_per_unit bigint not null, -- for a whole unit of currency
 	points_per_referral bigint not null,
 	expires_after_days int,          -- null: never
+	adjustment_limit bigint not null, -- the most points that adjusting by hand may leave on an account
 	tiers jsonb not null,            -- [{name, threshold}], ascending
 	version int not null,            -- of all of the above
 	tiers_version int not null,      -- version that changed the tiers last; members behind it are re-tiered by the timer
@@ -20,6 +21,7 @@ create table loyalty.program (
 	constraint program_one_per_site unique (site_id),
 	constraint program_status check (status in ('active', 'paused')),
 	constraint program_points check (points_per_unit between 0 and 1000000 and points_per_referral between 0 and 1000000),
+	constraint program_adjustment check (adjustment_limit > 0),
 	constraint program_expiry check (expires_after_days > 0),
 	constraint program_version check (version > 0 and tiers_version between 1 and version)
 );
@@ -74,21 +76,23 @@ create table loyalty.txn (
 	kind text not null,
 	source text not null,
 	reason text not null,
-	points bigint not null,     -- moved, always positive
-	earn_id bigint,             -- of a claw-back or an expiry: the earning
+	points bigint not null,     -- moved; positive, but for an adjustment that takes
+	earn_id bigint,             -- of a claw-back or an expiry: the transaction that made the lot; of a cancellation: the redemption
 	origin_id bigint,
 	referral_id bigint,
 	reward_id bigint,
 	rule text not null,         -- JSON: the rule, its version, the values it saw
 	effective_at timestamptz not null,
 	recorded_at timestamptz not null,
+	description text,           -- of an adjustment
 	constraint txn_pkey primary key (site_id, id),
 	constraint txn_source unique (site_id, kind, source),
-	constraint txn_kind check (kind in ('earn', 'claw_back', 'expire')),
-	constraint txn_reason check (reason in ('purchase', 'reward', 'referral')),
-	constraint txn_points check (points > 0 or points = 0 and kind = 'claw_back')
+	constraint txn_kind check (kind in ('earn', 'claw_back', 'expire', 'adjust', 'redeem', 'cancel')),
+	constraint txn_reason check (reason in ('purchase', 'reward', 'referral', 'adjustment', 'redemption')),
+	constraint txn_points check (points > 0 or points = 0 and kind = 'claw_back' or points < 0 and kind = 'adjust')
 );
 create index txn_member on loyalty.txn (site_id, member_id, effective_at, id);
+create index txn_by_hand on loyalty.txn (site_id, member_id, id) where kind = 'adjust';
 
 create table loyalty.entry (
 	site_id bigint not null,
@@ -102,10 +106,10 @@ create table loyalty.entry (
 	constraint entry_amount check (amount <> 0)
 );
 
--- The points of one earning and what became of them.
+-- The points of one earning, or of an adjustment that gave, and what became of them.
 create table loyalty.lot (
 	site_id bigint not null,
-	id bigint not null,                    -- of the transaction that earned it: each earning makes one lot
+	id bigint not null,                    -- of the transaction that made it: each makes one lot
 	account_id bigint not null,
 	granted bigint not null,
 	remaining bigint not null,
@@ -120,15 +124,63 @@ create table loyalty.lot (
 create index lot_open on loyalty.lot (site_id, account_id) where remaining > 0;
 create index lot_due on loyalty.lot (expires_at) where remaining > 0; -- the timer goes over all sites
 
--- What took points out of a lot: a claw-back, an expiry, or its own earning when that repaid a debt.
-create table loyalty.lot_use (
+-- From which lots a transaction took its points: a claw-back, an expiry, a redemption, an adjustment, or the lot's own earning when
+-- that repaid a debt. Below zero: a cancelled redemption gave them back to where they came from.
+create table loyalty.allocation (
 	site_id bigint not null,
 	lot_id bigint not null,
 	txn_id bigint not null,
 	amount bigint not null,
-	constraint lot_use_pkey primary key (site_id, lot_id, txn_id),
-	constraint lot_use_amount check (amount > 0)
+	constraint allocation_pkey primary key (site_id, txn_id, lot_id),
+	constraint allocation_amount check (amount <> 0)
 );
+
+-- What members can spend points on.
+create table loyalty.redemption_batch (
+	site_id bigint not null,
+	id bigint generated always as identity,
+	program_id bigint not null,
+	status text not null,
+	description text not null,
+	points_cost bigint not null,
+	position int not null,          -- order of display
+	coupon_list_id bigint,          -- module referral's; null: the merchant hands out what was bought
+	created_at timestamptz not null,
+	updated_at timestamptz not null,
+	constraint redemption_batch_pkey primary key (site_id, id),
+	constraint redemption_batch_status check (status in ('active', 'archived')),
+	constraint redemption_batch_cost check (points_cost > 0)
+);
+
+-- Points that a member spent. Cost, description and coupon list are those of the moment, whatever becomes of the batch.
+create table loyalty.redemption (
+	site_id bigint not null,
+	id bigint not null,             -- of the transaction that took the points
+	member_id bigint not null,
+	batch_id bigint not null,
+	status text not null,
+	description text not null,
+	points bigint not null,
+	traffic_source text not null,
+	coupon_list_id bigint,
+	coupon_id bigint,
+	coupon_code text,
+	cancel_reason text,
+	cancel_txn_id bigint,
+	created_at timestamptz not null,
+	fulfilled_at timestamptz,
+	cancelled_at timestamptz,
+	constraint redemption_pkey primary key (site_id, id),
+	constraint redemption_coupon unique (site_id, coupon_id),
+	constraint redemption_status check (status in ('waiting', 'fulfilled', 'cancelled')),
+	constraint redemption_points check (points > 0),
+	constraint redemption_fulfilled check (status <> 'waiting' or fulfilled_at is null and coupon_list_id is not null),
+	constraint redemption_cancelled check ((status = 'cancelled') = (cancelled_at is not null) and (status = 'cancelled') = (cancel_txn_id is not null)
+		and (status = 'cancelled') = (cancel_reason is not null)),
+	constraint redemption_has_coupon check ((coupon_id is null) = (coupon_code is null))
+) with (fillfactor = 80);
+create index redemption_member on loyalty.redemption (site_id, member_id, id);
+create index redemption_waiting on loyalty.redemption (site_id, id) where status = 'waiting';
 
 -- What could have earned points and did not, and why.
 create table loyalty.refusal (
@@ -159,7 +211,8 @@ create table loyalty.tier_change (
 );
 create index tier_change_member on loyalty.tier_change (site_id, member_id, changed_at, id);
 
-grant select, insert, update on loyalty.program, loyalty.member, loyalty.account, loyalty.lot to talkable_loyalty;
-grant select, insert on loyalty.program_version, loyalty.txn, loyalty.entry, loyalty.lot_use, loyalty.refusal, loyalty.tier_change
+grant select, insert, update on loyalty.program, loyalty.member, loyalty.account, loyalty.lot, loyalty.redemption_batch, loyalty.redemption
+	to talkable_loyalty;
+grant select, insert on loyalty.program_version, loyalty.txn, loyalty.entry, loyalty.allocation, loyalty.refusal, loyalty.tier_change
 	to talkable_loyalty;
 grant usage on sequence loyalty.txn_id_seq to talkable_loyalty;

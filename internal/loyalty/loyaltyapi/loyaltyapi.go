@@ -25,13 +25,15 @@ type Entry struct {
 	ID            int64      `json:"id"`
 	TransactionID int64      `json:"transaction_id"`
 	Seq           int64      `json:"seq" doc:"Number within the account, without gaps"`
-	Kind          string     `json:"kind" enum:"earn,claw_back,expire"`
-	Reason        string     `json:"reason" enum:"purchase,reward,referral" doc:"What the points were earned for"`
+	Kind          string     `json:"kind" enum:"earn,claw_back,expire,adjust,redeem,cancel"`
+	Reason        string     `json:"reason" enum:"purchase,reward,referral,adjustment,redemption" doc:"What the points were earned for, or went to"`
 	Points        int64      `json:"points" doc:"Positive when earned, negative when taken"`
 	Balance       int64      `json:"balance" doc:"After this entry"`
 	OriginID      *int64     `json:"origin_id"`
 	ReferralID    *int64     `json:"referral_id"`
 	RewardID      *int64     `json:"reward_id"`
+	RedemptionID  *int64     `json:"redemption_id" doc:"That spent the points, or was cancelled"`
+	Description   *string    `json:"description" doc:"Of an adjustment"`
 	Rule          Rule       `json:"rule" doc:"The rule and its version that decided, with the values it saw"`
 	EffectiveAt   time.Time  `json:"effective_at" doc:"When that happened which it is for"`
 	RecordedAt    time.Time  `json:"recorded_at" doc:"When it was written"`
@@ -52,4 +54,60 @@ func (Rule) Schema(huma.Registry) *huma.Schema {
 // After is where a page of entries ends.
 type After struct {
 	Seq int64 `json:"seq"`
+}
+
+// Action is something done with a member's points: an adjustment, a redemption, or the cancellation of one.
+type Action struct {
+	Type          string // adjust, redeem, cancel
+	TransactionID int64
+	Points        int64 // below zero: taken
+	Balance       int64 // after it
+	Description   string
+	At            time.Time
+	Redemption    *Redemption
+	Replayed      bool `json:"-"` // answered from an earlier request with the same Idempotency-Key
+}
+
+// Redemption is points that a member spent.
+type Redemption struct {
+	ID            int64      `json:"id" doc:"Also that of its transaction"`
+	MemberID      int64      `json:"member_id"`
+	BatchID       int64      `json:"redemption_batch_id"`
+	Status        string     `json:"status" enum:"waiting,fulfilled,cancelled" doc:"waiting: for its coupon"`
+	Description   string     `json:"description" doc:"Of the batch, when it was redeemed"`
+	Points        int64      `json:"points" doc:"Spent"`
+	TrafficSource string     `json:"traffic_source"`
+	CouponListID  *int64     `json:"coupon_list_id" doc:"null: the merchant hands out what was bought"`
+	CouponID      *int64     `json:"coupon_id"`
+	CouponCode    *string    `json:"coupon_code"`
+	CancelReason  *string    `json:"cancel_reason"`
+	CreatedAt     time.Time  `json:"created_at"`
+	FulfilledAt   *time.Time `json:"fulfilled_at"`
+	CancelledAt   *time.Time `json:"cancelled_at"`
+}
+
+// RedemptionBatch is something that members can spend points on.
+type RedemptionBatch struct {
+	ID           int64     `json:"id"`
+	ProgramID    int64     `json:"program_id"`
+	Status       string    `json:"status" enum:"active,archived"`
+	Description  string    `json:"description"`
+	PointsCost   int64     `json:"points_cost"`
+	Position     int       `json:"position" doc:"Batches are shown by rising position"`
+	CouponListID *int64    `json:"coupon_list_id" doc:"Whose coupons are handed out; null: the merchant hands out what was bought"`
+	CreatedAt    time.Time `json:"created_at"`
+	UpdatedAt    time.Time `json:"updated_at"`
+}
+
+// Adjustment is points that were moved by hand.
+type Adjustment struct {
+	TransactionID int64
+	Points        int64
+	Description   string
+	At            time.Time
+}
+
+// AfterID is where a page of adjustments or redemptions ends.
+type AfterID struct {
+	ID int64 `json:"id"`
 }

@@ -4,7 +4,8 @@ package loyaltyevent
 import "time"
 
 // Types lists every event of this package, for the catalogue and the golden files.
-var Types = []interface{ EventType() string }{MemberJoined{}, PointsEarned{}, PointsClawedBack{}, PointsExpired{}, PointsAdjusted{}, PointsRedeemed{}, TierChanged{}}
+var Types = []interface{ EventType() string }{MemberJoined{}, PointsEarned{}, PointsClawedBack{}, PointsExpired{}, PointsAdjusted{}, PointsRedeemed{}, RedemptionCancelled{},
+	TierChanged{}}
 
 // MemberJoined says that a person is a member of the site's programme.
 type MemberJoined struct {
@@ -99,6 +100,23 @@ type PointsRedeemed struct {
 }
 
 func (PointsRedeemed) EventType() string { return "loyalty.points_redeemed.v1" }
+
+// RedemptionCancelled says that a redemption's points went back to the member. Whoever hands out its coupon need not any more, or
+// takes it back.
+type RedemptionCancelled struct {
+	SiteID        int64     `json:"site_id"`
+	RedemptionID  int64     `json:"redemption_id"`
+	TransactionID int64     `json:"transaction_id"` // that gave the points back
+	MemberID      int64     `json:"member_id"`
+	PersonID      int64     `json:"person_id"`
+	Points        int64     `json:"points"`
+	Balance       int64     `json:"balance"`
+	CouponListID  int64     `json:"coupon_list_id,omitempty"`
+	CouponID      int64     `json:"coupon_id,omitempty"` // that it had got by then
+	CancelledAt   time.Time `json:"cancelled_at"`
+}
+
+func (RedemptionCancelled) EventType() string { return "loyalty.redemption_cancelled.v1" }
 
 // TierChanged says that a member moved between tiers. An empty name is "no tier".
 type TierChanged struct {

@@ -1,0 +1,118 @@
+package gateway
+
+import (
+	"context"
+
+	"github.com/talkable/talkable/internal/customer/customerapi"
+	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
+	"github.com/talkable/talkable/internal/referral/referralapi"
+	"github.com/talkable/talkable/internal/site"
+	"github.com/talkable/talkable/internal/web"
+)
+
+type talkableBatch struct {
+	ID          int64       `json:"id"`
+	Description string      `json:"description"`
+	PointsCost  int64       `json:"points_cost"`
+	Position    int         `json:"position"`
+	Available   *int64      `json:"available_coupons_count" doc:"null where the merchant hands out what was bought"`
+	CouponList  *CouponList `json:"coupon_list" doc:"null where the merchant hands out what was bought"`
+}
+
+type batchesAnswer struct {
+	Batches []talkableBatch `json:"redemption_batches"`
+}
+
+func (c Composition) listBatches(ctx context.Context, in *memberInput) (*web.OK[batchesAnswer], error) {
+	req := web.From(ctx)
+	p, err := c.memberPerson(ctx, req.Site.ID, in.Slug)
+	if err != nil {
+		return nil, err
+	}
+	batches, err := c.Members.Batches(ctx, req.Site.ID, p.ID)
+	if err != nil {
+		return nil, asNoMember(err)
+	}
+	var ids []int64
+	for _, b := range batches {
+		if b.CouponListID != nil {
+			ids = append(ids, *b.CouponListID)
+		}
+	}
+	lists := map[int64]CouponList{}
+	if len(ids) > 0 && c.Coupons.Lists != nil {
+		if lists, err = c.Coupons.Lists(ctx, req.Site, ids); err != nil {
+			return nil, err
+		}
+	}
+	answer := batchesAnswer{Batches: make([]talkableBatch, len(batches))}
+	for i, b := range batches {
+		out := talkableBatch{ID: b.ID, Description: b.Description, PointsCost: b.PointsCost, Position: b.Position}
+		if b.CouponListID != nil {
+			l, known := lists[*b.CouponListID]
+			if out.Available = new(int64); known { // of an unknown list nothing is available
+				out.CouponList, *out.Available = &l, l.Available
+			}
+		}
+		answer.Batches[i] = out
+	}
+	return web.Answer(answer), nil
+}
+
+// redeems puts redemptions together with their coupons.
+func (c Composition) redeems(ctx context.Context, s site.Site, all []loyaltyapi.Redemption) ([]talkableAction, error) {
+	var ids []int64
+	for _, r := range all {
+		if r.CouponID != nil {
+			ids = append(ids, *r.CouponID)
+		}
+	}
+	known := map[int64]referralapi.Coupon{}
+	if len(ids) > 0 && c.Coupons.Get != nil {
+		var err error
+		if known, err = c.Coupons.Get(ctx, s, ids); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]talkableAction, len(all))
+	for i, r := range all {
+		out[i] = talkableAction{Type: "redeem", Points: -r.Points, CreatedAt: web.Talkable(r.CreatedAt, s.Zone), ID: r.ID,
+			Description: orNull(r.Description), RedemptionID: &r.ID, Status: &r.Status}
+		if r.CouponID != nil {
+			coupon, ok := known[*r.CouponID]
+			if !ok { // what the redemption knows of it
+				coupon = referralapi.Coupon{ID: *r.CouponID, Code: *r.CouponCode, Active: true, SingleUse: true, Amount: []byte("null"), Description: r.Description}
+			}
+			out[i].Coupon = &coupon
+		}
+	}
+	return out, nil
+}
+
+// acted answers an action with the member as the action left it.
+func (c Composition) acted(ctx context.Context, s site.Site, p customerapi.Person, a loyaltyapi.Action, shown talkableAction) (*web.OK[actionAnswer], error) {
+	m, err := c.Members.Member(ctx, s.ID, p.ID)
+	if err != nil {
+		return nil, asNoMember(err)
+	}
+	m.Balance = a.Balance
+	return web.Answer(actionAnswer{Action: shown, Member: memberJSON(p, m, s)}), nil
+}
+
+// memberPerson is the person that a member's path names.
+func (c Composition) memberPerson(ctx context.Context, siteID int64, slug string) (customerapi.Person, error) {
+	p, err := c.Customers.Person(ctx, siteID, slug)
+	if fault.Is(err, fault.Invalid) {
+		return p, errNoMember
+	}
+	return p, err
+}
+
+// asNoMember turns module loyalty's "not found" into Talkable's answer.
+func asNoMember(err error) error {
+	if fault.Is(err, fault.NotFound) {
+		return errNoMember
+	}
+	return err
+}

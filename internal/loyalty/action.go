@@ -1,0 +1,293 @@
+package loyalty
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
+	"github.com/talkable/talkable/internal/postgres"
+)
+
+// action is what somebody does with a member's points through the API: adjusts, redeems, or cancels a redemption.
+type action struct {
+	site, person int64
+	kind         string // of the transaction
+	points       int64  // to adjust by
+	text         string // description of an adjustment, traffic source of a redemption, reason of a cancellation
+	id           int64  // batch to redeem, redemption to cancel
+	key          idempotency.Key
+}
+
+type acted = postgres.Result[loyaltyapi.Action]
+
+const maxActions = 200 // of a transaction
+
+// Adjust moves points by hand. The balance stays within 0 and the programme's limit, or it is a fault with Talkable's words.
+func (m *Module) Adjust(ctx context.Context, siteID, personID, points int64, description string, key idempotency.Key) (loyaltyapi.Action, error) {
+	return m.actions.Do(ctx, action{site: siteID, person: personID, kind: kindAdjust, points: points, text: description, key: key})
+}
+
+// Redeem spends the points that a batch costs, and says so to whom hands out its coupons. The redemption waits for its coupon:
+// see AwaitCoupon.
+func (m *Module) Redeem(ctx context.Context, siteID, personID, batchID int64, source string, key idempotency.Key) (loyaltyapi.Action, error) {
+	return m.actions.Do(ctx, action{site: siteID, person: personID, kind: kindRedeem, id: batchID, text: source, key: key})
+}
+
+// Cancel gives a redemption's points back to where they came from.
+func (m *Module) Cancel(ctx context.Context, siteID, redemptionID int64, reason string, key idempotency.Key) (loyaltyapi.Action, error) {
+	return m.actions.Do(ctx, action{site: siteID, kind: kindCancel, id: redemptionID, text: reason, key: key})
+}
+
+// AwaitCoupon reads a redemption until its coupon is there, or for two seconds.
+func (m *Module) AwaitCoupon(ctx context.Context, siteID, redemptionID int64) (loyaltyapi.Redemption, error) {
+	late := time.NewTimer(2 * time.Second)
+	defer late.Stop()
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
+		r, err := redemptionOf(ctx, m.db, siteID, redemptionID)
+		if err != nil || r.Status != waiting {
+			return r.view(), err
+		}
+		select {
+		case <-ctx.Done():
+			return r.view(), nil
+		case <-late.C:
+			return r.view(), nil
+		case <-time.After(pause):
+		}
+	}
+}
+
+// act runs actions as one transaction, in their order upon the locked balances.
+func (m *Module) act(ctx context.Context, in []action) (out []acted, err error) {
+	timer := prometheus.NewTimer(m.m.seconds.WithLabelValues("act"))
+	defer timer.ObserveDuration()
+	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
+		out = make([]acted, len(in))
+		claims := make([]idempotency.Claim, len(in))
+		for i, a := range in {
+			claims[i] = idempotency.Claim{SiteID: a.site, Key: a.key}
+		}
+		claimed, err := idempotency.Take(ctx, u.Tx, module, u.Now, claims)
+		if err != nil {
+			return err
+		}
+		var work []int
+		for i, c := range claimed {
+			if c.Err != nil {
+				out[i].Err = c.Err
+			} else if !c.Replayed {
+				work = append(work, i)
+			}
+		}
+		if err := m.decide(ctx, u, in, work, out); err != nil {
+			return err
+		}
+		answers := make([][]byte, len(in))
+		for _, i := range work {
+			if in[i].key.Value == "" {
+				continue
+			}
+			if answers[i], err = remember(out[i]); err != nil {
+				return err
+			}
+		}
+		if err := idempotency.Keep(ctx, u.Tx, module, claims, answers); err != nil {
+			return err
+		}
+		return repeat(claims, claimed, answers, out)
+	})
+	return out, err
+}
+
+// decide locks what the actions of work are about, decides each, and saves all.
+func (m *Module) decide(ctx context.Context, u *bus.Unit, in []action, work []int, out []acted) error {
+	if len(work) == 0 {
+		return nil
+	}
+	d, err := openDesk(ctx, u, in, work)
+	if err != nil {
+		return err
+	}
+	for _, i := range work {
+		var r *redemption
+		var t txn
+		a := in[i]
+		h := d.holderOf(a)
+		switch {
+		case h == nil && a.kind == kindCancel:
+			out[i].Err = errNoRedemption
+			continue
+		case h == nil:
+			out[i].Err = errNoMember
+			continue
+		case a.kind == kindAdjust:
+			t, err = d.adjust(h, a.points, a.text)
+		case a.kind == kindRedeem:
+			r, err = d.redeem(h, d.batches[siteID{a.site, a.id}], a.text)
+		default:
+			r = d.redemptions[siteID{a.site, a.id}]
+			err = d.cancel(h, r, d.used[siteID{a.site, a.id}], a.text)
+		}
+		if f, ok := fault.Of(err); ok {
+			out[i].Err = f
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		v := loyaltyapi.Action{Type: a.kind, TransactionID: t.ID, Points: t.Points, Balance: h.Balance, Description: t.Description, At: u.Now}
+		if r != nil {
+			view := r.view()
+			v.Redemption, v.TransactionID, v.Points = &view, r.ID, -r.Points
+			if a.kind == kindCancel {
+				v.TransactionID, v.Points, v.At = *r.CancelTxnID, r.Points, *r.CancelledAt
+			}
+		}
+		out[i].Value = v
+	}
+	if err := insertRedemptions(ctx, u, d.spent); err != nil {
+		return err
+	}
+	if err := cancelRedemptions(ctx, u, values(d.redemptions)); err != nil {
+		return err
+	}
+	return m.save(ctx, u, d.books, values(d.holders), d.loaded, 0)
+}
+
+// desk is what a batch of actions works on.
+type desk struct {
+	*books
+	holders     map[person]*holder
+	owners      map[siteID]int64 // persons of the redemptions to cancel
+	batches     map[siteID]*redemptionBatch
+	redemptions map[siteID]*redemption // to cancel
+	used        map[siteID][]allocation
+	loaded      []*lot
+}
+
+func (d *desk) holderOf(a action) *holder {
+	if a.kind == kindCancel {
+		a.person = d.owners[siteID{a.site, a.id}]
+	}
+	return d.holders[person{a.site, a.person}]
+}
+
+// openDesk locks programmes, batches, members, redemptions and the sites' accounts, in this order.
+func openDesk(ctx context.Context, u *bus.Unit, in []action, work []int) (*desk, error) {
+	var sites []int64
+	var people []person
+	var batches, cancels []siteID
+	for _, i := range work {
+		a := in[i]
+		sites = append(sites, a.site)
+		switch a.kind {
+		case kindCancel:
+			cancels = append(cancels, siteID{a.site, a.id})
+		case kindRedeem:
+			batches = append(batches, siteID{a.site, a.id})
+		}
+		if a.person != 0 {
+			people = append(people, person{a.site, a.person})
+		}
+	}
+	slices.Sort(sites)
+	sites = slices.Compact(sites)
+	d := &desk{books: &books{now: u.Now}}
+	var err error
+	if d.programs, err = sharePrograms(ctx, u, sites); err != nil {
+		return nil, err
+	}
+	if d.batches, err = shareBatches(ctx, u, batches); err != nil {
+		return nil, err
+	}
+	if d.owners, err = ownersOf(ctx, u, cancels); err != nil {
+		return nil, err
+	}
+	for id, who := range d.owners {
+		people = append(people, person{id.site, who})
+	}
+	if d.holders, err = lockHolders(ctx, u, inOrder(people)); err != nil || len(d.holders) == 0 {
+		return d, err
+	}
+	if d.redemptions, d.used, err = lockRedemptions(ctx, u, cancels); err != nil {
+		return nil, err
+	}
+	taken := map[siteSource]earned{}
+	for id, used := range d.used {
+		for _, a := range used {
+			taken[siteSource{id.site, sourceOf("lot", a.LotID)}] = earned{SiteID: id.site, ID: a.LotID}
+		}
+	}
+	if d.loaded, err = lotsOf(ctx, u, d.holders, taken); err != nil {
+		return nil, err
+	}
+	hand(d.loaded, values(d.holders))
+	var due []siteID
+	for _, l := range d.loaded {
+		if l.ExpiresAt != nil && !l.ExpiresAt.After(u.Now) {
+			due = append(due, siteID{l.SiteID, l.ID})
+		}
+	}
+	if d.made, err = madeBy(ctx, u, due); err != nil {
+		return nil, err
+	}
+	if d.ids, err = takeIDs(ctx, u, len(work)+len(due)*(1+len(cancels))); err != nil {
+		return nil, err
+	}
+	d.own, err = lockOwn(ctx, u, sites, adjusted, redeemed, expired)
+	return d, err
+}
+
+// remembered is an answer as it is kept with its Idempotency-Key: refusals are answers too.
+type remembered struct {
+	Action  *loyaltyapi.Action `json:"action,omitempty"`
+	Refused *fault.Error       `json:"refused,omitempty"`
+}
+
+func remember(a acted) ([]byte, error) {
+	if a.Err == nil {
+		return json.Marshal(remembered{Action: &a.Value})
+	}
+	f, ok := fault.Of(a.Err)
+	if !ok {
+		return nil, a.Err
+	}
+	return json.Marshal(remembered{Refused: f})
+}
+
+// repeat gives the requests whose key was there already the first answer.
+func repeat(claims []idempotency.Claim, claimed []idempotency.Claimed, answers [][]byte, out []acted) error {
+	first := map[idempotency.Claim][]byte{}
+	for i, c := range claims {
+		if answers[i] != nil {
+			first[c] = answers[i]
+		} else if claimed[i].Answer != nil {
+			first[c] = claimed[i].Answer
+		}
+	}
+	for i, c := range claimed {
+		if !c.Replayed {
+			continue
+		}
+		var kept remembered
+		if err := json.Unmarshal(first[claims[i]], &kept); err != nil {
+			return fmt.Errorf("answer kept with an idempotency key: %w", err)
+		}
+		switch {
+		case kept.Refused != nil:
+			out[i].Err = kept.Refused
+		case kept.Action != nil:
+			out[i].Value = *kept.Action
+			out[i].Value.Replayed = true
+		}
+	}
+	return nil
+}

@@ -1,0 +1,141 @@
+package loyalty
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
+)
+
+const maxBatches = 200 // of a programme: all are shown at once
+
+// createBatch adds something to spend points on. With an Idempotency-Key that was used before it answers as it did then.
+func (m *Module) createBatch(ctx context.Context, site, program int64, in batchSettings, key idempotency.Key) (out loyaltyapi.RedemptionBatch, replayed bool, err error) {
+	if err := in.check(); err != nil {
+		return out, false, err
+	}
+	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
+		claim, err := idempotency.TakeOne(ctx, u.Tx, module, u.Now, site, key)
+		if err != nil {
+			return err
+		}
+		if replayed = claim.Replayed; replayed {
+			return json.Unmarshal(claim.Answer, &out)
+		}
+		if _, err := lockProgram(ctx, u, site, program); err != nil { // so that two don't both become the last
+			return err
+		}
+		batches, err := batchesOf(ctx, u, site, program, true)
+		if err != nil {
+			return err
+		}
+		if len(batches) >= maxBatches {
+			return fault.New(fault.Conflict, "too_many_redemption_batches", "A programme has at most %d redemption batches.", maxBatches)
+		}
+		b, err := addBatch(ctx, u, redemptionBatch{SiteID: site, ProgramID: program, batchSettings: in, CreatedAt: u.Now, UpdatedAt: u.Now})
+		if err != nil {
+			return err
+		}
+		out = b.view()
+		return idempotency.KeepOne(ctx, u.Tx, module, site, key, []byte(text(out)))
+	})
+	return out, replayed, err
+}
+
+// replaceBatch changes what a batch is from now on. Redemptions keep what they were made with.
+func (m *Module) replaceBatch(ctx context.Context, site, program, id int64, in batchSettings) (out loyaltyapi.RedemptionBatch, err error) {
+	if err := in.check(); err != nil {
+		return out, err
+	}
+	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
+		b, err := lockBatch(ctx, u, site, program, id)
+		if err != nil {
+			return err
+		}
+		b.batchSettings, b.UpdatedAt = in, u.Now
+		out = b.view()
+		return saveBatch(ctx, u, b)
+	})
+	return out, err
+}
+
+// Batches are what a member can spend points on, in their order.
+func (m *Module) Batches(ctx context.Context, siteID, personID int64) ([]loyaltyapi.RedemptionBatch, error) {
+	if err := m.club(ctx, siteID, personID); err != nil {
+		return nil, err
+	}
+	batches, err := batchesOf(ctx, m.db, siteID, 0, false)
+	return views(batches), err
+}
+
+// Redemptions reads a member's redemptions, newest first, and says whether older ones follow.
+func (m *Module) Redemptions(ctx context.Context, siteID, personID int64, after loyaltyapi.AfterID, limit int) ([]loyaltyapi.Redemption, bool, error) {
+	if err := m.club(ctx, siteID, personID); err != nil {
+		return nil, false, err
+	}
+	r, err := memberOf(ctx, m.db, siteID, personID)
+	if err != nil {
+		return nil, false, err
+	}
+	return m.redemptions(ctx, siteID, r.ID, after, limit)
+}
+
+// redemptions reads redemptions of a member, or, with member 0, those of all that wait for a coupon.
+func (m *Module) redemptions(ctx context.Context, siteID, memberID int64, after loyaltyapi.AfterID, limit int) ([]loyaltyapi.Redemption, bool, error) {
+	rows, err := redemptionsOf(ctx, m.db, siteID, memberID, after.ID, limit+1)
+	if err != nil {
+		return nil, false, err
+	}
+	out := make([]loyaltyapi.Redemption, min(limit, len(rows)))
+	for i := range out {
+		out[i] = rows[i].view()
+	}
+	return out, len(rows) > limit, nil
+}
+
+// Adjustments reads how a member's points were moved by hand, newest first, and says whether older ones follow.
+func (m *Module) Adjustments(ctx context.Context, siteID, personID int64, after loyaltyapi.AfterID, limit int) ([]loyaltyapi.Adjustment, bool, error) {
+	r, err := memberOf(ctx, m.db, siteID, personID)
+	if err != nil {
+		return nil, false, err
+	}
+	rows, err := byHand(ctx, m.db, siteID, r.ID, after.ID, limit+1)
+	if err != nil {
+		return nil, false, err
+	}
+	out := make([]loyaltyapi.Adjustment, min(limit, len(rows)))
+	for i := range out {
+		out[i] = loyaltyapi.Adjustment{TransactionID: rows[i].ID, Points: rows[i].Points, At: rows[i].EffectiveAt}
+		if d := rows[i].Description; d != nil {
+			out[i].Description = *d
+		}
+	}
+	return out, len(rows) > limit, nil
+}
+
+// club says why a person cannot spend points at all.
+func (m *Module) club(ctx context.Context, siteID, personID int64) error {
+	r, err := memberOf(ctx, m.db, siteID, personID)
+	if err != nil {
+		return err
+	}
+	if r.Status != active {
+		return errInactive
+	}
+	programs, err := programsOf(ctx, m.db, siteID)
+	if err == nil && (len(programs) == 0 || programs[0].Status != active) {
+		err = errNoClub
+	}
+	return err
+}
+
+func views(batches []redemptionBatch) []loyaltyapi.RedemptionBatch {
+	out := make([]loyaltyapi.RedemptionBatch, len(batches))
+	for i, b := range batches {
+		out[i] = b.view()
+	}
+	return out
+}

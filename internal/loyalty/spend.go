@@ -1,0 +1,195 @@
+package loyalty
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/loyalty/loyaltyevent"
+)
+
+// What an adjustment and a redemption are for, beside loyaltyevent's reasons of an earning.
+const (
+	forAdjustment = "adjustment"
+	forRedemption = "redemption"
+)
+
+var (
+	errInactive = fault.New(fault.Invalid, "member_not_active", "Loyalty member is not active")
+	errNoClub   = fault.New(fault.Invalid, "no_program", "No loyalty campaign found for the member")
+	errTooFew   = fault.New(fault.Invalid, "not_enough_points", "not enough points")
+	errNoBatch  = fault.New(fault.Invalid, "redemption_batch_not_found", "No redemption batch found by id.")
+	errAdjust   = fault.New(fault.Unprocessable, "invalid_adjustment",
+		"Validation failed: Points adjustment must result in member points balance between 0 and available points limit")
+	errNothing = fault.New(fault.Unprocessable, "invalid_adjustment", "Validation failed: Points must be other than 0")
+)
+
+// adjustRule and redeemRule are how those decisions are kept. Which lots paid is in the allocations.
+type adjustRule struct {
+	Rule      string     `json:"rule"`
+	ProgramID int64      `json:"program_id"`
+	Version   int        `json:"version"`
+	Limit     int64      `json:"adjustment_limit"`
+	Before    int64      `json:"before"`
+	After     int64      `json:"after"`
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+}
+
+type redeemRule struct {
+	Rule      string `json:"rule"`
+	ProgramID int64  `json:"program_id"`
+	Version   int    `json:"version"`
+	BatchID   int64  `json:"redemption_batch_id"`
+	Cost      int64  `json:"points_cost"`
+	Before    int64  `json:"before"`
+	After     int64  `json:"after"`
+}
+
+type cancelRule struct {
+	Rule         string `json:"rule"`
+	RedemptionID int64  `json:"redemption_id"`
+	Was          string `json:"was"`
+	Reason       string `json:"reason"`
+	Repaid       int64  `json:"repaid_debt"`
+}
+
+// expireDue ends the lots of a member whose time has come, before anything is spent: what is past its date pays for nothing.
+func (b *books) expireDue(h *holder) error {
+	for _, l := range h.lots {
+		if err := b.expire(h, l, b.made[siteID{l.SiteID, l.ID}]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// adjust moves points by hand. What is given makes a lot that expires like an earning of today; what is taken comes from the lots
+// that expire next. Tiers look at what was earned, so they don't move.
+func (b *books) adjust(h *holder, points int64, description string) (txn, error) {
+	if points == 0 {
+		return txn{}, errNothing
+	}
+	if err := b.expireDue(h); err != nil {
+		return txn{}, err
+	}
+	p := b.programs[h.SiteID]
+	if points > maxPoints || points < -maxPoints || h.Balance+points < 0 || h.Balance+points > p.AdjustmentLimit {
+		return txn{}, errAdjust
+	}
+	r := adjustRule{Rule: "adjustment", ProgramID: p.ID, Version: p.Version, Limit: p.AdjustmentLimit, Before: h.Balance, After: h.Balance + points}
+	if points > 0 {
+		r.ExpiresAt = p.expiry(b.now)
+	}
+	t := b.txn(h, kindAdjust, "", forAdjustment, points, b.now, text(r))
+	t.Source, t.Description = sourceOf(kindAdjust, t.ID), description
+	if points > 0 {
+		b.grant(h, t.ID, points, r.ExpiresAt)
+	} else if taken := b.take(h, t.ID, -points); taken != -points {
+		return txn{}, b.unbalanced(h, -points, taken)
+	}
+	if err := b.move(h, adjusted, t.ID, points); err != nil {
+		return txn{}, err
+	}
+	b.txns = append(b.txns, t)
+	b.tell(h, loyaltyevent.PointsAdjusted{SiteID: h.SiteID, TransactionID: t.ID, MemberID: h.MemberID, PersonID: h.PersonID,
+		Points: points, Balance: h.Balance, AdjustedAt: t.EffectiveAt})
+	return t, nil
+}
+
+// redeem spends points on a batch. Without a coupon list the merchant hands out what was bought, so nothing is waited for.
+func (b *books) redeem(h *holder, batch *redemptionBatch, source string) (*redemption, error) {
+	p, ok := b.programs[h.SiteID]
+	switch {
+	case h.Status != active:
+		return nil, errInactive
+	case !ok || p.Status != active:
+		return nil, errNoClub
+	case batch == nil || batch.Status != active:
+		return nil, errNoBatch
+	}
+	if err := b.expireDue(h); err != nil {
+		return nil, err
+	}
+	cost := batch.PointsCost
+	if h.Balance < cost {
+		return nil, errTooFew
+	}
+	t := b.txn(h, kindRedeem, "", forRedemption, cost, b.now, text(redeemRule{Rule: "redemption", ProgramID: p.ID, Version: p.Version,
+		BatchID: batch.ID, Cost: cost, Before: h.Balance, After: h.Balance - cost}))
+	t.Source = sourceOf(kindRedeem, t.ID)
+	if taken := b.take(h, t.ID, cost); taken != cost {
+		return nil, b.unbalanced(h, cost, taken)
+	}
+	if err := b.move(h, redeemed, t.ID, -cost); err != nil {
+		return nil, err
+	}
+	r := &redemption{SiteID: h.SiteID, ID: t.ID, MemberID: h.MemberID, BatchID: batch.ID, Status: waiting, Description: batch.Description,
+		Points: cost, TrafficSource: source, CouponListID: batch.CouponListID, CreatedAt: t.EffectiveAt}
+	told := loyaltyevent.PointsRedeemed{SiteID: h.SiteID, RedemptionID: r.ID, TransactionID: t.ID, MemberID: h.MemberID, PersonID: h.PersonID,
+		Points: cost, Balance: h.Balance, RedeemedAt: t.EffectiveAt}
+	if r.CouponListID == nil {
+		r.Status, r.FulfilledAt = fulfilled, &r.CreatedAt
+	} else {
+		told.CouponListID = *r.CouponListID
+	}
+	b.txns, b.spent = append(b.txns, t), append(b.spent, r)
+	b.tell(h, told)
+	return r, nil
+}
+
+// cancel gives a redemption's points back to the lots that they were taken from, whose dates stay. A debt made since is repaid
+// out of them, and what is past its date expires. A redemption is cancelled once; to ask again changes nothing.
+func (b *books) cancel(h *holder, r *redemption, used []allocation, reason string) error {
+	if r.Status == cancelled {
+		return nil
+	}
+	lots := make(map[int64]*lot, len(h.lots))
+	for _, l := range h.lots {
+		lots[l.ID] = l
+	}
+	debt := max(-h.Balance, 0)
+	t := b.txn(h, kindCancel, sourceOf(kindRedeem, r.ID), forRedemption, r.Points, b.now,
+		text(cancelRule{Rule: "cancellation", RedemptionID: r.ID, Was: r.Status, Reason: reason, Repaid: min(debt, r.Points)}))
+	t.EarnID = r.ID
+	back := map[*lot]int64{}
+	var sum int64
+	for _, a := range used {
+		l := lots[a.LotID]
+		if l == nil {
+			return fmt.Errorf("redemption %d took points from lot %d, which is not among the member's", r.ID, a.LotID)
+		}
+		l.Remaining, l.dirty = l.Remaining+a.Amount, true
+		back[l] += a.Amount
+		sum += a.Amount
+	}
+	if sum != r.Points {
+		return fmt.Errorf("redemption %d of %d points took %d from lots", r.ID, r.Points, sum)
+	}
+	sortLots(h.lots)
+	for _, l := range h.lots { // a transaction has one allocation of a lot: what it gave back less what repays the debt
+		n := min(debt, l.Remaining)
+		l.Remaining, debt, back[l] = l.Remaining-n, debt-n, back[l]-n
+		if back[l] != 0 {
+			b.uses = append(b.uses, allocation{SiteID: l.SiteID, LotID: l.ID, TxnID: t.ID, Amount: -back[l]})
+		}
+	}
+	if err := b.move(h, redeemed, t.ID, r.Points); err != nil {
+		return err
+	}
+	b.txns = append(b.txns, t)
+	r.Status, r.CancelReason, r.CancelTxnID, r.CancelledAt, r.dirty = cancelled, &reason, &t.ID, &t.EffectiveAt, true
+	told := loyaltyevent.RedemptionCancelled{SiteID: h.SiteID, RedemptionID: r.ID, TransactionID: t.ID, MemberID: h.MemberID, PersonID: h.PersonID,
+		Points: r.Points, Balance: h.Balance, CancelledAt: t.EffectiveAt}
+	if r.CouponListID != nil {
+		told.CouponListID = *r.CouponListID
+	}
+	if r.CouponID != nil {
+		told.CouponID = *r.CouponID
+	}
+	b.tell(h, told)
+	return b.expireDue(h)
+}
+
+func (b *books) unbalanced(h *holder, want, have int64) error {
+	return fmt.Errorf("member %d of site %d has %d points in lots where %d of a balance of %d are spent", h.MemberID, h.SiteID, have, want, h.Balance)
+}
