@@ -29,6 +29,7 @@ const (
 type database struct {
 	server    *embedded.Server
 	dir       string // of this run, for scripts, programs and logs
+	data      string // of the cluster
 	admin     *sqlx.DB
 	open      map[string]*sqlx.DB
 	yardstick *sqlx.DB
@@ -48,7 +49,7 @@ func startDatabase(ctx context.Context, dir string, o options) (*database, error
 	if err != nil {
 		return nil, err
 	}
-	d := &database{server: server, dir: dir, open: map[string]*sqlx.DB{}}
+	d := &database{server: server, dir: dir, data: data, open: map[string]*sqlx.DB{}}
 	if d.admin, err = open(ctx, server.URL("postgres")); err == nil {
 		d.yardstick, err = d.fresh(ctx, yardstickDatabase)
 	}

@@ -190,18 +190,23 @@ type shop struct {
 
 type object = map[string]any
 
-// call asks the API as a site's server does; result takes the result member of the answer.
+// call asks the API as a site's server does, with a body unless it is nil; result takes the result member of the answer.
 func (p *platform) call(ctx context.Context, key, method, path string, body, result any) error {
-	text, err := json.Marshal(body)
-	if err != nil {
-		return err
+	var text []byte
+	if body != nil {
+		var err error
+		if text, err = json.Marshal(body); err != nil {
+			return err
+		}
 	}
 	req, err := http.NewRequestWithContext(ctx, method, "http://"+p.address+path, bytes.NewReader(text))
 	if err != nil {
 		return err
 	}
 	req.Header.Set("Authorization", "Bearer "+key)
-	req.Header.Set("Content-Type", "application/json")
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err
