@@ -61,6 +61,9 @@ func TestAnotherSitesThingsAreUnknown(t *testing.T) {
 				gotStatus, got := raw(t, b, method, theirs, body)
 				wantStatus, want := raw(t, b, method, unknown, body)
 				for _, pair := range things { // the answer may repeat what was asked for
+					if len(pair[0]) < 4 { // a small id, which is part of every status
+						continue
+					}
 					got, want = strings.ReplaceAll(got, pair[0], "X"), strings.ReplaceAll(want, pair[1], "X")
 				}
 				if gotStatus != wantStatus || got != want {
@@ -89,6 +92,12 @@ var bodies = map[string]string{
 	"POST /api/v2/origins/{slug}/refund":         `{"data":{"refund_subtotal":1}}`,
 	"PUT /api/v2/campaigns/{id}":                 `{"name":"taken over","status":"Live","incentives":[]}`,
 	"PUT /api/v2/loyalty/programs/{id}":          `{"name":"taken over","points_per_unit":9}`,
+
+	"POST /api/v2/loyalty/members/{email}/manual_adjustment_actions":  `{"data":{"points":5}}`,
+	"POST /api/v2/loyalty/members/{email}/redeem_actions":             `{"data":{"redemption_batch_id":1}}`,
+	"POST /api/v2/loyalty/programs/{id}/redemption_batches":           `{"description":"taken over","points_cost":1}`,
+	"PUT /api/v2/loyalty/programs/{id}/redemption_batches/{batch_id}": `{"description":"taken over","points_cost":1}`,
+	"POST /api/v2/loyalty/redemptions/{id}/cancel":                    `{"reason":"taken over"}`,
 }
 
 // thingsOf names, for each path parameter, a thing of site a and one that nobody has.
@@ -114,6 +123,21 @@ func thingsOf(t *testing.T, a shop, told tale) map[string][2]string {
 		} `json:"programs"`
 	}
 	a.must("GET", "/api/v2/loyalty/programs", nil, &programs)
+	member := "/api/v2/loyalty/members/" + told.advocate
+	var batch struct {
+		Batch struct {
+			ID int64 `json:"id"`
+		} `json:"redemption_batch"`
+	}
+	batches := fmt.Sprintf("/api/v2/loyalty/programs/%d/redemption_batches", programs.Programs[0].ID)
+	a.must("POST", batches, object{"description": "A mug", "points_cost": 10}, &batch)
+	a.must("POST", member+"/manual_adjustment_actions", object{"data": object{"points": 10}}, nil) // the story's points stay
+	var redeemed struct {
+		Action struct {
+			ID int64 `json:"redemption_id"`
+		} `json:"action"`
+	}
+	a.must("POST", member+"/redeem_actions", object{"data": object{"redemption_batch_id": batch.Batch.ID}}, &redeemed)
 	var messages struct {
 		Messages []struct {
 			ID int64 `json:"id"`
@@ -128,8 +152,13 @@ func thingsOf(t *testing.T, a shop, told tale) map[string][2]string {
 		"origin_id":                        id(offer.Origin.ID + 1), // the purchase
 		"/api/v2/campaigns/{id} id":        id(campaigns.Campaigns[0].ID),
 		"/api/v2/loyalty/programs/{id} id": id(programs.Programs[0].ID),
-		"/api/v2/messages/{id} id":         id(messages.Messages[0].ID),
-		"/api/v2/messages/{id}/resend id":  id(messages.Messages[0].ID),
+		"/api/v2/loyalty/programs/{id}/redemption_batches id":            id(programs.Programs[0].ID),
+		"/api/v2/loyalty/programs/{id}/redemption_batches/{batch_id} id": id(programs.Programs[0].ID),
+		"batch_id":                                   id(batch.Batch.ID),
+		"/api/v2/loyalty/redemptions/{id} id":        id(redeemed.Action.ID),
+		"/api/v2/loyalty/redemptions/{id}/cancel id": id(redeemed.Action.ID),
+		"/api/v2/messages/{id} id":                   id(messages.Messages[0].ID),
+		"/api/v2/messages/{id}/resend id":            id(messages.Messages[0].ID),
 	}
 }
 

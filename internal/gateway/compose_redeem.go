@@ -30,12 +30,12 @@ type spenders interface {
 
 // Coupons is asked what coupon lists and coupons look like. Where nobody hands out coupons both are nil.
 type Coupons struct {
-	Lists func(ctx context.Context, s site.Site, ids []int64) (map[int64]CouponList, error)
+	Lists func(ctx context.Context, s site.Site, ids []int64) (map[int64]SpendableList, error)
 	Get   func(ctx context.Context, s site.Site, ids []int64) (map[int64]referralapi.Coupon, error)
 }
 
-// CouponList is a coupon list in Talkable's shape, and how many of its coupons are left.
-type CouponList struct {
+// SpendableList is a coupon list in Talkable's shape, and how many of its coupons are left.
+type SpendableList struct {
 	Name               string          `json:"name"`
 	Amount             json.RawMessage `json:"amount" doc:"Number: money, or per cent"`
 	LocalizedAmount    string          `json:"localized_amount" example:"$5.00"`
@@ -105,12 +105,14 @@ type adjustInput struct {
 	Body struct {
 		_ struct{} `json:"-" additionalProperties:"true"`
 		web.SiteBody
-		Data struct {
-			_           struct{} `json:"-" additionalProperties:"true"`
-			Points      optional `json:"points,omitempty" doc:"Whole number, below zero to take points; required" example:"-50"`
-			Description optional `json:"description,omitempty" example:"\"Sorry for the delay\""`
-		} `json:"data"`
+		Data adjustData `json:"data"`
 	}
+}
+
+type adjustData struct {
+	_           struct{} `json:"-" additionalProperties:"true"`
+	Points      optional `json:"points,omitempty" doc:"Whole number, below zero to take points; required" example:"\"-50\""`
+	Description optional `json:"description,omitempty" example:"\"Sorry for the delay\""`
 }
 
 type redeemInput struct {
@@ -118,12 +120,14 @@ type redeemInput struct {
 	Body struct {
 		_ struct{} `json:"-" additionalProperties:"true"`
 		web.SiteBody
-		Data struct {
-			_             struct{} `json:"-" additionalProperties:"true"`
-			BatchID       optional `json:"redemption_batch_id,omitempty" doc:"Required" example:"7"`
-			TrafficSource optional `json:"traffic_source,omitempty" doc:"Default: api"`
-		} `json:"data"`
+		Data redeemData `json:"data"`
 	}
+}
+
+type redeemData struct {
+	_             struct{} `json:"-" additionalProperties:"true"`
+	BatchID       optional `json:"redemption_batch_id,omitempty" doc:"Required" example:"\"7\""`
+	TrafficSource optional `json:"traffic_source,omitempty" doc:"Default: api"`
 }
 
 func (c Composition) listAdjustments(ctx context.Context, in *actionsInput) (*web.OK[actionsAnswer], error) {

@@ -12,19 +12,19 @@ import (
 )
 
 type talkableBatch struct {
-	ID          int64       `json:"id"`
-	Description string      `json:"description"`
-	PointsCost  int64       `json:"points_cost"`
-	Position    int         `json:"position"`
-	Available   *int64      `json:"available_coupons_count" doc:"null where the merchant hands out what was bought"`
-	CouponList  *CouponList `json:"coupon_list" doc:"null where the merchant hands out what was bought"`
+	ID          int64          `json:"id"`
+	Description string         `json:"description"`
+	PointsCost  int64          `json:"points_cost"`
+	Position    int            `json:"position"`
+	Available   *int64         `json:"available_coupons_count" doc:"null where the merchant hands out what was bought"`
+	CouponList  *SpendableList `json:"coupon_list" doc:"null where the merchant hands out what was bought"`
 }
 
-type batchesAnswer struct {
+type memberBatchesAnswer struct {
 	Batches []talkableBatch `json:"redemption_batches"`
 }
 
-func (c Composition) listBatches(ctx context.Context, in *memberInput) (*web.OK[batchesAnswer], error) {
+func (c Composition) listBatches(ctx context.Context, in *memberInput) (*web.OK[memberBatchesAnswer], error) {
 	req := web.From(ctx)
 	p, err := c.memberPerson(ctx, req.Site.ID, in.Slug)
 	if err != nil {
@@ -40,13 +40,13 @@ func (c Composition) listBatches(ctx context.Context, in *memberInput) (*web.OK[
 			ids = append(ids, *b.CouponListID)
 		}
 	}
-	lists := map[int64]CouponList{}
+	lists := map[int64]SpendableList{}
 	if len(ids) > 0 && c.Coupons.Lists != nil {
 		if lists, err = c.Coupons.Lists(ctx, req.Site, ids); err != nil {
 			return nil, err
 		}
 	}
-	answer := batchesAnswer{Batches: make([]talkableBatch, len(batches))}
+	answer := memberBatchesAnswer{Batches: make([]talkableBatch, len(batches))}
 	for i, b := range batches {
 		out := talkableBatch{ID: b.ID, Description: b.Description, PointsCost: b.PointsCost, Position: b.Position}
 		if b.CouponListID != nil {

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// TestSpendingPoints goes through Talkable's operations of adjusting and redeeming, as their clients call them.
+func TestSpendingPoints(t *testing.T) {
+	t.Parallel()
+	s := startServer(t, oneDatabase(t))
+	shop := newShop(t, demoFile{Server: s.demo.Server, APIKey: makeSite(t, s, "points")})
+	const ann = "/api/v2/loyalty/members/ann@shop.example"
+	check := func(method, path, body string, status int, want ...string) string {
+		t.Helper()
+		got, text := raw(t, shop, method, path, body)
+		if got != status {
+			t.Errorf("%s %s %s: %d %s, want %d", method, path, body, got, text, status)
+		}
+		for _, w := range want {
+			if !strings.Contains(text, w) {
+				t.Errorf("%s %s %s: %s\nlacks %s", method, path, body, text, w)
+			}
+		}
+		return text
+	}
+	if err := seedProgramme(t.Context(), shop.client); err != nil {
+		t.Fatal(err)
+	}
+	for _, op := range []string{"manual_adjustment_actions", "redeem_actions", "redemption_batches"} {
+		check("GET", ann+"/"+op, "", 400, `"ok":false`, `"error_message":"Loyalty member not found"`)
+	}
+	check("POST", ann+"/manual_adjustment_actions", `{"data":{"points":1}}`, 400, `"error_message":"Loyalty member not found"`)
+	shop.must("POST", "/api/v2/origins", object{"type": "Purchase", "data": object{"email": "ann@shop.example", "order_number": "1", "subtotal": 100}}, nil)
+	eventually(t, "Ann is a member", func() bool { return shop.call(t.Context(), "GET", ann, nil, nil) == nil })
+
+	check("POST", ann+"/manual_adjustment_actions", `{"data":{"points":-101}}`, 422, `"error_message":"Validation failed: Points adjustment must result in `+
+		`member points balance between 0 and available points limit"`)
+	for _, bad := range []string{`{"data":{}}`, `{"data":{"points":1.5}}`, `{"data":{"points":"many"}}`, `{"data":{"points":99999999999999999999}}`, `{"data":{"points":null}}`, `{}`} {
+		check("POST", ann+"/manual_adjustment_actions", bad, 400)
+	}
+	check("POST", ann+"/manual_adjustment_actions", `{"data":{"points":50,"description":"Sorry"}}`, 200, `"type":"manual_adjustment"`, `"points":50`,
+		`"action_config":null,"coupon":null,"event":null,"user":null`, `"points_balance":150`, `"description":"Sorry"`)
+	check("GET", ann+"/manual_adjustment_actions", "", 200, `"actions":[{"type":"manual_adjustment","points":50`, `"next_cursor":null`)
+	check("GET", ann+"/entries", "", 200, `"kind":"adjust"`, `"description":"Sorry"`)
+
+	var programs struct {
+		Programs []struct {
+			ID int64 `json:"id"`
+		} `json:"programs"`
+	}
+	shop.must("GET", "/api/v2/loyalty/programs", nil, &programs)
+	batches := fmt.Sprintf("/api/v2/loyalty/programs/%d/redemption_batches", programs.Programs[0].ID)
+	check("POST", batches, `{"description":"A mug","points_cost":0,"position":-1}`, 400, `"code":"invalid_redemption_batch"`, `/points_cost`, `/position`)
+	check("POST", batches, `{"description":"A mug","points_cost":60,"position":2}`, 201, `"status":"active"`)
+	check("POST", batches, `{"description":"$5 off","points_cost":30,"position":1,"coupon_list_id":987654}`, 201)
+	check("GET", batches, "", 200, `"next_cursor":null`)
+	check("GET", ann+"/redemption_batches", "", 200, `{"redemption_batches":[{"id":2,"description":"$5 off","points_cost":30,"position":1,`+
+		`"available_coupons_count":0,"coupon_list":null},{"id":1,"description":"A mug","points_cost":60,"position":2,"available_coupons_count":null,"coupon_list":null}]}`)
+
+	for _, bad := range []string{`{"data":{}}`, `{"data":{"redemption_batch_id":0}}`, `{"data":{"redemption_batch_id":"x"}}`, `{"data":{"redemption_batch_id":77}}`} {
+		check("POST", ann+"/redeem_actions", bad, 400)
+	}
+	check("POST", ann+"/redeem_actions", `{"data":{"redemption_batch_id":2}}`, 200, `"type":"redeem"`, `"points":-30`, `"coupon":null`, `"status":"waiting"`, `"points_balance":120`)
+	waits := check("GET", "/api/v2/loyalty/redemptions", "", 200, `"status":"waiting"`)
+	var id int64
+	if _, err := fmt.Sscanf(waits[strings.Index(waits, `"id":`):], `"id":%d`, &id); err != nil {
+		t.Fatal(err)
+	}
+	check("POST", fmt.Sprintf("/api/v2/loyalty/redemptions/%d/cancel", id), `{"reason":""}`, 400, `"code":"invalid_reason"`)
+	for range 2 {
+		check("POST", fmt.Sprintf("/api/v2/loyalty/redemptions/%d/cancel", id), `{"reason":"No coupons"}`, 200, `"status":"cancelled"`, `"cancel_reason":"No coupons"`)
+	}
+	check("GET", ann, "", 200, `"points_balance":150`)
+
+	var won atomic.Int64
+	var wg sync.WaitGroup
+	for range 10 {
+		wg.Go(func() {
+			switch status, text := raw(t, shop, "POST", ann+"/redeem_actions", `{"data":{"redemption_batch_id":1}}`); {
+			case status == 200:
+				won.Add(1)
+			case status != 400 || !strings.Contains(text, `"error_message":"not enough points"`):
+				t.Errorf("%d %s", status, text)
+			}
+		})
+	}
+	wg.Wait()
+	if won.Load() != 2 {
+		t.Errorf("%d redemptions of 60 out of 150 points", won.Load())
+	}
+	check("GET", ann, "", 200, `"points_balance":30`)
+	check("GET", ann+"/redeem_actions?limit=2", "", 200, `"status":"fulfilled"`, `"points":-60`, `"next_cursor":"`)
+	check("GET", "/api/v2/people/ann@shop.example/timeline", "", 200, `"points_redeemed"`, `"redemption_cancelled"`, `"points_adjusted"`)
+}
