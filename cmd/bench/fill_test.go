@@ -34,7 +34,7 @@ func TestFilledDatabase(t *testing.T) {
 	}
 	const none = 0
 	daily := func(metric, what string) string {
-		return `select coalesce(sum(` + what + `), 0)::bigint from analytics.daily where metric = '` + metric + `'`
+		return `select (select coalesce(sum(` + what + `), 0)::bigint from analytics.daily where metric = '` + metric + `')`
 	}
 	if err := check(t.Context(), db, []fact{
 		{"people too few", `select (count(*) < 1990)::int from customer.person`, none},

@@ -25,7 +25,7 @@ func reopen(ctx context.Context, pg *database, o options) (p *platform, err erro
 	}
 	err = p.db.SelectContext(ctx, &rows, `
 		select s.site_id, s.slug, s.key, (
-			select array_agg('/x/' || bench.code('h', s.first + 1 + floor(random() * s.advocates)::bigint)) from generate_series(1, $1 + 0 * s.n)) as links
+			select array_agg('/x/' || bench.code('h', s.first + 1 + floor(random() * s.advocates)::bigint + 0 * g)) from generate_series(1, $1) g) as links
 		from bench.site s order by s.n`, linksOfSite)
 	if err != nil {
 		return nil, errors.Join(err, p.stop())

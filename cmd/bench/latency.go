@@ -106,8 +106,8 @@ func (b *bench) latency(ctx context.Context) error {
 	answered, arrived := quietly, quietly
 	answered.ours, answered.theirs = inMilliseconds(quantile(answers, 0.99)), 25
 	arrived.ours, arrived.theirs = inMilliseconds(quantile(points, 0.99)), 60
-	b.report.add("answer p99 / 25 ms", answered)
-	b.report.add("points p99 / 60 ms", arrived)
+	b.report.add("p99 answer / 25 ms", answered)
+	b.report.add("p99 points / 60 ms", arrived)
 	b.report.note("each of them", "%s", cost(after.minus(before), int64(len(answers))))
 	return b.quiet(ctx)
 }

@@ -34,12 +34,15 @@ var entries = []entry{
 	{"lone grouped / single", "single", 1.5, 1.0, true, "the median time of an answer with one connection alone"},
 	{"one site / all sites", "hot", 0.7, 1.0, false, "purchases on 64 connections that are all of one site, against those of all sites"},
 	{"events posted / P1", "points", 0, 0, false, "postings of points a second by loyalty's consumer, out of a backlog of rewards. P1: pgbench posting to an account, a transaction each, the best of 8, 32 and 64 clients"},
+	{"adjusted / P1", "points", 0, 0, false, "POST /api/v2/loyalty/members/{email}/manual_adjustment_actions on 64 connections, spread over ten thousand members (fewer where fewer have bought)"},
+	{"redeemed / P1", "points", 0, 0, false, "POST …/redeem_actions on 64 connections, spread over the same members"},
+	{"redeemed by one / P1", "points", 0, 0, false, "the same by one member, against pgbench posting to one account"},
 	{"filled / empty", "filled", 0.45, 0.8, false, "purchases on 64 connections on a database that holds what -scale says, against an empty one"},
 	{"filled / empty settled", "filled", 0, 0, false, "the same, all that follows included"},
 	{"filled / empty visits", "filled", 0, 0, false, "visits likewise"},
 	{"rollup / raw", "filled", 0.01, 0.005, true, "the time of visits by day of all sites out of the rollups, against counting the visits; both must say the same"},
-	{"answer p99 / 25 ms", "latency", 0, 1.0, true, "at 100 purchases a second: until the answer"},
-	{"points p99 / 60 ms", "latency", 0, 1.0, true, "at 100 purchases a second: until the points are in the advocate's account"},
+	{"p99 answer / 25 ms", "latency", 0, 1.0, true, "at 100 purchases a second: until the answer"},
+	{"p99 points / 60 ms", "latency", 0, 1.0, true, "at 100 purchases a second: until the points are in the advocate's account"},
 }
 
 // lineOf finds an entry; naming one that isn't there is a mistake of this program.

@@ -43,7 +43,10 @@ type platform struct {
 }
 
 // recorded is what the platform acknowledged, to be compared with what its database holds.
-type recorded struct{ signUps, visits, purchases, matched, revenue int64 }
+type recorded struct {
+	signUps, visits, purchases, matched, revenue int64
+	adjusted, redeemed, given, spent             int64 // how often, and how many points
+}
 
 // build makes the program of this source.
 func build(ctx context.Context, binary, tags string) error {
@@ -186,6 +189,8 @@ type shop struct {
 	slug, key string
 	id        int64
 	links     []string // paths of its advocates' claim links
+	program   int64
+	batch     int64 // what members can spend points on; 0: nothing yet
 }
 
 type object = map[string]any
@@ -243,12 +248,18 @@ func (p *platform) makeSites(ctx context.Context, n int) error {
 			return err
 		}
 		s.key = m[2]
+		var made struct {
+			Program struct {
+				ID int64 `json:"id"`
+			} `json:"program"`
+		}
 		err = p.call(ctx, s.key, "POST", "/api/v2/campaigns", object{"name": "Invite", "status": "Live", "destination_url": "https://shop.example/welcome",
 			"joinable_category_names": []string{"affiliate_member"}, "approval": object{"mode": "automatic"},
 			"incentives": []object{{"identifier": "points", "action_type": "referrer", "kind": "points", "points": rewardPoints}}}, nil)
 		if err == nil {
-			err = p.call(ctx, s.key, "POST", "/api/v2/loyalty/programs", object{"name": "Points", "points_per_unit": 0}, nil)
+			err = p.call(ctx, s.key, "POST", "/api/v2/loyalty/programs", object{"name": "Points", "points_per_unit": 0}, &made)
 		}
+		s.program = made.Program.ID
 		if err != nil {
 			return err
 		}

@@ -13,6 +13,7 @@ import (
 func (b *bench) points(ctx context.Context) error {
 	var sum usage
 	var count int64
+	var members []member
 	for n := range b.o.pairs {
 		posted, u, rate, err := b.post(ctx)
 		if err != nil {
@@ -24,9 +25,47 @@ func (b *bench) points(ctx context.Context) error {
 		}
 		sum, count = sum.plus(u), count+posted
 		others = max(others, u.others(0))
-		b.report.add("events posted / P1", pair{rate, p1.rate, p1.clients, others, pace()})
-		progress("points %d/%d: %.0f postings/s out of events, pgbench %.0f/s at %d clients, others %.0f %%", n+1, b.o.pairs, rate, p1.rate, p1.clients, 100*others)
+		hot, elsewhere, err := b.yardstick(ctx, "post_hot.sql", clients...)
+		if err != nil {
+			return err
+		}
+		others = max(others, elsewhere)
+		if members == nil { // who has bought is a member
+			if members, err = b.members(ctx); err != nil {
+				return err
+			}
+		}
+		var rates [3]float64
+		for i, load := range []struct {
+			redeem bool
+			of     []member
+		}{{false, members}, {true, members}, {true, members[:1]}} {
+			before, err := b.used(ctx)
+			if err != nil {
+				return err
+			}
+			t, err := b.act(ctx, b.span(), load.redeem, load.of)
+			if err != nil {
+				return err
+			}
+			after, err := b.used(ctx)
+			if err != nil {
+				return err
+			}
+			others, rates[i] = max(others, after.minus(before).others(0)), t.rate()
+			if err := b.quiet(ctx); err != nil {
+				return err
+			}
+		}
+		speed := pace()
+		b.report.add("events posted / P1", pair{rate, p1.rate, p1.clients, others, speed})
+		b.report.add("adjusted / P1", pair{rates[0], p1.rate, p1.clients, others, speed})
+		b.report.add("redeemed / P1", pair{rates[1], p1.rate, p1.clients, others, speed})
+		b.report.add("redeemed by one / P1", pair{rates[2], hot.rate, hot.clients, others, speed})
+		progress("points %d/%d: %.0f postings/s out of events, %.0f adjusted/s, %.0f redeemed/s by %d members, %.0f/s by one, pgbench %.0f/s at %d clients, %.0f/s on one account, others %.0f %%",
+			n+1, b.o.pairs, rate, rates[0], rates[1], len(members), rates[2], p1.rate, p1.clients, hot.rate, 100*others)
 	}
+	b.report.note("points counted", "%d adjustments, %d redemptions, in the database with their entries", b.took.adjusted, b.took.redeemed)
 	b.report.note("a posting", "%s", cost(sum, count))
 	return nil
 }

@@ -94,17 +94,19 @@ func (p *platform) verify(ctx context.Context) error {
 		{"rewards", count("referral.reward", m.Reward, ``), r.matched},
 		{"rewards without a referral", count("referral.reward w", m.Reward, `and not exists (select from referral.referral r where (r.site_id, r.id) = (w.site_id, w.referral_id))`), 0},
 		{"transactions of points", count("loyalty.txn", m.Txn, `and kind = 'earn' and reason = 'reward'`), r.matched},
-		{"all transactions of points", count("loyalty.txn", m.Txn, ``), r.matched},
-		{"entries", `select count(*)` + entries, 2 * r.matched},
+		{"all transactions of points", count("loyalty.txn", m.Txn, ``), r.matched + r.adjusted + r.redeemed},
+		{"adjustments", count("loyalty.txn", m.Txn, `and kind = 'adjust'`), r.adjusted},
+		{"redemptions", count("loyalty.redemption", m.Txn, ``), r.redeemed},
+		{"entries", `select count(*)` + entries, 2 * (r.matched + r.adjusted + r.redeemed)},
 		{"sum of the entries", `select coalesce(sum(amount), 0)::bigint` + entries, 0},
 		{"transactions that don't add up to zero", `select count(*) from (select` + entries + `group by site_id, txn_id having sum(amount) <> 0) t`, 0},
-		{"points of the members", `select coalesce(sum(balance), 0)::bigint from loyalty.account where owner_id is not null`, m.Points + rewardPoints*r.matched},
+		{"points of the members", `select coalesce(sum(balance), 0)::bigint from loyalty.account where owner_id is not null`, m.Points + rewardPoints*r.matched + r.given - r.spent},
 		{"accounts that differ from their entries", `
 			with moved as (select site_id, account_id, sum(amount) as sum, count(*) as n, min(seq) as first` + entries + `group by 1, 2)
 			select count(*) from moved m join loyalty.account a on (a.site_id, a.id) = (m.site_id, m.account_id)
 			join loyalty.entry f on (f.site_id, f.account_id, f.seq) = (m.site_id, m.account_id, m.first)
 			where a.balance <> f.balance_after - f.amount + m.sum or a.seq <> m.first + m.n - 1`, 0},
-		{"messages", count("notify.message", m.Message, ``), r.matched},
+		{"messages", count("notify.message", m.Message, `and template = 'points_earned'`), r.matched},
 		{"purchases that analytics counted", counted("total_sales"), m.Sales + r.purchases},
 		{"their amount", `select coalesce(sum(sum), 0)::bigint from analytics.daily where metric = 'total_sales'`, m.Revenue + r.revenue},
 		{"visits that analytics counted", counted("visits"), m.Visits + r.visits},
