@@ -91,7 +91,7 @@ func fill(ctx context.Context, pg *database, o options) (err error) {
 		return fmt.Errorf("the filled database of scale %s takes about %.1f GB, and the disk of %s has %.1f left: take a smaller -scale, or a -cache or -dir on another disk",
 			o.scale.name, float64(o.scale.bytes())/1e9, pg.data, float64(free)/1e9)
 	}
-	began := time.Now()
+	began, busy := time.Now(), familyTime(pg.server.PID())
 	progress("filling a database: %s on disk", o.scale)
 	db, err := pg.fresh(ctx, filledDatabase)
 	if err != nil {
@@ -110,7 +110,8 @@ func fill(ctx context.Context, pg *database, o options) (err error) {
 	if _, err := pg.admin.ExecContext(ctx, fmt.Sprintf(`comment on database %s is '%s'`, filledDatabase, with)); err != nil {
 		return err
 	}
-	progress("filled in %s: %.1f GB", time.Since(began).Round(time.Second), float64(size)/1e9)
+	took := familyTime(pg.server.PID()) - busy
+	progress("filled in %s (%s of processor time): %.1f GB", time.Since(began).Round(time.Second), took.Round(time.Second), float64(size)/1e9)
 	_, err = pg.admin.ExecContext(ctx, "checkpoint")
 	return err
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 )
 
 // entry is a line of the report: what is compared, what it must reach and what it should.
@@ -98,15 +97,14 @@ func (e entry) reached(ratio, bound float64) bool {
 
 // explain prints what each line means.
 func explain(w io.Writer) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "  PART\tLINE\tFLOOR\tGOAL")
+	const row = "  %-10s  %-24s  %-7s  %s\n"
+	fmt.Fprintf(w, row, "PART", "LINE", "FLOOR", "GOAL")
 	for _, e := range entries {
-		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", e.part, e.name, e.bound(e.floor), e.bound(e.goal))
-		for _, l := range wrap(e.how, 100) {
-			fmt.Fprintf(t, "  \t  %s\n", l)
+		fmt.Fprintf(w, row, e.part, e.name, e.bound(e.floor), e.bound(e.goal))
+		for _, l := range wrap(e.how, 110) {
+			fmt.Fprintf(w, "  %-10s    %s\n", "", l)
 		}
 	}
-	t.Flush()
 }
 
 // wrap breaks a text into lines.
