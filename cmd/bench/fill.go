@@ -170,6 +170,11 @@ func loadRows(ctx context.Context, db *sqlx.DB, o options, w io.Writer) error {
 			return err
 		}
 	}
+	for _, table := range loaded {
+		if _, err := db.ExecContext(ctx, "alter table "+table+" reset (autovacuum_enabled)"); err != nil {
+			return err
+		}
+	}
 	bar.Describe("vacuum")
 	_, err = db.ExecContext(ctx, "vacuum analyze")
 	return err
@@ -225,6 +230,11 @@ func strip(ctx context.Context, db *sqlx.DB) (steps []fillStep, err error) {
 		order by 4, 1, 3`, "{"+strings.Join(loaded, ",")+"}")
 	if err != nil {
 		return nil, err
+	}
+	for _, table := range loaded { // one vacuum at the end is enough
+		if _, err := db.ExecContext(ctx, "alter table "+table+" set (autovacuum_enabled = off)"); err != nil {
+			return nil, err
+		}
 	}
 	for _, r := range rows {
 		if _, err := db.ExecContext(ctx, r.Drop); err != nil {
