@@ -55,6 +55,9 @@ func TestParseOfPgbench(t *testing.T) {
 	if err != nil || out.count != 4321 || out.rate != 1080.25 {
 		t.Errorf("got %+v, %v", out, err)
 	}
+	if out, err := parse("number of transactions actually processed: 0\nnumber of failed transactions: 0 (NaN%)\n"); err != nil || out.rate != 0 {
+		t.Errorf("nothing done: %+v, %v", out, err)
+	}
 	if _, err := parse("number of transactions actually processed: 9\nnumber of failed transactions: 3 (33%)\ntps = 9.0 (without initial connection time)\n"); err == nil {
 		t.Error("failed transactions were let pass")
 	}

@@ -52,7 +52,7 @@ func fillSteps(s scale) (steps []fillStep, err error) {
 // filledWith identifies the content of a filled database: what made it.
 func filledWith(o options) (string, error) {
 	h := sha256.New()
-	fmt.Fprintln(h, o.scale, o.sites, fillScript)
+	fmt.Fprintln(h, o.scale.people, o.scale.visits, o.scale.entries, o.sites, fillScript)
 	for _, m := range migrations.Modules {
 		schema := migrations.Schema(m)
 		err := fs.WalkDir(schema.Files, ".", func(path string, d fs.DirEntry, err error) error {

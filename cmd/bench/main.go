@@ -54,10 +54,10 @@ func main() {
 	var o options
 	var only, size string
 	flag.IntVar(&o.pairs, "pairs", 5, "`number` of pairs of each line")
-	flag.IntVar(&o.seconds, "seconds", 3, "`seconds` of each measurement of a pair")
+	flag.IntVar(&o.seconds, "seconds", 2, "`seconds` of each measurement of a pair")
 	flag.IntVar(&o.sites, "sites", 100, "`number` of sites, on both sides")
 	flag.IntVar(&o.people, "people", 100, "`number` of advocates of each site, on both sides")
-	flag.BoolVar(&o.short, "short", false, "about three minutes: 3 pairs of 1 second, -scale small")
+	flag.BoolVar(&o.short, "short", false, "about three minutes: 2 pairs of 1 second, 20 sites with 50 advocates each, -scale small")
 	flag.StringVar(&only, "only", "", "measure these `parts` or lines alone (their names' beginnings, with commas)")
 	flag.StringVar(&size, "scale", "medium", "`size` of the filled database")
 	flag.StringVar(&o.cache, "cache", "", "`directory` that keeps the filled database for the next run of the same scale")
@@ -81,7 +81,8 @@ func main() {
 	given := map[string]bool{}
 	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
 	if o.short {
-		for name, set := range map[string]func(){"pairs": func() { o.pairs = 3 }, "seconds": func() { o.seconds = 1 }, "scale": func() { size = "small" }} {
+		for name, set := range map[string]func(){"pairs": func() { o.pairs = 2 }, "seconds": func() { o.seconds = 1 }, "sites": func() { o.sites = 20 },
+			"people": func() { o.people = 50 }, "scale": func() { size = "small" }} {
 			if !given[name] {
 				set()
 			}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -112,6 +111,9 @@ var (
 // parse reads pgbench's report. The rate is that without the time of connecting, which favours pgbench.
 func parse(text string) (out outcome, err error) {
 	n, rate := processed.FindStringSubmatch(text), tps.FindStringSubmatch(text)
+	if n != nil && n[1] == "0" { // too many clients to get ready in time
+		return out, nil
+	}
 	if n == nil || rate == nil {
 		return out, fmt.Errorf("pgbench reported no rate: %.600s", text)
 	}
@@ -121,16 +123,14 @@ func parse(text string) (out outcome, err error) {
 	if out.count, err = strconv.ParseInt(n[1], 10, 64); err != nil {
 		return out, err
 	}
-	if out.rate, err = strconv.ParseFloat(rate[1], 64); err == nil && out.rate <= 0 {
-		err = errors.New("pgbench did nothing")
-	}
+	out.rate, err = strconv.ParseFloat(rate[1], 64)
 	return out, err
 }
 
 // best tries the numbers of clients and returns the fastest.
 func (b *pgbench) best(ctx context.Context, script string, seconds int, clients ...int) (best outcome, err error) {
 	for _, n := range clients {
-		out, err := b.run(ctx, script, n, max(seconds, 2)) // connecting counts, with many clients
+		out, err := b.run(ctx, script, n, seconds)
 		if err != nil {
 			return best, err
 		}
@@ -138,5 +138,8 @@ func (b *pgbench) best(ctx context.Context, script string, seconds int, clients 
 			best = out
 		}
 	}
-	return best, nil
+	if best.rate <= 0 {
+		err = fmt.Errorf("pgbench did nothing in %d s of %s: is the machine too busy?", seconds, script)
+	}
+	return best, err
 }
