@@ -102,14 +102,22 @@ func (r *report) note(name, format string, args ...any) {
 }
 
 // add puts a pair to its line.
-func (r *report) add(name string, p pair) {
+func (r *report) add(name string, p pair) *line {
 	for _, l := range r.lines {
 		if l.name == name {
 			l.pairs = append(l.pairs, p)
-			return
+			return l
 		}
 	}
-	r.lines = append(r.lines, &line{lineOf(name), []pair{p}})
+	l := &line{lineOf(name), []pair{p}}
+	r.lines = append(r.lines, l)
+	return l
+}
+
+// scaled sets the bounds of a line whose yardstick's time grows with what is stored, for a share of it.
+func (l *line) scaled(share float64) {
+	e := lineOf(l.name)
+	l.floor, l.goal = e.floor/share, e.goal/share
 }
 
 // under lists the lines that are.
