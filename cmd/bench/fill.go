@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"strconv"
@@ -18,6 +17,7 @@ import (
 	"github.com/jmoiron/sqlx"
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/term"
 
 	"github.com/talkable/talkable/migrations"
 )
@@ -141,7 +141,7 @@ func found(ctx context.Context, pg *database, o options, db *sqlx.DB) (err error
 }
 
 // loadRows runs the steps of fill.sql: without indexes, which are built at the end.
-func loadRows(ctx context.Context, db *sqlx.DB, o options, w io.Writer) error {
+func loadRows(ctx context.Context, db *sqlx.DB, o options, w *os.File) error {
 	steps, err := fillSteps(o.scale)
 	if err != nil {
 		return err
@@ -158,7 +158,7 @@ func loadRows(ctx context.Context, db *sqlx.DB, o options, w io.Writer) error {
 	for _, s := range bare {
 		total += s.weight
 	}
-	bar := progressbar.NewOptions(total, progressbar.OptionSetWriter(w), progressbar.OptionSetWidth(20), progressbar.OptionClearOnFinish(),
+	bar := progressbar.NewOptions(total, progressbar.OptionSetWriter(w), progressbar.OptionSetVisibility(term.IsTerminal(int(w.Fd()))), progressbar.OptionSetWidth(20), progressbar.OptionClearOnFinish(),
 		progressbar.OptionShowElapsedTimeOnFinish(), progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond))
 	defer bar.Close()
 	for _, lanes := range [][]int{{0}, {1, 2}, {4, 5}, {6}, {3}} {
