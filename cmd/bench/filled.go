@@ -46,6 +46,12 @@ func (b *bench) filled(ctx context.Context) (err error) {
 	if err := p.warm(ctx); err != nil {
 		return err
 	}
+	if b.o.statements {
+		if err := p.forgetStatements(ctx); err != nil {
+			return err
+		}
+	}
+	before := p.took.purchases
 	var sum bought
 	for n := range b.o.pairs {
 		var both [2]bought
@@ -71,6 +77,11 @@ func (b *bench) filled(ctx context.Context) (err error) {
 	}
 	b.report.note("a filled database", "%s", b.o.scale)
 	b.report.note("a purchase there", "%s", cost(sum.usage, sum.count))
+	if b.o.statements {
+		if err := p.showStatements(ctx, &b.report, p.took.purchases-before); err != nil {
+			return err
+		}
+	}
 	if err := b.rollup(ctx, p); err != nil {
 		return err
 	}

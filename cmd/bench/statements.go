@@ -8,7 +8,8 @@ import (
 
 // forgetStatements begins the database's own account of its time anew.
 func (p *platform) forgetStatements(ctx context.Context) error {
-	_, err := p.db.ExecContext(ctx, `create extension if not exists pg_stat_statements; select pg_stat_statements_reset()`)
+	_, err := p.db.ExecContext(ctx, `create extension if not exists pg_stat_statements; 
+		select pg_stat_statements_reset(0, (select oid from pg_database where datname = current_database()), 0)`)
 	return err
 }
 
