@@ -3,7 +3,7 @@
 --
 -- Persons of a site are its numbers first+1 … first+people. The first fifth are advocates, with an offer each; the next fifth are
 -- buyers, who came by a link and bought once. Whatever one of them has one of bears the person's number: offer, origin, referral,
--- reward, member, account. Everybody has points from before (100 at a time); an advocate has 500 for each buyer besides.
+-- reward, member, account. Advocates have no address any more, as in the empty database, so that no mail leaves. Everybody has points from before (100 at a time); an advocate has 500 for each buyer besides.
 
 --- 0 1 plan
 update bench.site s set first = f.first, people = f.people, advocates = f.people / 5, buyers = f.people / 5,
@@ -43,10 +43,11 @@ join bench.visitor v on v.n = s.n and v.m = j * (s.visitors / s.buyers);
 analyze bench.buyer;
 
 --- 1 8 persons
-insert into customer.person (site_id, id, email, email_norm, first_name, purchases, created_at) overriding system value
-select s.site_id, s.first + j, 'p' || s.first + j || '@bench.example', 'p' || s.first + j || '@bench.example', 'P', (j > s.advocates and j <= s.advocates + s.buyers)::int,
+insert into customer.person (site_id, id, email, email_norm, customer_id, first_name, purchases, created_at) overriding system value
+select s.site_id, s.first + j, p.email, p.email, case when p.email is null then 'a' || s.first + j end, 'P', (j > s.advocates and j <= s.advocates + s.buyers)::int,
 	bench.day(j, s.people)
-from bench.site s cross join lateral generate_series(1, s.people) j;
+from bench.site s cross join lateral generate_series(1, s.people) j
+cross join lateral (select case when j > s.advocates then 'p' || s.first + j || '@bench.example' end as email) p;
 
 --- 1 4 origins
 insert into customer.origin (site_id, id, type, category, number, person_id, visitors, subtotal, currency, coupon_codes, campaign_tags, traffic_source, segments,
@@ -92,7 +93,7 @@ from bench.buyer b join bench.site s using (n);
 
 --- 1 8 contacts
 insert into notify.contact (site_id, person_id, email, first_name, last_name, changed_at)
-select site_id, id, email, first_name, last_name, created_at from customer.person;
+select site_id, id, coalesce(email, ''), first_name, last_name, created_at from customer.person;
 
 --- 1 4 messages
 insert into notify.message (site_id, person_id, channel, template, template_version, dedupe_key, data, status, attempts, since, next_at, queued_at, sent_at, body_dropped_at)

@@ -108,7 +108,7 @@ func TestFilledDatabase(t *testing.T) {
 	if err := db.QueryRow(`select s.first + 1, a.balance from bench.site s join loyalty.account a on (a.site_id, a.id) = (s.site_id, s.first + 1) where n = 1`).Scan(&first, &balance); err != nil {
 		t.Fatal(err)
 	}
-	path := fmt.Sprintf("/api/v2/loyalty/members/p%d@bench.example", first)
+	path := fmt.Sprintf("/api/v2/loyalty/members/a%d", first)
 	if err := p.call(t.Context(), p.sites[0].key, "GET", path, nil, &member); err != nil || member.Member.Points != balance || balance == 0 {
 		t.Errorf("%s has %d points by the API, %d in the database: %v", path, member.Member.Points, balance, err)
 	}
