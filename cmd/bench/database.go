@@ -17,39 +17,66 @@ import (
 	"github.com/talkable/talkable/internal/postgres/embedded"
 )
 
+// Databases of a run. The filled one is the only that may outlive it.
 const (
 	platformDatabase  = "talkable"
+	singleDatabase    = "single"
+	filledDatabase    = "filled"
 	yardstickDatabase = "yardstick"
 )
 
 // database is a PostgreSQL of this run's own, with a database for each side.
 type database struct {
-	server              *embedded.Server
-	dir                 string
-	platform, yardstick *sqlx.DB
+	server    *embedded.Server
+	dir       string // of this run, for scripts, programs and logs
+	data      string // of the cluster
+	admin     *sqlx.DB
+	open      map[string]*sqlx.DB
+	yardstick *sqlx.DB
 }
 
-// startDatabase starts PostgreSQL as one would set it up on this machine for production.
+// startDatabase starts PostgreSQL as one would set it up on this machine for production; its data are in dir, or are kept in the
+// cache from run to run.
 func startDatabase(ctx context.Context, dir string, o options) (*database, error) {
-	server, err := embedded.Start(ctx, embedded.Config{DataDir: dir, BinDir: o.bin, Log: zerolog.Nop(), Settings: settings(dir, o)})
+	data := dir
+	if o.cache != "" {
+		data = filepath.Join(o.cache, o.scale.name)
+		if err := os.MkdirAll(data, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	server, err := embedded.Start(ctx, embedded.Config{DataDir: data, BinDir: o.bin, Log: zerolog.Nop(), Settings: settings(dir, o)})
 	if err != nil {
 		return nil, err
 	}
-	d := &database{server: server, dir: dir}
-	admin, err := open(ctx, server.URL("postgres"))
+	d := &database{server: server, dir: dir, data: data, open: map[string]*sqlx.DB{}}
+	if d.admin, err = open(ctx, server.URL("postgres")); err == nil {
+		d.yardstick, err = d.fresh(ctx, yardstickDatabase)
+	}
 	if err != nil {
 		return nil, errors.Join(err, d.stop())
 	}
-	defer admin.Close()
-	for name, db := range map[string]**sqlx.DB{platformDatabase: &d.platform, yardstickDatabase: &d.yardstick} {
-		if _, err = admin.ExecContext(ctx, "create database "+name); err == nil {
-			*db, err = open(ctx, server.URL(name))
-		}
-		if err != nil {
-			return nil, errors.Join(err, d.stop())
+	return d, nil
+}
+
+// fresh makes an empty database, in place of one that an earlier run left.
+func (d *database) fresh(ctx context.Context, name string) (*sqlx.DB, error) {
+	for _, step := range []string{"drop database if exists ", "create database "} {
+		if _, err := d.admin.ExecContext(ctx, step+name); err != nil {
+			return nil, err
 		}
 	}
-	return d, nil
+	return d.use(ctx, name)
+}
+
+// use opens a database.
+func (d *database) use(ctx context.Context, name string) (db *sqlx.DB, err error) {
+	if db = d.open[name]; db == nil {
+		if db, err = open(ctx, d.server.URL(name)); err == nil {
+			d.open[name] = db
+		}
+	}
+	return db, err
 }
 
 // open makes a pool without the limits that the platform's own have: loading the yardstick takes long.
@@ -62,10 +89,11 @@ func open(ctx context.Context, url string) (*sqlx.DB, error) {
 }
 
 func (d *database) stop() error {
-	for _, db := range []*sqlx.DB{d.platform, d.yardstick} {
-		if db != nil {
-			db.Close()
-		}
+	for _, db := range d.open {
+		db.Close()
+	}
+	if d.admin != nil {
+		d.admin.Close()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -96,7 +124,7 @@ func settings(dir string, o options) map[string]string {
 
 // assertDurable asks the servers that both sides will use, as each of their users sees them.
 func (d *database) assertDurable(ctx context.Context) error {
-	for name, db := range map[string]*sqlx.DB{platformDatabase: d.platform, yardstickDatabase: d.yardstick} {
+	for name, db := range d.open {
 		if _, err := postgres.CheckServer(ctx, db); err != nil {
 			return fmt.Errorf("database %s: %w", name, err)
 		}
@@ -119,7 +147,7 @@ func (d *database) assertDurable(ctx context.Context) error {
 // state is what decides whether a purchase costs a flush.
 func (d *database) state(ctx context.Context) (string, error) {
 	var s string
-	err := d.platform.GetContext(ctx, &s, `
+	err := d.admin.GetContext(ctx, &s, `
 		select string_agg(name || '=' || setting || coalesce(unit, ''), ' ' order by name) from pg_settings
 		where name in ('fsync', 'synchronous_commit', 'full_page_writes', 'shared_buffers', 'max_wal_size', 'wal_compression')`)
 	return s, err
@@ -128,12 +156,15 @@ func (d *database) state(ctx context.Context) (string, error) {
 // prepare makes what was loaded look as it does in a database that has been running for a while: with statistics, and no checkpoint
 // due.
 func (d *database) prepare(ctx context.Context) error {
-	for _, db := range []*sqlx.DB{d.platform, d.yardstick} {
+	for name, db := range d.open {
+		if name == filledDatabase { // was, when it was filled
+			continue
+		}
 		if _, err := db.ExecContext(ctx, "vacuum analyze"); err != nil {
 			return err
 		}
 	}
-	_, err := d.platform.ExecContext(ctx, "checkpoint")
+	_, err := d.admin.ExecContext(ctx, "checkpoint")
 	return err
 }
 

@@ -36,21 +36,16 @@ func (b *bench) drain(ctx context.Context) (d drained, err error) {
 	if err != nil {
 		return d, err
 	}
-	lock, err := b.pg.platform.BeginTxx(ctx, nil)
+	lock, err := b.hold(ctx, migrations.Modules...)
 	if err != nil {
 		return d, err
 	}
 	defer func() { _ = lock.Rollback() }() // does nothing the second time
-	for _, m := range migrations.Modules {
-		if _, err := lock.ExecContext(ctx, `select from `+m+`.cursor order by name, source for update`); err != nil {
-			return d, err
-		}
-	}
 	start, err := b.used(ctx)
 	if err != nil {
 		return d, err
 	}
-	t, err := b.buy(ctx, span)
+	t, err := b.buy(ctx, b.all(connections, span))
 	if err != nil && !errors.Is(err, errNoFriends) {
 		return d, err
 	}
@@ -78,13 +73,27 @@ func (b *bench) drain(ctx context.Context) (d drained, err error) {
 	return drained{recorded: t.rate(), recording: end.minus(start), count: t.count, purchases: float64(t.count) / took, behind: waiting, heard: float64(after-before) / took}, nil
 }
 
+// hold keeps the consumers of modules from going on until the transaction ends.
+func (p *platform) hold(ctx context.Context, modules ...string) (*sqlx.Tx, error) {
+	lock, err := p.db.BeginTxx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range modules {
+		if _, err := lock.ExecContext(ctx, `select from `+m+`.cursor order by name, source for update`); err != nil {
+			return nil, errors.Join(err, lock.Rollback())
+		}
+	}
+	return lock, nil
+}
+
 // heard is the sum of all cursors.
 func (p *platform) heard(ctx context.Context) (n int64, err error) {
 	var parts []string
 	for _, m := range migrations.Modules {
 		parts = append(parts, fmt.Sprintf(`(select coalesce(sum(seq), 0) from %s.cursor)`, m))
 	}
-	err = p.pg.platform.GetContext(ctx, &n, `select (`+strings.Join(parts, " + ")+`)::bigint`)
+	err = p.db.GetContext(ctx, &n, `select (`+strings.Join(parts, " + ")+`)::bigint`)
 	return n, err
 }
 
@@ -92,69 +101,4 @@ func (p *platform) heard(ctx context.Context) (n int64, err error) {
 func (p *platform) waiting(ctx context.Context) (float64, error) {
 	n, err := p.behind(ctx)
 	return float64(n), err
-}
-
-// probe shows that nothing is acknowledged before it is committed: while a table that every request writes is locked, no request
-// may be answered, and all of them once it isn't.
-func (b *bench) probe(ctx context.Context) error {
-	const requests, wait = 20, 700 * time.Millisecond
-	if err := b.stock(ctx, requests, b.anySite, &b.pool); err != nil {
-		return err
-	}
-	for table, work := range map[string]func(i int) job{
-		"customer.origin": func(i int) job { return &buying{platform: b.platform, from: &b.pool, n: i} },
-		"referral.visit":  func(int) job { return &visiting{platform: b.platform, site: b.anySite} },
-	} {
-		lock, err := b.pg.platform.BeginTxx(ctx, nil)
-		if err != nil {
-			return err
-		}
-		if _, err := lock.ExecContext(ctx, `lock table `+table+` in access exclusive mode`); err != nil {
-			return errors.Join(err, lock.Rollback())
-		}
-		if err := b.answered(ctx, table, requests, wait, lock, work); err != nil {
-			return err
-		}
-	}
-	return b.quiet(ctx)
-}
-
-func (b *bench) answered(ctx context.Context, table string, requests int, wait time.Duration, lock *sqlx.Tx, work func(i int) job) error {
-	jobs := make([]*once, requests)
-	for i := range jobs {
-		jobs[i] = &once{job: work(i)}
-	}
-	type end struct {
-		t   tally
-		err error
-	}
-	ended := make(chan end, 1)
-	go func() {
-		t, err := drive(ctx, b.address, requests, 0, func(i int) job { return jobs[i] })
-		ended <- end{t, err}
-	}()
-	time.Sleep(wait)
-	early := 0
-	for _, j := range jobs {
-		if j.answered.Load() {
-			early++
-		}
-	}
-	err := lock.Rollback()
-	e := <-ended
-	if err = errors.Join(err, e.err); err != nil {
-		return err
-	}
-	if early > 0 || e.t.count != int64(requests) {
-		return fmt.Errorf("%s was locked, and %d of %d requests were answered all the same (%d in the end)", table, early, requests, e.t.count)
-	}
-	for _, j := range jobs {
-		switch w := j.job.(type) {
-		case *buying:
-			b.took.bought(w)
-		case *visiting:
-			b.took.visits++
-		}
-	}
-	return nil
 }

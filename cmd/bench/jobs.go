@@ -4,10 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
-	"net/url"
 	"strconv"
 	"sync"
 	"time"
@@ -17,36 +16,41 @@ import (
 type friend struct {
 	site    int // index of platform.sites
 	visitor [36]byte
+	mail    uint64 // the number in the e-mail address; 0: told nobody
 }
 
-// pool holds friends who have not bought yet.
-type pool struct {
+// crowd is friends who have not bought yet.
+type crowd struct {
 	mu      sync.Mutex
 	friends []friend
 }
 
-func (p *pool) add(all []friend) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.friends = append(p.friends, all...)
+func (c *crowd) add(all []friend) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.friends = append(c.friends, all...)
 }
 
 // take returns one of the first to come; false when there is none.
-func (p *pool) take() (f friend, ok bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.friends) == 0 {
+func (c *crowd) take() (f friend, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.friends) == 0 {
 		return f, false
 	}
-	f, p.friends = p.friends[0], p.friends[1:]
+	f, c.friends = c.friends[0], c.friends[1:]
 	return f, true
 }
 
-func (p *pool) size() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.friends)
+func (c *crowd) size() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.friends)
 }
+
+// pool is whom purchases come from: visitors, and people who signed up in the browser that had opened the link, so that their
+// e-mail address alone finds it.
+type pool struct{ visitors, people crowd }
 
 // newVisitor makes a UUID of version 7, as the platform does for visitors that are new to it.
 func newVisitor() (text [36]byte) {
@@ -72,8 +76,14 @@ type visiting struct {
 	made []friend
 }
 
-// anySite is one of all.
-func (p *platform) anySite() int { return rand.IntN(len(p.sites)) }
+// anySite is one of all: the first of a hundred has a seventh of everything, the last a thousandth (Zipf). The yardstick's scripts
+// draw in the same way.
+func (p *platform) anySite() int {
+	n := len(p.sites)
+	return min(n, int(math.Exp(rand.Float64()*math.Log(float64(n+1))))) - 1
+}
+
+func (p *platform) firstSite() int { return 0 }
 
 func (v *visiting) next(buf []byte) []byte {
 	v.who = friend{site: v.site(), visitor: newVisitor()}
@@ -98,40 +108,72 @@ func (v *visiting) done(r *response) error {
 	return nil
 }
 
-// buying tells of purchases: of friends out of the pool and, one in ten, of somebody who opened no link.
+// buying tells of purchases: nine in ten by a visitor who opened a link, one in twenty by the e-mail address of a friend who did, one
+// in twenty by somebody who did not. Two in a hundred orders are told a second time.
 type buying struct {
 	*platform
+	site                      func() int
 	from                      *pool
 	n                         int
 	matched, revenue, origins int64
-	sum                       int64 // of the present order
-	known                     bool
-	// noted, if set, hears of each order.
+	last                      order
+	// noted, if set, hears of each new order.
 	noted func(origin int64, matched bool)
+}
+
+// order is the last one that a connection told.
+type order struct {
+	id, sum  int64
+	known    bool
+	again    bool // it is told the second time
+	key      string
+	body     []byte
+	finished bool
 }
 
 func (b *buying) next(buf []byte) []byte {
 	b.n++
-	f := friend{site: b.anySite()}
-	if b.known = b.n%10 != 0; b.known {
-		var ok bool
-		if f, ok = b.from.take(); !ok {
+	if b.n%50 == 49 && b.last.finished {
+		b.last.again = true
+		return b.post(buf, b.last.key, b.last.body)
+	}
+	var f friend
+	o := order{known: b.n%20 != 0, body: b.last.body[:0], sum: 500 + rand.Int64N(19_501)}
+	switch ok := false; {
+	case !o.known:
+		f.site = b.site()
+	case b.n%20 == 10:
+		if f, ok = b.from.people.take(); !ok {
+			return nil
+		}
+	default:
+		if f, ok = b.from.visitors.take(); !ok {
 			return nil
 		}
 	}
-	b.sum = 500 + rand.Int64N(20_000)
-	order := rand.Uint64()
-	body := fmt.Appendf(make([]byte, 0, 256), `{"type":"Purchase","data":{"email":"f%x@bench.example","order_number":"T%x","subtotal":%d.%02d`,
-		rand.Uint64(), order, b.sum/100, b.sum%100)
-	if b.known {
-		body = fmt.Appendf(body, `,"uuid":"%s"`, f.visitor[:])
+	mail := f.mail
+	if mail == 0 {
+		mail = rand.Uint64() | 1
 	}
-	body = append(body, "}}"...)
-	return b.post(buf, b.sites[f.site].key, body)
+	o.key = b.sites[f.site].key
+	o.body = fmt.Appendf(o.body, `{"type":"Purchase","data":{"email":"f%x@bench.example","order_number":"T%x","subtotal":%d.%02d`,
+		mail, rand.Uint64(), o.sum/100, o.sum%100)
+	if o.known && f.mail == 0 {
+		o.body = fmt.Appendf(o.body, `,"uuid":"%s"`, f.visitor[:])
+	}
+	o.body = append(o.body, "}}"...)
+	b.last = o
+	return b.post(buf, o.key, o.body)
 }
 
 func (p *platform) post(buf []byte, key string, body []byte) []byte {
-	buf = append(buf, "POST /api/v2/origins HTTP/1.1\r\nHost: "...)
+	return p.postTo(buf, "/api/v2/origins", key, body)
+}
+
+func (p *platform) postTo(buf []byte, path, key string, body []byte) []byte {
+	buf = append(buf, "POST "...)
+	buf = append(buf, path...)
+	buf = append(buf, " HTTP/1.1\r\nHost: "...)
 	buf = append(buf, p.address...)
 	buf = append(buf, "\r\nAuthorization: Bearer "...)
 	buf = append(buf, key...)
@@ -146,13 +188,21 @@ func (b *buying) done(r *response) error {
 	if r.status != 201 || !ok {
 		return r.unexpected("a purchase")
 	}
+	o := &b.last
+	if o.again {
+		if o.again, o.finished = false, false; id != o.id {
+			return r.unexpected(fmt.Sprintf("purchase %d, told again,", o.id))
+		}
+		return nil
+	}
+	o.id, o.finished = id, true
 	b.origins++
-	b.revenue += b.sum
-	if b.known {
+	b.revenue += o.sum
+	if o.known {
 		b.matched++
 	}
 	if b.noted != nil {
-		b.noted(id, b.known)
+		b.noted(id, o.known)
 	}
 	return nil
 }
@@ -170,44 +220,4 @@ func originID(body []byte) (id int64, ok bool) {
 		id = id*10 + int64(c-'0')
 	}
 	return id, id > 0
-}
-
-// joining signs up advocates and keeps their links.
-type joining struct {
-	*platform
-	todo  []int // sites
-	links map[int][]string
-	n     int
-}
-
-func (j *joining) next(buf []byte) []byte {
-	if j.n == len(j.todo) {
-		return nil
-	}
-	// They are known by the shop's number and have no e-mail address, so that the message is kept, and no mail leaves.
-	body := fmt.Appendf(nil, `{"type":"AffiliateMember","data":{"customer_id":"a%x"}}`, rand.Uint64())
-	return j.post(buf, j.sites[j.todo[j.n]].key, body)
-}
-
-func (j *joining) done(r *response) error {
-	var got struct {
-		Result struct {
-			Offer *struct {
-				ClaimURL string `json:"claim_url"`
-			} `json:"offer"`
-		} `json:"result"`
-	}
-	if r.status != 201 {
-		return r.unexpected("a sign-up")
-	}
-	if err := json.Unmarshal(r.body, &got); err != nil || got.Result.Offer == nil {
-		return r.unexpected("a sign-up")
-	}
-	link, err := url.Parse(got.Result.Offer.ClaimURL)
-	if err != nil {
-		return err
-	}
-	j.links[j.todo[j.n]] = append(j.links[j.todo[j.n]], link.Path)
-	j.n++
-	return nil
 }

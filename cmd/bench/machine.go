@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -75,9 +76,21 @@ func busyTime() time.Duration {
 	return sum
 }
 
-// residentMemory is how much of a process is in memory, in bytes.
-func residentMemory(pid int) int64 {
-	return field(fmt.Sprintf("/proc/%d/status", pid), "VmRSS:")
+// residentMemory is how much of a process is in memory and the most that ever was, in bytes.
+func residentMemory(pid int) (now, most int64) {
+	path := fmt.Sprintf("/proc/%d/status", pid)
+	return field(path, "VmRSS:"), field(path, "VmHWM:")
+}
+
+// pace is how fast one processor hashes, in MB a second: machines that others share, or that get hot, change it.
+func pace() float64 {
+	block := make([]byte, 1<<20)
+	began, n := time.Now(), 0
+	for time.Since(began) < 30*time.Millisecond {
+		sha256.Sum256(block)
+		n++
+	}
+	return float64(n) / time.Since(began).Seconds()
 }
 
 // machineMemory is the machine's memory in bytes, or 4 GiB when it can't be learned.

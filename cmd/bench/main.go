@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
@@ -21,65 +22,75 @@ It starts a PostgreSQL of its own in a temporary directory (fsync, synchronous_c
 talkable, runs "talkable serve" on it, and makes sites, keys, campaigns, programmes and advocates by its commands and its API.
 Then it measures, each against its yardstick in turn (A B A B …), and prints the median ratio, the least and the greatest:
 
-  purchases / L1   POST /api/v2/origins on 64 connections, each a new order of a new friend, nine in ten of whom opened a link
-                   before; answered after the commit. L1 is pgbench with the same writes in one call of a PL/pgSQL function per
-                   transaction (schema.sql), the best of 8, 32 and 64 clients.                                      floor %.1f
-  settled / L1     the same purchases, but timed until everything that follows from them is there: referral, reward, points in
-                   the ledger, the message in the queue, the counts of analytics; every cursor at its log's head.   floor %.1f
-  visits / K1      GET /x/{code} on 64 connections, each by a new visitor with a browser's name; answered after the commit. K1 is
-                   pgbench with one insert of the visit's row per transaction, the best of 8, 32 and 64 clients.    floor %.1f
-  visits / static  the same against a handler that answers 302 and knows nothing.                                  floor %.1f
-  alone / L1       purchases while the consumers' cursors are locked, so that nothing follows from them yet.          no floor
-  backlog / L1     purchases that were recorded meanwhile: how many a second all consumers together catch up with, once they may
-                   go on.                                                                                          no floor
+%s
+The first of a hundred sites has a seventh of the load, the last a thousandth. Nine in ten purchases are by a visitor who opened a
+link, one in twenty by the e-mail address of a friend who did, one in twenty by somebody else; two in a hundred are told twice. The
+yardstick draws its purchases in the same way.
 
-and, for information, at 100 purchases a second: the time of the answer, and until the points are in the ledger; processor time and
-write-ahead log of a purchase; the memory of serve. Memory and processor time are read from /proc (Linux).
+For information: the time of the answers, processor time (the load's own too) and write-ahead log of an item, the memory of serve.
+Processor time and memory are read from /proc (Linux).
 
 A line under its floor is marked, and makes the exit status 1. So does an answer other than the expected one, a count or a sum in
-the database that isn't what was acknowledged, or an acknowledgement while the table was locked. A pair in which other programs
-took more than a tenth of the machine is left out where at least three others remain; else the line is marked with a ~.
+the database that isn't what was acknowledged, an acknowledgement while the table was locked, or more of them than the flushes of
+the log can cover. A pair in which other programs took more than a tenth of the machine, or in which its pace differed by more than
+a tenth, is left out where at least three others remain; else the line is marked with a ~.
 
-pgbench comes with PostgreSQL's server or contrib package. One run takes some five minutes, with -short about one.
+The filled database is loaded by statements that draw whole sets; -scale says how much, and -cache keeps it for the next run:
+
+%s
+pgbench comes with PostgreSQL's server or contrib package. One run takes some fifteen minutes, with -short about three.
 
 `
 
 type options struct {
-	pairs, seconds, sites, people int
-	short, keep, statements       bool
-	dir, bin, binary, only        string
+	pairs, seconds, sites, people           int
+	short, keep, statements, json, generate bool
+	dir, bin, binary, cache                 string
+	scale                                   scale
+	only                                    wanted
 }
 
 func main() {
 	var o options
+	var only, size string
 	flag.IntVar(&o.pairs, "pairs", 5, "`number` of pairs of each line")
-	flag.IntVar(&o.seconds, "seconds", 4, "`seconds` of each measurement of a pair")
-	flag.IntVar(&o.sites, "sites", 50, "`number` of sites, on both sides")
-	flag.IntVar(&o.people, "people", 200, "`number` of advocates of each site, on both sides")
-	flag.BoolVar(&o.short, "short", false, "about a minute: 3 pairs of 1 second, 10 sites")
-	flag.StringVar(&o.only, "only", "", "measure one `part`: visits, purchases or latency")
+	flag.IntVar(&o.seconds, "seconds", 2, "`seconds` of each measurement of a pair")
+	flag.IntVar(&o.sites, "sites", 100, "`number` of sites, on both sides")
+	flag.IntVar(&o.people, "people", 100, "`number` of advocates of each site, on both sides")
+	flag.BoolVar(&o.short, "short", false, "about three minutes: 2 pairs of 1 second, 20 sites with 50 advocates each, -scale small")
+	flag.StringVar(&only, "only", "", "measure these `parts` or lines alone (their names' beginnings, with commas)")
+	flag.StringVar(&size, "scale", "medium", "`size` of the filled database")
+	flag.StringVar(&o.cache, "cache", "", "`directory` that keeps the filled database for the next run of the same scale")
+	flag.BoolVar(&o.generate, "generate", false, "make the filled database and stop; wants -cache")
 	flag.StringVar(&o.dir, "dir", "", "parent `directory` of the temporary data; it must be on a disk (default: the system's)")
 	flag.StringVar(&o.bin, "postgres-bin", "", "`folder` of PostgreSQL's programs (default: searched)")
 	flag.StringVar(&o.binary, "binary", "", "a talkable `file` to measure (default: built from this source)")
 	flag.BoolVar(&o.keep, "keep", false, "keep the data and the logs")
+	flag.BoolVar(&o.json, "json", false, "print the report as JSON")
 	flag.BoolVar(&o.statements, "statements", false, "load pg_stat_statements and show where the database's time went")
 	flag.Usage = func() {
-		fmt.Fprintf(flag.CommandLine.Output(), help, floorPurchases, floorSettled, floorVisits, floorStatic)
+		var lines, sizes strings.Builder
+		explain(&lines)
+		for _, s := range scales {
+			fmt.Fprintf(&sizes, "  %s\n", s)
+		}
+		fmt.Fprintf(flag.CommandLine.Output(), help, &lines, &sizes)
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	if flag.NArg() > 0 {
-		fmt.Fprintf(os.Stderr, "bench: %q is no flag; --help lists them\n", flag.Arg(0))
-		os.Exit(2)
-	}
+	given := map[string]bool{}
+	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
 	if o.short {
-		given := map[string]bool{}
-		flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
-		for name, set := range map[string]func(){"pairs": func() { o.pairs = 3 }, "seconds": func() { o.seconds = 1 }, "sites": func() { o.sites = 10 }} {
+		for name, set := range map[string]func(){"pairs": func() { o.pairs = 2 }, "seconds": func() { o.seconds = 1 }, "sites": func() { o.sites = 20 },
+			"people": func() { o.people = 50 }, "scale": func() { size = "small" }} {
 			if !given[name] {
 				set()
 			}
 		}
+	}
+	if err := o.check(only, size); err != nil {
+		fmt.Fprintf(os.Stderr, "bench: %v; --help explains\n", err)
+		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -90,4 +101,22 @@ func main() {
 	}
 }
 
-var errUnder = errors.New("under the floor")
+// check reads what the flags name.
+func (o *options) check(only, size string) (err error) {
+	if flag.NArg() > 0 {
+		return fmt.Errorf("%q is no flag", flag.Arg(0))
+	}
+	if o.pairs < 1 || o.seconds < 1 || o.sites < 1 || o.people < 1 {
+		return errors.New("-pairs, -seconds, -sites and -people must be at least 1")
+	}
+	if o.generate && o.cache == "" {
+		return errors.New("-generate wants -cache, to keep what it makes")
+	}
+	if o.scale, err = scaleOf(size); err != nil {
+		return err
+	}
+	o.only, err = parseWanted(only)
+	return err
+}
+
+var errUnder = errors.New("a line is under its floor")

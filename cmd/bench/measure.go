@@ -15,7 +15,6 @@ type bench struct {
 	yard   *pgbench
 	static *static
 	report report
-	rate   float64 // of purchases, when last measured
 }
 
 func (b *bench) span() time.Duration { return time.Duration(b.o.seconds) * time.Second }
@@ -23,12 +22,12 @@ func (b *bench) span() time.Duration { return time.Duration(b.o.seconds) * time.
 func progress(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 
 // yardstick runs pgbench at its best and says what else went on meanwhile.
-func (b *bench) yardstick(ctx context.Context, script string, seconds int) (best outcome, others float64, err error) {
+func (b *bench) yardstick(ctx context.Context, script string, clients ...int) (best outcome, others float64, err error) {
 	before, err := b.used(ctx)
 	if err != nil {
 		return best, 0, err
 	}
-	if best, err = b.yard.best(ctx, script, seconds); err != nil {
+	if best, err = b.yard.best(ctx, script, b.o.seconds, clients...); err != nil {
 		return best, 0, err
 	}
 	after, err := b.used(ctx)
@@ -37,31 +36,15 @@ func (b *bench) yardstick(ctx context.Context, script string, seconds int) (best
 
 // visits measures the lines of visits.
 func (b *bench) visits(ctx context.Context) error {
-	direct, bare := line{name: "visits / K1", floor: floorVisits}, line{name: "visits / static", floor: floorStatic}
 	var sum usage
 	var count int64
 	var latency []time.Duration
 	for n := range b.o.pairs {
-		if err := b.quiet(ctx); err != nil {
-			return err
-		}
-		before, err := b.used(ctx)
+		t, u, err := b.visited(ctx, b.platform)
 		if err != nil {
 			return err
 		}
-		t, err := b.visit(ctx, b.span(), b.anySite, &b.pool)
-		if err != nil {
-			return err
-		}
-		if _, err := b.settle(ctx); err != nil {
-			return err
-		}
-		after, err := b.used(ctx)
-		if err != nil {
-			return err
-		}
-		u := after.minus(before)
-		k1, others, err := b.yardstick(ctx, "visit.sql", b.o.seconds)
+		k1, others, err := b.yardstick(ctx, "visit.sql", clients...)
 		if err != nil {
 			return err
 		}
@@ -70,14 +53,32 @@ func (b *bench) visits(ctx context.Context) error {
 			return err
 		}
 		sum, count, latency = sum.plus(u), count+t.count, append(latency, t.times...)
-		others = max(others, u.others(0))
-		direct.pairs = append(direct.pairs, pair{t.rate(), k1.rate, k1.clients, others})
-		bare.pairs = append(bare.pairs, pair{t.rate(), s.rate(), 0, others})
+		others, speed := max(others, u.others(0)), pace()
+		b.report.add("visits / K1", pair{t.rate(), k1.rate, k1.clients, others, speed})
+		b.report.add("visits / static", pair{t.rate(), s.rate(), 0, others, speed})
 		progress("visits %d/%d: %.0f/s, pgbench %.0f/s at %d clients, static %.0f/s, others %.0f %%", n+1, b.o.pairs, t.rate(), k1.rate, k1.clients, s.rate(), 100*others)
 	}
-	b.report.lines = append(b.report.lines, direct, bare)
 	b.report.note("a visit", "%s; answered in %s (median), %s (p99)", cost(sum, count), milliseconds(quantile(latency, 0.5)), milliseconds(quantile(latency, 0.99)))
-	return nil
+	return flushed(sum, count, connections)
+}
+
+// visited measures visits to a platform once, and lets them settle.
+func (b *bench) visited(ctx context.Context, p *platform) (t tally, u usage, err error) {
+	before, err := p.used(ctx)
+	if err != nil {
+		return t, u, err
+	}
+	if t, err = p.visit(ctx, b.span(), p.anySite, &p.pool.visitors); err != nil {
+		return t, u, err
+	}
+	if _, err := p.settle(ctx); err != nil {
+		return t, u, err
+	}
+	after, err := p.used(ctx)
+	if err != nil {
+		return t, u, err
+	}
+	return t, after.minus(before), p.quiet(ctx)
 }
 
 // cost is what an item took, all that followed from it included.
@@ -89,112 +90,128 @@ func cost(u usage, n int64) string {
 	return text
 }
 
-// bought is one measurement of purchases.
-type bought struct {
-	tally
-	usage
-	settled float64 // a second, all that follows included
-}
+var errNotFlushed = errors.New("more was acknowledged than the flushes of the log can have made durable")
 
-// purchase measures once; if there were too few visitors to buy, it starts over with more.
-func (b *bench) purchase(ctx context.Context) (r bought, err error) {
-	for {
-		if err := b.stock(ctx, int(2*b.rate*b.span().Seconds())+2000, b.anySite, &b.pool); err != nil {
-			return r, err
-		}
-		before, err := b.used(ctx)
-		if err != nil {
-			return r, err
-		}
-		r.tally, err = b.buy(ctx, b.span())
-		if err != nil && !errors.Is(err, errNoFriends) {
-			return r, err
-		}
-		b.rate = r.rate()
-		done, failed := b.settle(ctx)
-		if failed != nil {
-			return r, failed
-		}
-		if err != nil {
-			continue
-		}
-		after, err := b.used(ctx)
-		r.usage, r.settled = after.minus(before), float64(r.count)/done.Sub(r.began).Seconds()
-		return r, err
+// flushed refuses acknowledgements that nothing made durable: one flush covers at most what was asked at one moment. Sessions
+// report their flushes up to a second late, so there is some slack.
+func flushed(u usage, n int64, conns int) error {
+	if u.flushes == 0 && n > 0 || n/max(u.flushes, 1) > 2*int64(conns) {
+		return fmt.Errorf("%w: %d by %d with %d connections", errNotFlushed, n, u.flushes, conns)
 	}
+	return nil
 }
 
 // purchases measures the lines of purchases.
 func (b *bench) purchases(ctx context.Context) error {
-	acked, settled := line{name: "purchases / L1", floor: floorPurchases}, line{name: "settled / L1", floor: floorSettled}
-	alone, backlog := line{name: "alone / L1"}, line{name: "backlog / L1"}
-	var all, unheard bought
+	var sum bought
+	var unheard drained
 	var behind, heard []float64
 	for n := range b.o.pairs {
-		r, err := b.purchase(ctx)
-		if err != nil {
-			return err
+		at := map[int]bought{}
+		for _, conns := range []int{connections, 256, 8} {
+			r, err := b.purchase(ctx, b.platform.all(conns, b.span()))
+			if err != nil {
+				return err
+			}
+			at[conns] = r
 		}
 		var d drained
+		var err error
 		if !b.o.statements { // the waiting for locked cursors would look like work
 			if d, err = b.drain(ctx); err != nil {
 				return err
 			}
 		}
-		if err := b.quiet(ctx); err != nil {
-			return err
-		}
-		l1, others, err := b.yardstick(ctx, "purchase.sql", b.o.seconds)
+		l1, others, err := b.yardstick(ctx, "purchase.sql", clients...)
 		if err != nil {
 			return err
 		}
-		others = max(others, r.others(0))
-		acked.pairs = append(acked.pairs, pair{r.rate(), l1.rate, l1.clients, others})
-		settled.pairs = append(settled.pairs, pair{r.settled, l1.rate, l1.clients, others})
-		alone.pairs = append(alone.pairs, pair{d.recorded, l1.rate, l1.clients, others})
-		backlog.pairs = append(backlog.pairs, pair{d.purchases, l1.rate, l1.clients, others})
-		unheard.count, unheard.usage = unheard.count+d.count, unheard.plus(d.recording)
-		behind, heard = append(behind, d.behind), append(heard, d.heard)
-		all.count, all.times, all.usage = all.count+r.count, append(all.times, r.times...), all.plus(r.usage)
-		progress("purchases %d/%d: %.0f/s, settled %.0f/s, alone %.0f/s, backlog %.0f/s, pgbench %.0f/s at %d clients, others %.0f %%", n+1, b.o.pairs,
-			r.rate(), r.settled, d.recorded, d.purchases, l1.rate, l1.clients, 100*others)
+		l2, elsewhere, err := b.yardstick(ctx, "purchases.sql", 2)
+		if err != nil {
+			return err
+		}
+		l2.rate *= setSize
+		speed := pace()
+		against := func(ours float64, yard outcome, others float64) pair {
+			return pair{ours, yard.rate, yard.clients, others, speed}
+		}
+		r := at[connections]
+		busy := max(others, r.others(0))
+		b.report.add("purchases / L1", against(r.rate(), l1, busy))
+		b.report.add("purchases of 8 / L1", against(at[8].rate(), l1, max(others, at[8].others(0))))
+		b.report.add("purchases of 256 / L1", against(at[256].rate(), l1, max(others, at[256].others(0))))
+		b.report.add("purchases of 256 / L2", against(at[256].rate(), l2, max(elsewhere, at[256].others(0))))
+		b.report.add("settled / L1", against(r.settled, l1, busy))
+		if d.count > 0 {
+			b.report.add("recorded / L1", against(d.recorded, l1, busy))
+			b.report.add("backlog / L1", against(d.purchases, l1, busy))
+			unheard.count, unheard.recording = unheard.count+d.count, unheard.recording.plus(d.recording)
+			behind, heard = append(behind, d.behind), append(heard, d.heard)
+		}
+		sum.count, sum.times, sum.usage = sum.count+r.count, append(sum.times, r.times...), sum.plus(r.usage)
+		progress("purchases %d/%d: %.0f/s, of 256 %.0f/s, of 8 %.0f/s, settled %.0f/s, recorded %.0f/s, backlog %.0f/s, pgbench %.0f/s at %d clients, in sets %.0f/s, others %.0f %%",
+			n+1, b.o.pairs, r.rate(), at[256].rate(), at[8].rate(), r.settled, d.recorded, d.purchases, l1.rate, l1.clients, l2.rate, 100*busy)
 	}
-	b.report.lines = append(b.report.lines, acked, settled)
-	b.report.note("a purchase", "%s; answered in %s (median), %s (p99)", cost(all.usage, all.count), milliseconds(all.quantile(0.5)), milliseconds(all.quantile(0.99)))
-	if b.o.statements {
-		return nil
+	b.report.note("a purchase", "%s; answered in %s (median), %s (p99)", cost(sum.usage, sum.count), milliseconds(sum.quantile(0.5)), milliseconds(sum.quantile(0.99)))
+	if len(heard) > 0 {
+		b.report.note("only recorded", "%s", cost(unheard.recording, unheard.count))
+		h, e := spreadOver(heard), spreadOver(behind)
+		b.report.note("a backlog", "%.0f events (median) before the cursors of four consumers, caught up with at %.0f events a second over all of them (%.0f–%.0f)", e.median, h.median, h.least, h.most)
 	}
-	b.report.lines = append(b.report.lines, alone, backlog)
-	b.report.note("a purchase alone", "%s", cost(unheard.usage, unheard.count))
-	h, e := spreadOver(heard), spreadOver(behind)
-	b.report.note("a backlog", "%.0f events (median) before the cursors, caught up with at %.0f events a second over all consumers (%.0f–%.0f)", e.median, h.median, h.least, h.most)
-	return nil
+	return flushed(sum.usage, sum.count, connections)
 }
 
-// warm lets a first crowd come and buy, so that the tables hold what makes the planner take them seriously, and both sides have
-// their pages in memory. It also finds the rate of purchases.
-func (b *bench) warm(ctx context.Context) error {
-	b.rate = 1000
-	for range 2 {
-		if err := b.stock(ctx, int(2*b.rate)+2000, b.anySite, &b.pool); err != nil {
-			return err
-		}
-		t, err := b.buy(ctx, time.Second)
-		if err != nil && !errors.Is(err, errNoFriends) {
-			return err
-		}
-		b.rate = t.rate()
-		if err := b.quiet(ctx); err != nil {
-			return err
-		}
-		if err := b.pg.prepare(ctx); err != nil {
-			return err
-		}
+// single compares with the program that gives each request a transaction of its own.
+func (b *bench) single(ctx context.Context) (err error) {
+	p, err := startPlatform(ctx, b.pg, singleDatabase, "", "ungrouped")
+	if err != nil {
+		return err
 	}
-	for _, script := range []string{"visit.sql", "purchase.sql"} {
-		if _, err := b.yard.run(ctx, script, clients[0], 1); err != nil {
+	defer func() { err = errors.Join(err, p.stop()) }()
+	if err := b.furnish(ctx, p); err != nil {
+		return err
+	}
+	for n := range b.o.pairs {
+		got := map[int][2]bought{}
+		others := 0.0
+		for _, conns := range []int{connections, 1} {
+			var both [2]bought
+			for i, side := range []*platform{b.platform, p} {
+				if both[i], err = side.purchase(ctx, side.all(conns, b.span())); err != nil {
+					return err
+				}
+				others = max(others, both[i].others(0))
+			}
+			got[conns] = both
+		}
+		speed := pace()
+		against := func(ours, theirs float64) pair { return pair{ours, theirs, 0, others, speed} }
+		ms := func(t tally, q float64) float64 { return float64(t.quantile(q).Microseconds()) / 1000 }
+		many, lone := got[connections], got[1]
+		b.report.add("grouped / single", against(many[0].rate(), many[1].rate()))
+		b.report.add("p99 grouped / single", against(ms(many[0].tally, 0.99), ms(many[1].tally, 0.99)))
+		b.report.add("lone grouped / single", against(ms(lone[0].tally, 0.5), ms(lone[1].tally, 0.5)))
+		progress("single %d/%d: grouped %.0f/s, single %.0f/s; p99 %.1f and %.1f ms; alone %.2f and %.2f ms; others %.0f %%", n+1, b.o.pairs, many[0].rate(), many[1].rate(),
+			ms(many[0].tally, 0.99), ms(many[1].tally, 0.99), ms(lone[0].tally, 0.5), ms(lone[1].tally, 0.5), 100*others)
+	}
+	return p.verify(ctx)
+}
+
+// hot compares purchases of one site with those of all.
+func (b *bench) hot(ctx context.Context) error {
+	var one pool
+	for n := range b.o.pairs {
+		o, err := b.purchase(ctx, load{connections, b.span(), b.firstSite, &one})
+		if err != nil {
 			return err
 		}
+		a, err := b.purchase(ctx, b.platform.all(connections, b.span()))
+		if err != nil {
+			return err
+		}
+		others := max(o.others(0), a.others(0))
+		b.report.add("one site / all sites", pair{o.rate(), a.rate(), 0, others, pace()})
+		progress("hot %d/%d: one site %.0f/s, %d sites %.0f/s, others %.0f %%", n+1, b.o.pairs, o.rate(), len(b.sites), a.rate(), 100*others)
 	}
 	return nil
 }

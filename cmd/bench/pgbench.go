@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -21,9 +20,20 @@ var (
 	yardstickSchema string
 	//go:embed purchase.sql
 	purchaseScript string
+	//go:embed purchases.sql
+	purchasesScript string
 	//go:embed visit.sql
 	visitScript string
+	//go:embed post.sql
+	postScript string
+	//go:embed post_hot.sql
+	postHotScript string
 )
+
+var scripts = map[string]string{"purchase.sql": purchaseScript, "purchases.sql": purchasesScript, "visit.sql": visitScript,
+	"post.sql": postScript, "post_hot.sql": postHotScript}
+
+const setSize = 500 // purchases of a call in purchases.sql
 
 // clients are the numbers of sessions that pgbench is tried with: which one is the best depends on the machine.
 var clients = []int{8, 32, 64}
@@ -59,7 +69,7 @@ func newPgbench(ctx context.Context, pg *database, o options) (*pgbench, error) 
 		b.vars = append(b.vars, "-D", fmt.Sprintf("%s=%d", name, n))
 		schema = strings.ReplaceAll(schema, "{"+name+"}", strconv.Itoa(n))
 	}
-	for name, text := range map[string]string{"purchase.sql": purchaseScript, "visit.sql": visitScript} {
+	for name, text := range scripts {
 		if err := os.WriteFile(filepath.Join(b.dir, name), []byte(text), 0o644); err != nil {
 			return nil, err
 		}
@@ -101,6 +111,9 @@ var (
 // parse reads pgbench's report. The rate is that without the time of connecting, which favours pgbench.
 func parse(text string) (out outcome, err error) {
 	n, rate := processed.FindStringSubmatch(text), tps.FindStringSubmatch(text)
+	if n != nil && n[1] == "0" { // too many clients to get ready in time
+		return out, nil
+	}
 	if n == nil || rate == nil {
 		return out, fmt.Errorf("pgbench reported no rate: %.600s", text)
 	}
@@ -110,14 +123,12 @@ func parse(text string) (out outcome, err error) {
 	if out.count, err = strconv.ParseInt(n[1], 10, 64); err != nil {
 		return out, err
 	}
-	if out.rate, err = strconv.ParseFloat(rate[1], 64); err == nil && out.rate <= 0 {
-		err = errors.New("pgbench did nothing")
-	}
+	out.rate, err = strconv.ParseFloat(rate[1], 64)
 	return out, err
 }
 
-// best tries all numbers of clients and returns the fastest.
-func (b *pgbench) best(ctx context.Context, script string, seconds int) (best outcome, err error) {
+// best tries the numbers of clients and returns the fastest.
+func (b *pgbench) best(ctx context.Context, script string, seconds int, clients ...int) (best outcome, err error) {
 	for _, n := range clients {
 		out, err := b.run(ctx, script, n, seconds)
 		if err != nil {
@@ -127,5 +138,8 @@ func (b *pgbench) best(ctx context.Context, script string, seconds int) (best ou
 			best = out
 		}
 	}
-	return best, nil
+	if best.rate <= 0 {
+		err = fmt.Errorf("pgbench did nothing in %d s of %s: is the machine too busy?", seconds, script)
+	}
+	return best, err
 }

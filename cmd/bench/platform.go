@@ -17,12 +17,16 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/jmoiron/sqlx"
+
 	"github.com/talkable/talkable/internal/postgres"
 )
 
 // platform is the program under test, running.
 type platform struct {
 	pg                *database
+	name              string // of its database
+	db                *sqlx.DB
 	binary            string
 	env               []string
 	address, internal string
@@ -32,25 +36,48 @@ type platform struct {
 	walQuery          string
 
 	sites []shop
-	pool  pool
+	pool  pool // friends who came to links of all sites
 	took  recorded
+	rate  float64 // of purchases, when last measured
+	mark  mark    // what the database held before
 }
 
 // recorded is what the platform acknowledged, to be compared with what its database holds.
-type recorded struct{ advocates, visits, purchases, matched, revenue int64 }
+type recorded struct {
+	signUps, visits, purchases, matched, revenue int64
+	adjusted, redeemed, given, spent             int64 // how often, and how many points
+}
 
-// startPlatform builds the program, migrates and serves.
-func startPlatform(ctx context.Context, pg *database, o options) (*platform, error) {
-	p := &platform{pg: pg, binary: o.binary, log: filepath.Join(pg.dir, "serve.log"), ended: make(chan struct{})}
+// build makes the program of this source.
+func build(ctx context.Context, binary, tags string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", tags, "-ldflags", "-s -w", "-o", binary, "github.com/talkable/talkable/cmd/talkable")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build talkable: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// startPlatform builds the program, unless it is given, migrates the database and serves.
+func startPlatform(ctx context.Context, pg *database, name, binary, tags string) (*platform, error) {
+	p := &platform{pg: pg, name: name, binary: binary, log: filepath.Join(pg.dir, name+".log"), ended: make(chan struct{}), rate: 1000}
 	if p.binary == "" {
-		p.binary = filepath.Join(pg.dir, "talkable")
-		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", p.binary, "github.com/talkable/talkable/cmd/talkable")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("build talkable: %w\n%s", err, out)
+		p.binary = filepath.Join(pg.dir, "talkable-"+tags)
+		if _, err := os.Stat(p.binary); err != nil {
+			if err := build(ctx, p.binary, tags); err != nil {
+				return nil, err
+			}
 		}
 	}
 	var err error
+	if name == filledDatabase {
+		p.db, err = pg.use(ctx, name)
+	} else {
+		p.db, err = pg.fresh(ctx, name)
+	}
+	if err != nil {
+		return nil, err
+	}
 	if p.address, err = freeAddress(); err == nil {
 		p.internal, err = freeAddress()
 	}
@@ -59,12 +86,12 @@ func startPlatform(ctx context.Context, pg *database, o options) (*platform, err
 	}
 	// Visitors come from addresses of their own, through a proxy; the limits on keys and addresses stay on, and aren't met.
 	p.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "TALKABLE_LISTEN=" + p.address, "TALKABLE_INTERNAL_LISTEN=" + p.internal,
-		"TALKABLE_DATA_DIR=" + filepath.Join(pg.dir, "data"), "TALKABLE_DATABASE_URL=" + pg.server.URL(platformDatabase),
+		"TALKABLE_DATA_DIR=" + filepath.Join(pg.dir, "data-"+name), "TALKABLE_DATABASE_URL=" + pg.server.URL(name),
 		"TALKABLE_RATE_LIMIT=1000000000", "TALKABLE_TRUSTED_PROXIES=127.0.0.0/8", "TALKABLE_LOG_FORMAT=json"}
 	if _, err := p.command(ctx, "migrate"); err != nil {
 		return nil, err
 	}
-	version, err := postgres.CheckServer(ctx, pg.platform)
+	version, err := postgres.CheckServer(ctx, p.db)
 	if err != nil {
 		return nil, err
 	}
@@ -98,6 +125,7 @@ func (p *platform) command(ctx context.Context, args ...string) (string, error) 
 	return string(out), nil
 }
 
+// start serves.
 func (p *platform) start(ctx context.Context) error {
 	log, err := os.Create(p.log)
 	if err != nil {
@@ -161,22 +189,29 @@ type shop struct {
 	slug, key string
 	id        int64
 	links     []string // paths of its advocates' claim links
+	program   int64
+	batch     int64 // what members can spend points on; 0: nothing yet
 }
 
 type object = map[string]any
 
-// call asks the API as a site's server does; result takes the result member of the answer.
+// call asks the API as a site's server does, with a body unless it is nil; result takes the result member of the answer.
 func (p *platform) call(ctx context.Context, key, method, path string, body, result any) error {
-	text, err := json.Marshal(body)
-	if err != nil {
-		return err
+	var text []byte
+	if body != nil {
+		var err error
+		if text, err = json.Marshal(body); err != nil {
+			return err
+		}
 	}
 	req, err := http.NewRequestWithContext(ctx, method, "http://"+p.address+path, bytes.NewReader(text))
 	if err != nil {
 		return err
 	}
 	req.Header.Set("Authorization", "Bearer "+key)
-	req.Header.Set("Content-Type", "application/json")
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err
@@ -213,12 +248,18 @@ func (p *platform) makeSites(ctx context.Context, n int) error {
 			return err
 		}
 		s.key = m[2]
+		var made struct {
+			Program struct {
+				ID int64 `json:"id"`
+			} `json:"program"`
+		}
 		err = p.call(ctx, s.key, "POST", "/api/v2/campaigns", object{"name": "Invite", "status": "Live", "destination_url": "https://shop.example/welcome",
 			"joinable_category_names": []string{"affiliate_member"}, "approval": object{"mode": "automatic"},
 			"incentives": []object{{"identifier": "points", "action_type": "referrer", "kind": "points", "points": rewardPoints}}}, nil)
 		if err == nil {
-			err = p.call(ctx, s.key, "POST", "/api/v2/loyalty/programs", object{"name": "Points", "points_per_unit": 0}, nil)
+			err = p.call(ctx, s.key, "POST", "/api/v2/loyalty/programs", object{"name": "Points", "points_per_unit": 0}, &made)
 		}
+		s.program = made.Program.ID
 		if err != nil {
 			return err
 		}

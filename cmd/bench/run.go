@@ -6,29 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"time"
 )
-
-// once sends one request and notes its answer.
-type once struct {
-	job
-	sent     bool
-	answered atomic.Bool
-}
-
-func (o *once) next(buf []byte) []byte {
-	if o.sent {
-		return nil
-	}
-	o.sent = true
-	return o.job.next(buf)
-}
-
-func (o *once) done(r *response) error {
-	o.answered.Store(true)
-	return o.job.done(r)
-}
 
 // run is the whole of it, from an empty directory to the verdict.
 func run(ctx context.Context, o options) (err error) {
@@ -60,6 +39,14 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	defer func() { err = errors.Join(err, pg.stop()) }()
 	b := &bench{o: o}
+	if o.only.part("filled") {
+		if err := fill(ctx, pg, o); err != nil {
+			return err
+		}
+	}
+	if o.generate {
+		return nil
+	}
 	if b.yard, err = newPgbench(ctx, pg, o); err != nil {
 		return err
 	}
@@ -68,7 +55,7 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	defer func() { err = errors.Join(err, b.static.stop()) }()
 	progress("building and starting talkable")
-	if b.platform, err = startPlatform(ctx, pg, o); err != nil {
+	if b.platform, err = startPlatform(ctx, pg, platformDatabase, o.binary, "grouped"); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.platform.stop()) }()
@@ -79,41 +66,62 @@ func run(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s\nPostgreSQL %s: %s\na flush of 8 kB takes %s (median), %.0f/s one after the other\n",
-		machine(), pg.server.Version(), state, milliseconds(median), perSecond)
-	if err := b.all(ctx); err != nil {
+	b.report.about = []string{machine(), fmt.Sprintf("PostgreSQL %s: %s", pg.server.Version(), state),
+		fmt.Sprintf("a flush of 8 kB takes %s (median), %.0f/s one after the other; one processor hashes %.0f MB/s", milliseconds(median), perSecond, pace())}
+	if err := b.everything(ctx); err != nil {
 		return err
 	}
 	if err := pg.assertDurable(ctx); err != nil {
 		return err
 	}
-	if !b.report.print(os.Stdout) {
-		return errUnder
+	if o.json {
+		err = b.report.writeJSON(os.Stdout)
+	} else {
+		for _, line := range b.report.about {
+			fmt.Println(line)
+		}
+		b.report.print(os.Stdout)
 	}
-	return nil
+	if err == nil && len(b.report.under()) > 0 {
+		err = errUnder
+	}
+	return err
 }
 
-// all measures every line, and then looks at what was recorded.
-func (b *bench) all(ctx context.Context) error {
-	progress("making %d sites with %d advocates each", b.o.sites, b.o.people)
-	if err := b.makeSites(ctx, b.o.sites); err != nil {
+// furnish gives a new platform sites and advocates, and lets it do its first work.
+func (b *bench) furnish(ctx context.Context, p *platform) error {
+	progress("making %d sites with %d advocates each in %s", b.o.sites, b.o.people, p.name)
+	if err := p.remember(ctx); err != nil {
 		return err
 	}
-	if err := b.join(ctx, b.o.people); err != nil {
+	if err := p.makeSites(ctx, b.o.sites); err != nil {
 		return err
 	}
-	if err := b.warm(ctx); err != nil {
+	if err := p.join(ctx, b.o.people); err != nil {
 		return err
+	}
+	return p.warm(ctx)
+}
+
+// everything measures every line that is wanted, and looks after each part at what was recorded.
+func (b *bench) everything(ctx context.Context) error {
+	if err := b.furnish(ctx, b.platform); err != nil {
+		return err
+	}
+	for script := range scripts {
+		if _, err := b.yard.run(ctx, script, clients[0], 1); err != nil {
+			return err
+		}
 	}
 	if err := b.pg.prepare(ctx); err != nil {
 		return err
 	}
 	if b.o.statements {
-		if err := b.pg.forgetStatements(ctx); err != nil {
+		if err := b.forgetStatements(ctx); err != nil {
 			return err
 		}
 	}
-	idle := residentMemory(b.serve.Process.Pid)
+	idle, _ := residentMemory(b.serve.Process.Pid)
 	if err := b.rest(ctx); err != nil {
 		return err
 	}
@@ -121,33 +129,34 @@ func (b *bench) all(ctx context.Context) error {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context) error
-	}{{"probe", b.probe}, {"visits", b.visits}, {"purchases", b.purchases}, {"latency", b.latency}} {
-		if b.o.only != "" && part.name != b.o.only && part.name != "probe" {
+	}{{"probe", b.probe}, {"visits", b.visits}, {"purchases", b.purchases}, {"single", b.single}, {"hot", b.hot}, {"points", b.points},
+		{"filled", b.filled}, {"latency", b.latency}} {
+		if part.name != "probe" && !b.o.only.part(part.name) {
 			continue
 		}
 		if err := part.run(ctx); err != nil {
 			return fmt.Errorf("%s: %w", part.name, err)
 		}
+		if err := b.verify(ctx); err != nil {
+			return fmt.Errorf("after %s: %w", part.name, err)
+		}
+		if err := verifyYardstick(ctx, b.pg.yardstick); err != nil {
+			return fmt.Errorf("after %s: %w", part.name, err)
+		}
 	}
-	if after := residentMemory(b.serve.Process.Pid); after > 0 {
-		b.report.note("memory of serve", "%d MiB before the load, %d MiB after", idle>>20, after>>20)
-	}
-	if err := b.verify(ctx); err != nil {
-		return fmt.Errorf("what the platform recorded is not what it acknowledged:\n%w", err)
-	}
-	if err := verifyYardstick(ctx, b.pg.yardstick); err != nil {
-		return err
+	if now, most := residentMemory(b.serve.Process.Pid); now > 0 {
+		b.report.note("memory of serve", "%d MiB before the load, %d MiB at most, %d MiB after", idle>>20, most>>20, now>>20)
 	}
 	r := b.took
-	b.report.note("recorded", "%d visits, %d purchases, %d referrals with reward, points and message, all in the database; entries add up to 0; %s of load",
+	b.report.note("counted", "%d visits, %d purchases, %d referrals with reward, points and message, all in the database after each part; entries add up to 0; %s of load",
 		r.visits, r.purchases, r.matched, time.Since(began).Round(time.Second))
 	if b.o.statements {
-		return b.pg.showStatements(ctx, &b.report, r.purchases)
+		return b.showStatements(ctx, &b.report, r.purchases)
 	}
 	return nil
 }
 
-// rest measures what the platform takes while nobody asks it for anything.
+// rest measures what the platform takes while nobody asks it for anything, and what else goes on.
 func (b *bench) rest(ctx context.Context) error {
 	before, err := b.used(ctx)
 	if err != nil {
@@ -160,10 +169,15 @@ func (b *bench) rest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if u := after.minus(before); u.busy > 0 {
-		share := func(d time.Duration) float64 { return 100 * d.Seconds() / u.span.Seconds() }
-		b.report.note("at rest", "%.1f %% of a processor PostgreSQL + %.1f %% talkable; %d bytes of log a second", share(u.postgres), share(u.serve),
-			int64(float64(u.wal)/u.span.Seconds()))
+	u := after.minus(before)
+	if u.busy <= 0 {
+		return nil
+	}
+	share := func(d time.Duration) float64 { return 100 * d.Seconds() / u.span.Seconds() }
+	b.report.note("at rest", "%.1f %% of a processor PostgreSQL + %.1f %% talkable; %d bytes of log a second; others took %.0f %% of the machine", share(u.postgres), share(u.serve),
+		int64(float64(u.wal)/u.span.Seconds()), 100*u.others(0))
+	if u.others(0) > disturbance {
+		progress("this machine is busy with other work (%.0f %%): pairs that it disturbs are not judged, or marked with a ~", 100*u.others(0))
 	}
 	return nil
 }

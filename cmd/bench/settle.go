@@ -9,20 +9,23 @@ import (
 	"github.com/talkable/talkable/migrations"
 )
 
-// behindQuery counts the events that consumers have not heard, and one for each outbox where any wait: the index finds that out,
-// while a count would read all that was deleted lately. It is one statement, and so one moment: a consumer's effects, what it
-// tells and its cursor are one transaction, so zero means that nothing is under way anywhere.
-var behindQuery = func() string {
+// behindQuery counts the events that the consumers of modules have not heard, and one for each outbox where any wait: the index
+// finds that out, while a count would read all that was deleted lately. It is one statement, and so one moment: a consumer's
+// effects, what it tells and its cursor are one transaction, so zero means that nothing is under way anywhere.
+func behindQuery(modules []string) string {
 	var parts, heads []string
 	for _, m := range migrations.Modules {
-		parts = append(parts, fmt.Sprintf(`coalesce((select 1 from %[1]s.outbox order by id limit 1), 0) + (select coalesce(sum(h.seq - c.seq), 0) from %[1]s.cursor c join head h on h.source = c.source)`, m))
+		parts = append(parts, fmt.Sprintf(`coalesce((select 1 from %s.outbox order by id limit 1), 0)`, m))
 		heads = append(heads, fmt.Sprintf(`select '%[1]s' as source, seq from %[1]s.head`, m))
 	}
+	for _, m := range modules {
+		parts = append(parts, fmt.Sprintf(`(select coalesce(sum(h.seq - c.seq), 0) from %s.cursor c join head h on h.source = c.source)`, m))
+	}
 	return `with head as (` + strings.Join(heads, " union all ") + `) select (` + strings.Join(parts, " + ") + `)::bigint`
-}()
+}
 
 func (p *platform) behind(ctx context.Context) (n int64, err error) {
-	err = p.pg.platform.GetContext(ctx, &n, behindQuery)
+	err = p.db.GetContext(ctx, &n, behindQuery(migrations.Modules))
 	return n, err
 }
 
@@ -33,12 +36,18 @@ const (
 
 // settle waits until every consumer has heard everything, and returns when that was seen.
 func (p *platform) settle(ctx context.Context) (time.Time, error) {
+	return p.settled(ctx, migrations.Modules)
+}
+
+// settled waits for the consumers of modules.
+func (p *platform) settled(ctx context.Context, modules []string) (time.Time, error) {
+	query := behindQuery(modules)
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
 	var last int64
 	for {
-		n, err := p.behind(ctx)
-		if err != nil {
+		var n int64
+		if err := p.db.GetContext(ctx, &n, query); err != nil {
 			return time.Time{}, fmt.Errorf("wait for the consumers (%d events behind): %w", last, err)
 		}
 		if n == 0 {
@@ -61,7 +70,7 @@ func (p *platform) quiet(ctx context.Context) error {
 	defer cancel()
 	for {
 		var queued int64
-		err := p.pg.platform.GetContext(ctx, &queued, `select count(*) from notify.message where status in ('queued', 'sending', 'transmitting')`)
+		err := p.db.GetContext(ctx, &queued, `select count(*) from notify.message where status in ('queued', 'sending', 'transmitting')`)
 		if err != nil {
 			return fmt.Errorf("wait for the messages: %w", err)
 		}
@@ -79,7 +88,7 @@ func (p *platform) quiet(ctx context.Context) error {
 func (p *platform) parked(ctx context.Context) error {
 	for _, m := range migrations.Modules {
 		var why []string
-		if err := p.pg.platform.SelectContext(ctx, &why, `select consumer || ' could not handle ' || type || ': ' || error from `+m+`.park limit 1`); err != nil {
+		if err := p.db.SelectContext(ctx, &why, `select consumer || ' could not handle ' || type || ': ' || error from `+m+`.park limit 1`); err != nil {
 			return err
 		}
 		if len(why) > 0 {

@@ -7,14 +7,15 @@ import (
 )
 
 // forgetStatements begins the database's own account of its time anew.
-func (d *database) forgetStatements(ctx context.Context) error {
-	_, err := d.platform.ExecContext(ctx, `create extension if not exists pg_stat_statements; select pg_stat_statements_reset()`)
+func (p *platform) forgetStatements(ctx context.Context) error {
+	_, err := p.db.ExecContext(ctx, `create extension if not exists pg_stat_statements; 
+		select pg_stat_statements_reset(0, (select oid from pg_database where datname = current_database()), 0)`)
 	return err
 }
 
 // showStatements notes where the database's time went: by module, and by statement. Where the processors are the limit, the time
 // of a statement includes its waiting for one.
-func (d *database) showStatements(ctx context.Context, r *report, purchases int64) error {
+func (p *platform) showStatements(ctx context.Context, r *report, purchases int64) error {
 	const platform = `
 		with s as (
 			select pg_get_userbyid(s.userid) as role, s.*, s.total_exec_time + s.total_plan_time as total
@@ -27,7 +28,7 @@ func (d *database) showStatements(ctx context.Context, r *report, purchases int6
 		Plan  float64 `db:"plan"`
 		WAL   float64 `db:"wal"`
 	}
-	err := d.platform.SelectContext(ctx, &roles, platform+`
+	err := p.db.SelectContext(ctx, &roles, platform+`
 		select coalesce(role, 'talkable_all') as role, sum(calls)::float8 as calls, sum(total_exec_time) as exec, sum(total_plan_time) as plan, sum(wal_bytes)::float8 as wal
 		from s group by rollup (role) order by sum(total) desc`)
 	if err != nil {
@@ -48,7 +49,7 @@ func (d *database) showStatements(ctx context.Context, r *report, purchases int6
 		WAL   float64 `db:"wal"`
 		Query string  `db:"query"`
 	}
-	err = d.platform.SelectContext(ctx, &rows, platform+`
+	err = p.db.SelectContext(ctx, &rows, platform+`
 		select role, calls, mean_exec_time as exec, total_plan_time / calls as plan, 100 * total / sum(total) over () as share,
 			rows::float8 / calls as rows, wal_bytes::float8 / calls as wal, query
 		from s order by total desc limit 60`)

@@ -19,7 +19,7 @@ var begin = time.Now()
 func (p *platform) used(ctx context.Context) (usage, error) {
 	serve, _, _ := processTime(p.serve.Process.Pid)
 	u := usage{span: time.Since(begin), serve: serve, postgres: familyTime(p.pg.server.PID()), own: selfTime(), busy: busyTime()}
-	err := p.pg.platform.QueryRowContext(ctx, p.walQuery).Scan(&u.wal, &u.pages, &u.flushes)
+	err := p.db.QueryRowContext(ctx, p.walQuery).Scan(&u.wal, &u.pages, &u.flushes)
 	return u, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jmoiron/sqlx"
 )
@@ -29,51 +30,107 @@ func check(ctx context.Context, db *sqlx.DB, facts []fact) error {
 	return errors.Join(wrong...)
 }
 
+// mark is how far a database went before this run: the last numbers, and what was counted.
+type mark struct {
+	Origin      int64 `db:"origin"`
+	Visit       int64 `db:"visit"`
+	FriendOffer int64 `db:"friend_offer"`
+	Referral    int64 `db:"referral"`
+	Reward      int64 `db:"reward"`
+	Txn         int64 `db:"txn"`
+	Message     int64 `db:"message"`
+	Points      int64 `db:"points"`
+
+	Sales      int64 `db:"sales"`
+	Revenue    int64 `db:"revenue"`
+	Visits     int64 `db:"visits"`
+	Referrals  int64 `db:"referrals"`
+	Rewards    int64 `db:"rewards"`
+	Earned     int64 `db:"earned"`
+	VisitsFrom string
+}
+
+// remember notes where the database stands.
+func (p *platform) remember(ctx context.Context) error {
+	counted := func(metric string) string {
+		return fmt.Sprintf(`(select coalesce(sum(count), 0)::bigint from analytics.daily where metric = '%s')`, metric)
+	}
+	last := func(sequence string) string {
+		return fmt.Sprintf(`(select case when is_called then last_value else 0 end from %s)`, sequence)
+	}
+	err := p.db.GetContext(ctx, &p.mark, `select `+last("customer.origin_id_seq")+` as origin, `+last("referral.visit_id")+` as visit, `+
+		last("referral.friend_offer_id_seq")+` as friend_offer, `+last("referral.referral_id_seq")+` as referral, `+
+		last("referral.reward_id_seq")+` as reward, `+last("loyalty.txn_id_seq")+` as txn, `+last("notify.message_id_seq")+` as message,
+		(select coalesce(sum(balance), 0)::bigint from loyalty.account where owner_id is not null) as points, `+
+		counted("total_sales")+` as sales, (select coalesce(sum(sum), 0)::bigint from analytics.daily where metric = 'total_sales') as revenue, `+
+		counted("visits")+` as visits, `+counted("talkable_sales")+` as referrals, `+counted("total_rewards")+` as rewards,
+		(select coalesce(sum(sum), 0)::bigint from analytics.daily where metric = 'points_earned') as earned`)
+	if err != nil {
+		return err
+	}
+	return p.db.GetContext(ctx, &p.mark.VisitsFrom, `select to_char(now(), 'YYYY-MM-DD HH24:MI:SS.USOF')`)
+}
+
 // verify compares what the platform acknowledged with what each module holds, to the last one.
 func (p *platform) verify(ctx context.Context) error {
 	if err := p.quiet(ctx); err != nil {
 		return err
 	}
-	r := p.took
+	r, m := p.took, p.mark
+	count := func(from string, last int64, where string) string {
+		return fmt.Sprintf(`select count(*) from %s where id > %d %s`, from, last, where)
+	}
 	counted := func(metric string) string {
 		return fmt.Sprintf(`select coalesce(sum(count), 0)::bigint from analytics.daily where metric = '%s'`, metric)
 	}
-	return check(ctx, p.pg.platform, []fact{
-		{"purchases", `select count(*) from customer.origin where type = 'Purchase'`, r.purchases},
-		{"their subtotals", `select coalesce(sum(subtotal), 0)::bigint from customer.origin where type = 'Purchase'`, r.revenue},
-		{"sign-ups", `select count(*) from customer.origin where type = 'AffiliateMember'`, r.advocates},
-		{"visits", `select count(*) from referral.visit`, r.visits},
-		{"friend offers", `select count(*) from referral.friend_offer`, r.visits},
-		{"referrals", `select count(*) from referral.referral where status = 'approved'`, r.matched},
-		{"rewards", `select count(*) from referral.reward`, r.matched},
-		{"rewards without a referral", `select count(*) from referral.reward w where not exists (select from referral.referral r where (r.site_id, r.id) = (w.site_id, w.referral_id))`, 0},
-		{"transactions of points", `select count(*) from loyalty.txn where kind = 'earn' and reason = 'reward'`, r.matched},
-		{"all transactions of points", `select count(*) from loyalty.txn`, r.matched},
-		{"entries", `select count(*) from loyalty.entry`, 2 * r.matched},
-		{"sum of the entries", `select coalesce(sum(amount), 0)::bigint from loyalty.entry`, 0},
-		{"transactions that don't add up to zero", `select count(*) from (select from loyalty.entry group by site_id, txn_id having sum(amount) <> 0) t`, 0},
-		{"points of the members", `select coalesce(sum(balance), 0)::bigint from loyalty.account where owner_id is not null`, rewardPoints * r.matched},
+	entries := fmt.Sprintf(` from loyalty.entry where txn_id > %d `, m.Txn)
+	err := check(ctx, p.db, []fact{
+		{"purchases", count("customer.origin", m.Origin, `and type = 'Purchase'`), r.purchases},
+		{"their subtotals", strings.Replace(count("customer.origin", m.Origin, `and type = 'Purchase'`), "count(*)", "coalesce(sum(subtotal), 0)::bigint", 1), r.revenue},
+		{"sign-ups", count("customer.origin", m.Origin, `and type = 'AffiliateMember'`), r.signUps},
+		{"visits", count("referral.visit", m.Visit, `and visited_at >= '`+m.VisitsFrom+`'`), r.visits},
+		{"friend offers", count("referral.friend_offer", m.FriendOffer, ``), r.visits},
+		{"referrals", count("referral.referral", m.Referral, `and status = 'approved'`), r.matched},
+		{"rewards", count("referral.reward", m.Reward, ``), r.matched},
+		{"rewards without a referral", count("referral.reward w", m.Reward, `and not exists (select from referral.referral r where (r.site_id, r.id) = (w.site_id, w.referral_id))`), 0},
+		{"transactions of points", count("loyalty.txn", m.Txn, `and kind = 'earn' and reason = 'reward'`), r.matched},
+		{"all transactions of points", count("loyalty.txn", m.Txn, ``), r.matched + r.adjusted + r.redeemed},
+		{"adjustments", count("loyalty.txn", m.Txn, `and kind = 'adjust'`), r.adjusted},
+		{"redemptions", count("loyalty.redemption", m.Txn, ``), r.redeemed},
+		{"entries", `select count(*)` + entries, 2 * (r.matched + r.adjusted + r.redeemed)},
+		{"sum of the entries", `select coalesce(sum(amount), 0)::bigint` + entries, 0},
+		{"transactions that don't add up to zero", `select count(*) from (select` + entries + `group by site_id, txn_id having sum(amount) <> 0) t`, 0},
+		{"points of the members", `select coalesce(sum(balance), 0)::bigint from loyalty.account where owner_id is not null`, m.Points + rewardPoints*r.matched + r.given - r.spent},
 		{"accounts that differ from their entries", `
-			select count(*) from loyalty.account a left join (select site_id, account_id, sum(amount) as sum from loyalty.entry group by 1, 2) e
-				on (e.site_id, e.account_id) = (a.site_id, a.id) where a.balance <> coalesce(e.sum, 0)`, 0},
-		{"messages", `select count(*) from notify.message`, r.matched},
-		{"purchases that analytics counted", counted("total_sales"), r.purchases},
-		{"their amount", `select coalesce(sum(sum), 0)::bigint from analytics.daily where metric = 'total_sales'`, r.revenue},
-		{"visits that analytics counted", counted("visits"), r.visits},
-		{"referrals that analytics counted", counted("talkable_sales"), r.matched},
-		{"rewards that analytics counted", counted("total_rewards"), r.matched},
-		{"points that analytics counted", `select coalesce(sum(sum), 0)::bigint from analytics.daily where metric = 'points_earned'`, rewardPoints * r.matched},
+			with moved as (select site_id, account_id, sum(amount) as sum, count(*) as n, min(seq) as first` + entries + `group by 1, 2)
+			select count(*) from moved m join loyalty.account a on (a.site_id, a.id) = (m.site_id, m.account_id)
+			join loyalty.entry f on (f.site_id, f.account_id, f.seq) = (m.site_id, m.account_id, m.first)
+			where a.balance <> f.balance_after - f.amount + m.sum or a.seq <> m.first + m.n - 1`, 0},
+		{"messages", count("notify.message", m.Message, `and template = 'points_earned'`), r.matched},
+		{"purchases that analytics counted", counted("total_sales"), m.Sales + r.purchases},
+		{"their amount", `select coalesce(sum(sum), 0)::bigint from analytics.daily where metric = 'total_sales'`, m.Revenue + r.revenue},
+		{"visits that analytics counted", counted("visits"), m.Visits + r.visits},
+		{"referrals that analytics counted", counted("talkable_sales"), m.Referrals + r.matched},
+		{"rewards that analytics counted", counted("total_rewards"), m.Rewards + r.matched},
+		{"points that analytics counted", `select coalesce(sum(sum), 0)::bigint from analytics.daily where metric = 'points_earned'`, m.Earned + rewardPoints*r.matched},
 	})
+	if err != nil {
+		return fmt.Errorf("what the platform recorded in %s is not what it acknowledged:\n%w", p.name, err)
+	}
+	return nil
 }
 
 // verifyYardstick sees to it that pgbench, too, did what it says.
 func verifyYardstick(ctx context.Context, db *sqlx.DB) error {
 	return check(ctx, db, []fact{
 		{"sum of the yardstick's entries", `select coalesce(sum(amount), 0)::bigint from bench.entry`, 0},
-		{"the yardstick's rewards against its transactions", `select (select count(*) from bench.reward) - (select count(*) from bench.ledger_tx)`, 0},
+		{"the yardstick's rewards against its transactions", `select (select count(*) from bench.reward) - (select count(*) from bench.ledger_tx where kind = 'reward')`, 0},
+		{"the yardstick's transactions against its entries", `select 2 * (select count(*) from bench.ledger_tx) - (select count(*) from bench.entry)`, 0},
 		{"the yardstick's rewards against its referrals", `select (select count(*) from bench.reward) - (select count(*) from bench.referral)`, 0},
-		{"the yardstick's rewards against its balances", `select (select coalesce(sum(points), 0) from bench.balance)::bigint - 500 * (select count(*) from bench.reward)`, 0},
+		{"the yardstick's rewards against its messages", `select (select count(*) from bench.reward) - (select count(*) from bench.notification)`, 0},
+		{"the yardstick's entries against its balances", `select (select coalesce(sum(points), 0) from bench.balance)::bigint - (select coalesce(sum(amount), 0) from bench.entry where account <> 0)::bigint`, 0},
 		{"the yardstick's purchases against its rollup", `select (select count(*) from bench.purchase) - (select coalesce(sum(purchases), 0) from bench.rollup_hour)::bigint`, 0},
-		{"more than a fifth of the yardstick's purchases without a reward", `select (5 * (select count(*) from bench.reward) < 4 * (select count(*) from bench.purchase))::int`, 0},
+		{"the yardstick's purchases against its outbox", `select 2 * (select count(*) from bench.purchase) - (select count(*) from bench.outbox where type <> 'post')`, 0},
+		{"more than a tenth of the yardstick's purchases without a reward", `select (10 * (select count(*) from bench.reward) < 9 * (select count(*) from bench.purchase))::int`, 0},
 	})
 }

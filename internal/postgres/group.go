@@ -41,7 +41,11 @@ type ticket[In, Out any] struct {
 // one result per request in their order; its error means that nothing of the batch was done. A panic of run is an error for
 // every request of its batch: nobody knows how far it came, so nothing is run again.
 func NewGroup[In, Out any](max int, run func(ctx context.Context, in []In) ([]Result[Out], error)) *Group[In, Out] {
-	return &Group[In, Out]{run: run, max: max, limit: 15 * time.Second, writers: 1, observe: func(int) {}}
+	writers := 1
+	if !grouped {
+		max, writers = 1, poolSize
+	}
+	return &Group[In, Out]{run: run, max: max, limit: 15 * time.Second, writers: writers, observe: func(int) {}}
 }
 
 // Observe hands the size of each batch to fn, for a metric.

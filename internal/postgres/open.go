@@ -23,8 +23,10 @@ type Pool struct {
 	URL         string // lib/pq URL or key=value string
 	Role        string // acts as this role ("" = the user of the URL); it sees one schema and nothing else
 	Application string // shown in pg_stat_activity
-	Size        int    // most connections; 0 means 8
+	Size        int    // most connections; 0 means poolSize
 }
+
+const poolSize = 8
 
 // Open connects and checks that the server answers. The search path is empty, so SQL that does not name its schema fails.
 func Open(ctx context.Context, p Pool) (*sqlx.DB, error) {
@@ -58,7 +60,7 @@ func Open(ctx context.Context, p Pool) (*sqlx.DB, error) {
 	db := sqlx.NewDb(sql.OpenDB(preparing{connector}), "postgres")
 	size := p.Size
 	if size == 0 {
-		size = 8
+		size = poolSize
 	}
 	db.SetMaxOpenConns(size)
 	db.SetMaxIdleConns(size)

@@ -1,0 +1,1 @@
+select bench.post(1, 1, 10);

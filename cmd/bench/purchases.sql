@@ -1,0 +1,1 @@
+select bench.purchases(500, :sites, :people, :visits);
