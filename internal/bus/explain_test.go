@@ -11,17 +11,17 @@ func TestPreparedReadPrunesPartitions(t *testing.T) {
 	tr := newTrap(t)
 	tr.exec(tr.admin, `update shop.head set seq = 2500000`)
 	tr.exec(tr.admin, `select shop.ensure_partitions(1000000)`)
-	tr.exec(tr.admin, `insert into shop.event select n, 1, now(), 'k', 'shop.counted.v1', '{}' from generate_series(1, 3000000, 100) n`)
-	tr.exec(tr.admin, `analyze shop.event`)
+	tr.exec(tr.admin, `insert into shop.log select n, now(), 100, '' from generate_series(100, 3000000, 100) n`)
+	tr.exec(tr.admin, `analyze shop.log`)
 	conn, err := tr.admin.Connx(t.Context())
 	tr.must(err)
 	defer conn.Close()
 	_, err = conn.ExecContext(t.Context(), `
 		prepare read (bigint, bigint) as
-		select e.seq, e.site, e.key, e.type, e.payload, e.at, h.epoch
-		from shop.event e cross join shop.head h
-		where e.seq > $1 and e.seq <= $2
-		order by e.seq limit 1000`)
+		select l.seq, l.at, l.n, l.body, h.epoch
+		from shop.log l cross join shop.head h
+		where l.seq > $1 and l.seq <= $2
+		order by l.seq limit 1000`)
 	tr.must(err)
 	var plan string
 	for i := range 8 {

@@ -26,10 +26,7 @@ func NewOutbox(schema string, db *sqlx.DB, now clock.Clock, kick func()) *Outbox
 		kick = func() {}
 	}
 	return &Outbox{schema: schema, db: db, now: now, kick: kick, insert: prepared(db, `
-		insert into `+schema+`.outbox (site, at, key, type, payload)
-		select site, $5, key, type, payload::jsonb
-		from unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) with ordinality u (site, key, type, payload, o)
-		order by o`)}
+		insert into `+schema+`.outbox (at, n, body) values ($1, $2, $3)`)}
 }
 
 // DB is the module's pool, for reads outside a unit of work.

@@ -17,7 +17,7 @@ import (
 func small(t *testing.T) (w *bustest.World, clk *clock.Movable, still func()) {
 	t.Helper()
 	url := bustest.Database(t)
-	if _, err := bustest.Pool(t, url, "").Exec(`drop table shop.event_1, shop.event_1000001`); err != nil {
+	if _, err := bustest.Pool(t, url, "").Exec(`drop table shop.log_1, shop.log_1000001`); err != nil {
 		t.Fatal(err)
 	}
 	clk = clock.NewMovable(time.Now().Add(-48 * time.Hour))
@@ -38,7 +38,7 @@ func small(t *testing.T) (w *bustest.World, clk *clock.Movable, still func()) {
 // partitions counts those that hold something.
 func partitions(t *testing.T, w *bustest.World) (n int) {
 	t.Helper()
-	if err := w.Shop.DB().Get(&n, `select count(distinct tableoid) from shop.event`); err != nil {
+	if err := w.Shop.DB().Get(&n, `select count(distinct tableoid) from shop.log`); err != nil {
 		t.Fatal(err)
 	}
 	return n
@@ -103,7 +103,7 @@ func head(t *testing.T, w *bustest.World) int64 {
 
 // A partition that is lost although somebody needs it stops the consumer; it skips nothing.
 func TestLostPartition(t *testing.T) {
-	for name, lost := range map[string]string{"in the middle": "shop.event_201", "at the end": "shop.event_401"} {
+	for name, lost := range map[string]string{"in the middle": "shop.log_201", "at the end": "shop.log_401"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w, _, _ := small(t)

@@ -50,9 +50,9 @@ func (t *Table) Run(ctx context.Context) error {
 			crowd = 0
 			t.news(head, notes)
 			if moved > 0 {
-				rest.after(ctx, began, moved == int64(t.limit))
+				rest.after(ctx, began, moved >= int64(t.limit))
 			}
-			if moved == int64(t.limit) {
+			if moved >= int64(t.limit) {
 				continue
 			}
 		}

@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	partition = 1_000_000 // rows of the log to one of its partitions
+	partition = 1_000_000 // events of the log to one of its partitions
 	moveLimit = 1000      // events of one move
-	readLimit = 1000      // events of one read
+	readLimit = 1000      // events of one read, at least
 )
 
 // Table is the transport within a process: the producer's own log, the sequencer that fills it, and the wake-up of those who
@@ -27,7 +27,7 @@ type Table struct {
 	db     *sqlx.DB
 	log    zerolog.Logger
 	poll   time.Duration
-	size   int64 // rows of a partition
+	size   int64 // events of a partition
 	limit  int   // events of one move
 	keep   *Retention
 	m      *metrics
@@ -55,10 +55,10 @@ func NewTable(schema string, db *sqlx.DB, reg prometheus.Registerer, log zerolog
 		// The bound from above keeps a plan for any numbers within few partitions; the limit, a literal, tells the planner that
 		// such a plan is as good as one for these numbers, which would be made anew each time.
 		read: prepared(db, `
-			select e.seq, e.site, e.key, e.type, e.payload, e.at, h.epoch
-			from `+schema+`.event e cross join `+schema+`.head h
-			where e.seq > $1 and e.seq <= $2
-			order by e.seq limit `+strconv.Itoa(readLimit)),
+			select l.seq, l.at, l.n, l.body, h.epoch
+			from `+schema+`.log l cross join `+schema+`.head h
+			where l.seq > $1 and l.seq <= $2
+			order by l.seq limit `+strconv.Itoa(readLimit)),
 	}
 }
 
@@ -121,20 +121,29 @@ func (t *Table) known() int64 {
 	return t.seen
 }
 
-// page reads n records after seq from the table, n being at most readLimit.
-func (t *Table) page(ctx context.Context, seq int64, n int) ([]Record, error) {
-	rows, err := t.read.rows(ctx, seq, seq+int64(n))
+// page reads what follows seq, in whole record batches: readLimit events and some, fewer only when there are no more.
+func (t *Table) page(ctx context.Context, seq int64) ([]Record, error) {
+	rows, err := t.read.rows(ctx, seq, seq+readLimit+batchEvents)
 	if err != nil {
 		return nil, fmt.Errorf("read log %s: %w", t.schema, err)
 	}
 	defer rows.Close()
 	var records []Record
 	for rows.Next() {
-		var r Record
-		if err := rows.Scan(&r.Seq, &r.Site, &r.Key, &r.Type, (*[]byte)(&r.Payload), &r.At, &r.Epoch); err != nil {
+		var (
+			last  int64
+			n     int
+			at    time.Time
+			body  []byte
+			epoch string
+		)
+		err := rows.Scan(&last, &at, &n, &body, &epoch)
+		if err == nil {
+			records, err = unroll(records, body, last, n, seq, at, epoch)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("read log %s: %w", t.schema, err)
 		}
-		records = append(records, r)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("read log %s: %w", t.schema, err)

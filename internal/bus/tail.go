@@ -115,7 +115,7 @@ func (t *Table) From(ctx context.Context, seq int64, n int) ([]Record, error) {
 	if _, last, ok := t.tail.reach(seq, 0); ok {
 		after = last
 	}
-	fresh, err := t.page(ctx, after, readLimit)
+	fresh, err := t.page(ctx, after)
 	if err != nil {
 		return nil, err
 	}
@@ -146,14 +146,14 @@ func (t *Table) held(seq int64, n int) ([]Record, bool) {
 func (t *Table) stored(ctx context.Context, seq int64, n int) ([]Record, error) {
 	var records []Record
 	for len(records) < n {
-		more, err := t.page(ctx, seq+int64(len(records)), min(n-len(records), readLimit))
+		more, err := t.page(ctx, seq+int64(len(records)))
 		if err != nil {
 			return nil, err
 		}
-		records = append(records, more...)
-		if len(more) < readLimit {
+		if len(more) == 0 {
 			break
 		}
+		records = append(records, more...)
 	}
-	return records, nil
+	return records[:min(n, len(records))], nil
 }

@@ -1,6 +1,7 @@
 package bus_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/lib/pq"
@@ -53,8 +54,8 @@ func (named) EventType() string { return "shop.named.v1" }
 func TestRights(t *testing.T) {
 	tr := newTrap(t)
 	for _, query := range []string{
-		`select * from shop.outbox`, `delete from shop.outbox`, `insert into shop.event values (1, 1, now(), '', '', '{}')`,
-		`update shop.event set payload = '{}'`, `update shop.head set seq = 0`, `delete from shop.cursor`, `select * from till.event`,
+		`select * from shop.outbox`, `delete from shop.outbox`, `insert into shop.log values (1, now(), 1, '')`,
+		`update shop.log set body = ''`, `update shop.head set seq = 0`, `delete from shop.cursor`, `select * from till.event`, `select * from till.log`,
 		`select till.sequence(1)`,
 	} {
 		if _, err := tr.shop.DB().Exec(query); pq.As(err, pqerror.InsufficientPrivilege) == nil {
@@ -74,4 +75,44 @@ func TestMissingPartition(t *testing.T) {
 	table := bus.NewTable("shop", tr.shop.DB(), nil, zerolog.Nop())
 	bustest.Go(t, table.Run)
 	bustest.Wait(t, "the events are in the log", func() bool { return len(tr.logged()) == 2 })
+}
+
+// A transaction may tell more than a record batch holds, and a reader may begin within one.
+func TestManyEvents(t *testing.T) {
+	tr := newTrap(t)
+	const n = 2500
+	tr.must(tr.shop.InTx(t.Context(), func(u *bus.Unit) error {
+		for i := range n {
+			u.Tell(1, "k", bustest.Counted{N: int64(i + 1)})
+		}
+		return nil
+	}))
+	for _, want := range []int64{1000, 1000, 500} { // about as many as are asked for, in whole batches
+		if moved, _ := tr.sequence(tr.shop.DB(), 700); moved != want {
+			t.Errorf("moved %d, want %d", moved, want)
+		}
+	}
+	table := bus.NewTable("shop", tr.shop.DB(), nil, zerolog.Nop())
+	for _, after := range []int64{0, 1, 999, 1000, 1001, 2400, 2500} {
+		got, err := table.From(t.Context(), after, 600)
+		tr.must(err)
+		if int64(len(got)) != min(600, n-after) {
+			t.Fatalf("%d events after %d", len(got), after)
+		}
+		for i, r := range got {
+			if want := after + int64(i) + 1; r.Seq != want || string(r.Payload) != fmt.Sprintf(`{"n":%d}`, want) {
+				t.Fatalf("the %d. after %d is %d %s", i+1, after, r.Seq, r.Payload)
+			}
+		}
+	}
+}
+
+func TestTellRefusesKeysThatBreakLines(t *testing.T) {
+	tr := newTrap(t)
+	for _, key := range []string{"", "a\tb", "a\nb", "a\x00", "\xff"} {
+		err := tr.shop.InTx(t.Context(), func(u *bus.Unit) error { u.Tell(1, key, bustest.Counted{}); return nil })
+		if err == nil {
+			t.Errorf("key %q was told", key)
+		}
+	}
 }

@@ -6,12 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/jmoiron/sqlx"
-	"github.com/lib/pq"
 )
 
 // Unit is a unit of work: one transaction, its moment, and what it tells.
@@ -22,11 +22,6 @@ type Unit struct {
 	err  error // the first event that could not be told
 }
 
-type told struct {
-	site            int64
-	key, kind, body string
-}
-
 // Tell makes body an event of this transaction: it exists if and only if the transaction commits. It is written by the last
 // statement before the commit. Events of one key keep the order of their commits if the transaction holds a lock of the key's
 // row by then (or inserted it). A body that cannot be written as JSON fails the transaction.
@@ -34,7 +29,7 @@ func (u *Unit) Tell(site int64, key string, body Payload) {
 	text, err := json.Marshal(body)
 	switch {
 	case err != nil:
-	case key == "" || strings.ContainsRune(key, 0) || !utf8.ValidString(key):
+	case key == "" || strings.ContainsAny(key, "\x00\t\n") || !utf8.ValidString(key):
 		err = fmt.Errorf("key %q", key)
 	case holdsNUL(text): // jsonb cannot
 		err = errors.New("the body holds a NUL character")
@@ -69,19 +64,15 @@ func (u *Unit) Rollback() error {
 	return errors.New("bus: a unit of work is rolled back by its outbox")
 }
 
-// flush writes what was told; the ids follow the order of telling.
+// flush writes what was told, in the order of telling.
 func (u *Unit) flush(ctx context.Context, insert *statement) error {
-	if u.err != nil || len(u.told) == 0 {
+	if u.err != nil {
 		return u.err
 	}
-	n := len(u.told)
-	sites, keys, kinds, bodies := make([]int64, n), make([]string, n), make([]string, n), make([]string, n)
-	for i, e := range u.told {
-		sites[i], keys[i], kinds[i], bodies[i] = e.site, e.key, e.kind, e.body
-	}
-	err := insert.exec(ctx, u.Tx, pq.Array(sites), pq.Array(keys), pq.Array(kinds), pq.Array(bodies), u.Now)
-	if err != nil {
-		return fmt.Errorf("tell %d events: %w", n, err)
+	for part := range slices.Chunk(u.told, batchEvents) {
+		if err := insert.exec(ctx, u.Tx, u.Now, len(part), lines(part)); err != nil {
+			return fmt.Errorf("tell %d events: %w", len(part), err)
+		}
 	}
 	return nil
 }

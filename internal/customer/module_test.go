@@ -80,7 +80,7 @@ type told struct {
 func (b *bundle) told() []told {
 	b.t.Helper()
 	var out []told
-	if err := b.admin().Select(&out, `select site, key, type, payload from customer.outbox order by id`); err != nil {
+	if err := b.admin().Select(&out, `select site, key, type, payload from customer.waiting order by id, i`); err != nil {
 		b.t.Fatal(err)
 	}
 	return out
@@ -148,7 +148,7 @@ func (b *bundle) state() string {
 			'who', (select coalesce(email_norm, customer_id, phone) from customer.person p where p.site_id = v.site_id and p.id = v.person_id))
 			from customer.visitor v`,
 		`select payload - 'origin_id' - 'person_id' - 'number' || jsonb_build_object('type', type, 'number', payload->>'number')
-			from customer.outbox`,
+			from customer.waiting`,
 	} {
 		var rows []string
 		if err := db.Select(&rows, q); err != nil {

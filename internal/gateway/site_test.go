@@ -26,7 +26,7 @@ func told(t *testing.T, url string) []string {
 	}
 	defer db.Close()
 	var all []string
-	err = db.Select(&all, `select site || ' ' || key || ' ' || type || ' ' || (payload ->> 'slug') || ' ' || (payload ->> 'name') from gateway.outbox order by id`)
+	err = db.Select(&all, `select site || ' ' || key || ' ' || type || ' ' || (payload ->> 'slug') || ' ' || (payload ->> 'name') from gateway.waiting order by id, i`)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,11 +65,11 @@ func TestRealHistory(t *testing.T) {
 		}
 	}
 	var told int64
-	if err := b.admin.Get(&told, `select count(*) from customer.outbox where type = 'customer.origin_recorded.v1'`); err != nil || told != 69659 {
+	if err := b.admin.Get(&told, `select count(*) from customer.waiting where type = 'customer.origin_recorded.v1'`); err != nil || told != 69659 {
 		t.Errorf("%d origins told, %v", told, err)
 	}
 	var first int64
-	if err := b.admin.Get(&first, `select count(*) from customer.outbox where payload->>'first_purchase' = 'true'`); err != nil || first != 23570 {
+	if err := b.admin.Get(&first, `select count(*) from customer.waiting where payload->>'first_purchase' = 'true'`); err != nil || first != 23570 {
 		t.Errorf("%d first purchases, %v", first, err)
 	}
 }

@@ -172,7 +172,7 @@ func twice[T bus.Payload](rt *rapid.T, w *world, h bus.Handler[T], site int64, b
 		rt.Fatal(err)
 	}
 	var before, after int64
-	const moved = `select coalesce(sum(seq), 0) + (select count(*) from loyalty.outbox) + (select count(*) from loyalty.txn)
+	const moved = `select coalesce(sum(seq), 0) + (select count(*) from loyalty.waiting) + (select count(*) from loyalty.txn)
 		+ (select count(*) from loyalty.refusal) from loyalty.account`
 	if err := w.admin.Get(&before, moved); err != nil {
 		rt.Fatal(err)

@@ -103,8 +103,8 @@ func TestHistoryKeepsItsDates(t *testing.T) {
 	var told []time.Time
 	if err := w.admin.Select(&told, `
 		select coalesce(payload ->> 'joined_at', payload ->> 'changed_at')::timestamptz
-		from loyalty.outbox
-		where type in ('loyalty.member_joined.v1', 'loyalty.tier_changed.v1') order by id`); err != nil {
+		from loyalty.waiting
+		where type in ('loyalty.member_joined.v1', 'loyalty.tier_changed.v1') order by id, i`); err != nil {
 		t.Fatal(err)
 	}
 	for i, at := range []time.Time{day(0), day(30), day(10), day(40)} {

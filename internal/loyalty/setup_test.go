@@ -121,7 +121,7 @@ func (w *world) told(siteID int64) map[string]int {
 		Type string `db:"type"`
 		N    int    `db:"n"`
 	}
-	if err := w.admin.Select(&rows, `select type, count(*) as n from loyalty.outbox where site = $1 group by type`, siteID); err != nil {
+	if err := w.admin.Select(&rows, `select type, count(*) as n from loyalty.waiting where site = $1 group by type`, siteID); err != nil {
 		w.t.Fatal(err)
 	}
 	out := map[string]int{}
@@ -140,7 +140,7 @@ func (w *world) dump() string {
 		union all select 'txn ' || a::text from loyalty.txn a union all select 'entry ' || a::text from loyalty.entry a
 		union all select 'lot ' || a::text from loyalty.lot a union all select 'use ' || a::text from loyalty.lot_use a
 		union all select 'refusal ' || a::text from loyalty.refusal a union all select 'tier ' || a::text from loyalty.tier_change a
-		union all select 'told ' || a::text from loyalty.outbox a) s`)
+		union all select 'told ' || a::text from loyalty.waiting a) s`)
 	if err != nil {
 		w.t.Fatal(err)
 	}

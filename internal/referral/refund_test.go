@@ -54,7 +54,7 @@ func TestRefunds_end_the_same_in_any_order(t *testing.T) {
 			}
 			var told int64
 			if err := p.root.Get(&told, `select coalesce(sum(coalesce((payload->>'points')::bigint, 0) + coalesce((payload->>'amount')::bigint, 0)), 0)
-				from referral.outbox where type = 'referral.reward_clawed_back.v1' and (payload->>'reward_id')::bigint = $1`, w.ID); err != nil || told != want {
+				from referral.waiting where type = 'referral.reward_clawed_back.v1' and (payload->>'reward_id')::bigint = $1`, w.ID); err != nil || told != want {
 				rt.Fatalf("%s: told %d, want %d (%v)", w.Kind, told, want, err)
 			}
 		}

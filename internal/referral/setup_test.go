@@ -127,7 +127,11 @@ func (p *place) told() []string {
 		Type string `db:"type"`
 		Key  string `db:"key"`
 	}
-	if err := p.root.Select(&rows, `with gone as (delete from referral.outbox returning id, type, key) select type, key from gone order by id`); err != nil {
+	err := p.root.Select(&rows, `select type, key from referral.waiting order by id, i`)
+	if err == nil {
+		_, err = p.root.Exec(`delete from referral.outbox`)
+	}
+	if err != nil {
 		p.t.Fatal(err)
 	}
 	out := []string{}

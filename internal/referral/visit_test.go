@@ -205,7 +205,7 @@ func TestVisit_many_at_once_make_one_friend_offer(t *testing.T) {
 		t.Errorf("%d coupons", n)
 	}
 	var first int64
-	if err := p.root.Get(&first, `select count(*) from referral.outbox, jsonb_array_elements(payload->'visits') v where type = 'referral.links_visited.v1' and v->>'first' = 'true'`); err != nil || first != 2 {
+	if err := p.root.Get(&first, `select count(*) from referral.waiting, jsonb_array_elements(payload->'visits') v where type = 'referral.links_visited.v1' and v->>'first' = 'true'`); err != nil || first != 2 {
 		t.Errorf("%d first visits told, %v", first, err)
 	}
 }

@@ -97,7 +97,7 @@ func Told(t testing.TB, db *sqlx.DB, schema string) []bus.Record {
 	rows, err := db.Query(strings.ReplaceAll(`
 		select seq, site, key, type, payload, at from {schema}.event
 		union all
-		select (select seq from {schema}.head) + row_number() over (order by id), site, key, type, payload, at from {schema}.outbox
+		select (select seq from {schema}.head) + row_number() over (order by id, i), site, key, type, payload, at from {schema}.waiting
 		order by 1`, "{schema}", schema))
 	if err != nil {
 		t.Fatal(err)

@@ -60,7 +60,7 @@ func restore(t *testing.T, w *World, seq int64) {
 	t.Helper()
 	db := Pool(t, w.ShopURL, "")
 	tx := db.MustBegin()
-	tx.MustExec(`delete from shop.event where seq > $1`, seq)
+	tx.MustExec(`delete from shop.log where seq > $1`, seq)
 	tx.MustExec(`update shop.head set seq = $1, epoch = gen_random_uuid()`, seq)
 	if err := tx.Commit(); err != nil {
 		t.Fatal(err)

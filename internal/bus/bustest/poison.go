@@ -104,7 +104,7 @@ func undecodable(t *testing.T, w *World) {
 	log := tampered{w.Log, func(ctx context.Context, seq int64, n int) ([]bus.Record, error) {
 		records, err := w.Log.From(ctx, seq, n)
 		for i, r := range records {
-			if r.Key == "e" && strings.Contains(string(r.Payload), `"n": 5`) {
+			if r.Key == "e" && strings.Contains(string(r.Payload), `"n":5`) {
 				records[i].Payload = []byte(`{"n": "five"}`)
 			}
 		}
@@ -139,7 +139,7 @@ func poisonTells(t *testing.T, w *World) {
 	}
 	spoiled(t, w, h, "refused")
 	var told []Effect
-	err := Pool(t, w.TillURL, "").Select(&told, `select key, (payload->>'n')::bigint as n from till.outbox order by id`)
+	err := Pool(t, w.TillURL, "").Select(&told, `select key, (payload->>'n')::bigint as n from till.waiting order by id, i`)
 	if err != nil {
 		t.Fatal(err)
 	}
