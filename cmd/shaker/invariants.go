@@ -32,18 +32,13 @@ const offendersShown = 3
 
 // checkInvariants looks at one snapshot of the database: at the invariants that hold at any instant or, settled, at all.
 func checkInvariants(ctx context.Context, db *sqlx.DB, settled bool) ([]violation, error) {
-	tx, err := db.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	tx, err := db.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead})
 	if err != nil {
 		return nil, fmt.Errorf("look at the invariants: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }()
-	return lookAt(ctx, tx, settled)
-}
-
-func lookAt(ctx context.Context, tx *sqlx.Tx, settled bool) ([]violation, error) {
-	// Every statement reads whole tables, of which the planner may know nothing yet: nested loops would be the end.
-	if _, err := tx.ExecContext(ctx, `set local enable_nestloop = off; set local work_mem = '64MB'; set local jit = off`); err != nil {
-		return nil, fmt.Errorf("look at the invariants: %w", err)
+	if err := prepare(ctx, tx); err != nil {
+		return nil, err
 	}
 	var broken []violation
 	for _, i := range invariants {
@@ -61,14 +56,29 @@ func lookAt(ctx context.Context, tx *sqlx.Tx, settled bool) ([]violation, error)
 	return broken, nil
 }
 
+// prepare unrolls the logs into a table of this transaction. Every statement reads whole tables, of which the planner may know
+// nothing yet: nested loops would be the end.
+func prepare(ctx context.Context, tx *sqlx.Tx) error {
+	_, err := tx.ExecContext(ctx, `
+		set local enable_nestloop = off; set local work_mem = '64MB'; set local temp_buffers = '64MB'; set local jit = off;
+		create temp table told on commit drop as
+		`+each(`select '{m}' as log, seq, site, at, key, type as kind, payload as p from {m}.event
+			union all select '{m}', null, site, at, key, type, payload from {m}.waiting`)+`;
+		analyze told`)
+	if err != nil {
+		return fmt.Errorf("unroll the logs: %w", err)
+	}
+	return nil
+}
+
 // look returns what breaks the invariant; nil: it holds.
 func (i invariant) look(ctx context.Context, tx *sqlx.Tx) (*violation, error) {
 	var rows []struct {
 		Row string `db:"offender"`
-		All int64  `db:"offenders"`
+		All int64  `db:"n"`
 	}
-	err := tx.SelectContext(ctx, &rows, `with v as materialized (`+i.SQL+`)
-		select row_to_json(v)::text as offender, count(*) over () as offenders from v limit `+fmt.Sprint(offendersShown))
+	err := tx.SelectContext(ctx, &rows, `with offenders as materialized (`+i.SQL+`)
+		select row_to_json(offenders)::text as offender, count(*) over () as n from offenders limit `+fmt.Sprint(offendersShown))
 	if err != nil {
 		return nil, fmt.Errorf("invariant %s: %w", i.ID, err)
 	}
@@ -85,15 +95,10 @@ func (i invariant) look(ctx context.Context, tx *sqlx.Tx) (*violation, error) {
 // poisoned is how the keys of events begin that nobody can handle and that the checker has put into a log on purpose.
 const poisoned = "poison:"
 
-// told are the events of the given types, those in the log and those that still wait in the outbox, as (site, kind, key, p).
+// told are the events of the given types, those in the log and those that still wait in the outbox, as (seq, site, kind, key, p).
+// The logs are unrolled once, by prepare.
 func told(kinds ...string) string {
-	module, _, _ := strings.Cut(kinds[0], ".")
-	list := "'" + strings.Join(kinds, "', '") + "'"
-	from := func(table string) string {
-		return `select site, type as kind, key, payload as p from ` + module + `.` + table +
-			` where type in (` + list + `) and key not like '` + poisoned + `%'`
-	}
-	return "(" + from("event") + " union all " + from("outbox") + ")"
+	return `(select seq, site, kind, key, p from pg_temp.told where kind in (` + names(kinds...) + `) and key not like '` + poisoned + `%')`
 }
 
 // modules own a schema each.

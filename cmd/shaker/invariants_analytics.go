@@ -7,8 +7,8 @@ func counted(keys []string, facts string) string {
 	return `
 		with place as (
 			select g.site_id, g.time_zone, g.currency from gateway.site g
-			where not exists (select from gateway.event e where e.site = g.site_id and e.type = 'gateway.site_changed.v1'
-				and (e.payload ->> 'time_zone', e.payload ->> 'currency') is distinct from (g.time_zone, g.currency))
+			where not exists (select from ` + told("gateway.site_changed.v1") + ` e where e.site = g.site_id
+				and (e.p ->> 'time_zone', e.p ->> 'currency') is distinct from (g.time_zone, g.currency))
 		), want as (
 			select f.site_id, f.metric, (f.at at time zone p.time_zone)::date as day, coalesce(f.campaign_id, 0) as campaign_id,
 				case f.currency when '' then p.currency else coalesce(f.currency, '') end as currency, sum(f.n)::bigint as n, sum(f.v)::bigint as v

@@ -80,10 +80,9 @@ var customerInvariants = []invariant{
 	{ID: "customer/person-told", Says: "the last that was told of a person is what is known", Settled: true,
 		SQL: `
 			with told as (
-				select distinct on (site, (payload ->> 'person_id')::bigint) site, (payload ->> 'person_id')::bigint as id,
-					coalesce(payload ->> 'email', '') as email, coalesce(payload ->> 'customer_id', '') as customer_id
-				from customer.event where type = 'customer.person_changed.v1' and key not like '` + poisoned + `%'
-				order by 1, 2, seq desc
+				select distinct on (site, (p ->> 'person_id')::bigint) site, (p ->> 'person_id')::bigint as id,
+					coalesce(p ->> 'email', '') as email, coalesce(p ->> 'customer_id', '') as customer_id
+				from ` + told("customer.person_changed.v1") + ` e order by 1, 2, seq desc
 			)
 			select coalesce(p.site_id, t.site) as site_id, coalesce(p.id, t.id) as id, p.email, t.email as told
 			from customer.person p

@@ -142,5 +142,8 @@ var ledgerInvariants = []invariant{
 				select t ->> 'name' from jsonb_array_elements(p.tiers) t
 				where (t ->> 'threshold')::bigint <= m.earned order by (t ->> 'threshold')::bigint desc limit 1), '')`},
 	{ID: "ledger/expired", Says: "no points live past their date", Settled: true,
-		SQL: `select site_id, id, remaining, expires_at from loyalty.lot where remaining > 0 and expires_at < now() - interval '3 minutes'`},
+		SQL: `
+			select l.site_id, l.id, l.remaining, l.expires_at, t.recorded_at from loyalty.lot l
+			join loyalty.txn t on t.site_id = l.site_id and t.id = l.id
+			where l.remaining > 0 and greatest(l.expires_at, t.recorded_at) < now() - interval '3 minutes'`},
 }
