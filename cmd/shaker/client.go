@@ -36,13 +36,17 @@ type shop struct {
 // client asks one replica.
 type client struct {
 	http   *http.Client
+	alone  *http.Client // a connection a request: on one that was used before, net/http repeats a GET by itself
 	server string
 }
 
 func newClient(address string) *client {
-	return &client{server: "http://" + address, http: &http.Client{Timeout: tooLong,
-		Transport:     &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Second},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	with := func(t *http.Transport) *http.Client {
+		return &http.Client{Timeout: tooLong, Transport: t,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	}
+	return &client{server: "http://" + address, http: with(&http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Second}),
+		alone: with(&http.Transport{DisableKeepAlives: true})}
 }
 
 // reply is an answer as it came, or why none did.
@@ -79,7 +83,11 @@ func (c *client) send(ctx context.Context, key, method, path string, body any, i
 	if idem != "" {
 		req.Header.Set("Idempotency-Key", idem)
 	}
-	res, err := c.http.Do(req)
+	by := c.http
+	if key == "" { // a visit, which counts each time
+		by = c.alone
+	}
+	res, err := by.Do(req)
 	if err != nil {
 		return reply{err: err}
 	}

@@ -232,7 +232,7 @@ func (n *nemesis) aim(ctx context.Context) {
 func (n *nemesis) rudeMail() {
 	dice := rand.New(rand.NewPCG(n.rng.Uint64(), 2))
 	n.post.behave(func() mailsink.Reply { // called one at a time
-		switch dice.IntN(12) {
+		switch dice.IntN(20) {
 		case 0:
 			n.tally.reach("fault "+faultMail, 1)
 			return mailsink.Reply{Code: 451, Text: "later"}
