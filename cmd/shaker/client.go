@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -28,9 +29,10 @@ type object = map[string]any
 
 // shop is one of the twin sites.
 type shop struct {
-	ID   int64
-	Slug string
-	Key  string
+	ID     int64
+	Slug   string
+	Key    string // of the shop's server
+	Public string // of its pages
 }
 
 // client asks one replica.
@@ -55,6 +57,7 @@ type reply struct {
 	body     []byte
 	location string
 	replayed bool
+	kind     string // of the body
 	err      error
 }
 
@@ -80,6 +83,7 @@ func (c *client) send(ctx context.Context, key, method, path string, body any, i
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	req.Header.Set("X-Forwarded-For", fmt.Sprintf("10.%d.%d.%d", rand.IntN(256), rand.IntN(256), rand.IntN(256))) // browsers come from everywhere
 	if idem != "" {
 		req.Header.Set("Idempotency-Key", idem)
 	}
@@ -96,7 +100,8 @@ func (c *client) send(ctx context.Context, key, method, path string, body any, i
 	if err != nil { // the status alone is no answer: the rest was lost on its way
 		return reply{err: err}
 	}
-	return reply{status: res.StatusCode, body: text, location: res.Header.Get("Location"), replayed: res.Header.Get("Idempotent-Replayed") == "true"}
+	return reply{status: res.StatusCode, body: text, location: res.Header.Get("Location"), kind: res.Header.Get("Content-Type"),
+		replayed: res.Header.Get("Idempotent-Replayed") == "true"}
 }
 
 // classify says what a reply means for a write: done, never to be done, or nobody knows.
@@ -168,8 +173,11 @@ func (o op) request() (method, path string, body object) {
 func (c *client) once(ctx context.Context, h *history, s shop, replica int, o op) (attempt, reply, error) {
 	method, path, body := o.request()
 	key := s.Key
-	if o.Kind == kindVisit {
+	switch {
+	case o.Kind == kindVisit:
 		key = ""
+	case o.Public:
+		key = s.Public
 	}
 	var sent any
 	if body != nil {
@@ -179,6 +187,9 @@ func (c *client) once(ctx context.Context, h *history, s shop, replica int, o op
 	r := c.send(ctx, key, method, path, sent, o.Key)
 	a.End, a.HTTP, a.Replayed = h.now(), r.status, r.replayed
 	a.Outcome, a.Fault, a.Note = classify(o.Kind, r)
+	if r.status >= 400 && !strings.HasPrefix(r.kind, "application/problem+json") {
+		a.Note += " and no problem+json"
+	}
 	if a.Outcome == yes || a.Outcome == no {
 		sum := sha256.Sum256(fmt.Appendf(r.body, " %d", r.status))
 		a.Hash = hex.EncodeToString(sum[:8])

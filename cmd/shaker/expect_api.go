@@ -52,7 +52,7 @@ func wantAPIPeople(l *ledger) map[string]string {
 	out := map[string]string{}
 	for _, p := range l.People {
 		c := at(p.Email)
-		out[p.Email] = fmt.Sprintf("%d events, referrals %d (%d approved, %d pending), rewards %d (%d paid, %d unpaid), referred by %q", len(p.Orders),
+		out[p.Email] = fmt.Sprintf("%d events, referrals %d (%d approved, %d pending), rewards %d (%d paid, %d unpaid), referred by %q", p.bought(),
 			c.referrals, c.approved, c.pending, c.rewards, c.paid, c.unpaid, c.by)
 	}
 	return out
@@ -69,6 +69,9 @@ func wantAPIEntries(l *ledger) map[string]string {
 func wantAPIOrders(l *ledger) map[string]string {
 	out := map[string]string{}
 	for _, o := range l.Orders {
+		if !o.Verified {
+			continue // to ask for it would confirm it
+		}
 		out[o.Number] = fmt.Sprintf("%s %s refunded %s", o.Email, money.Format(o.Amount, currency), money.Format(o.refunded(), currency))
 	}
 	return out
@@ -88,6 +91,17 @@ func wantAPIReferrals(l *ledger) map[string]string {
 			}
 			slices.Sort(gifts)
 			out[o.Number] = fmt.Sprintf("%s %s %s %v", r.Advocate, r.status(o), money.Format(o.Amount, currency), gifts)
+		}
+	}
+	return out
+}
+
+// wantAPIMessages: which of them are uncertain follows from no answer.
+func wantAPIMessages(l *ledger) map[string]string {
+	out := map[string]string{}
+	for _, status := range []string{"sent", "uncertain"} {
+		if n := l.Outside["emails_"+status]; n != "0" {
+			out[status] = n
 		}
 	}
 	return out
@@ -114,10 +128,13 @@ func wantMetrics(l *ledger) map[string]string {
 	for _, p := range l.People {
 		n["offers"] += int64(len(p.SignUps))
 		n["sign_up"] += int64(min(len(p.SignUps), 1))
-		n["total_first_time_sales_count"] += int64(min(len(p.Orders), 1))
+		n["total_first_time_sales_count"] += int64(min(p.bought(), 1))
 	}
 	n["new_customers"] = n["total_first_time_sales_count"]
 	for _, o := range l.Orders {
+		if !o.Verified {
+			continue
+		}
 		n["total_sales_count"]++
 		minor["total_sales_sum"] += o.Amount
 		n["refunded_sales_count"] += int64(min(len(o.Refunds), 1))

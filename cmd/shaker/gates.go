@@ -11,7 +11,7 @@ func gates(only []string) []gate {
 		list = append(list, gate{"unknown found committed", 3}, gate{"replays", 20}, gate{"answers of replica 0", 100}, gate{"answers of replica 1", 100},
 			gate{"refused refund_exceeds", 1}, gate{"refused already_refunded", 1}, gate{"refused duplicate_entity", 1},
 			gate{"refused idempotency_key_reused", 1}, gate{"refused origin_not_found", 1}, gate{"refused referral_step_not_allowed", 1},
-			gate{"refused invalid_request", 1})
+			gate{"refused invalid_request", 1}, gate{"refused origin_unverified", 1})
 		for _, d := range duels {
 			list = append(list, gate{"duel " + d.name, 1})
 		}
@@ -20,6 +20,9 @@ func gates(only []string) []gate {
 		if n.wants(f.name) {
 			list = append(list, gate{"fault " + f.name, 1})
 		}
+	}
+	if n.wants(faultDisk) {
+		list = append(list, gate{"writes that found the disk full", 1})
 	}
 	if n.wants(faultAimed) {
 		list = append(list, gate{"fault " + faultAimed, 5})

@@ -36,7 +36,8 @@ type op struct {
 	Amount   int64  `json:"amount,omitempty"`   // minor units; of a refund, 0 is all that is left
 	Status   string `json:"status,omitempty"`
 	Key      string `json:"key,omitempty"`
-	Duel     string `json:"duel,omitempty"` // "refunds 3-17": which duel, of which story
+	Public   bool   `json:"public,omitempty"` // told by a page, with the public key
+	Duel     string `json:"duel,omitempty"`   // "refunds 3-17": which duel, of which story
 }
 
 // outcome is what one attempt told.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 )
@@ -118,6 +119,9 @@ func (l *load) note(a attempt, try int) {
 		l.tally.reach("unknown found committed", 1)
 	case a.Outcome == yes && a.Replayed:
 		l.tally.reach("replays", 1)
+	}
+	if strings.HasSuffix(a.Note, " and no problem+json") {
+		l.tally.violate("every refusal is a problem", "its content has another type", a.String())
 	}
 	if a.HTTP == 500 {
 		l.tally.violate("no answer is 500", "an answer that says nothing", a.String())

@@ -23,7 +23,7 @@ func main() {
 	defer stop()
 	code := passed
 	root := &cobra.Command{Use: "shaker", Short: "Black-box chaos checker of talkable", SilenceUsage: true, SilenceErrors: true}
-	root.AddCommand(runCommand(&code), checkCommand(&code), replayCommand())
+	root.AddCommand(runCommand(&code), checkCommand(&code), replayCommand(), selftestCommand(&code))
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "shaker:", err)
 		code = 3

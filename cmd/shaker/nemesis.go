@@ -60,7 +60,7 @@ var faults = []fault{
 		}
 		return nil
 	}},
-	{"disk-full", func(ctx context.Context, n *nemesis) error {
+	{faultDisk, func(ctx context.Context, n *nemesis) error {
 		if err := n.disk.fill(); err != nil {
 			return err
 		}
@@ -69,8 +69,9 @@ var faults = []fault{
 	}},
 }
 
-// Faults that are not struck but run along.
+// Faults with a part of their own; all but the disk run along with the others.
 const (
+	faultDisk       = "disk-full"
 	faultAimed      = "aimed"      // backends ended inside a consumer's transaction
 	faultFailpoints = "failpoints" // replicas that kill themselves at a named step
 	faultMail       = "mail"       // a mail server that refuses, or goes away without a word
@@ -80,6 +81,7 @@ const (
 type nemesis struct {
 	*world
 	rng    *rand.Rand
+	hits   *rand.Rand // of failpoints, under mu
 	only   []string
 	frozen time.Duration
 	gap    time.Duration // between faults, on average
@@ -91,14 +93,14 @@ type nemesis struct {
 }
 
 func newNemesis(w *world, seed uint64, only []string, d time.Duration) *nemesis {
-	n := &nemesis{world: w, rng: rand.New(rand.NewPCG(seed, 1)), only: only, frozen: min(max(d/12, 2*time.Second), 12*time.Second),
+	n := &nemesis{world: w, rng: rand.New(rand.NewPCG(seed, 1)), hits: rand.New(rand.NewPCG(seed, 3)), only: only, frozen: min(max(d/12, 2*time.Second), 12*time.Second),
 		gap: 1100 * time.Millisecond}
 	if n.wants(faultFailpoints) {
 		n.queue = failpoint.Names()
 		n.rng.Shuffle(len(n.queue), func(i, j int) { n.queue[i], n.queue[j] = n.queue[j], n.queue[i] })
 	}
 	for _, r := range w.replicas {
-		r.next, r.ended = n.nextFailpoint, func(armed string, how end) { n.mourn(r, armed, how) }
+		r.heed(n.nextFailpoint, func(armed string, how end) { n.mourn(r, armed, how) })
 	}
 	return n
 }
@@ -126,7 +128,7 @@ func (n *nemesis) nextFailpoint() string {
 	if strings.HasPrefix(name, "notify.") {
 		return name + ":1"
 	}
-	return fmt.Sprintf("%s:%d", name, 1+rand.IntN(12))
+	return fmt.Sprintf("%s:%d", name, 1+n.hits.IntN(12))
 }
 
 // mourn takes note of how a life ended. A failpoint that wasn't hit waits for another life.
@@ -172,7 +174,7 @@ func (n *nemesis) run(ctx context.Context, said func(string)) {
 		wait(ctx, n.gap/2+time.Duration(n.rng.Int64N(int64(n.gap))))
 		if len(round) == 0 {
 			for _, f := range faults {
-				if n.wants(f.name) && (f.name != "disk-full" || n.disk != nil) {
+				if n.wants(f.name) && (f.name != faultDisk || n.disk != nil) {
 					round = append(round, f)
 				}
 			}
@@ -228,15 +230,16 @@ func (n *nemesis) aim(ctx context.Context) {
 	}
 }
 
-// rudeMail makes the mail server refuse for now, or take a mail and go away without saying so.
+// rudeMail makes the mail server refuse for now, or take a mail and go away without saying so: each once in fifteen mails.
 func (n *nemesis) rudeMail() {
-	dice := rand.New(rand.NewPCG(n.rng.Uint64(), 2))
+	mails := 0
 	n.post.behave(func() mailsink.Reply { // called one at a time
-		switch dice.IntN(20) {
-		case 0:
+		mails++
+		switch mails % 15 {
+		case 3:
 			n.tally.reach("fault "+faultMail, 1)
 			return mailsink.Reply{Code: 451, Text: "later"}
-		case 1:
+		case 9:
 			n.tally.reach("fault "+faultMail, 1)
 			return mailsink.Reply{Drop: true}
 		}

@@ -22,6 +22,7 @@ type order struct {
 	Number, Email string
 	Amount        int64
 	Visitor       string
+	Verified      bool             // the shop's server said so
 	Refunds       map[string]int64 // by key, as answered; 0: all that was left
 	statuses      map[string]outcome
 	told          int64
@@ -31,6 +32,16 @@ type person struct {
 	Email   string
 	SignUps map[string]bool // campaigns
 	Orders  []*order
+}
+
+// bought are the orders that count.
+func (p *person) bought() (n int) {
+	for _, o := range p.Orders {
+		if o.Verified {
+			n++
+		}
+	}
+	return n
 }
 
 type visits struct {
@@ -103,24 +114,40 @@ func (l *ledger) person(email string) *person {
 
 func (l *ledger) buy(one *life) {
 	if o := l.Orders[one.Order]; o != nil {
+		o.told = min(o.told, one.began())
+		switch {
+		case one.Public: // the server's word stands
+			o.browsers(one.Visitor)
+			return
+		case !o.Verified:
+			o.Verified, o.Amount = true, one.Amount
+			o.browsers(one.Visitor)
+			return
+		}
 		if o.Amount != one.Amount || o.Email != one.Email {
 			l.Wrong = append(l.Wrong, fmt.Sprintf("order %s was taken with %d and with %d: %s", one.Order, o.Amount, one.Amount, one.ID))
 		}
-		o.told = min(o.told, one.began())
 		return
 	}
-	o := &order{Number: one.Order, Email: one.Email, Amount: one.Amount, Visitor: one.Visitor, Refunds: map[string]int64{},
+	o := &order{Verified: !one.Public, Number: one.Order, Email: one.Email, Amount: one.Amount, Visitor: one.Visitor, Refunds: map[string]int64{},
 		statuses: map[string]outcome{}, told: one.began()}
 	l.Orders[one.Order] = o
 	p := l.person(one.Email)
 	p.Orders = append(p.Orders, o)
 }
 
+// browsers takes in a browser that an order was made with.
+func (o *order) browsers(visitor string) {
+	if o.Visitor == "" {
+		o.Visitor = visitor
+	}
+}
+
 // refer finds who was referred: the buyer's browser had opened an advocate's link. A friend is referred once in a campaign.
 func (l *ledger) refer() {
 	for _, o := range l.Orders {
 		v := l.Visits[o.Visitor]
-		if v == nil || v.Sure == 0 {
+		if v == nil || v.Sure == 0 || !o.Verified {
 			continue
 		}
 		r := l.Referrals[o.Email]
@@ -200,6 +227,9 @@ func share(total, part, whole int64) int64 {
 
 // points are what the order itself earned its buyer, and how much of it went back.
 func (o *order) points() (earned, back int64) {
+	if !o.Verified {
+		return 0, 0
+	}
 	earned = o.Amount / 100
 	return earned, share(earned, o.refunded(), o.Amount)
 }

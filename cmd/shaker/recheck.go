@@ -62,7 +62,7 @@ func recheck(ctx context.Context, dsn, path string, p *printer) (found []violati
 	ids := map[int]int64{}
 	for site := range 2 {
 		var id int64
-		if err := db.GetContext(ctx, &id, `select id from gateway.site where slug = $1`, fmt.Sprintf("twin-%d", site)); err != nil {
+		if err := db.GetContext(ctx, &id, `select site_id from gateway.site where slug = $1`, fmt.Sprintf("twin-%d", site)); err != nil {
 			return nil, fmt.Errorf("site %d: %w", site, err)
 		}
 		ids[site] = id

@@ -89,13 +89,27 @@ func (r *replica) start(ctx context.Context) error {
 	return r.await(ctx)
 }
 
+// heed sets who arms its lives and who mourns them.
+func (r *replica) heed(next func() string, ended func(string, end)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.next, r.ended = next, ended
+}
+
+func (r *replica) hooks() (next func() string, ended func(string, end)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.next, r.ended
+}
+
 func (r *replica) launch() error {
 	log, err := os.OpenFile(r.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	armed := r.next()
+	next, _ := r.hooks()
+	armed := next()
 	cmd := exec.Command(r.binary, "serve")
 	cmd.Env, cmd.Stdout, cmd.Stderr = r.env, log, log
 	if armed != "" {
@@ -150,7 +164,8 @@ func (r *replica) watch() {
 		}
 		armed, stopped := r.armed, r.stopped
 		r.mu.Unlock()
-		r.ended(armed, how)
+		_, mourn := r.hooks()
+		mourn(armed, how)
 		if stopped {
 			return
 		}
@@ -158,7 +173,7 @@ func (r *replica) watch() {
 			time.Sleep(100 * time.Millisecond)
 		}
 		if err := r.launch(); err != nil {
-			r.ended("", end{ready: true, err: err})
+			mourn("", end{ready: true, err: err})
 			return
 		}
 	}

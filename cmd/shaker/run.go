@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -79,6 +80,7 @@ func runShaker(ctx context.Context, o options) (v verdict, err error) {
 	if err := w.heal(ctx, p); err != nil {
 		w.tally.violate("it heals", err.Error())
 	}
+	w.countFullDisk()
 	found, err := w.verify(ctx, p)
 	if err != nil {
 		return v, err
@@ -112,6 +114,13 @@ func (w *world) shake(ctx context.Context, l *load, o options, p *printer) {
 	l.run(loadCtx)
 	stopLook()
 	all.Wait()
+}
+
+// countFullDisk counts what PostgreSQL could not write.
+func (w *world) countFullDisk() {
+	if text, err := os.ReadFile(filepath.Join(w.dir, "postgres.log")); err == nil {
+		w.tally.reach("writes that found the disk full", bytes.Count(text, []byte("No space left on device")))
+	}
 }
 
 // look asks the invariants that hold at any instant, again and again.

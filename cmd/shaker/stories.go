@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"sync"
 )
 
 // stories are what the load is made of, each with its share.
@@ -14,6 +15,7 @@ var stories = []struct {
 	{"a friend buys", 30, friendBuys},
 	{"somebody buys", 12, somebodyBuys},
 	{"a friend buys of a VIP", 16, vipFriendBuys},
+	{"a page says that a friend buys", 10, pageSays},
 	{"a new advocate", 6, newAdvocate},
 	{"an advocate buys by the own link", 3, selfReferral},
 	{"nonsense", 3, nonsense},
@@ -63,6 +65,35 @@ func vipFriendBuys(ctx context.Context, t *tale) {
 	if !early && decision != "" {
 		t.tellOnce(ctx, t.status(p, decision))
 	}
+}
+
+// pageSays tells of an order with the public key, which anybody can do: it earns nothing until the shop's server says the same. What
+// the server says counts, where they differ.
+func pageSays(ctx context.Context, t *tale) {
+	p := t.friend(ctx, t.link(tagAuto), tagAuto, "a")
+	server := t.keyed(t.other(p), "other")
+	p.Public = true
+	switch t.rng.IntN(5) {
+	case 0: // a lie that nobody confirms; nor can it be refunded
+		t.tellOnce(ctx, p)
+		t.tellOnce(ctx, t.refund(p, p.Amount/2, "0"))
+		return
+	case 1: // one that the server corrects
+		p.Amount *= 10
+		t.tellOnce(ctx, p)
+		t.tellOnce(ctx, server)
+	case 2: // the server doesn't know the browser
+		server.Visitor = ""
+		t.tellOnce(ctx, p)
+		t.tellOnce(ctx, server)
+	default: // both at once
+		var page sync.WaitGroup
+		at := t.at()
+		page.Go(func() { t.do(ctx, p, at) })
+		t.do(ctx, server, 1-at)
+		page.Wait()
+	}
+	t.giveBack(ctx, server)
 }
 
 func newAdvocate(ctx context.Context, t *tale) {

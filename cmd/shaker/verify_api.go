@@ -143,6 +143,41 @@ func (r *apiReader) person(ctx context.Context, n int, email string) {
 	r.put("entries", email, fmt.Sprintf("%d points in all, %d after the last", sum, top))
 }
 
+// messages pages through the whole list, which is read while nothing is added to it.
+func (r *apiReader) messages(ctx context.Context) map[string]string {
+	seen, byStatus := map[int64]bool{}, map[string]int{}
+	cursor := ""
+	for page := 0; ; page++ {
+		var got struct {
+			Messages []struct {
+				ID     int64  `json:"id"`
+				Status string `json:"status"`
+			} `json:"messages"`
+			Next *string `json:"next_cursor"`
+		}
+		if !r.ask(ctx, page, "GET", "/api/v2/messages?limit=100"+cursor, nil, &got) {
+			break
+		}
+		for _, m := range got.Messages {
+			if !seen[m.ID] {
+				byStatus[m.Status]++
+			} else {
+				byStatus["shown twice"]++
+			}
+			seen[m.ID] = true
+		}
+		if got.Next == nil {
+			break
+		}
+		cursor = "&cursor=" + url.QueryEscape(*got.Next)
+	}
+	out := map[string]string{}
+	for status, n := range byStatus {
+		out[status] = fmt.Sprint(n)
+	}
+	return out
+}
+
 // order is read by telling it once more, which changes nothing, and its referral by setting the status that it has.
 func (r *apiReader) order(ctx context.Context, n int, o *order, status string) {
 	var got readOrder
@@ -203,6 +238,9 @@ func checkAPI(ctx context.Context, w *world, l *ledger) *checks {
 		jobs = append(jobs, func(n int) { r.person(ctx, n, email) })
 	}
 	for _, number := range slices.Sorted(maps.Keys(l.Orders)) {
+		if !l.Orders[number].Verified {
+			continue
+		}
 		status := statuses[number]
 		if status == "" {
 			status = "approved" // of no referral: there is nothing to approve
@@ -235,6 +273,7 @@ func checkAPI(ctx context.Context, w *world, l *ledger) *checks {
 	c.compare("API: orders", l.Site, wantAPIOrders(l), r.got["orders"])
 	c.compare("API: referrals", l.Site, wantAPIReferrals(l), r.got["referrals"])
 	c.compare("API: coupons of visitors", l.Site, wantCoupons(l, nil), r.got["coupons of visitors"])
+	c.compare("API: messages", l.Site, wantAPIMessages(l), r.messages(ctx))
 	c.compare("API: metrics", l.Site, wantMetrics(l), r.metrics(ctx))
 	c.add(fmt.Sprintf("API: answers when nothing is wrong, site %d", l.Site), fmt.Sprintf("%d things read", len(jobs)), r.bad)
 	return c

@@ -39,7 +39,7 @@ func checkDatabase(ctx context.Context, db *sqlx.DB, siteID int64, l *ledger) (*
 		query string
 	}{
 		{"orders", wantOrders, `
-			select o.number as name, concat_ws(' ', p.email, o.subtotal, 'refunded', o.refunded_total) as value
+			select o.number as name, concat_ws(' ', p.email, o.subtotal, 'refunded', o.refunded_total, 'verified', o.verified) as value
 			from customer.origin o left join customer.person p on p.site_id = o.site_id and p.id = o.person_id
 			where o.site_id = $1 and o.type = 'Purchase'`},
 		{"refunds", wantRefunds, `
@@ -98,7 +98,7 @@ func (l *ledger) choose(made map[string]bool) {
 func wantOrders(l *ledger, _ map[string]bool) map[string]string {
 	out := map[string]string{}
 	for _, o := range l.Orders {
-		out[o.Number] = fmt.Sprintf("%s %d refunded %d", o.Email, o.Amount, o.refunded())
+		out[o.Number] = fmt.Sprintf("%s %d refunded %d verified %.1s", o.Email, o.Amount, o.refunded(), fmt.Sprint(o.Verified))
 	}
 	return out
 }
@@ -123,7 +123,7 @@ func wantRefunds(l *ledger, _ map[string]bool) map[string]string {
 func wantPeople(l *ledger, _ map[string]bool) map[string]string {
 	out := map[string]string{}
 	for _, p := range l.People {
-		out[p.Email] = fmt.Sprintf("%d purchases %d sign-ups", len(p.Orders), min(len(p.SignUps), 1))
+		out[p.Email] = fmt.Sprintf("%d purchases %d sign-ups", p.bought(), min(len(p.SignUps), 1))
 	}
 	return out
 }
@@ -167,6 +167,9 @@ func (l *ledger) accounts() map[string]account {
 	out := map[string]account{}
 	for _, p := range l.People {
 		for _, o := range p.Orders {
+			if !o.Verified {
+				continue
+			}
 			in, back := o.points()
 			a := out[p.Email]
 			out[p.Email] = account{a.earned + in, a.back + back}

@@ -62,7 +62,8 @@ func makeWorld(ctx context.Context, dir, binary string) (*world, error) {
 		}
 		place = " tablespace small"
 	} else {
-		w.tally.skip("disk-full", err)
+		w.tally.skip("fault "+faultDisk, err)
+		w.tally.skip("writes that found the disk full", err)
 	}
 	if _, err := w.admin.ExecContext(ctx, "create database talkable"+place); err != nil {
 		return w, err
@@ -78,7 +79,8 @@ func makeWorld(ctx context.Context, dir, binary string) (*world, error) {
 		return w, err
 	}
 	w.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TALKABLE_DATABASE_URL=postgres://postgres@" + w.proxy.address() + "/talkable?sslmode=disable",
-		"TALKABLE_SMTP_URL=" + w.post.sink.URL(), "TALKABLE_LOG_FORMAT=json", "TALKABLE_LOG_LEVEL=warn", "TALKABLE_RATE_LIMIT=1000000000"}
+		"TALKABLE_SMTP_URL=" + w.post.sink.URL(), "TALKABLE_LOG_FORMAT=json", "TALKABLE_LOG_LEVEL=warn", "TALKABLE_RATE_LIMIT=1000000000",
+		"TALKABLE_TRUSTED_PROXIES=127.0.0.0/8"}
 	if _, err := w.command(ctx, "migrate"); err != nil {
 		return w, err
 	}
@@ -175,6 +177,11 @@ func (w *world) makeSites(ctx context.Context) error {
 			return err
 		}
 		s.Key = m[2]
+		if out, err = w.command(ctx, "key", "create", s.Slug, "--public", "--name", "pages"); err != nil {
+			return err
+		}
+		words := strings.Fields(out)
+		s.Public = words[len(words)-1]
 		w.sites[i] = s
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
