@@ -145,5 +145,5 @@ var ledgerInvariants = []invariant{
 		SQL: `
 			select l.site_id, l.id, l.remaining, l.expires_at, t.recorded_at from loyalty.lot l
 			join loyalty.txn t on t.site_id = l.site_id and t.id = l.id
-			where l.remaining > 0 and greatest(l.expires_at, t.recorded_at) < now() - interval '3 minutes'`},
+			where l.remaining > 0 and l.expires_at is not null and greatest(l.expires_at, t.recorded_at) < now() - interval '3 minutes'`},
 }

@@ -25,14 +25,17 @@ var loyaltyInvariants = []invariant{
 	{ID: "loyalty/purchase-points", Says: "a purchase earns its own person the points of its subtotal by the programme's version, and an unverified one none",
 		SQL: `
 			select t.site_id, t.id, t.source, t.points, o.subtotal, o.person_id, m.person_id as member
-			from loyalty.txn t
+			from (
+				select site_id, id, member_id, origin_id, source, points, (r ->> 'program_id')::bigint as program_id, (r ->> 'version')::int as version
+				from (select *, rule::jsonb as r from loyalty.txn where kind = 'earn' and reason = 'purchase' offset 0) t) t
 			join loyalty.member m on m.site_id = t.site_id and m.id = t.member_id
 			left join customer.origin o on o.site_id = t.site_id and o.id = t.origin_id
-			left join loyalty.program_version v on v.site_id = t.site_id and v.program_id = (t.rule::jsonb ->> 'program_id')::bigint
-				and v.version = (t.rule::jsonb ->> 'version')::int
-			where t.kind = 'earn' and t.reason = 'purchase' and (o.id is null or not o.verified or o.person_id is distinct from m.person_id
-				or t.source <> 'origin:' || o.id or v.version is null
-				or t.points <> div(o.subtotal::numeric * (v.settings ->> 'points_per_unit')::bigint, (10 ^ (v.settings ->> 'digits')::int)::numeric))`},
+			left join (
+				select site_id, program_id, version, (settings ->> 'points_per_unit')::bigint as rate, (10 ^ (settings ->> 'digits')::int)::bigint as unit
+				from loyalty.program_version offset 0) v
+				on v.site_id = t.site_id and v.program_id = t.program_id and v.version = t.version
+			where o.id is null or not o.verified or o.person_id is distinct from m.person_id or t.source <> 'origin:' || o.id or v.version is null
+				or t.points <> o.subtotal * v.rate / v.unit`},
 	{ID: "loyalty/rewards", Says: "each reward of points was posted to whom it was issued, once", Settled: true,
 		SQL: `
 			with ` + programme + `
