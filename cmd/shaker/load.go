@@ -18,7 +18,6 @@ type load struct {
 	*world
 	seed uint64
 	end  time.Time // of new stories
-	told sync.Map
 
 	mu        sync.Mutex
 	advocates [2]map[string][]advocate // of each site, by campaign

@@ -45,7 +45,8 @@ const (
 
 // runShaker makes a world, shakes it, and judges it.
 func runShaker(ctx context.Context, o options) (v verdict, err error) {
-	dir, err := os.MkdirTemp("", "talkable-shaker-")
+	sweep(os.TempDir())
+	dir, err := os.MkdirTemp("", fmt.Sprintf("%s%d-", dirPrefix, os.Getpid()))
 	if err != nil {
 		return v, err
 	}
@@ -81,6 +82,10 @@ func runShaker(ctx context.Context, o options) (v verdict, err error) {
 		w.tally.violate("it heals", err.Error())
 	}
 	w.countFullDisk()
+	l.repeat(ctx)
+	if err := w.settle(ctx, p.progress); err != nil {
+		return v, err
+	}
 	found, err := w.verify(ctx, p)
 	if err != nil {
 		return v, err
@@ -114,6 +119,35 @@ func (w *world) shake(ctx context.Context, l *load, o options, p *printer) {
 	l.run(loadCtx)
 	stopLook()
 	all.Wait()
+}
+
+const repeated = 300 // ops of each site
+
+// repeat tells some of what was answered yes once more, with the same keys: whatever has happened since, the answers must be the same.
+func (l *load) repeat(ctx context.Context) {
+	var some []op
+	count := map[int]int{}
+	for i, one := range lives(l.history.all) {
+		if one.Key != "" && one.fate() == yes && (i+int(l.seed))%5 == 0 && count[one.Site] < repeated {
+			count[one.Site]++
+			some = append(some, one.op)
+		}
+	}
+	next := make(chan op)
+	var all sync.WaitGroup
+	for range workers {
+		all.Go(func() {
+			for o := range next {
+				l.do(ctx, o, len(o.ID)%len(l.replicas))
+			}
+		})
+	}
+	for _, o := range some {
+		next <- o
+	}
+	close(next)
+	all.Wait()
+	l.tally.reach("repetitions after it healed", len(some))
 }
 
 // countFullDisk counts what PostgreSQL could not write.

@@ -23,12 +23,6 @@ func (t *tally) reach(danger string, n int) {
 	t.reached[danger] += n
 }
 
-func (t *tally) count(danger string) int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.reached[danger]
-}
-
 func (t *tally) skip(danger string, why error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
