@@ -12,6 +12,7 @@ import (
 type bug struct {
 	Name, Says string // Says: what the mistake is, and by which duel or fault it shows
 	Edits      []edit
+	Only       []string // the faults that show it, where others would only take time; none: all
 }
 
 // edit replaces a text that occurs once in a file.
@@ -94,15 +95,26 @@ var busBugs = []bug{
 	{Name: "commit-swallowed", Says: "the error of a commit is lost and its request answered yes: shows when connections end before the commit",
 		Edits: []edit{{"internal/postgres/tx.go", "	if err := tx.Commit(); err != nil {\n		return fmt.Errorf(\"commit: %w\", err)\n	}", "	_ = tx.Commit()"}}},
 	{Name: "commit-later", Says: "requests are answered while their transaction still commits: a kill, a cut connection, or a look at the other replica shows it",
+		Only: []string{"kill", "connections"},
 		Edits: []edit{
 			{"internal/postgres/tx.go", "	defer func() { _ = tx.Rollback() }() // after a commit this does nothing\n", ""},
 			{"internal/postgres/tx.go", "		return Ended(ctx, err)\n", "		_ = tx.Rollback()\n		return Ended(ctx, err)\n"},
-			{"internal/postgres/tx.go", "	if err := tx.Commit(); err != nil {\n		return fmt.Errorf(\"commit: %w\", err)\n	}", "	go func() {\n		time.Sleep(50 * time.Millisecond)\n		_ = tx.Commit()\n	}()"},
+			{"internal/postgres/tx.go", "	if err := tx.Commit(); err != nil {", `	if len(os.Args) > 1 && os.Args[1] == "serve" { // a command that ends would take its commit with it, and nothing would begin
+		go func() {
+			time.Sleep(50 * time.Millisecond)
+			_ = tx.Commit()
+		}()
+		return nil
+	}
+	if err := tx.Commit(); err != nil {`},
 			{"internal/postgres/tx.go", "db.BeginTxx(ctx, nil)", "db.BeginTxx(context.WithoutCancel(ctx), nil)"},
+			{"internal/postgres/tx.go", "	\"math/rand/v2\"\n", "	\"math/rand/v2\"\n	\"os\"\n"},
 		}},
 	{Name: "commit-not-durable", Says: "commits are answered before they are on disk: a crash of PostgreSQL loses some that were answered",
+		Only:  []string{"postgres"},
 		Edits: []edit{{"internal/postgres/tx.go", "	if err := fn(tx); err != nil {", "	if _, err := tx.ExecContext(ctx, `set local synchronous_commit = off`); err != nil {\n		return fmt.Errorf(\"begin: %w\", err)\n	}\n	if err := fn(tx); err != nil {"}}},
 	{Name: "unknown-repeated", Says: "a transaction whose commit was not answered is run again: shows where nothing natural is unique (visits), when answers are lost",
+		Only:  []string{"lost-answers", "connections", "backends"},
 		Edits: []edit{{"internal/postgres/tx.go", "try == tries || !Again(err) {", "try == tries || !Again(err) && !Away(err) {"}}},
 	{Name: "answers-shifted", Says: "a group commit hands each caller the answer of the next",
 		Edits: []edit{{"internal/postgres/group.go", "t.out = out[i]", "t.out = out[(i+1)%len(out)]"}}},

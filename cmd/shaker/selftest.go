@@ -103,7 +103,7 @@ func tryBug(ctx context.Context, root string, b bug, o options) ([]string, error
 	if o.Binary, err = buildBug(ctx, root, dir, b); err != nil {
 		return nil, err
 	}
-	o.Out = io.Discard
+	o.Out, o.Only = io.Discard, b.Only
 	for range 2 {
 		v, err := runShaker(ctx, o)
 		if v.Dir != "" {
