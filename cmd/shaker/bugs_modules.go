@@ -31,8 +31,8 @@ var moduleBugs = []bug{
 		Edits: []edit{
 			{"internal/customer/store_person.go", "1 as place from customer.person where site_id = $1 and email_norm = $2", "1 as place from customer.person where $1::bigint is not null and email_norm = $2"},
 		}},
-	{Name: "order-of-any-site", Says: "the orders that a batch may repeat are looked for in all sites: a twin's order of the same number stands in the way",
-		Edits: []edit{{"internal/customer/store_origin.go", "			where o.site_id = k.site and o.type = k.type", "			where o.type = k.type"}}},
+	{Name: "rewards-of-any-site", Says: "the rewards of a visitor are looked for in all sites: twins have visitors in common",
+		Edits: []edit{{"internal/referral/store_reward.go", "			where w.site_id = $1 and w.visitor_id = $2::uuid\n", "			where w.visitor_id = $2::uuid\n"}}},
 	{Name: "refund-unlocked", Says: "a refund reads, adds and writes without a lock: three refunds of 60 % at once",
 		Edits: []edit{{"internal/customer/refund.go", `"for no key update"`, `""`}}},
 	{Name: "refund-per-part", Says: "loyalty rounds what each refund takes instead of what all of them do",
