@@ -62,7 +62,7 @@ var duels = []duel{
 
 // fight tells a duel by the story's dice.
 func fight(ctx context.Context, t *tale) {
-	d := duels[t.rng.IntN(len(duels))]
+	d := duels[t.turn()%len(duels)]
 	t.duel = "" // what comes before is none
 	ops := d.set(ctx, t)
 	var all sync.WaitGroup
@@ -73,6 +73,17 @@ func fight(ctx context.Context, t *tale) {
 	}
 	all.Wait()
 	t.tally.reach("duel "+d.name, 1)
+}
+
+// turn counts the duels of all workers, as if each had told as many stories by now: so each kind comes soon, in both sites.
+func (t *tale) turn() int {
+	before := 0
+	for i := range t.n {
+		if t.tale(t.worker, i, 0).story() == duelling {
+			before++
+		}
+	}
+	return before*workers + t.worker + int(t.seed%uint64(len(duels)))
 }
 
 // bought is a friend's order that has been answered.

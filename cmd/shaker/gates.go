@@ -31,7 +31,7 @@ func gates(only []string) []gate {
 		}
 	}
 	if n.wants(faultMail) {
-		list = append(list, gate{"fault " + faultMail, 2})
+		list = append(list, gate{"fault " + faultMail, 1})
 	}
 	if n.wants(faultFailpoints) {
 		for _, name := range failpoint.Names() {

@@ -29,10 +29,11 @@ type advocate struct{ email, code string }
 // tale is a story as one site is told it.
 type tale struct {
 	*load
-	site int
-	base string // "3-17": worker, number
-	rng  *rand.Rand
-	duel string
+	site      int
+	base      string // "3-17": worker, number
+	worker, n int
+	rng       *rand.Rand
+	duel      string
 }
 
 func newLoad(w *world, seed uint64) *load {
@@ -68,7 +69,7 @@ func (l *load) run(ctx context.Context) {
 }
 
 func (l *load) tale(worker, n, site int) *tale {
-	return &tale{load: l, site: site, base: fmt.Sprintf("%d-%d", worker, n), rng: rand.New(rand.NewPCG(l.seed, uint64(worker+1)<<32|uint64(n)))}
+	return &tale{load: l, site: site, worker: worker, n: n, base: fmt.Sprintf("%d-%d", worker, n), rng: rand.New(rand.NewPCG(l.seed, uint64(worker+1)<<32|uint64(n)))}
 }
 
 // tell tells one story to both sites: at once, or one after the other.

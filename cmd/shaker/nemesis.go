@@ -206,6 +206,14 @@ func (n *nemesis) run(ctx context.Context, said func(string)) {
 			r.signal(syscall.SIGKILL, true)
 		}
 	}
+	up, cancel := context.WithTimeout(context.WithoutCancel(ctx), healing)
+	defer cancel()
+	for _, r := range n.replicas {
+		if err := r.await(up); err != nil {
+			n.tally.violate("it heals", err.Error())
+		}
+	}
+	n.calm = n.history.now() + time.Second.Microseconds()
 }
 
 // aim ends backends that are writing inside a transaction of a module that hears events.

@@ -81,7 +81,7 @@ func runShaker(ctx context.Context, o options) (v verdict, err error) {
 	if err := w.heal(ctx, p); err != nil {
 		w.tally.violate("it heals", err.Error())
 	}
-	w.countFullDisk()
+	w.countInDatabase(ctx)
 	l.repeat(ctx)
 	if err := w.settle(ctx, p.progress); err != nil {
 		return v, err
@@ -150,8 +150,30 @@ func (l *load) repeat(ctx context.Context) {
 	l.tally.reach("repetitions after it healed", len(some))
 }
 
-// countFullDisk counts what PostgreSQL could not write.
-func (w *world) countFullDisk() {
+// checkCalm: where nothing is done to it, it fails nobody. Whether a referral is decided yet is no failure.
+func (w *world) checkCalm(all []attempt) *checks {
+	c := &checks{}
+	var rows []string
+	calm := 0
+	for _, a := range all {
+		if a.Start < w.calm {
+			continue
+		}
+		calm++
+		if a.HTTP >= 500 && a.Fault != "attribution_pending" || a.Outcome == unsent {
+			rows = append(rows, a.String())
+		}
+	}
+	c.add("no failure without a fault", fmt.Sprintf("%d attempts", calm), rows)
+	return c
+}
+
+// countInDatabase counts what only PostgreSQL knows: what it could not write, and who stood in each other's way.
+func (w *world) countInDatabase(ctx context.Context) {
+	var deadlocks int
+	if err := w.admin.GetContext(ctx, &deadlocks, `select deadlocks from pg_stat_database where datname = 'talkable'`); err == nil {
+		w.tally.reach("deadlocks since the last crash", deadlocks)
+	}
 	if text, err := os.ReadFile(filepath.Join(w.dir, "postgres.log")); err == nil {
 		w.tally.reach("writes that found the disk full", bytes.Count(text, []byte("No space left on device")))
 	}
@@ -209,6 +231,7 @@ func (w *world) verify(ctx context.Context, p *printer) ([]violation, error) {
 	if err != nil {
 		return nil, err
 	}
+	found = append(found, p.checks(w.checkCalm(all))...)
 	mail, err := checkMail(ctx, w.admin, taken)
 	if err != nil {
 		return nil, err

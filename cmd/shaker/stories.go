@@ -6,12 +6,15 @@ import (
 	"sync"
 )
 
-// stories are what the load is made of, each with its share.
-var stories = []struct {
+// story is something that happens to people.
+type story struct {
 	name  string
 	share int
 	tell  func(ctx context.Context, t *tale)
-}{
+}
+
+// stories are what the load is made of, each with its share.
+var stories = []story{
 	{"a friend buys", 30, friendBuys},
 	{"somebody buys", 12, somebodyBuys},
 	{"a friend buys of a VIP", 16, vipFriendBuys},
@@ -19,22 +22,35 @@ var stories = []struct {
 	{"a new advocate", 6, newAdvocate},
 	{"an advocate buys by the own link", 3, selfReferral},
 	{"nonsense", 3, nonsense},
-	{"a duel", 30, fight},
 }
 
-func (t *tale) tell(ctx context.Context) {
-	total := 0
+const (
+	duelShare = 30 // beside the stories
+	duelling  = -1
+)
+
+// story is which of the stories the dice choose, or duelling.
+func (t *tale) story() int {
+	total := duelShare
 	for _, s := range stories {
 		total += s.share
 	}
 	t.rng.IntN(3) // that of load.tell
 	dice := t.rng.IntN(total)
-	for _, s := range stories {
+	for i, s := range stories {
 		if dice -= s.share; dice < 0 {
-			s.tell(ctx, t)
-			return
+			return i
 		}
 	}
+	return duelling
+}
+
+func (t *tale) tell(ctx context.Context) {
+	if i := t.story(); i != duelling {
+		stories[i].tell(ctx, t)
+		return
+	}
+	fight(ctx, t)
 }
 
 func friendBuys(ctx context.Context, t *tale) {

@@ -35,6 +35,7 @@ type world struct {
 	post        *postOffice
 	history     *history
 	tally       *tally
+	calm        int64 // since when nothing is done to it, in microseconds of the history
 	env         []string
 }
 
