@@ -90,6 +90,9 @@ func selftest(ctx context.Context, chosen []bug, o options, out io.Writer) (miss
 	return missed, nil
 }
 
+// bugPatience is how long a run may last beyond its load. It has deadlines of its own for all that it waits for.
+const bugPatience = 5 * time.Minute
+
 // tryBug shakes a program with one bug, a second time and for longer if nothing shows, and returns the names of what is violated.
 func tryBug(ctx context.Context, root string, b bug, o options) ([]string, error) {
 	dir, err := os.MkdirTemp("", "talkable-bug-")
@@ -105,14 +108,18 @@ func tryBug(ctx context.Context, root string, b bug, o options) ([]string, error
 	}
 	o.Out, o.Only = io.Discard, b.Only
 	for range 2 {
-		v, err := runShaker(ctx, o)
+		limited, cancel := context.WithTimeout(ctx, o.Duration+bugPatience)
+		v, err := runShaker(limited, o)
+		cancel()
 		if v.Dir != "" {
 			err = errors.Join(err, os.RemoveAll(v.Dir))
 		}
-		if err != nil {
+		switch {
+		case ctx.Err() == nil && errors.Is(limited.Err(), context.DeadlineExceeded): // whatever has not come to its end by then never will
+			return []string{"it settles"}, nil
+		case err != nil:
 			return nil, err
-		}
-		if v.Code == violated {
+		case v.Code == violated:
 			return whoCaught(v.Violations), nil
 		}
 		o.Duration, o.Seed = 2*o.Duration, o.Seed+1
