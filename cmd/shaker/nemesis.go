@@ -61,10 +61,17 @@ var faults = []fault{
 		return nil
 	}},
 	{faultDisk, func(ctx context.Context, n *nemesis) error {
+		before := n.refusedByDisk()
 		if err := n.disk.fill(); err != nil {
 			return err
 		}
-		wait(ctx, 1500*time.Millisecond)
+		wait(ctx, time.Second)
+		for range 40 { // files have some room inside: until one must grow
+			if n.refusedByDisk() > before {
+				break
+			}
+			wait(ctx, 100*time.Millisecond)
+		}
 		return n.disk.room()
 	}},
 }

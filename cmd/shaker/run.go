@@ -168,15 +168,22 @@ func (w *world) checkCalm(all []attempt) *checks {
 	return c
 }
 
-// countInDatabase counts what only PostgreSQL knows: what it could not write, and who stood in each other's way.
+// countInDatabase counts what only PostgreSQL knows: what it could not write, and how often transactions stood in each other's way.
 func (w *world) countInDatabase(ctx context.Context) {
 	var deadlocks int
 	if err := w.admin.GetContext(ctx, &deadlocks, `select deadlocks from pg_stat_database where datname = 'talkable'`); err == nil {
 		w.tally.reach("deadlocks since the last crash", deadlocks)
 	}
-	if text, err := os.ReadFile(filepath.Join(w.dir, "postgres.log")); err == nil {
-		w.tally.reach("writes that found the disk full", bytes.Count(text, []byte("No space left on device")))
+	w.tally.reach("writes that found the disk full", w.refusedByDisk())
+}
+
+// refusedByDisk counts what PostgreSQL could not write.
+func (w *world) refusedByDisk() int {
+	text, err := os.ReadFile(filepath.Join(w.dir, "postgres.log"))
+	if err != nil {
+		return 0
 	}
+	return bytes.Count(text, []byte("No space left on device"))
 }
 
 // look asks the invariants that hold at any instant, again and again.
