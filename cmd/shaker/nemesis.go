@@ -92,6 +92,7 @@ type nemesis struct {
 	only   []string
 	frozen time.Duration
 	gap    time.Duration // between faults, on average
+	until  time.Time     // when it may end, if all faults have come
 	later  sync.WaitGroup
 
 	mu    sync.Mutex
@@ -159,8 +160,10 @@ func (n *nemesis) mourn(r *replica, armed string, how end) {
 	}
 }
 
-// run does harm until ctx ends, then heals.
+// run does harm until it is enough or ctx ends, then heals.
 func (n *nemesis) run(ctx context.Context, said func(string)) {
+	ctx, cancelAlong := context.WithCancel(ctx)
+	defer cancelAlong()
 	var along sync.WaitGroup
 	if n.wants(faultMail) {
 		n.rudeMail()
@@ -177,7 +180,7 @@ func (n *nemesis) run(ctx context.Context, said func(string)) {
 		}
 	}
 	var round []fault
-	for ctx.Err() == nil {
+	for rounds := 0; ctx.Err() == nil && !n.enough(rounds); {
 		wait(ctx, n.gap/2+time.Duration(n.rng.Int64N(int64(n.gap))))
 		if len(round) == 0 {
 			for _, f := range faults {
@@ -191,7 +194,9 @@ func (n *nemesis) run(ctx context.Context, said func(string)) {
 			continue
 		}
 		f := round[0]
-		round = round[1:]
+		if round = round[1:]; len(round) == 0 {
+			rounds++
+		}
 		said(f.name)
 		if err := f.strike(ctx, n); err != nil && ctx.Err() == nil {
 			n.tally.reach("faults that failed: "+f.name+": "+err.Error(), 1)
@@ -199,6 +204,7 @@ func (n *nemesis) run(ctx context.Context, said func(string)) {
 		}
 		n.tally.reach("fault "+f.name, 1)
 	}
+	cancelAlong()
 	n.post.behave(nil)
 	n.later.Wait()
 	along.Wait()
@@ -221,6 +227,13 @@ func (n *nemesis) run(ctx context.Context, said func(string)) {
 		}
 	}
 	n.calm = n.history.now() + time.Second.Microseconds()
+}
+
+// enough says that its time is over, and that everything came once.
+func (n *nemesis) enough(rounds int) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return time.Now().After(n.until) && rounds > 0 && len(n.queue) == 0
 }
 
 // aim ends backends that are writing inside a transaction of a module that hears events.

@@ -38,6 +38,7 @@ const (
 	passed, violated, inconclusive = 0, 1, 2
 
 	calm      = 3 // tenths of the load that nothing is done to, at its end
+	calmest   = 2 // the same where some faults have still to come
 	healing   = 30 * time.Second
 	settling  = 60 * time.Second
 	lookEvery = 2 * time.Second
@@ -108,10 +109,11 @@ func (w *world) shake(ctx context.Context, l *load, o options, p *printer) {
 	l.end = began.Add(o.Duration)
 	loadCtx, stopLoad := context.WithDeadline(ctx, l.end.Add(healing))
 	defer stopLoad()
-	harmCtx, stopHarm := context.WithDeadline(ctx, began.Add(o.Duration*(10-calm)/10))
+	harmCtx, stopHarm := context.WithDeadline(ctx, began.Add(o.Duration*(10-calmest)/10))
 	defer stopHarm()
 	lookCtx, stopLook := context.WithCancel(ctx)
 	n := newNemesis(w, o.Seed, o.Only, o.Duration)
+	n.until = began.Add(o.Duration * (10 - calm) / 10)
 	var all sync.WaitGroup
 	all.Go(func() { n.run(harmCtx, p.fault) })
 	all.Go(func() { w.look(lookCtx) })
