@@ -26,6 +26,9 @@ build: ## bin/talkable
 bench: ## ratios against PostgreSQL's own pgbench, in one run
 	$(GO) run ./cmd/bench
 
+shake: ## five minutes of faults under load, and what is left compared with what was promised
+	$(GO) run ./cmd/shaker run --duration 5m
+
 fuzz: ## fuzz every decoder of foreign bytes for a minute each
 	./.ci/fuzz 60s
 
@@ -52,4 +55,4 @@ tools: ## what the tests need on a fresh Debian machine: PostgreSQL's programs
 clean: ## what was built, and the data of make run
 	rm -rf bin data
 
-.PHONY: help run test short build bench fuzz lint vuln golden generate check tools clean
+.PHONY: help run test short build bench shake fuzz lint vuln golden generate check tools clean

@@ -44,10 +44,11 @@ type Claimed struct {
 var errReused = fault.New(fault.Unprocessable, "idempotency_key_reused", "This Idempotency-Key was used for another request.")
 
 // Take claims the keys of a batch, in order, inserting those that are new; a concurrent holder of a key is waited for. Equal keys
-// within the batch are answered as Replayed without an Answer for all but the first: the caller repeats the first one's.
+// within the batch are answered as Replayed without an Answer for all but the first, unless the key was there before: the caller
+// repeats the first one's.
 func Take(ctx context.Context, tx *sqlx.Tx, schema string, now time.Time, claims []Claim) ([]Claimed, error) {
 	out := make([]Claimed, len(claims))
-	first := map[string]int{}
+	first, later := map[string]int{}, map[string][]int{}
 	var sites []int64
 	var keys, prints []string
 	var order []int
@@ -57,6 +58,7 @@ func Take(ctx context.Context, tx *sqlx.Tx, schema string, now time.Time, claims
 		}
 		id := fmt.Sprintf("%d %s", c.SiteID, c.Key.Value)
 		if j, seen := first[id]; seen {
+			later[id] = append(later[id], i) // the first one's, unless the key is held by an earlier transaction
 			out[i].Replayed = true
 			if claims[j].Key.Fingerprint != c.Key.Fingerprint {
 				out[i] = Claimed{Err: errReused}
@@ -113,11 +115,12 @@ func Take(ctx context.Context, tx *sqlx.Tx, schema string, now time.Time, claims
 		if isFresh[id] {
 			continue
 		}
-		i := first[id]
-		if h.Fingerprint != claims[i].Key.Fingerprint {
-			out[i] = Claimed{Err: errReused}
-		} else {
-			out[i] = Claimed{Answer: h.Answer, Replayed: true}
+		for _, i := range append(later[id], first[id]) {
+			if h.Fingerprint != claims[i].Key.Fingerprint {
+				out[i] = Claimed{Err: errReused}
+			} else {
+				out[i] = Claimed{Answer: h.Answer, Replayed: true}
+			}
 		}
 	}
 	return out, nil

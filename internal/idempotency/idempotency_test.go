@@ -102,6 +102,8 @@ func TestTake(t *testing.T) {
 			"fresh, fresh, replayed , refused, fresh, replayed "},
 		{"all of it", []idempotency.Claim{claim(1, "c", "x"), claim(3, "n", "x"), claim(1, "", ""), claim(2, "b", "y"), claim(1, "b", "x"), claim(1, "a", "y")},
 			"replayed answer 1, fresh, fresh, replayed answer 4, replayed answer 0, refused"},
+		{"who had the key before decides, not who is first in the batch", []idempotency.Claim{claim(1, "a", "y"), claim(1, "a", "x"), claim(1, "a", "y"), claim(1, "a", "x")},
+			"refused, replayed answer 0, refused, replayed answer 0"},
 	} {
 		if got := words(take(t, db, step.claims...)); got != step.want {
 			t.Errorf("%s: %s; want %s", step.says, got, step.want)

@@ -1,0 +1,149 @@
+package main
+
+// ledgerInvariants: the books of points, by themselves.
+var ledgerInvariants = []invariant{
+	{ID: "ledger/entries-zero", Says: "the entries of a transaction sum to zero",
+		SQL: `select site_id, txn_id, asset, sum(amount) from loyalty.entry group by 1, 2, 3 having sum(amount) <> 0`},
+	{ID: "ledger/accounts-zero", Says: "all accounts of a site sum to zero",
+		SQL: `select site_id, asset, sum(balance) from loyalty.account group by 1, 2 having sum(balance) <> 0`},
+	{ID: "ledger/balance", Says: "an account's balance is the sum of its entries, and its seq their number",
+		SQL: `
+			select a.site_id, a.id, a.balance, a.seq, coalesce(sum(e.amount), 0) as entries, count(e.seq) as n
+			from loyalty.account a
+			left join loyalty.entry e on e.site_id = a.site_id and e.account_id = a.id
+			group by a.site_id, a.id having a.balance <> coalesce(sum(e.amount), 0) or a.seq <> count(e.seq)`},
+	{ID: "ledger/chain", Says: "each entry follows the one before it: number and balance",
+		SQL: `
+			select site_id, account_id, seq, amount, balance_after, before from (
+				select site_id, account_id, seq, amount, balance_after, lag(seq, 1, 0::bigint) over w as previous,
+					lag(balance_after, 1, 0::bigint) over w as before
+				from loyalty.entry window w as (partition by site_id, account_id order by seq)) c
+			where seq <> previous + 1 or balance_after <> before + amount`},
+	{ID: "ledger/two-sides", Says: "a transaction has two entries, one of them its member's, of its points and in its direction",
+		SQL: `
+			with sides as (
+				select e.site_id, e.txn_id, count(*) as n, count(a.owner_id) as members, min(a.owner_id) as owner,
+					sum(e.amount) filter (where a.owner_id is not null) as amount, bool_or(a.id is null) as stray
+				from loyalty.entry e
+				left join loyalty.account a on a.site_id = e.site_id and a.id = e.account_id
+				group by 1, 2
+			)
+			select coalesce(t.site_id, s.site_id) as site_id, coalesce(t.id, s.txn_id) as txn_id, t.kind, t.points, t.member_id, s.n, s.owner, s.amount
+			from loyalty.txn t
+			full join sides s on s.site_id = t.site_id and s.txn_id = t.id
+			where t.id is null or s.stray or coalesce(s.n, 0) <> case when t.points = 0 then 0 else 2 end
+				or s.members <> 1 or s.owner <> t.member_id or abs(s.amount) <> t.points
+				or t.kind = 'earn' and s.amount < 0 or t.kind in ('claw_back', 'expire', 'redeem') and s.amount > 0`},
+	{ID: "ledger/no-overdraft", Says: "spending and expiry never leave a member below zero: only a claw-back may",
+		SQL: `
+			select e.site_id, e.account_id, e.seq, e.balance_after, t.kind
+			from loyalty.entry e
+			join loyalty.txn t on t.site_id = e.site_id and t.id = e.txn_id
+			join loyalty.account a on a.site_id = e.site_id and a.id = e.account_id
+			where t.kind in ('redeem', 'expire') and a.owner_id is not null and e.balance_after < 0`},
+	{ID: "ledger/lots-balance", Says: "a member's balance, or none in debt, is what remains in the lots",
+		SQL: `
+			select a.site_id, a.id, a.owner_id, a.balance, coalesce(sum(l.remaining), 0) as remaining
+			from loyalty.account a
+			left join loyalty.lot l on l.site_id = a.site_id and l.account_id = a.id
+			where a.owner_id is not null
+			group by a.site_id, a.id having greatest(a.balance, 0) <> coalesce(sum(l.remaining), 0)`},
+	{ID: "ledger/lot-uses", Says: "what left a lot is the sum of its uses",
+		SQL: `
+			select l.site_id, l.id, l.granted, l.remaining, u.used
+			from loyalty.lot l
+			full join (select site_id, lot_id, sum(amount) as used from loyalty.lot_use group by 1, 2) u on u.site_id = l.site_id and u.lot_id = l.id
+			where l.id is null or l.remaining not between 0 and l.granted or l.granted - l.remaining <> coalesce(u.used, 0)`},
+	{ID: "ledger/lot-earning", Says: "each earning has one lot of its points in its member's account, and each lot its earning",
+		SQL: `
+			select coalesce(t.site_id, l.site_id) as site_id, coalesce(t.id, l.id) as id, t.points, l.granted, t.member_id, a.owner_id
+			from (select * from loyalty.txn where kind in ('earn', 'adjust')) t
+			full join loyalty.lot l on l.site_id = t.site_id and l.id = t.id
+			left join loyalty.account a on a.site_id = l.site_id and a.id = l.account_id
+			where t.id is null or t.kind = 'earn' and l.id is null
+				or l.id is not null and (l.granted <> t.points or a.owner_id is distinct from t.member_id)`},
+	{ID: "ledger/lot-taken", Says: "what a lot lost to claw-backs and expiry is what their transactions say",
+		SQL: `
+			with taken as (
+				select site_id, earn_id, coalesce(sum(points) filter (where kind = 'claw_back'), 0) as clawed,
+					coalesce(sum(points) filter (where kind = 'expire'), 0) as expired
+				from loyalty.txn where earn_id is not null group by 1, 2
+			)
+			select coalesce(l.site_id, t.site_id) as site_id, coalesce(l.id, t.earn_id) as id, l.clawed, l.forgiven, l.expired,
+				t.clawed as clawed_by, t.expired as expired_by
+			from loyalty.lot l
+			full join taken t on t.site_id = l.site_id and t.earn_id = l.id
+			where l.id is null or l.clawed - l.forgiven <> coalesce(t.clawed, 0) or l.expired <> coalesce(t.expired, 0)`},
+	{ID: "ledger/use-owner", Says: "a transaction takes from its own member's lots only, an expiry exactly its points",
+		SQL: `
+			with used as (
+				select u.site_id, u.txn_id, sum(u.amount) as used, count(a.owner_id) as n, min(a.owner_id) as least, max(a.owner_id) as most
+				from loyalty.lot_use u
+				left join loyalty.lot l on l.site_id = u.site_id and l.id = u.lot_id
+				left join loyalty.account a on a.site_id = l.site_id and a.id = l.account_id
+				group by 1, 2
+			)
+			select coalesce(t.site_id, u.site_id) as site_id, coalesce(t.id, u.txn_id) as txn_id, t.kind, t.points, u.used, t.member_id, u.least, u.most
+			from loyalty.txn t
+			full join used u on u.site_id = t.site_id and u.txn_id = t.id
+			where t.id is null or u.used > t.points or t.kind = 'expire' and u.used is distinct from t.points
+				or u.least <> t.member_id or u.most <> t.member_id or u.n = 0`},
+	{ID: "ledger/source-once", Says: "what happened outside makes one transaction of a kind",
+		SQL: `select site_id, kind, source, count(*) from loyalty.txn group by 1, 2, 3 having count(*) > 1`},
+	{ID: "ledger/decided-once", Says: "nothing both earned and was refused",
+		SQL: `
+			select t.site_id, t.source from loyalty.txn t
+			join loyalty.refusal r on r.site_id = t.site_id and r.source = t.source
+			where t.kind = 'earn'`},
+	{ID: "ledger/earned", Says: "a member's lifetime points are the earnings less what was clawed back of them",
+		SQL: `
+			with earned as (
+				select t.site_id, t.member_id, sum(l.granted - l.clawed) as points
+				from loyalty.txn t
+				join loyalty.lot l on l.site_id = t.site_id and l.id = t.id
+				where t.kind = 'earn' group by 1, 2
+			)
+			select m.site_id, m.id, m.earned, e.points
+			from loyalty.member m
+			left join earned e on e.site_id = m.site_id and e.member_id = m.id
+			where m.earned <> coalesce(e.points, 0)
+				and not exists (select from loyalty.txn t where t.site_id = m.site_id and t.member_id = m.id and t.kind = 'adjust')`},
+	{ID: "ledger/member-account", Says: "each member has one account, each programme its own, and each account somebody whose it is",
+		SQL: `
+			select m.site_id, m.id, count(a.id) as accounts from loyalty.member m
+			left join loyalty.account a on a.site_id = m.site_id and a.owner_id = m.id
+			group by 1, 2 having count(a.id) <> 1
+			union all
+			select a.site_id, a.owner_id, 1 from loyalty.account a
+			left join loyalty.member m on m.site_id = a.site_id and m.id = a.owner_id
+			where a.owner_id is not null and m.id is null
+			union all
+			select p.site_id, null, count(a.id) from loyalty.program p
+			left join loyalty.account a on a.site_id = p.site_id and a.owner_id is null and a.name in ('issued', 'expired')
+			group by 1 having count(a.id) <> 2`},
+	{ID: "ledger/member-once", Says: "a person is a member once",
+		SQL: `select site_id, person_id, count(*) from loyalty.member group by 1, 2 having count(*) > 1`},
+	{ID: "ledger/tier-kept", Says: "a member's tier is where its last change led, and each change begins where the one before it ended",
+		SQL: `
+			with step as (
+				select site_id, member_id, id, from_tier, to_tier, lag(to_tier, 1, '') over w as before, lead(id) over w is null as last
+				from loyalty.tier_change window w as (partition by site_id, member_id order by id)
+			)
+			select site_id, member_id, id, from_tier, before from step where from_tier <> before
+			union all
+			select m.site_id, m.id, s.id, s.to_tier, m.tier from loyalty.member m
+			left join step s on s.site_id = m.site_id and s.member_id = m.id and s.last
+			where m.tier <> coalesce(s.to_tier, '')`},
+	{ID: "ledger/tier-reached", Says: "a member that was tiered by the tiers in force is in the highest that the earned points reach",
+		SQL: `
+			select m.site_id, m.id, m.earned, m.tier from loyalty.member m
+			join loyalty.program p on p.site_id = m.site_id and p.tiers_version = m.tiers_version
+			where m.tier <> coalesce((
+				select t ->> 'name' from jsonb_array_elements(p.tiers) t
+				where (t ->> 'threshold')::bigint <= m.earned order by (t ->> 'threshold')::bigint desc limit 1), '')`},
+	{ID: "ledger/expired", Says: "no points live past their date", Settled: true,
+		SQL: `
+			select l.site_id, l.id, l.remaining, l.expires_at, t.recorded_at from loyalty.lot l
+			join loyalty.txn t on t.site_id = l.site_id and t.id = l.id
+			where l.remaining > 0 and l.expires_at is not null and greatest(l.expires_at, t.recorded_at) < now() - interval '3 minutes'`},
+}
