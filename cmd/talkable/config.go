@@ -33,7 +33,8 @@ type config struct {
 	RateLimit      int    `env:"RATE_LIMIT" envDefault:"600000" help:"requests a minute for each secret key"`
 	Pool           int    `env:"DATABASE_POOL" envDefault:"8" help:"most database connections of each module"`
 	EventRetention string `env:"EVENT_RETENTION" envDefault:"2160h" help:"events older than this are dropped, a million at a time, once everyone heard them"`
-	GCPercent      int    `env:"GC_PERCENT" envDefault:"200" help:"how much the heap may grow between collections: memory for speed; 100 is Go's own"`
+	GCPercent      int    `env:"GC_PERCENT" envDefault:"400" help:"how much the heap may grow between collections: memory for speed; 100 is Go's own"`
+	Profile        bool   `env:"PROFILE" envDefault:"false" help:"serve Go's profiles at /debug/pprof on the internal address"`
 	LogLevel       string `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 	LogFormat      string `env:"LOG_FORMAT" envDefault:"auto" help:"json, text, or auto: text on a terminal"`
 
@@ -107,6 +108,8 @@ func (c *config) flags(fs *pflag.FlagSet) {
 			}
 		case *int:
 			fs.IntVar(p, s.flag, *p, usage)
+		case *bool:
+			fs.BoolVar(p, s.flag, *p, usage)
 		}
 	}
 }

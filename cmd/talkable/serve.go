@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"runtime/debug"
 	"time"
 
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -85,7 +88,9 @@ func serve(ctx context.Context, c *config, now clock.Clock, log zerolog.Logger, 
 		defer stopWork()
 		return p.gateway.Serve(gctx, public, p.handler(), drain)
 	})
-	group.Go(func() error { return p.gateway.Serve(work, internal, p.gateway.Internal(dbs.ping), time.Second) })
+	group.Go(func() error {
+		return p.gateway.Serve(work, internal, profiled(c, p.gateway.Internal(dbs.ping)), time.Second)
+	})
 	group.Go(func() error {
 		log.Info().Str("listen", public.Addr().String()).Str("internal", internal.Addr().String()).Str("public_url", c.PublicURL).Msg("serving")
 		if !demo {
@@ -98,6 +103,17 @@ func serve(ctx context.Context, c *config, now clock.Clock, log zerolog.Logger, 
 	}
 	log.Info().Msg("stopped")
 	return nil
+}
+
+// profiled adds Go's profiles where they are wanted.
+func profiled(c *config, internal http.Handler) http.Handler {
+	if !c.Profile {
+		return internal
+	}
+	r := chi.NewRouter()
+	r.Mount("/debug", middleware.Profiler())
+	r.Mount("/", internal)
+	return r
 }
 
 // watch starts the embedded database again when it ends by itself. Nothing is lost by that: what was answered is committed.

@@ -10,9 +10,11 @@ import (
 	"github.com/talkable/talkable/internal/referral/referralevent"
 )
 
+const leisure = 100 * time.Millisecond // a report may lag so far behind
+
 // Consumer says what the module hears: what each event counts is in facts.go.
 func (m *Module) Consumer() *bus.Consumer {
-	c := bus.NewConsumer("analytics", m.Outbox, m.Log, m.Reg)
+	c := bus.NewConsumer("analytics", m.Outbox, m.Log, m.Reg).Leisurely(leisure)
 	bus.On(c, m.onSite)
 	bus.On(c, m.onVisits)
 	count(m, c, originFacts)

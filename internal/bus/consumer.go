@@ -2,13 +2,14 @@ package bus
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 )
@@ -27,6 +28,7 @@ type Consumer struct {
 	handlers map[string]apply
 	limit    int // most parked events of one source
 	cas      string
+	leisure  time.Duration
 }
 
 // apply is a handler without its type.
@@ -42,6 +44,13 @@ func NewConsumer(name string, outbox *Outbox, log zerolog.Logger, reg prometheus
 			where name = $1 and source = $2 and seq = $3 and epoch = $4
 			returning parked`,
 	}
+}
+
+// Leisurely lets events gather for d between batches that follow closely on each other: for what nobody waits for, as a count or a
+// mail. A lone event is still applied at once.
+func (c *Consumer) Leisurely(d time.Duration) *Consumer {
+	c.leisure = d
+	return c
 }
 
 // On says who handles the events of type T. All handlers are given before Run. Events of other types are passed by.

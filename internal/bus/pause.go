@@ -32,7 +32,10 @@ func (p *patience) reset() { *p = patience{} }
 
 // breather spaces what follows closely on itself, so that batches gather and the foreground has its turn. What comes alone is
 // not held up, and neither is a backlog while nobody waits for an answer.
-type breather struct{ ended time.Time }
+type breather struct {
+	ended time.Time
+	least time.Duration // of a rest; 0 is short
+}
 
 const (
 	near  = 20 * time.Millisecond // this close to the last one is load
@@ -46,11 +49,12 @@ const (
 func (b *breather) after(ctx context.Context, began time.Time, more bool) {
 	now := time.Now()
 	took, rest := now.Sub(began), time.Duration(0)
+	least := max(b.least, short)
 	switch {
 	case postgres.Waiting() >= crowd:
-		rest = min(max(wide*took, short), wide*long)
+		rest = max(min(wide*took, wide*long), least)
 	case !more && began.Sub(b.ended) < near:
-		rest = min(max(took, short), long)
+		rest = max(min(took, long), least)
 	}
 	if rest > 0 {
 		sleep(ctx, rest)

@@ -42,7 +42,7 @@ type hearing struct {
 // stand by. It returns an error only when a person has to look: ErrGap, ErrEpoch, ErrParked.
 func (c *Consumer) Run(ctx context.Context, source string, log Log) error {
 	h := &hearing{Consumer: c, source: source, from: log, log: c.log.With().Str("source", source).Logger(),
-		look: time.NewTicker(time.Second)}
+		look: time.NewTicker(time.Second), rest: breather{least: c.leisure}}
 	defer h.look.Stop()
 	var fails patience
 	for ctx.Err() == nil {

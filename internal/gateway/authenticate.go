@@ -37,6 +37,14 @@ func (g *Gateway) letIn(next http.Handler) http.Handler {
 		if !g.withinRate(w, r, c) {
 			return
 		}
+		if streamed(r) {
+			if err := ownSite(r, document{}, c.site.Slug); err != nil {
+				web.Fail(w, r, err)
+			} else if err := stream(w, r, next); err != nil {
+				web.Fail(w, r, err)
+			}
+			return
+		}
 		doc, err := b.read()
 		if err == nil {
 			err = ownSite(r, doc, c.site.Slug)
@@ -98,6 +106,9 @@ func credential(r *http.Request, b *body) string {
 			return ""
 		}
 		return keys[0]
+	}
+	if streamed(r) { // its body is no place for a key
+		return ""
 	}
 	doc, err := b.read()
 	if err != nil {

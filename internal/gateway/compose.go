@@ -38,6 +38,7 @@ type referrals interface {
 	Offer(ctx context.Context, s site.Site, codeOrID string, channels []string) (*referralapi.Offer, error)
 	SetStatus(ctx context.Context, s site.Site, originID int64, status, cause string) (referralapi.Referral, error)
 	Counts(ctx context.Context, siteID, personID int64) (referralapi.Counts, error)
+	Coupon(ctx context.Context, s site.Site, code string) (*referralapi.FoundCoupon, error)
 }
 
 type members interface {
@@ -77,6 +78,7 @@ func (c Composition) Routes(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "getPersonTimeline", Method: http.MethodGet, Path: "/api/v2/people/{person_slug}/timeline",
 		Tags: []string{"People"}, Summary: "Read what happened to a person, over all modules",
 		Description: "Newest first: what the person did, shared and was referred for, rewards, points, messages."}, c.getTimeline)
+	c.couponRoutes(api)
 	huma.Register(api, huma.Operation{OperationID: "getLoyaltyMember", Method: http.MethodGet, Path: "/api/v2/loyalty/members/{email}",
 		Tags: []string{"Loyalty"}, Summary: "Read a loyalty member",
 		Description: "The member may also be named by phone number, customer id or username."}, c.getMember)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/customer/customerevent"
@@ -11,9 +12,11 @@ import (
 	"github.com/talkable/talkable/internal/loyalty/loyaltyevent"
 )
 
+const leisure = 50 * time.Millisecond // nobody reads a mail so soon
+
 // Consumer says what the module hears.
 func (m *Module) Consumer() *bus.Consumer {
-	c := bus.NewConsumer("notify", m.Outbox, m.Log, m.Reg)
+	c := bus.NewConsumer("notify", m.Outbox, m.Log, m.Reg).Leisurely(leisure)
 	bus.On(c, m.onSite)
 	bus.On(c, m.onPerson)
 	bus.On(c, m.onPointsEarned)
@@ -50,11 +53,15 @@ func (m *Module) onPointsEarned(ctx context.Context, u *bus.Unit, batch []bus.Ev
 	if len(orders) == 0 {
 		return nil
 	}
-	n, err := insertOrders(ctx, u, pointsEarned, u.Now, orders)
+	waiting, mute, err := insertOrders(ctx, u, pointsEarned, u.Now, orders)
 	if err != nil {
 		return err
 	}
-	m.metrics.messages.WithLabelValues(pointsEarned, queued).Add(float64(n))
+	for _, j := range mute {
+		u.Tell(j.SiteID, j.key(), j.failed(failed, u.Now))
+	}
+	m.metrics.messages.WithLabelValues(pointsEarned, queued).Add(float64(waiting))
+	m.metrics.messages.WithLabelValues(pointsEarned, failed).Add(float64(len(mute)))
 	return nil
 }
 

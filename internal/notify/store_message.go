@@ -15,24 +15,38 @@ type order struct {
 	dedupeKey, data  string
 }
 
-// insertOrders queues messages of one template; those whose occasion has one already are left out. It returns how many are new.
-func insertOrders(ctx context.Context, tx sqlx.ExtContext, template string, now time.Time, orders []order) (int64, error) {
+// insertOrders queues messages of one template; those whose occasion has one already are left out. Whoever is known to have no
+// address gets none: such a message ends where it begins. It returns the new ones that are queued, as a number, and those that
+// have failed.
+func insertOrders(ctx context.Context, tx sqlx.ExtContext, template string, now time.Time, orders []order) (waiting int, mute []job, err error) {
 	n := len(orders)
 	sites, persons, keys, data := make([]int64, n), make([]int64, n), make([]string, n), make([]string, n)
 	for i, o := range orders {
 		sites[i], persons[i], keys[i], data[i] = o.siteID, o.personID, o.dedupeKey, o.data
 	}
-	done, err := tx.ExecContext(ctx, `
-		insert into notify.message (site_id, person_id, channel, template, dedupe_key, data, status, since, next_at, queued_at)
-		select s, p, 'email', $5, k, d::jsonb, 'queued', $6, $6, $6
-		from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) as u (s, p, k, d)
-		order by s, k
-		on conflict on constraint message_dedupe_key do nothing`,
-		pq.Array(sites), pq.Array(persons), pq.Array(keys), pq.Array(data), template, now)
-	if err != nil {
-		return 0, fmt.Errorf("queue messages: %w", err)
+	var made []struct {
+		job
+		Status string `db:"status"`
 	}
-	return done.RowsAffected()
+	err = sqlx.SelectContext(ctx, tx, &made, `
+		insert into notify.message (site_id, person_id, channel, template, dedupe_key, data, status, reason, since, next_at, queued_at, failed_at)
+		select s, p, 'email', $5, k, d::jsonb, case when mute then 'failed' else 'queued' end, case when mute then $7 end, $6, $6, $6,
+			case when mute then $6::timestamptz end
+		from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) as u (s, p, k, d)
+		left join lateral (select email = '' as mute from notify.contact where site_id = s and person_id = p offset 0) c on true
+		order by s, k
+		on conflict on constraint message_dedupe_key do nothing
+		returning site_id, id, person_id, channel, template, status`,
+		pq.Array(sites), pq.Array(persons), pq.Array(keys), pq.Array(data), template, now, noAddress)
+	if err != nil {
+		return 0, nil, fmt.Errorf("queue messages: %w", err)
+	}
+	for _, m := range made {
+		if m.Status == failed {
+			mute = append(mute, m.job)
+		}
+	}
+	return len(made) - len(mute), mute, nil
 }
 
 // lockDue locks up to n messages whose time has come, with what their rendering needs. Other workers pass them by.

@@ -55,7 +55,7 @@ func (m *Module) SetStatus(ctx context.Context, s site.Site, originID int64, sta
 		if err != nil {
 			return err
 		}
-		out = list[0].answer(rewards)
+		out = list[0].answer(rewards, u.Now, s.Zone)
 		return nil
 	})
 	if postgres.Violates(err, "referral_friend_once") {
@@ -141,26 +141,32 @@ func (m *Module) issueFor(ctx context.Context, u *bus.Unit, rewards []reward, re
 		return err
 	}
 	var clawed []reward
+	var claims []claim
 	for _, w := range issued {
-		at := "reward:" + itoa(w.ID)
-		r := referrals[key{w.SiteID, deref(w.ReferralID)}]
+		r, waits := referrals[key{w.SiteID, deref(w.ReferralID)}], w.Status == rewardWaiting
+		if !waits { // else it is told with its coupon
+			u.Tell(w.SiteID, w.key(), w.issued())
+			m.metrics.rewards.WithLabelValues(w.Side, w.Kind).Inc()
+		}
 		if r != nil {
-			at = r.key()
+			if told := w.clawBack(r, u.Now); told != nil {
+				clawed = append(clawed, w)
+				if !waits {
+					u.Tell(w.SiteID, w.key(), *told)
+				}
+				continue
+			}
 		}
-		u.Tell(w.SiteID, at, w.issued())
-		m.metrics.rewards.WithLabelValues(w.Side, w.Kind).Inc()
-		if r == nil {
-			continue
-		}
-		if told := w.clawBack(r, u.Now); told != nil {
-			clawed = append(clawed, w)
-			u.Tell(w.SiteID, at, *told)
+		if waits {
+			claims = append(claims, claim{site: w.SiteID, list: *w.CouponListID, reward: w.ID, person: deref(w.PersonID)})
 		}
 	}
-	if len(clawed) == 0 {
-		return nil
+	if len(clawed) > 0 {
+		if err := saveClawed(ctx, u.Tx, u.Now, clawed); err != nil {
+			return err
+		}
 	}
-	return saveClawed(ctx, u.Tx, u.Now, clawed)
+	return m.handOut(ctx, u, claims)
 }
 
 // ApproveDue approves the referrals whose delay is over, and returns how many.

@@ -48,6 +48,7 @@ type incentiveJSON struct {
 	Amount        *int64          `json:"amount" doc:"Minor units"`
 	Currency      *string         `json:"currency"`
 	CouponCode    *string         `json:"coupon_code"`
+	CouponListID  *int64          `json:"coupon_list_id"`
 	CouponPercent json.RawMessage `json:"coupon_percent" doc:"Number or null"`
 	CouponAmount  *int64          `json:"coupon_amount" doc:"Minor units"`
 	SubtotalMin   *int64          `json:"subtotal_min"`
@@ -71,7 +72,7 @@ func (m *Module) readCampaign(ctx context.Context, q sqlx.QueryerContext, siteID
 	for _, i := range c.Incentives {
 		one := incentiveJSON{ID: i.ID, Identifier: i.Identifier, ActionType: i.Action, Side: i.side(), Kind: i.Kind,
 			Points: orNull(i.Points), Percent: number(""), CouponPercent: number(""), Currency: orNull(i.Currency),
-			CouponCode: orNull(i.CouponCode), SubtotalMin: i.SubtotalMin, Active: i.Active, Description: i.describe()}
+			CouponCode: orNull(i.CouponCode), CouponListID: i.CouponList, SubtotalMin: i.SubtotalMin, Active: i.Active, Description: i.describe()}
 		part, amount := &one.Percent, &one.Amount
 		if i.Kind == referralevent.Coupon {
 			part, amount = &one.CouponPercent, &one.CouponAmount

@@ -27,6 +27,9 @@ func (m *Module) createCampaign(ctx context.Context, s site.Site, in campaignInp
 		if err := insertCampaign(ctx, u.Tx, &c); err != nil {
 			return err
 		}
+		if err := bindCoupons(ctx, u, &c); err != nil {
+			return err
+		}
 		if err := saveIncentives(ctx, u.Tx, &c); err != nil {
 			return err
 		}
@@ -53,6 +56,9 @@ func (m *Module) replaceCampaign(ctx context.Context, s site.Site, id int64, in 
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		c.UpdatedAt = u.Now
 		if err := updateCampaign(ctx, u.Tx, &c); err != nil {
+			return err
+		}
+		if err := bindCoupons(ctx, u, &c); err != nil {
 			return err
 		}
 		if err := saveIncentives(ctx, u.Tx, &c); err != nil {

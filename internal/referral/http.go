@@ -31,37 +31,17 @@ func (m *Module) Routes(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "listRewards", Method: http.MethodGet, Path: "/api/v2/rewards",
 		Tags: []string{"Rewards"}, Summary: "List a visitor's rewards", Metadata: map[string]any{"public": true},
 		Description: "The newest 500 rewards of a visitor, and of the person whom verified sign-ups and purchases showed this visitor to be. " +
-			"Points and coupons are Paid once issued, a commission is Unpaid until it is paid out, what refunds took back entirely is Voided. " +
+			"Points and coupons are Paid once issued, a commission is Unpaid until it is paid out, as is a coupon that waits for its list to be refilled; what refunds took back entirely is Voided. " +
 			"An unknown visitor has none."}, m.getRewards)
 	huma.Register(api, huma.Operation{OperationID: "getAttribution", Method: http.MethodGet, Path: "/api/v2/attributions/{origin_id}",
 		Tags: []string{"Referrals"}, Summary: "Why an origin made a referral, or none",
 		Description: "The decision about a verified purchase or event: outcome (referred, blocked, none), reason, and the trace of the " +
 			"candidates that were considered. 404 while there is no decision."}, m.getAttribution)
+	m.couponRoutes(api)
 }
 
 type campaignsResult struct {
-	Campaigns []talkableCampaign `json:"campaigns"`
-}
-
-// talkableCampaign is a campaign in Talkable's shape.
-type talkableCampaign struct {
-	ID                    int64        `json:"id"`
-	Slug                  int64        `json:"slug"`
-	Name                  string       `json:"name"`
-	Status                string       `json:"status"`
-	IsActive              bool         `json:"is_active"`
-	Appearance            string       `json:"appearance"`
-	JoinableCategoryNames []string     `json:"joinable_category_names"`
-	TagNames              []string     `json:"tag_names"`
-	NewCustomer           *string      `json:"new_customer"`
-	OriginMinAge          *int         `json:"origin_min_age"`
-	OriginMaxAge          *int         `json:"origin_max_age"`
-	LivePeriod            talkableSpan `json:"live_period"`
-}
-
-type talkableSpan struct {
-	StartsAt *string `json:"starts_at"`
-	EndsAt   *string `json:"ends_at"`
+	Campaigns []referralapi.Campaign `json:"campaigns"`
 }
 
 func (m *Module) getCampaigns(ctx context.Context, _ *struct {
@@ -72,11 +52,9 @@ func (m *Module) getCampaigns(ctx context.Context, _ *struct {
 	if err != nil {
 		return nil, err
 	}
-	out, now := campaignsResult{Campaigns: []talkableCampaign{}}, m.now()
+	out, now := campaignsResult{Campaigns: []referralapi.Campaign{}}, m.now()
 	for _, c := range list {
-		out.Campaigns = append(out.Campaigns, talkableCampaign{ID: c.ID, Slug: c.ID, Name: c.Name, Status: c.state(now),
-			IsActive: c.live(now), Appearance: "inline", JoinableCategoryNames: c.Categories, TagNames: c.Tags,
-			LivePeriod: talkableSpan{web.TalkablePtr(c.StartsAt, s.Zone), web.TalkablePtr(c.EndsAt, s.Zone)}})
+		out.Campaigns = append(out.Campaigns, c.present(now, s.Zone))
 	}
 	return web.Answer(out), nil
 }
@@ -134,21 +112,25 @@ type rewardsResult struct {
 
 func (m *Module) getRewards(ctx context.Context, in *rewardsInput) (*web.OK[rewardsResult], error) {
 	status := in.Status
+	states := []string{status}
 	switch status {
-	case rewardPaid, rewardUnpaid, rewardVoided:
+	case rewardPaid, rewardVoided:
+	case rewardUnpaid:
+		states = append(states, rewardWaiting)
 	case "All":
-		status = ""
+		states = nil
 	default:
 		return nil, fault.New(fault.Invalid, "invalid_status", "`status` must be Paid, Unpaid, Voided or All").At("query.status", "is none of them")
 	}
 	out := rewardsResult{Rewards: []referralapi.Reward{}}
 	if v, ok := visitorOf(in.VisitorUUID); ok {
-		list, err := rewardsOfVisitor(ctx, m.db, web.From(ctx).Site.ID, v, status)
+		s := web.From(ctx).Site
+		list, err := rewardsOfVisitor(ctx, m.db, s.ID, v, states)
 		if err != nil {
 			return nil, err
 		}
 		for _, w := range list {
-			out.Rewards = append(out.Rewards, w.present())
+			out.Rewards = append(out.Rewards, w.present(m.now(), s.Zone))
 		}
 	}
 	return web.Answer(out), nil

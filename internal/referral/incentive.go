@@ -35,6 +35,7 @@ type incentive struct {
 	Amount      int64  `db:"amount" json:"amount,omitempty"`
 	Currency    string `db:"currency" json:"currency,omitempty"`
 	CouponCode  string `db:"coupon_code" json:"coupon_code,omitempty"`
+	CouponList  *int64 `db:"coupon_list_id" json:"coupon_list_id,omitempty"` // instead of a code: each reward takes one of its coupons
 	SubtotalMin *int64 `db:"subtotal_min" json:"subtotal_min,omitempty"`
 	Active      bool   `db:"active" json:"-"`
 }

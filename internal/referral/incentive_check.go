@@ -12,7 +12,6 @@ import (
 
 var (
 	identifierForm = regexp.MustCompile(`^[a-z0-9_]{1,50}$`)
-	couponForm     = regexp.MustCompile(`^[A-Z0-9\-_/.%:*+@&#]{3,255}$`)
 	percentForm    = regexp.MustCompile(`^([0-9]{1,3})(?:\.([0-9]{1,2}))?$`)
 )
 
@@ -26,6 +25,7 @@ type incentiveInput struct {
 	Amount        int64        `json:"amount,omitempty" doc:"Of a commission, instead of percent: minor units"`
 	Currency      string       `json:"currency,omitempty" doc:"Of an amount, ISO 4217; the site's when left out"`
 	CouponCode    string       `json:"coupon_code,omitempty" doc:"Of a coupon: a code that may be used many times; kept in upper case"`
+	CouponListID  *int64       `json:"coupon_list_id,omitempty" nullable:"true" doc:"Of a coupon, instead of a code: each reward takes a coupon of this single-use list, which also says what it is worth"`
 	CouponPercent money.Number `json:"coupon_percent,omitempty" doc:"What the shop gives for the coupon, for its description"`
 	CouponAmount  int64        `json:"coupon_amount,omitempty" doc:"The same, minor units"`
 	SubtotalMin   *int64       `json:"subtotal_min,omitempty" nullable:"true" doc:"Smallest subtotal that is rewarded, minor units of the order's currency"`
@@ -33,7 +33,7 @@ type incentiveInput struct {
 
 func (in incentiveInput) incentive(f *findings, at, currency string) incentive {
 	i := incentive{Identifier: in.Identifier, Action: in.ActionType, Kind: in.Kind, Points: in.Points,
-		Currency: in.Currency, CouponCode: upper(in.CouponCode), SubtotalMin: in.SubtotalMin, Active: true}
+		Currency: in.Currency, CouponCode: upper(in.CouponCode), CouponList: in.CouponListID, SubtotalMin: in.SubtotalMin, Active: true}
 	if !identifierForm.MatchString(i.Identifier) {
 		f.add(at+"/identifier", "must have 1 to 50 of a-z, 0-9 and _")
 	}
@@ -51,7 +51,7 @@ func (in incentiveInput) incentive(f *findings, at, currency string) incentive {
 	if i.Kind == referralevent.Coupon && (in.Percent != "" || in.Amount != 0) {
 		f.add(at+"/percent", "and amount belong to a commission; a coupon has coupon_percent and coupon_amount")
 	}
-	if i.Kind != referralevent.Coupon && (in.CouponCode != "" || in.CouponPercent != "" || in.CouponAmount != 0) {
+	if i.Kind != referralevent.Coupon && (in.CouponCode != "" || in.CouponListID != nil || in.CouponPercent != "" || in.CouponAmount != 0) {
 		f.add(at+"/coupon_code", "and its worth belong to a coupon")
 	}
 	return i
@@ -103,8 +103,13 @@ func (i incentive) byKind(f *findings, at string) {
 			f.add(at+"/percent", "or amount is needed")
 		}
 	case referralevent.Coupon:
-		if !couponForm.MatchString(i.CouponCode) {
-			f.add(at+"/coupon_code", "must have 3 to 255 of A-Z, 0-9 and - _ / . %% : * + @ & #")
+		switch why := codeFault(i.CouponCode); {
+		case i.CouponList == nil && why != "":
+			f.add(at+"/coupon_code", "%s", why)
+		case i.CouponList != nil && i.CouponCode != "":
+			f.add(at+"/coupon_code", "can't be beside coupon_list_id")
+		case i.CouponList != nil && (i.BasisPoints != 0 || i.Amount != 0):
+			f.add(at+"/coupon_list_id", "says what the coupon is worth; leave coupon_percent and coupon_amount out")
 		}
 	default:
 		f.add(at+"/kind", "must be points, commission or coupon")

@@ -9,6 +9,8 @@ type metrics struct {
 	approved     *prometheus.CounterVec // cause
 	rewards      *prometheus.CounterVec // side, kind
 	clawed       *prometheus.CounterVec // kind
+	coupons      *prometheus.CounterVec // for: reward, redemption
+	couponsLow   prometheus.Counter
 	batch        *prometheus.HistogramVec
 }
 
@@ -25,6 +27,8 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		approved:     counter("referrals_approved_total", "Referrals approved.", "cause"),
 		rewards:      counter("rewards_total", "Rewards issued.", "side", "kind"),
 		clawed:       counter("rewards_clawed_total", "Claw-backs of rewards.", "kind"),
+		coupons:      counter("coupons_issued_total", "Single-use coupons handed out.", "for"),
+		couponsLow:   counter("coupon_lists_low_total", "Coupon lists that ran low.").WithLabelValues(),
 		batch: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "talkable", Subsystem: "referral", Name: "batch_requests",
 			Help: "Requests that were committed together.", Buckets: []float64{1, 2, 5, 10, 20, 50, 100, 200, 500}}, []string{"kind"}),
 	}

@@ -1,9 +1,11 @@
-// Package referral owns campaigns and their incentives, offers and their links, visits, referrals and rewards (schema "referral").
+// Package referral owns campaigns and their incentives, offers and their links, visits, referrals, rewards and coupons (schema "referral").
 //
 // It tells:  referral.offer_created.v1, referral.links_visited.v1, referral.referral_created.v1, referral.referral_approved.v1,
-// referral.referral_voided.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1
+// referral.referral_voided.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1, referral.coupon_issued.v1,
+// referral.coupons_low.v1
 //
-// It hears:  gateway.site_changed.v1 (a projection), customer.origin_recorded.v1 (attribution), customer.origin_refunded.v1
+// It hears:  gateway.site_changed.v1 (a projection), customer.origin_recorded.v1 (attribution), customer.origin_refunded.v1,
+// loyalty.points_redeemed.v1 (a coupon for it)
 //
 // An advocate joins a campaign and gets an offer; a friend opens its link: a visit, and a friend offer; the friend buys: the
 // origin is attributed to the last touch, and a referral is made, checked for fraud, approved and rewarded. Each origin's
@@ -26,6 +28,7 @@ import (
 	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/referral/referralapi"
+	"github.com/talkable/talkable/internal/web"
 )
 
 const (
@@ -47,6 +50,7 @@ type Deps struct {
 	Log       zerolog.Logger
 	Reg       prometheus.Registerer
 	Now       clock.Clock
+	Cursors   *web.Cursors
 	PublicURL string // links are PublicURL + "/x/" + code
 }
 
@@ -57,6 +61,7 @@ type Module struct {
 	log       zerolog.Logger
 	reg       prometheus.Registerer
 	now       clock.Clock
+	cursors   *web.Cursors
 	publicURL string
 	secure    bool // cookies travel by https only
 	metrics   metrics
@@ -76,8 +81,9 @@ func New(d Deps) *Module {
 	if err != nil {
 		panic(err) // the size is positive
 	}
-	m := &Module{db: d.DB, outbox: d.Outbox, log: d.Log, reg: d.Reg, now: d.Now, publicURL: strings.TrimRight(d.PublicURL, "/"),
-		secure: strings.HasPrefix(d.PublicURL, "https://"), metrics: newMetrics(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known}
+	m := &Module{db: d.DB, outbox: d.Outbox, log: d.Log, reg: d.Reg, now: d.Now, cursors: d.Cursors,
+		publicURL: strings.TrimRight(d.PublicURL, "/"),
+		secure:    strings.HasPrefix(d.PublicURL, "https://"), metrics: newMetrics(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known}
 	m.joins = postgres.NewGroup(joinBatch, m.join).Observe(func(n int) { m.metrics.batch.WithLabelValues("join").Observe(float64(n)) })
 	m.visits = postgres.NewGroup(visitBatch, m.visit).Observe(func(n int) { m.metrics.batch.WithLabelValues("visit").Observe(float64(n)) })
 	return m
@@ -89,14 +95,17 @@ func (m *Module) Consumer() *bus.Consumer {
 	bus.On(c, m.siteChanged)
 	bus.On(c, m.recorded)
 	bus.On(c, m.refunded)
+	bus.On(c, m.redeemed)
 	return c
 }
 
-// Run approves referrals whose delay is over, keeps days for visits ahead, and drops what is too old. It returns when ctx ends.
+// Run approves referrals whose delay is over, watches the stock of coupons, keeps days for visits ahead, and drops what is too old. It returns when ctx ends.
 func (m *Module) Run(ctx context.Context) error {
-	approve, days := time.NewTicker(approveEvery), time.NewTicker(daysEvery)
+	approve, days, serve, low := time.NewTicker(approveEvery), time.NewTicker(daysEvery), time.NewTicker(serveEvery), time.NewTicker(lowEvery)
 	defer approve.Stop()
 	defer days.Stop()
+	defer serve.Stop()
+	defer low.Stop()
 	m.keep(ctx)
 	for {
 		select {
@@ -110,6 +119,14 @@ func (m *Module) Run(ctx context.Context) error {
 			}
 		case <-days.C:
 			m.keep(ctx)
+		case <-serve.C:
+			if _, err := m.ServeWaiting(ctx); err != nil && ctx.Err() == nil {
+				m.log.Error().Err(err).Msg("handing out coupons to rewards that wait failed; it is tried again")
+			}
+		case <-low.C:
+			if err := m.CheckStock(ctx); err != nil && ctx.Err() == nil {
+				m.log.Error().Err(err).Msg("looking for low coupon lists failed; it is tried again")
+			}
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 func TestConsumer_hears_customer_and_gateway(t *testing.T) {
 	t.Parallel()
-	if got := setup(t).Consumer().Sources(); !slices.Equal(got, []string{"customer", "gateway"}) {
+	if got := setup(t).Consumer().Sources(); !slices.Equal(got, []string{"customer", "gateway", "loyalty"}) {
 		t.Errorf("hears %q", got)
 	}
 }

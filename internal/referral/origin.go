@@ -68,6 +68,9 @@ func (m *Module) recorded(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 	if len(deeds) == 0 {
 		return nil
 	}
+	if err := useCoupons(ctx, u, deeds); err != nil {
+		return err
+	}
 	return m.decide(ctx, u, deeds, since)
 }
 

@@ -2,9 +2,11 @@ package referral
 
 import (
 	"encoding/json"
+	"time"
 
 	"github.com/talkable/talkable/internal/money"
 	"github.com/talkable/talkable/internal/referral/referralapi"
+	"github.com/talkable/talkable/internal/web"
 )
 
 // present is an offer in Talkable's shape.
@@ -26,6 +28,13 @@ func (m *Module) present(o *offer, c *campaign, codes map[string]string, w want)
 		}
 	}
 	return out
+}
+
+// present is a campaign in Talkable's shape.
+func (c *campaign) present(now time.Time, zone *time.Location) referralapi.Campaign {
+	return referralapi.Campaign{ID: c.ID, Slug: c.ID, Name: c.Name, Status: c.state(now), IsActive: c.live(now), Appearance: "inline",
+		JoinableCategoryNames: c.Categories, TagNames: c.Tags,
+		LivePeriod: referralapi.Period{StartsAt: web.TalkablePtr(c.StartsAt, zone), EndsAt: web.TalkablePtr(c.EndsAt, zone)}}
 }
 
 func (m *Module) linkURL(code string) string { return m.publicURL + "/x/" + code }

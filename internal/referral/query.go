@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/talkable/talkable/internal/money"
 	"github.com/talkable/talkable/internal/referral/referralapi"
@@ -32,7 +33,7 @@ func (m *Module) Counts(ctx context.Context, siteID, personID int64) (referralap
 			from referral.referral where site_id = $1 and advocate_id = $2) r
 		cross join (
 			select count(*) as rewards, count(*) filter (where status = 'Paid') as paid,
-				count(*) filter (where status = 'Unpaid') as unpaid
+				count(*) filter (where status in ('Unpaid', 'Waiting for coupon')) as unpaid
 			from referral.reward where site_id = $1 and person_id = $2) w`, siteID, personID)
 	if err != nil {
 		return referralapi.Counts{}, fmt.Errorf("counts of person: %w", err)
@@ -58,7 +59,7 @@ func (m *Module) Referral(ctx context.Context, siteID, originID int64) (referral
 	if err != nil {
 		return referralapi.Referral{}, err
 	}
-	return r.answer(rewards), nil
+	return r.answer(rewards, m.now(), nil), nil
 }
 
 // rule is what the reward was issued under.
@@ -70,6 +71,22 @@ func (w *reward) rule() rewardRule {
 	return out
 }
 
+// key of the reward's events: its referral's, if it has one.
+func (w *reward) key() string {
+	if w.ReferralID != nil {
+		return "referral:" + itoa(*w.ReferralID)
+	}
+	return "reward:" + itoa(w.ID)
+}
+
+// state is the status in the API's words.
+func (w *reward) state() string {
+	if w.Status == rewardWaiting {
+		return rewardUnpaid
+	}
+	return w.Status
+}
+
 // issued tells of the reward.
 func (w *reward) issued() referralevent.RewardIssued {
 	return referralevent.RewardIssued{SiteID: w.SiteID, RewardID: w.ID, ReferralID: deref(w.ReferralID), CampaignID: w.CampaignID,
@@ -78,10 +95,11 @@ func (w *reward) issued() referralevent.RewardIssued {
 		OccurredAt: w.OccurredAt, IssuedAt: w.IssuedAt}
 }
 
-// present is a reward in Talkable's shape. Its coupon is a code that may be used many times, named by its incentive.
-func (w *reward) present() referralapi.Reward {
+// present is a reward in Talkable's shape. Its coupon is one of its own, or a code that may be used many times, named by its
+// incentive. Zone is that of the coupon's dates.
+func (w *reward) present(now time.Time, zone *time.Location) referralapi.Reward {
 	i := w.rule().Incentive
-	out := referralapi.Reward{ID: w.ID, Reason: w.Reason, Status: w.Status, IncentiveType: i.wire(), Amount: number("")}
+	out := referralapi.Reward{ID: w.ID, Reason: w.Reason, Status: w.state(), WaitsForCoupon: w.Status == rewardWaiting, IncentiveType: i.wire(), Amount: number("")}
 	switch w.Kind {
 	case referralevent.Points:
 		out.Points = &w.Points
@@ -90,9 +108,17 @@ func (w *reward) present() referralapi.Reward {
 		out.Amount = number(money.Format(w.Amount, w.Currency))
 		out.IncentiveDescription = price(w.Amount, w.Currency) + " back"
 	case referralevent.Coupon:
-		out.Amount, out.CouponCode = number(i.value()), &w.CouponCode
+		if out.Amount = number(i.value()); w.CouponCode == "" { // it waits, or was taken back before it came
+			out.IncentiveDescription = "coupon for " + i.describe() + " off"
+			break
+		}
+		out.CouponCode = &w.CouponCode
 		if out.IncentiveDescription = fmt.Sprintf("coupon %q", w.CouponCode); i.value() != "" {
 			out.IncentiveDescription += " for " + i.describe() + " off"
+		}
+		if w.coupon != nil {
+			out.Coupon = w.coupon.present(now, zone, w.Status == rewardVoided)
+			break
 		}
 		out.Coupon = &referralapi.Coupon{ID: w.IncentiveID, Code: w.CouponCode, Active: w.Status != rewardVoided,
 			Amount: number(i.value()), PercentageDiscount: i.BasisPoints > 0, Description: i.describe()}

@@ -130,17 +130,17 @@ func (r *referral) findings() []finding {
 }
 
 // answer is the referral in the shape that the edge is given.
-func (r *referral) answer(rewards []reward) referralapi.Referral {
+func (r *referral) answer(rewards []reward, now time.Time, zone *time.Location) referralapi.Referral {
 	out := referralapi.Referral{ID: r.ID, Status: r.Status, CampaignID: r.CampaignID, OfferID: r.OfferID, OriginID: r.OriginID,
 		AdvocateID: r.AdvocateID, FriendID: r.FriendID, Subtotal: r.Subtotal, Currency: r.Currency, TrackMethod: r.TrackMethod,
 		Fraud: verdicts(r.findings()), FraudDetails: details(r.findings()), CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
 		AdvocateRewards: []referralapi.Reward{}, FriendRewards: []referralapi.Reward{}}
 	for _, w := range rewards {
 		if w.Side == sideAdvocate {
-			out.AdvocateRewards = append(out.AdvocateRewards, w.present())
+			out.AdvocateRewards = append(out.AdvocateRewards, w.present(now, zone))
 			out.AdvocateGot = out.AdvocateGot || w.Status != rewardVoided
 		} else {
-			out.FriendRewards = append(out.FriendRewards, w.present())
+			out.FriendRewards = append(out.FriendRewards, w.present(now, zone))
 		}
 	}
 	return out

@@ -71,17 +71,30 @@ func (m *Module) clawBack(ctx context.Context, u *bus.Unit, list []referral) err
 	if err != nil {
 		return err
 	}
-	var clawed []reward
+	var clawed, waiting []reward
+	var steps []*referralevent.RewardClawedBack
 	for _, w := range rewards {
-		r := byID[key{w.SiteID, deref(w.ReferralID)}]
-		if told := w.clawBack(r, u.Now); told != nil {
-			clawed = append(clawed, w)
-			u.Tell(r.SiteID, r.key(), *told)
-			m.metrics.clawed.WithLabelValues(w.Kind).Inc()
+		waits := w.Status == rewardWaiting
+		if told := w.clawBack(byID[key{w.SiteID, deref(w.ReferralID)}], u.Now); told != nil {
+			clawed, steps = append(clawed, w), append(steps, told)
+			if waits {
+				waiting = append(waiting, w)
+			}
 		}
 	}
 	if len(clawed) == 0 {
 		return nil
+	}
+	untold, err := dequeue(ctx, u, waiting) // nobody has heard of them, so nobody hears that they are taken back
+	if err != nil {
+		return err
+	}
+	for i, w := range clawed {
+		if untold[key{w.SiteID, w.ID}] {
+			continue
+		}
+		u.Tell(w.SiteID, w.key(), *steps[i])
+		m.metrics.clawed.WithLabelValues(w.Kind).Inc()
 	}
 	return saveClawed(ctx, u.Tx, u.Now, clawed)
 }

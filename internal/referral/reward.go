@@ -14,6 +14,9 @@ const (
 	rewardPaid   = "Paid"
 	rewardUnpaid = "Unpaid"
 	rewardVoided = "Voided"
+	// A single-use coupon was due when its list had none left; it is told and given once there is one. The API, which knows three
+	// states, calls it Unpaid.
+	rewardWaiting = "Waiting for coupon"
 )
 
 // reward is what somebody earned.
@@ -36,10 +39,14 @@ type reward struct {
 	Amount        int64     `db:"amount"`
 	Currency      string    `db:"currency"`
 	CouponCode    string    `db:"coupon_code"`
+	CouponListID  *int64    `db:"coupon_list_id"` // of a single-use coupon
+	CouponID      *int64    `db:"coupon_id"`
 	Clawed        int64     `db:"clawed"` // of points or amount, by all refunds so far
 	Rule          string    `db:"rule"`
 	OccurredAt    time.Time `db:"occurred_at"`
-	IssuedAt      time.Time `db:"issued_at"`
+	IssuedAt      time.Time `db:"issued_at"` // while it waits for a coupon: since when
+
+	coupon *coupon // the single-use coupon, where it was read
 }
 
 // rewardRule is why a reward is what it is.
@@ -72,7 +79,9 @@ func earn(i incentive, version int, subtotal int64, currency string) *reward {
 			return nil
 		}
 	case referralevent.Coupon:
-		w.CouponCode = i.CouponCode
+		if w.CouponCode, w.CouponListID = i.CouponCode, i.CouponList; w.CouponListID != nil {
+			w.Status = rewardWaiting // until it is handed out, in the same transaction if the list has one
+		}
 	}
 	rule, err := json.Marshal(rewardRule{Incentive: i, CampaignVersion: version, Subtotal: subtotal, Currency: currency,
 		Points: w.Points, Amount: w.Amount})

@@ -23,6 +23,7 @@ import (
 	"github.com/talkable/talkable/internal/customer/customerevent"
 	"github.com/talkable/talkable/internal/gateway/gatewayevent"
 	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/loyalty/loyaltyevent"
 	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/postgres/pgtest"
 	"github.com/talkable/talkable/internal/referral/referralapi"
@@ -74,7 +75,7 @@ func open(t testing.TB, url string, size int) *place {
 	t.Cleanup(func() { _ = db.Close(); _ = root.Close() })
 	at := clock.NewMovable(epoch)
 	m := New(Deps{DB: db, Outbox: bus.NewOutbox("referral", db, at.Now, nil), Log: zerolog.Nop(), Reg: prometheus.NewRegistry(), Now: at.Now,
-		PublicURL: "https://go.example"})
+		Cursors: web.NewCursors([]byte("secret")), PublicURL: "https://go.example"})
 	return &place{Module: m, t: t, url: url, root: root, clock: at,
 		one: site.Site{ID: 1, Slug: "one", Name: "One", Currency: "USD", Zone: time.UTC, URL: "https://one.example/"},
 		two: site.Site{ID: 2, Slug: "two", Name: "Two", Currency: "USD", Zone: time.UTC, URL: "https://two.example/"}}
@@ -92,6 +93,7 @@ func (p *place) hear(events ...bus.Payload) error {
 	return p.outbox.InTx(p.t.Context(), func(u *bus.Unit) error {
 		var sites []bus.Event[gatewayevent.SiteChanged]
 		var origins []bus.Event[customerevent.OriginRecorded]
+		var redeemed []bus.Event[loyaltyevent.PointsRedeemed]
 		var refunds []bus.Event[customerevent.OriginRefunded]
 		for _, e := range events {
 			switch e := e.(type) {
@@ -101,6 +103,8 @@ func (p *place) hear(events ...bus.Payload) error {
 				origins = append(origins, bus.Event[customerevent.OriginRecorded]{Body: e})
 			case customerevent.OriginRefunded:
 				refunds = append(refunds, bus.Event[customerevent.OriginRefunded]{Body: e})
+			case loyaltyevent.PointsRedeemed:
+				redeemed = append(redeemed, bus.Event[loyaltyevent.PointsRedeemed]{Body: e})
 			}
 		}
 		if len(sites) > 0 {
@@ -114,9 +118,11 @@ func (p *place) hear(events ...bus.Payload) error {
 			}
 		}
 		if len(refunds) > 0 {
-			return p.refunded(p.t.Context(), u, refunds)
+			if err := p.refunded(p.t.Context(), u, refunds); err != nil {
+				return err
+			}
 		}
-		return nil
+		return p.redeemed(p.t.Context(), u, redeemed)
 	})
 }
 

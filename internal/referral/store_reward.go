@@ -11,8 +11,8 @@ import (
 )
 
 const rewardColumns = `w.site_id, w.id, w.campaign_id, w.incentive_id, w.referral_id, w.friend_offer_id, w.origin_id, w.person_id,
-	w.visitor_id, w.friend_id, w.side, w.reason, w.kind, w.status, w.points, w.amount, w.currency, w.coupon_code, w.clawed,
-	w.rule, w.occurred_at, w.issued_at`
+	w.visitor_id, w.friend_id, w.side, w.reason, w.kind, w.status, w.points, w.amount, w.currency, w.coupon_code, w.coupon_list_id,
+	w.coupon_id, w.clawed, w.rule, w.occurred_at, w.issued_at`
 
 // rewardKey is what a reward is unique by.
 type rewardKey struct {
@@ -23,7 +23,7 @@ type rewardKey struct {
 // insertRewards writes rewards and returns them with their ids, as they are stored; those that exist already are left out.
 func insertRewards(ctx context.Context, tx *sqlx.Tx, now time.Time, rewards []reward) ([]reward, error) {
 	n := len(rewards)
-	ints := make([][]int64, 10)
+	ints := make([][]int64, 11)
 	for i := range ints {
 		ints[i] = make([]int64, n)
 	}
@@ -34,7 +34,7 @@ func insertRewards(ctx context.Context, tx *sqlx.Tx, now time.Time, rewards []re
 	at := make([]time.Time, n)
 	for i, w := range rewards {
 		for c, v := range []int64{w.SiteID, w.CampaignID, w.IncentiveID, deref(w.ReferralID), deref(w.FriendOfferID), deref(w.OriginID),
-			deref(w.PersonID), deref(w.FriendID), w.Points, w.Amount} {
+			deref(w.PersonID), deref(w.FriendID), w.Points, w.Amount, deref(w.CouponListID)} {
 			ints[c][i] = v
 		}
 		for c, v := range []string{deref(w.VisitorID), w.Side, w.Reason, w.Kind, w.Status, w.Currency, w.CouponCode, w.Rule} {
@@ -52,20 +52,21 @@ func insertRewards(ctx context.Context, tx *sqlx.Tx, now time.Time, rewards []re
 	}
 	err := tx.SelectContext(ctx, &made, `
 		insert into referral.reward as w (site_id, campaign_id, incentive_id, referral_id, friend_offer_id, origin_id, person_id,
-			friend_id, points, amount, visitor_id, side, reason, kind, status, currency, coupon_code, rule, occurred_at, issued_at, updated_at)
+			friend_id, points, amount, visitor_id, side, reason, kind, status, currency, coupon_code, rule, occurred_at, coupon_list_id,
+			issued_at, updated_at)
 		select s, c, i, nullif(r, 0), nullif(f, 0), nullif(o, 0), nullif(p, 0), nullif(friend, 0), points, amount,
-			nullif(v, '')::uuid, side, reason, kind, status, currency, coupon, rule::jsonb, at, $20, $20
+			nullif(v, '')::uuid, side, reason, kind, status, currency, coupon, rule::jsonb, at, nullif(list, 0), $21, $21
 		from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
 			$9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[],
-			$18::text[], $19::timestamptz[]) with ordinality
-			u (s, c, i, r, f, o, p, friend, points, amount, v, side, reason, kind, status, currency, coupon, rule, at, n)
+			$18::text[], $19::timestamptz[], $20::bigint[]) with ordinality
+			u (s, c, i, r, f, o, p, friend, points, amount, v, side, reason, kind, status, currency, coupon, rule, at, list, n)
 		order by n
 		on conflict do nothing
 		returning site_id, id, coalesce(referral_id, 0) as referral_id, coalesce(friend_offer_id, 0) as friend_offer_id, incentive_id, side`,
 		pq.Array(ints[0]), pq.Array(ints[1]), pq.Array(ints[2]), pq.Array(ints[3]), pq.Array(ints[4]), pq.Array(ints[5]),
 		pq.Array(ints[6]), pq.Array(ints[7]), pq.Array(ints[8]), pq.Array(ints[9]), pq.Array(texts[0]), pq.Array(texts[1]),
 		pq.Array(texts[2]), pq.Array(texts[3]), pq.Array(texts[4]), pq.Array(texts[5]), pq.Array(texts[6]), pq.Array(texts[7]),
-		timestamps(at), now)
+		timestamps(at), pq.Array(ints[10]), now)
 	if err != nil {
 		return nil, fmt.Errorf("insert rewards: %w", err)
 	}
@@ -113,11 +114,31 @@ func rewardsOfReferrals(ctx context.Context, q sqlx.QueryerContext, sites, refer
 	if err != nil {
 		return nil, fmt.Errorf("rewards of referrals: %w", err)
 	}
+	return withCoupons(ctx, q, out)
+}
+
+// rewardsByID reads rewards of several sites.
+func rewardsByID(ctx context.Context, q sqlx.QueryerContext, sites, ids []int64) (map[key]*reward, error) {
+	out := map[key]*reward{}
+	if len(ids) == 0 {
+		return out, nil
+	}
+	var rows []reward
+	err := sqlx.SelectContext(ctx, q, &rows, `
+		select `+rewardColumns+`
+		from unnest($1::bigint[], $2::bigint[]) u (s, i)
+		join referral.reward w on w.site_id = u.s and w.id = u.i`, pq.Array(sites), pq.Array(ids))
+	if err != nil {
+		return nil, fmt.Errorf("rewards by id: %w", err)
+	}
+	for i := range rows {
+		out[key{rows[i].SiteID, rows[i].ID}] = &rows[i]
+	}
 	return out, nil
 }
 
-// rewardsOfVisitor reads the rewards of a visitor, and of the people that he is known to be; status "" means all.
-func rewardsOfVisitor(ctx context.Context, q sqlx.QueryerContext, siteID int64, visitor, status string) ([]reward, error) {
+// rewardsOfVisitor reads the rewards of a visitor, and of the people that he is known to be; no states mean all.
+func rewardsOfVisitor(ctx context.Context, q sqlx.QueryerContext, siteID int64, visitor string, states []string) ([]reward, error) {
 	var out []reward
 	err := sqlx.SelectContext(ctx, q, &out, `
 		select * from (
@@ -129,13 +150,13 @@ func rewardsOfVisitor(ctx context.Context, q sqlx.QueryerContext, siteID int64, 
 			join referral.reward w on w.site_id = i.site_id and w.person_id = i.person_id
 			where i.site_id = $1 and i.visitor_id = $2::uuid
 		) w
-		where $3::text = '' or w.status = $3
+		where $3::text[] is null or w.status = any ($3::text[])
 		order by w.issued_at desc, w.id desc
-		limit 500`, siteID, visitor, status)
+		limit 500`, siteID, visitor, pq.Array(states))
 	if err != nil {
 		return nil, fmt.Errorf("rewards of visitor: %w", err)
 	}
-	return out, nil
+	return withCoupons(ctx, q, out)
 }
 
 // timestamps is an array of moments as PostgreSQL reads it.

@@ -45,7 +45,8 @@ const timelineQuery = `
 		where $3::timestamptz is null or s.at <= $3
 		order by 1 desc, 3 desc limit $4)
 		union all
-		(select w.issued_at, 'reward_issued', w.id, 'Got a reward: ' || w.kind,
+		(select w.issued_at, case when w.coupon_list_id is null or w.coupon_id is not null then 'reward_issued' else 'reward_due' end, w.id,
+			case when w.coupon_list_id is null or w.coupon_id is not null then 'Got a reward: ' else 'Is due a reward when the list has one: ' end || w.kind,
 			jsonb_strip_nulls(jsonb_build_object('referral_id', w.referral_id, 'kind', w.kind, 'points', nullif(w.points, 0),
 				'amount', nullif(w.amount, 0), 'currency', nullif(w.currency, ''), 'coupon_code', nullif(w.coupon_code, '')))::text
 		from referral.reward w

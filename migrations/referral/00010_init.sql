@@ -46,12 +46,15 @@ create table referral.incentive (
 	amount bigint not null constraint incentive_amount check (amount >= 0),
 	currency text not null,
 	coupon_code text not null,
+	coupon_list_id bigint, -- instead of a code: each reward takes a coupon of this list
 	subtotal_min bigint,
 	active boolean not null,
 	constraint incentive_pkey primary key (site_id, id),
 	constraint incentive_identifier unique (site_id, campaign_id, identifier),
 	constraint incentive_campaign foreign key (site_id, campaign_id) references referral.campaign (site_id, id)
 );
+
+create index incentive_by_code on referral.incentive (site_id, coupon_code collate "C") where coupon_code <> '';
 
 -- One offer per campaign and person; per campaign and visitor while no person is known.
 create table referral.offer (
@@ -237,11 +240,13 @@ create table referral.reward (
 	side text not null constraint reward_side check (side in ('advocate', 'friend')),
 	reason text not null constraint reward_reason check (reason in ('referrer', 'referred', 'click')),
 	kind text not null constraint reward_kind check (kind in ('points', 'commission', 'coupon')),
-	status text not null constraint reward_status check (status in ('Paid', 'Unpaid', 'Voided')),
+	status text not null constraint reward_status check (status in ('Paid', 'Unpaid', 'Voided', 'Waiting for coupon')),
 	points bigint not null constraint reward_points check (points >= 0),
 	amount bigint not null constraint reward_amount check (amount >= 0),
 	currency text not null,
 	coupon_code text not null,
+	coupon_list_id bigint, -- of a single-use coupon
+	coupon_id bigint,
 	clawed bigint not null default 0, -- of points or amount, cumulative
 	rule jsonb not null, -- incentive, campaign version and values seen when it was issued
 	occurred_at timestamptz not null,
@@ -249,10 +254,15 @@ create table referral.reward (
 	updated_at timestamptz not null,
 	constraint reward_pkey primary key (site_id, id),
 	constraint reward_source check ((referral_id is null) <> (friend_offer_id is null)),
-	constraint reward_clawed check (clawed between 0 and points + amount)
+	constraint reward_clawed check (clawed between 0 and points + amount),
+	constraint reward_coupon check (case
+		when coupon_list_id is null then coupon_id is null and status <> 'Waiting for coupon'
+		when status = 'Waiting for coupon' then coupon_id is null
+		else coupon_id is not null or status = 'Voided' end)
 );
 create unique index reward_once on referral.reward (site_id, referral_id, incentive_id, side) where referral_id is not null;
 create unique index reward_click_once on referral.reward (site_id, friend_offer_id, incentive_id) where friend_offer_id is not null;
+create unique index reward_coupon_once on referral.reward (site_id, coupon_id) where coupon_id is not null;
 create index reward_by_person on referral.reward (site_id, person_id) where person_id is not null;
 create index reward_by_visitor on referral.reward (site_id, visitor_id) where visitor_id is not null;
 

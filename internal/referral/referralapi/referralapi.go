@@ -92,7 +92,8 @@ type Reward struct {
 	Amount                     json.RawMessage `json:"amount"` // number or null
 	Coupon                     *Coupon         `json:"coupon"`
 	CouponCode                 *string         `json:"coupon_code"`
-	Points                     *int64          `json:"points,omitempty"` // ours: of a points reward
+	Points                     *int64          `json:"points,omitempty"`             // ours: of a points reward
+	WaitsForCoupon             bool            `json:"waiting_for_coupon,omitempty"` // ours: its coupon list is empty; the status is Unpaid until it has its coupon
 }
 
 // Coupon is a coupon in Talkable's shape.

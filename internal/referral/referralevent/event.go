@@ -6,7 +6,7 @@ import "time"
 // Types lists every event of this package, for the catalogue and the golden files.
 var Types = []interface{ EventType() string }{
 	OfferCreated{}, LinksVisited{}, ReferralCreated{}, ReferralApproved{}, ReferralVoided{}, RewardIssued{}, RewardClawedBack{},
-	CouponIssued{},
+	CouponIssued{}, CouponsLow{},
 }
 
 // OfferCreated says that an advocate can share. Key: "offer:ID".
@@ -170,3 +170,18 @@ type CouponIssued struct {
 }
 
 func (CouponIssued) EventType() string { return "referral.coupon_issued.v1" }
+
+// CouponsLow says that a list has fewer coupons left than it should. It is told again only after the list was refilled in between.
+// Key: "coupon_list:ID".
+type CouponsLow struct {
+	SiteID       int64     `json:"site_id"`
+	CouponListID int64     `json:"coupon_list_id"`
+	Name         string    `json:"name"`
+	Available    int64     `json:"available"`
+	Threshold    int64     `json:"threshold"`     // the merchant's, or enough for 21 days as the last 21 were, at least 20
+	IssuedLately int64     `json:"issued_lately"` // in the last 21 days
+	Waiting      int64     `json:"waiting"`       // rewards and redemptions that wait for a coupon
+	LowAt        time.Time `json:"low_at"`
+}
+
+func (CouponsLow) EventType() string { return "referral.coupons_low.v1" }

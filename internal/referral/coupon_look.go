@@ -1,0 +1,87 @@
+package referral
+
+import (
+	"context"
+	"time"
+
+	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/referral/referralapi"
+	"github.com/talkable/talkable/internal/site"
+)
+
+// Coupon returns what is known of a code as somebody wrote it; nil if the site has no such coupon.
+func (m *Module) Coupon(ctx context.Context, s site.Site, code string) (*referralapi.FoundCoupon, error) {
+	if code = codeOfCoupon(code); codeFault(code) != "" {
+		return nil, nil
+	}
+	c, err := couponByCode(ctx, m.db, s.ID, code)
+	if err != nil || c == nil {
+		return nil, err
+	}
+	now := m.now()
+	out := &referralapi.FoundCoupon{Unissued: c.ListID != nil && c.SingleUse && c.IssuedAt == nil, Expired: c.expired(now), Used: c.used()}
+	if c.PersonID != nil {
+		out.Owners = []int64{*c.PersonID}
+	}
+	withdrawn := false
+	if c.RewardID != nil {
+		rewards, err := rewardsByID(ctx, m.db, []int64{s.ID}, []int64{*c.RewardID})
+		if err != nil {
+			return nil, err
+		}
+		if w := rewards[key{s.ID, *c.RewardID}]; w != nil {
+			withdrawn = w.Status == rewardVoided
+			if out.Reward, err = m.couponReward(ctx, s, w, now); err != nil {
+				return nil, err
+			}
+			if c.PersonID == nil && w.VisitorID != nil {
+				if out.Owners, err = personsOfVisitor(ctx, m.db, s.ID, *w.VisitorID); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	out.Expired = out.Expired || withdrawn
+	out.Coupon = *c.present(now, s.Zone, withdrawn)
+	return out, nil
+}
+
+func (m *Module) couponReward(ctx context.Context, s site.Site, w *reward, now time.Time) (*referralapi.CouponReward, error) {
+	list, err := campaignsByID(ctx, m.db, []int64{s.ID}, []int64{w.CampaignID})
+	if err != nil {
+		return nil, err
+	}
+	out := &referralapi.CouponReward{CreatedAt: w.IssuedAt, PersonID: deref(w.PersonID), Incentive: w.rule().Incentive.present(s.Currency)}
+	if c := list[key{s.ID, w.CampaignID}]; c != nil {
+		out.Campaign = c.present(now, s.Zone)
+	}
+	return out, nil
+}
+
+// RedemptionCoupon returns the coupon that a redemption got, and waits some seconds for it, since it comes by way of an event; nil if
+// the list is empty and the redemption waits for a coupon.
+func (m *Module) RedemptionCoupon(ctx context.Context, s site.Site, redemptionID int64) (*referralapi.Coupon, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for pause := 10 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
+		c, err := couponOfRedemption(ctx, m.db, s.ID, redemptionID)
+		if c != nil {
+			return c.present(m.now(), s.Zone, false), nil
+		}
+		if err == nil {
+			var known map[key]bool
+			if known, err = redemptionsKnown(ctx, m.db, []int64{s.ID}, []int64{redemptionID}); known[key{s.ID, redemptionID}] {
+				return nil, nil // or it came between the two questions; the next who asks is told
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, &fault.Error{Kind: fault.Unavailable, Code: "coupon_pending", Retry: time.Second,
+				Detail: "The coupon of this redemption is on its way; please repeat the request."}
+		case <-time.After(pause):
+		}
+	}
+}
