@@ -21,7 +21,6 @@ type Composition struct {
 	Customers customers
 	Referrals referrals
 	Members   members
-	Coupons   Coupons
 	Tellers   []Teller // every module that has something to say of a person
 	Cursors   *web.Cursors
 }
@@ -39,6 +38,7 @@ type referrals interface {
 	SetStatus(ctx context.Context, s site.Site, originID int64, status, cause string) (referralapi.Referral, error)
 	Counts(ctx context.Context, siteID, personID int64) (referralapi.Counts, error)
 	Coupon(ctx context.Context, s site.Site, code string) (*referralapi.FoundCoupon, error)
+	couponHands
 }
 
 type members interface {

@@ -2,10 +2,13 @@ package gateway
 
 import (
 	"context"
+	"encoding/json"
+	"strconv"
 
 	"github.com/talkable/talkable/internal/customer/customerapi"
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
+	"github.com/talkable/talkable/internal/money"
 	"github.com/talkable/talkable/internal/referral/referralapi"
 	"github.com/talkable/talkable/internal/site"
 	"github.com/talkable/talkable/internal/web"
@@ -17,7 +20,7 @@ type talkableBatch struct {
 	PointsCost  int64          `json:"points_cost"`
 	Position    int            `json:"position"`
 	Available   *int64         `json:"available_coupons_count" doc:"null where the merchant hands out what was bought"`
-	CouponList  *SpendableList `json:"coupon_list" doc:"null where the merchant hands out what was bought"`
+	CouponList  *spendableList `json:"coupon_list" doc:"null where the merchant hands out what was bought"`
 }
 
 type memberBatchesAnswer struct {
@@ -40,11 +43,9 @@ func (c Composition) listBatches(ctx context.Context, in *memberInput) (*web.OK[
 			ids = append(ids, *b.CouponListID)
 		}
 	}
-	lists := map[int64]SpendableList{}
-	if len(ids) > 0 && c.Coupons.Lists != nil {
-		if lists, err = c.Coupons.Lists(ctx, req.Site, ids); err != nil {
-			return nil, err
-		}
+	lists, err := c.couponLists(ctx, req.Site.ID, ids)
+	if err != nil {
+		return nil, err
 	}
 	answer := memberBatchesAnswer{Batches: make([]talkableBatch, len(batches))}
 	for i, b := range batches {
@@ -52,7 +53,7 @@ func (c Composition) listBatches(ctx context.Context, in *memberInput) (*web.OK[
 		if b.CouponListID != nil {
 			l, known := lists[*b.CouponListID]
 			if out.Available = new(int64); known { // of an unknown list nothing is available
-				out.CouponList, *out.Available = &l, l.Available
+				out.CouponList, *out.Available = spendable(l, req.Site), l.Available
 			}
 		}
 		answer.Batches[i] = out
@@ -60,32 +61,72 @@ func (c Composition) listBatches(ctx context.Context, in *memberInput) (*web.OK[
 	return web.Answer(answer), nil
 }
 
-// redeems puts redemptions together with their coupons.
+// spendableList is a coupon list in Talkable's shape.
+type spendableList struct {
+	Name               string          `json:"name"`
+	Amount             json.RawMessage `json:"amount" doc:"Number: money, or per cent"`
+	LocalizedAmount    string          `json:"localized_amount" example:"$5.00"`
+	PercentageDiscount bool            `json:"percentage_discount"`
+	ExpiresAt          *string         `json:"expires_at"`
+}
+
+func (c Composition) couponLists(ctx context.Context, siteID int64, ids []int64) (map[int64]referralapi.CouponList, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	return c.Referrals.CouponLists(ctx, siteID, ids)
+}
+
+func spendable(l referralapi.CouponList, s site.Site) *spendableList {
+	out := &spendableList{Name: l.Name, PercentageDiscount: l.BasisPoints != 0}
+	if out.PercentageDiscount {
+		percent := strconv.FormatFloat(float64(l.BasisPoints)/100, 'f', -1, 64)
+		out.Amount, out.LocalizedAmount = []byte(percent), percent+"%"
+	} else {
+		amount := money.Format(l.Amount, l.Currency)
+		out.Amount = []byte(amount)
+		if sign, ok := signs[l.Currency]; ok {
+			out.LocalizedAmount = sign + amount
+		} else {
+			out.LocalizedAmount = amount + " " + l.Currency
+		}
+	}
+	if l.ExpiresAt != nil {
+		at := web.Talkable(*l.ExpiresAt, s.Zone)
+		out.ExpiresAt = &at
+	}
+	return out
+}
+
+// signs of currencies that are written before the amount.
+var signs = map[string]string{"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
+
+// redeems puts redemptions together with their coupons, as the redemptions and the lists know them.
 func (c Composition) redeems(ctx context.Context, s site.Site, all []loyaltyapi.Redemption) ([]talkableAction, error) {
 	var ids []int64
 	for _, r := range all {
-		if r.CouponID != nil {
-			ids = append(ids, *r.CouponID)
+		if r.CouponID != nil && r.CouponListID != nil {
+			ids = append(ids, *r.CouponListID)
 		}
 	}
-	known := map[int64]referralapi.Coupon{}
-	if len(ids) > 0 && c.Coupons.Get != nil {
-		var err error
-		if known, err = c.Coupons.Get(ctx, s, ids); err != nil {
-			return nil, err
-		}
+	lists, err := c.couponLists(ctx, s.ID, ids)
+	if err != nil {
+		return nil, err
 	}
 	out := make([]talkableAction, len(all))
 	for i, r := range all {
 		out[i] = talkableAction{Type: "redeem", Points: -r.Points, CreatedAt: web.Talkable(r.CreatedAt, s.Zone), ID: r.ID,
 			Description: orNull(r.Description), RedemptionID: &r.ID, Status: &r.Status}
-		if r.CouponID != nil {
-			coupon, ok := known[*r.CouponID]
-			if !ok { // what the redemption knows of it
-				coupon = referralapi.Coupon{ID: *r.CouponID, Code: *r.CouponCode, Active: true, SingleUse: true, Amount: []byte("null"), Description: r.Description}
-			}
-			out[i].Coupon = &coupon
+		if r.CouponID == nil || r.CouponListID == nil {
+			continue
 		}
+		coupon := referralapi.Coupon{ID: *r.CouponID, Code: *r.CouponCode, Active: true, SingleUse: true, Amount: []byte("null"), Description: r.Description}
+		if l, ok := lists[*r.CouponListID]; ok {
+			shown := spendable(l, s)
+			coupon.Amount, coupon.PercentageDiscount, coupon.Description = shown.Amount, shown.PercentageDiscount, shown.LocalizedAmount
+			coupon.ValidUntil, coupon.ExpiresAt, coupon.SingleUse = shown.ExpiresAt, shown.ExpiresAt, l.SingleUse
+		}
+		out[i].Coupon = &coupon
 	}
 	return out, nil
 }
