@@ -91,7 +91,7 @@ func (p *platform) wire(c *config, now clock.Clock, smtp string, secret func(*ga
 	referrals := referral.New(referral.Deps{DB: pools["referral"], Outbox: outboxes["referral"], Log: logs["referral"], Reg: reg, Now: now,
 		Cursors: cursors, PublicURL: c.PublicURL})
 	points := loyalty.New(loyalty.Deps{DB: pools["loyalty"], Outbox: outboxes["loyalty"], Log: logs["loyalty"], Reg: reg, Now: now,
-		Cursors: cursors})
+		Cursors: cursors, Coupons: referrals})
 	counts := analytics.New(analytics.Deps{DB: pools["analytics"], Outbox: outboxes["analytics"], Log: logs["analytics"], Reg: reg, Now: now})
 	messages := notify.New(notify.Deps{DB: pools["notify"], Outbox: outboxes["notify"], Log: logs["notify"], Reg: reg, Now: now, Cursors: cursors,
 		SMTP: smtp, From: c.EmailFrom})

@@ -57,10 +57,17 @@ func TestSpendingPoints(t *testing.T) {
 	batches := fmt.Sprintf("/api/v2/loyalty/programs/%d/redemption_batches", programs.Programs[0].ID)
 	check("POST", batches, `{"description":"A mug","points_cost":0,"position":-1}`, 400, `"code":"invalid_redemption_batch"`, `/points_cost`, `/position`)
 	check("POST", batches, `{"description":"A mug","points_cost":60,"position":2}`, 201, `"status":"active"`)
-	check("POST", batches, `{"description":"$5 off","points_cost":30,"position":1,"coupon_list_id":987654}`, 201)
+	var list struct {
+		List struct {
+			ID int64 `json:"id"`
+		} `json:"coupon_list"`
+	}
+	shop.must("POST", "/api/v2/coupon_lists", object{"name": "Five", "kind": "single-use", "amount": 500}, &list)
+	check("POST", batches, `{"description":"$5 off","points_cost":30,"position":1,"coupon_list_id":987654}`, 400, "/coupon_list_id")
+	check("POST", batches, fmt.Sprintf(`{"description":"$5 off","points_cost":30,"position":1,"coupon_list_id":%d}`, list.List.ID), 201)
 	check("GET", batches, "", 200, `"next_cursor":null`)
 	check("GET", ann+"/redemption_batches", "", 200, `{"redemption_batches":[{"id":2,"description":"$5 off","points_cost":30,"position":1,`+
-		`"available_coupons_count":0,"coupon_list":null},{"id":1,"description":"A mug","points_cost":60,"position":2,"available_coupons_count":null,"coupon_list":null}]}`)
+		`"available_coupons_count":0,"coupon_list":{"name":"Five","amount":5.00,"localized_amount":"$5.00","percentage_discount":false,"expires_at":null}},{"id":1,"description":"A mug","points_cost":60,"position":2,"available_coupons_count":null,"coupon_list":null}]}`)
 
 	for _, bad := range []string{`{"data":{}}`, `{"data":{"redemption_batch_id":0}}`, `{"data":{"redemption_batch_id":"x"}}`, `{"data":{"redemption_batch_id":77}}`} {
 		check("POST", ann+"/redeem_actions", bad, 400)
@@ -76,6 +83,14 @@ func TestSpendingPoints(t *testing.T) {
 		check("POST", fmt.Sprintf("/api/v2/loyalty/redemptions/%d/cancel", id), `{"reason":"No coupons"}`, 200, `"status":"cancelled"`, `"cancel_reason":"No coupons"`)
 	}
 	check("GET", ann, "", 200, `"points_balance":150`)
+
+	shop.must("POST", fmt.Sprintf("/api/v2/coupon_lists/%d/generate", list.List.ID), object{"template": "FIVE-########", "count": 2}, nil)
+	check("PUT", batches+"/2", `{"description":"$5 off","points_cost":30,"position":1,"coupon_list_id":987654}`, 400)
+	check("POST", ann+"/manual_adjustment_actions", `{"data":{"points":30}}`, 200)
+	check("POST", ann+"/redeem_actions", `{"data":{"redemption_batch_id":2}}`, 200, `"code":"FIVE-`, `"status":"fulfilled"`, `"points_balance":150`)
+	eventually(t, "the redemption is fulfilled", func() bool {
+		return strings.Contains(ask(t, shop, "GET", ann+"/redeem_actions", "").body, `"code":"FIVE-`)
+	})
 
 	var won atomic.Int64
 	var wg sync.WaitGroup

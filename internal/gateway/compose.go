@@ -38,8 +38,7 @@ type referrals interface {
 	SetStatus(ctx context.Context, s site.Site, originID int64, status, cause string) (referralapi.Referral, error)
 	Counts(ctx context.Context, siteID, personID int64) (referralapi.Counts, error)
 	Coupon(ctx context.Context, s site.Site, code string) (*referralapi.FoundCoupon, error)
-	Coupons(ctx context.Context, s site.Site, ids []int64) (map[int64]referralapi.Coupon, error)
-	CouponLists(ctx context.Context, siteID int64, ids []int64) (map[int64]referralapi.CouponList, error)
+	couponHands
 }
 
 type members interface {

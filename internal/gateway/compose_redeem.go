@@ -23,8 +23,14 @@ type spenders interface {
 	Adjustments(ctx context.Context, siteID, personID int64, after loyaltyapi.AfterID, limit int) ([]loyaltyapi.Adjustment, bool, error)
 	Batches(ctx context.Context, siteID, personID int64) ([]loyaltyapi.RedemptionBatch, error)
 	Redeem(ctx context.Context, siteID, personID, batchID int64, source string, key idempotency.Key) (loyaltyapi.Action, error)
-	AwaitCoupon(ctx context.Context, siteID, redemptionID int64) (loyaltyapi.Redemption, error)
 	Redemptions(ctx context.Context, siteID, personID int64, after loyaltyapi.AfterID, limit int) ([]loyaltyapi.Redemption, bool, error)
+}
+
+// couponHands is what is asked about coupon lists, and about the coupons that are handed out for points.
+type couponHands interface {
+	CouponLists(ctx context.Context, siteID int64, ids []int64) (map[int64]referralapi.CouponList, error)
+	Coupons(ctx context.Context, s site.Site, ids []int64) (map[int64]referralapi.Coupon, error)
+	RedemptionCoupon(ctx context.Context, s site.Site, redemptionID int64) (*referralapi.Coupon, error)
 }
 
 // redeemRoutes lists what is done with a member's points.
@@ -43,7 +49,7 @@ func (c Composition) redeemRoutes(api huma.API) {
 		Description: "Newest first, with coupons. Errors: 400 `member_not_found`, `member_not_active`, `no_program`."}, c.listRedeems)
 	huma.Register(api, huma.Operation{OperationID: "redeemPoints", Method: http.MethodPost, Path: member + "/redeem_actions", Tags: tags,
 		Summary: "Spend a member's points",
-		Description: "Takes what the redemption batch costs from the points that expire next, and hands out one of its coupons. The answer waits up to two seconds for " +
+		Description: "Takes what the redemption batch costs from the points that expire next, and hands out one of its coupons. The answer waits some seconds for " +
 			"the coupon; if it isn't there by then, `coupon` is null and the redemption's `status` is `waiting`: GET /loyalty/redemptions/{id} shows it later. " +
 			"Takes `Idempotency-Key`. Errors: 400 `member_not_found`, `member_not_active`, `no_program`, `redemption_batch_not_found`, `not_enough_points`."}, c.redeemPoints)
 	huma.Register(api, huma.Operation{OperationID: "listRedemptionBatches", Method: http.MethodGet, Path: member + "/redemption_batches", Tags: tags,
@@ -204,13 +210,16 @@ func (c Composition) redeemPoints(ctx context.Context, in *redeemInput) (*web.OK
 		return nil, asNoMember(err)
 	}
 	req.MarkReplayed(a.Replayed)
-	redeemed, err := c.Members.AwaitCoupon(ctx, req.Site.ID, a.Redemption.ID)
+	shown, err := c.redeems(ctx, req.Site, []loyaltyapi.Redemption{*a.Redemption})
 	if err != nil {
 		return nil, err
 	}
-	shown, err := c.redeems(ctx, req.Site, []loyaltyapi.Redemption{redeemed})
-	if err != nil {
-		return nil, err
+	if a.Redemption.CouponListID != nil {
+		coupon, err := c.Referrals.RedemptionCoupon(ctx, req.Site, a.Redemption.ID)
+		if err == nil && coupon != nil { // else it comes later: the points are spent, and the answer says so
+			fulfilled := "fulfilled"
+			shown[0].Coupon, shown[0].Status = coupon, &fulfilled
+		}
 	}
 	return c.acted(ctx, req.Site, p, a, shown[0])
 }

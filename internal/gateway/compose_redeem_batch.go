@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"strings"
 
 	"github.com/talkable/talkable/internal/customer/customerapi"
@@ -22,27 +21,6 @@ type talkableBatch struct {
 	Position    int            `json:"position"`
 	Available   *int64         `json:"available_coupons_count" doc:"null where the merchant hands out what was bought"`
 	CouponList  *spendableList `json:"coupon_list" doc:"null where the merchant hands out what was bought"`
-}
-
-// spendableList is a coupon list in Talkable's shape.
-type spendableList struct {
-	Name               string          `json:"name"`
-	Amount             json.RawMessage `json:"amount" doc:"Number: money, or per cent"`
-	LocalizedAmount    string          `json:"localized_amount" example:"5.00 USD"`
-	PercentageDiscount bool            `json:"percentage_discount"`
-	ExpiresAt          *string         `json:"expires_at"`
-}
-
-func spendable(l referralapi.CouponList, s site.Site) *spendableList {
-	out := &spendableList{Name: l.Name, PercentageDiscount: l.BasisPoints > 0, ExpiresAt: web.TalkablePtr(l.ExpiresAt, s.Zone)}
-	if out.PercentageDiscount {
-		out.Amount = json.RawMessage(strings.TrimSuffix(fmt.Sprintf("%d.%02d", l.BasisPoints/100, l.BasisPoints%100), ".00"))
-		out.LocalizedAmount = string(out.Amount) + "%"
-		return out
-	}
-	out.Amount = json.RawMessage(money.Format(l.Amount, l.Currency))
-	out.LocalizedAmount = string(out.Amount) + " " + l.Currency
-	return out
 }
 
 type memberBatchesAnswer struct {
@@ -65,11 +43,9 @@ func (c Composition) listBatches(ctx context.Context, in *memberInput) (*web.OK[
 			ids = append(ids, *b.CouponListID)
 		}
 	}
-	lists := map[int64]referralapi.CouponList{}
-	if len(ids) > 0 {
-		if lists, err = c.Referrals.CouponLists(ctx, req.Site.ID, ids); err != nil {
-			return nil, err
-		}
+	lists, err := c.couponLists(ctx, req.Site.ID, ids)
+	if err != nil {
+		return nil, err
 	}
 	answer := memberBatchesAnswer{Batches: make([]talkableBatch, len(batches))}
 	for i, b := range batches {
@@ -85,7 +61,47 @@ func (c Composition) listBatches(ctx context.Context, in *memberInput) (*web.OK[
 	return web.Answer(answer), nil
 }
 
-// redeems puts redemptions together with their coupons.
+// spendableList is a coupon list in Talkable's shape.
+type spendableList struct {
+	Name               string          `json:"name"`
+	Amount             json.RawMessage `json:"amount" doc:"Number: money, or per cent"`
+	LocalizedAmount    string          `json:"localized_amount" example:"$5.00"`
+	PercentageDiscount bool            `json:"percentage_discount"`
+	ExpiresAt          *string         `json:"expires_at"`
+}
+
+func (c Composition) couponLists(ctx context.Context, siteID int64, ids []int64) (map[int64]referralapi.CouponList, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	return c.Referrals.CouponLists(ctx, siteID, ids)
+}
+
+func spendable(l referralapi.CouponList, s site.Site) *spendableList {
+	out := &spendableList{Name: l.Name, PercentageDiscount: l.BasisPoints != 0}
+	if out.PercentageDiscount {
+		percent := strings.TrimSuffix(money.Format(l.BasisPoints, "USD"), ".00") // two digits, as hundredths of per cent have
+		out.Amount, out.LocalizedAmount = []byte(percent), percent+"%"
+	} else {
+		amount := money.Format(l.Amount, l.Currency)
+		out.Amount = []byte(amount)
+		if sign, ok := signs[l.Currency]; ok {
+			out.LocalizedAmount = sign + amount
+		} else {
+			out.LocalizedAmount = amount + " " + l.Currency
+		}
+	}
+	if l.ExpiresAt != nil {
+		at := web.Talkable(*l.ExpiresAt, s.Zone)
+		out.ExpiresAt = &at
+	}
+	return out
+}
+
+// signs of currencies that are written before the amount.
+var signs = map[string]string{"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
+
+// redeems puts redemptions together with their coupons, as they are now.
 func (c Composition) redeems(ctx context.Context, s site.Site, all []loyaltyapi.Redemption) ([]talkableAction, error) {
 	var ids []int64
 	for _, r := range all {
@@ -93,7 +109,7 @@ func (c Composition) redeems(ctx context.Context, s site.Site, all []loyaltyapi.
 			ids = append(ids, *r.CouponID)
 		}
 	}
-	known := map[int64]referralapi.Coupon{}
+	var known map[int64]referralapi.Coupon
 	if len(ids) > 0 {
 		var err error
 		if known, err = c.Referrals.Coupons(ctx, s, ids); err != nil {
@@ -104,13 +120,14 @@ func (c Composition) redeems(ctx context.Context, s site.Site, all []loyaltyapi.
 	for i, r := range all {
 		out[i] = talkableAction{Type: "redeem", Points: -r.Points, CreatedAt: web.Talkable(r.CreatedAt, s.Zone), ID: r.ID,
 			Description: orNull(r.Description), RedemptionID: &r.ID, Status: &r.Status}
-		if r.CouponID != nil {
-			coupon, ok := known[*r.CouponID]
-			if !ok { // what the redemption knows of it
-				coupon = referralapi.Coupon{ID: *r.CouponID, Code: *r.CouponCode, Active: true, SingleUse: true, Amount: []byte("null"), Description: r.Description}
-			}
-			out[i].Coupon = &coupon
+		if r.CouponID == nil {
+			continue
 		}
+		coupon, ok := known[*r.CouponID]
+		if !ok { // what the redemption knows of it
+			coupon = referralapi.Coupon{ID: *r.CouponID, Code: *r.CouponCode, Active: true, SingleUse: true, Amount: []byte("null"), Description: r.Description}
+		}
+		out[i].Coupon = &coupon
 	}
 	return out, nil
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -35,8 +34,7 @@ func (m *Module) Adjust(ctx context.Context, siteID, personID, points int64, des
 	return m.actions.Do(ctx, action{site: siteID, person: personID, kind: kindAdjust, points: points, text: description, key: key})
 }
 
-// Redeem spends the points that a batch costs, and says so to whom hands out its coupons. The redemption waits for its coupon:
-// see AwaitCoupon.
+// Redeem spends the points that a batch costs, and says so to whom hands out its coupons. The redemption waits until that is heard.
 func (m *Module) Redeem(ctx context.Context, siteID, personID, batchID int64, source string, key idempotency.Key) (loyaltyapi.Action, error) {
 	return m.actions.Do(ctx, action{site: siteID, person: personID, kind: kindRedeem, id: batchID, text: source, key: key})
 }
@@ -44,25 +42,6 @@ func (m *Module) Redeem(ctx context.Context, siteID, personID, batchID int64, so
 // Cancel gives a redemption's points back to where they came from.
 func (m *Module) Cancel(ctx context.Context, siteID, redemptionID int64, reason string, key idempotency.Key) (loyaltyapi.Action, error) {
 	return m.actions.Do(ctx, action{site: siteID, kind: kindCancel, id: redemptionID, text: reason, key: key})
-}
-
-// AwaitCoupon reads a redemption until its coupon is there, or for two seconds.
-func (m *Module) AwaitCoupon(ctx context.Context, siteID, redemptionID int64) (loyaltyapi.Redemption, error) {
-	late := time.NewTimer(2 * time.Second)
-	defer late.Stop()
-	for pause := 20 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
-		r, err := redemptionOf(ctx, m.db, siteID, redemptionID)
-		if err != nil || r.Status != waiting {
-			return r.view(), err
-		}
-		select {
-		case <-ctx.Done():
-			return r.view(), nil
-		case <-late.C:
-			return r.view(), nil
-		case <-time.After(pause):
-		}
-	}
 }
 
 // act runs actions as one transaction, in their order upon the locked balances.

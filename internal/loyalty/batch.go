@@ -14,7 +14,7 @@ const maxBatches = 200 // of a programme: all are shown at once
 
 // createBatch adds something to spend points on. With an Idempotency-Key that was used before it answers as it did then.
 func (m *Module) createBatch(ctx context.Context, site, program int64, in batchSettings, key idempotency.Key) (out loyaltyapi.RedemptionBatch, replayed bool, err error) {
-	if err := in.check(); err != nil {
+	if err := m.checkBatch(ctx, site, in); err != nil {
 		return out, false, err
 	}
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
@@ -47,7 +47,7 @@ func (m *Module) createBatch(ctx context.Context, site, program int64, in batchS
 
 // replaceBatch changes what a batch is from now on. Redemptions keep what they were made with.
 func (m *Module) replaceBatch(ctx context.Context, site, program, id int64, in batchSettings) (out loyaltyapi.RedemptionBatch, err error) {
-	if err := in.check(); err != nil {
+	if err := m.checkBatch(ctx, site, in); err != nil {
 		return out, err
 	}
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
@@ -60,6 +60,19 @@ func (m *Module) replaceBatch(ctx context.Context, site, program, id int64, in b
 		return saveBatch(ctx, u, b)
 	})
 	return out, err
+}
+
+// checkBatch also looks whether the coupon list gives each redemption a coupon of its own.
+func (m *Module) checkBatch(ctx context.Context, site int64, in batchSettings) error {
+	if err := in.check(); err != nil || in.CouponListID == nil || m.coupons == nil {
+		return err
+	}
+	lists, err := m.coupons.CouponLists(ctx, site, []int64{*in.CouponListID})
+	if err == nil && !lists[*in.CouponListID].SingleUse {
+		err = fault.New(fault.Invalid, "invalid_redemption_batch", "The redemption batch's settings are not valid.").
+			At("/coupon_list_id", "must be the id of a single-use coupon list of the site, or null")
+	}
+	return err
 }
 
 // Batches are what a member can spend points on, in their order.

@@ -25,6 +25,7 @@ import (
 	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
 	"github.com/talkable/talkable/internal/postgres"
+	"github.com/talkable/talkable/internal/referral/referralapi"
 	"github.com/talkable/talkable/internal/web"
 )
 
@@ -36,6 +37,12 @@ type Deps struct {
 	Reg     prometheus.Registerer
 	Now     clock.Clock
 	Cursors *web.Cursors
+	Coupons couponLists // who has coupon lists; nil: nobody, so lists are not looked up
+}
+
+// couponLists knows the lists whose coupons redemptions hand out.
+type couponLists interface {
+	CouponLists(ctx context.Context, siteID int64, ids []int64) (map[int64]referralapi.CouponList, error)
 }
 
 // Module is the loyalty module.
@@ -47,6 +54,7 @@ type Module struct {
 	now     clock.Clock
 	m       metrics
 	cursors *web.Cursors
+	coupons couponLists
 	actions *postgres.Group[action, loyaltyapi.Action]
 	kick    chan struct{} // the timers have something to do now
 }
@@ -55,7 +63,7 @@ type Module struct {
 func New(d Deps) *Module {
 	m := &Module{
 		db: d.DB, outbox: d.Outbox, log: d.Log.With().Str("module", "loyalty").Logger(), reg: d.Reg, now: d.Now,
-		m: newMetrics(d.Reg), cursors: d.Cursors, kick: make(chan struct{}, 1),
+		m: newMetrics(d.Reg), cursors: d.Cursors, coupons: d.Coupons, kick: make(chan struct{}, 1),
 	}
 	m.actions = postgres.NewGroup(maxActions, m.act).Observe(func(size int) { m.m.group.Observe(float64(size)) })
 	return m

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/referral/referralapi"
 	"github.com/talkable/talkable/internal/site"
 )
@@ -68,4 +69,32 @@ func (m *Module) Coupons(ctx context.Context, s site.Site, ids []int64) (map[int
 		out[c.ID] = *c.present(now, s.Zone, false)
 	}
 	return out, nil
+}
+
+// RedemptionCoupon returns the coupon that a redemption got, and waits some seconds for it, since it comes by way of an event; nil if
+// the list is empty and the redemption waits for a coupon.
+func (m *Module) RedemptionCoupon(ctx context.Context, s site.Site, redemptionID int64) (*referralapi.Coupon, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for pause := 10 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
+		c, err := couponOfRedemption(ctx, m.db, s.ID, redemptionID)
+		if c != nil {
+			return c.present(m.now(), s.Zone, false), nil
+		}
+		if err == nil {
+			var known map[key]bool
+			if known, err = redemptionsKnown(ctx, m.db, []int64{s.ID}, []int64{redemptionID}); known[key{s.ID, redemptionID}] {
+				return nil, nil // or it came between the two questions; the next who asks is told
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, &fault.Error{Kind: fault.Unavailable, Code: "coupon_pending", Retry: time.Second,
+				Detail: "The coupon of this redemption is on its way; please repeat the request."}
+		case <-time.After(pause):
+		}
+	}
 }

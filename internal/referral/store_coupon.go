@@ -25,8 +25,17 @@ const couponQuery = `
 
 // couponByCode reads the coupon of a code in its one form; nil if the site has none.
 func couponByCode(ctx context.Context, q sqlx.QueryerContext, siteID int64, code string) (*coupon, error) {
+	return oneCoupon(ctx, q, couponQuery+`c.site_id = $1 and c.code = $2`, siteID, code)
+}
+
+// couponOfRedemption reads the coupon that a redemption got; nil if it has none.
+func couponOfRedemption(ctx context.Context, q sqlx.QueryerContext, siteID, redemptionID int64) (*coupon, error) {
+	return oneCoupon(ctx, q, couponQuery+`c.site_id = $1 and c.redemption_id = $2`, siteID, redemptionID)
+}
+
+func oneCoupon(ctx context.Context, q sqlx.QueryerContext, query string, args ...any) (*coupon, error) {
 	var out []coupon
-	if err := sqlx.SelectContext(ctx, q, &out, couponQuery+`c.site_id = $1 and c.code = $2`, siteID, code); err != nil {
+	if err := sqlx.SelectContext(ctx, q, &out, query, args...); err != nil {
 		return nil, fmt.Errorf("read coupon: %w", err)
 	}
 	if len(out) == 0 {
