@@ -33,27 +33,43 @@ func (p *patience) reset() { *p = patience{} }
 // breather spaces what follows closely on itself, so that batches gather and the foreground has its turn. What comes alone is
 // not held up, and neither is a backlog while nobody waits for an answer.
 type breather struct {
-	ended time.Time
-	least time.Duration // of a rest; 0 is short
+	began, ended time.Time
+	least        time.Duration // of a rest; 0 is short
+	held         bool          // the turn
 }
 
 const (
 	near  = 20 * time.Millisecond // this close to the last one is load
 	short = 5 * time.Millisecond
 	long  = 100 * time.Millisecond
-	crowd = 8 // so many requests wait: each piece of work rests some times as long as it took
-	wide  = 4
+	crowd = 8 // so many requests wait: one piece of background work at a time, and a rest some times as long
+	wide  = 3
 )
 
-// after rests when a piece of work that began then has just ended.
-func (b *breather) after(ctx context.Context, began time.Time, more bool) {
+// turn is held, rest included, by the one piece of background work that goes on while many requests wait.
+var turn = make(chan struct{}, 1)
+
+// begin waits for the turn where many requests wait for their answers. after or release follows.
+func (b *breather) begin(ctx context.Context) {
+	if postgres.Waiting() >= crowd {
+		select {
+		case turn <- struct{}{}:
+			b.held = true
+		case <-ctx.Done():
+		}
+	}
+	b.began = time.Now()
+}
+
+// after rests when a piece of work has ended well.
+func (b *breather) after(ctx context.Context, more bool) {
+	defer b.release()
 	now := time.Now()
-	took, rest := now.Sub(began), time.Duration(0)
-	least := max(b.least, short)
+	took, least, rest := now.Sub(b.began), max(b.least, short), time.Duration(0)
 	switch {
 	case postgres.Waiting() >= crowd:
 		rest = max(min(wide*took, wide*long), least)
-	case !more && began.Sub(b.ended) < near:
+	case !more && b.began.Sub(b.ended) < near:
 		rest = max(min(took, long), least)
 	}
 	if rest > 0 {
@@ -61,6 +77,14 @@ func (b *breather) after(ctx context.Context, began time.Time, more bool) {
 		now = time.Now()
 	}
 	b.ended = now
+}
+
+// release gives the turn back.
+func (b *breather) release() {
+	if b.held {
+		<-turn
+		b.held = false
+	}
 }
 
 // jitter is a part of d.

@@ -95,12 +95,16 @@ func (h *hearing) step(ctx context.Context) error {
 		return h.idle(ctx, wake)
 	}
 	h.missed = 0
-	began, before := time.Now(), h.saved.Seq
-	if err := h.take(ctx, records); err != nil {
-		return err
+	before := h.saved.Seq
+	h.rest.begin(ctx)
+	err = h.take(ctx, records)
+	if err != nil || h.saved.Seq == before {
+		h.rest.release()
+	} else {
+		h.rest.after(ctx, full)
 	}
-	if h.saved.Seq > before {
-		h.rest.after(ctx, began, full)
+	if err != nil {
+		return err
 	}
 	select {
 	case <-h.look.C: // under load, too, the lag is measured and the epoch looked at

@@ -26,8 +26,12 @@ func (t *Table) Run(ctx context.Context) error {
 	t.running(true)
 	defer t.running(false)
 	for ctx.Err() == nil {
-		notes, began := t.notes(), time.Now()
+		rest.begin(ctx)
+		notes := t.notes()
 		moved, head, err := t.step(ctx, &place)
+		if err != nil || moved <= 0 {
+			rest.release()
+		}
 		pause, kick := t.poll, t.kick
 		switch {
 		case ctx.Err() != nil:
@@ -50,7 +54,7 @@ func (t *Table) Run(ctx context.Context) error {
 			crowd = 0
 			t.news(head, notes)
 			if moved > 0 {
-				rest.after(ctx, began, moved >= int64(t.limit))
+				rest.after(ctx, moved >= int64(t.limit))
 			}
 			if moved >= int64(t.limit) {
 				continue

@@ -49,7 +49,7 @@ func New(d Deps) *Module {
 	m := &Module{db: d.DB, outbox: d.Outbox, log: d.Log, now: d.Now, metrics: newMetrics(d.Reg)}
 	m.group = postgres.NewGroup(500, func(ctx context.Context, in []request) ([]answer, error) {
 		return m.record(ctx, in, 0, nil)
-	}).Observe(func(size int) { m.metrics.batch.Observe(float64(size)) })
+	}).Writers(2).Observe(func(size int) { m.metrics.batch.Observe(float64(size)) })
 	return m
 }
 

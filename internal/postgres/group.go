@@ -37,7 +37,7 @@ type ticket[In, Out any] struct {
 	done chan bool // true: you lead the next batch; closed: your answer is there
 }
 
-// NewGroup makes a group whose batches hold at most max requests and which run executes, each as one transaction. run returns
+// NewGroup makes a group, with one writer, whose batches hold at most max requests and which run executes, each as one transaction. run returns
 // one result per request in their order; its error means that nothing of the batch was done. A panic of run is an error for
 // every request of its batch: nobody knows how far it came, so nothing is run again.
 func NewGroup[In, Out any](max int, run func(ctx context.Context, in []In) ([]Result[Out], error)) *Group[In, Out] {
@@ -46,6 +46,15 @@ func NewGroup[In, Out any](max int, run func(ctx context.Context, in []In) ([]Re
 		max, writers = 1, poolSize
 	}
 	return &Group[In, Out]{run: run, max: max, limit: 15 * time.Second, writers: writers, observe: func(int) {}}
+}
+
+// Writers lets n batches run at a time: while one waits for the disk or computes here, the other has the database. They are to each
+// other what two replicas are, so run must stand that. More than two gained nothing on two cores.
+func (g *Group[In, Out]) Writers(n int) *Group[In, Out] {
+	if grouped {
+		g.writers = n
+	}
+	return g
 }
 
 // Observe hands the size of each batch to fn, for a metric.

@@ -251,3 +251,41 @@ func TestGroup_gives_each_of_200_goroutines_its_own_answers(t *testing.T) {
 		all.Wait()
 	})
 }
+
+// Two writers run two batches at a time; what comes meanwhile waits for the first of them to end.
+func TestGroup_of_two_writers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		underWay, most, sizes := 0, 0, []int{}
+		var mu sync.Mutex
+		g := postgres.NewGroup(10, func(_ context.Context, in []int) ([]postgres.Result[int], error) {
+			mu.Lock()
+			underWay++
+			most = max(most, underWay)
+			sizes = append(sizes, len(in))
+			mu.Unlock()
+			time.Sleep(time.Second)
+			mu.Lock()
+			underWay--
+			mu.Unlock()
+			out := make([]postgres.Result[int], len(in))
+			for i, n := range in {
+				out[i].Value = 2 * n
+			}
+			return out, nil
+		}).Writers(2)
+		var all sync.WaitGroup
+		for n := range 6 {
+			all.Go(func() {
+				if got, err := g.Do(t.Context(), n); err != nil || got != 2*n {
+					t.Errorf("%d: %d, %v", n, got, err)
+				}
+			})
+			synctest.Wait()
+		}
+		all.Wait()
+		if most != 2 || !slices.Equal(sizes, []int{1, 1, 4}) {
+			t.Errorf("%d at a time, batches of %v", most, sizes)
+		}
+	})
+}

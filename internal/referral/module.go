@@ -84,8 +84,8 @@ func New(d Deps) *Module {
 	m := &Module{db: d.DB, outbox: d.Outbox, log: d.Log, reg: d.Reg, now: d.Now, cursors: d.Cursors,
 		publicURL: strings.TrimRight(d.PublicURL, "/"),
 		secure:    strings.HasPrefix(d.PublicURL, "https://"), metrics: newMetrics(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known}
-	m.joins = postgres.NewGroup(joinBatch, m.join).Observe(func(n int) { m.metrics.batch.WithLabelValues("join").Observe(float64(n)) })
-	m.visits = postgres.NewGroup(visitBatch, m.visit).Observe(func(n int) { m.metrics.batch.WithLabelValues("visit").Observe(float64(n)) })
+	m.joins = postgres.NewGroup(joinBatch, m.join).Writers(2).Observe(func(n int) { m.metrics.batch.WithLabelValues("join").Observe(float64(n)) })
+	m.visits = postgres.NewGroup(visitBatch, m.visit).Writers(2).Observe(func(n int) { m.metrics.batch.WithLabelValues("visit").Observe(float64(n)) })
 	return m
 }
 
