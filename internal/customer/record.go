@@ -2,7 +2,6 @@ package customer
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -186,7 +185,7 @@ func recordIn(ctx context.Context, u *bus.Unit, entries []entry) ([]answer, []re
 	for k, e := range work {
 		i := index[k]
 		if e.in.Idempotency.Value != "" {
-			if answers[i], err = remember(out[i]); err != nil {
+			if answers[i], err = idempotency.Encode(out[i].Value, out[i].Err); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -194,7 +193,10 @@ func recordIn(ctx context.Context, u *bus.Unit, entries []entry) ([]answer, []re
 	if err := idempotency.Keep(ctx, u.Tx, "customer", claims, answers); err != nil {
 		return nil, nil, err
 	}
-	return out, results, repeat(claims, claimed, answers, out)
+	return out, results, idempotency.Repeat(claims, claimed, answers, func(i int, first customerapi.Recorded, refused error) {
+		first.Replayed = refused == nil
+		out[i] = answer{Value: first, Err: refused}
+	})
 }
 
 // answerTo is the origin as the request may know it: who asks with a public key learns nothing about others that he didn't say.
@@ -205,50 +207,4 @@ func answerTo(e entry, o *origin) customerapi.Recorded {
 		r.Segments, r.UTM = e.in.Segments, e.in.UTM
 	}
 	return r
-}
-
-// remembered is an answer as it is kept with its Idempotency-Key: refusals are answers too.
-type remembered struct {
-	Recorded *customerapi.Recorded `json:"recorded,omitempty"`
-	Refused  *fault.Error          `json:"refused,omitempty"`
-}
-
-func remember(a answer) ([]byte, error) {
-	if a.Err == nil {
-		return json.Marshal(remembered{Recorded: &a.Value})
-	}
-	f, ok := fault.Of(a.Err)
-	if !ok {
-		return nil, a.Err
-	}
-	return json.Marshal(remembered{Refused: f})
-}
-
-// repeat gives the requests whose key was there already the first answer.
-func repeat(claims []idempotency.Claim, claimed []idempotency.Claimed, answers [][]byte, out []answer) error {
-	first := map[idempotency.Claim][]byte{}
-	for i, c := range claims {
-		if answers[i] != nil {
-			first[c] = answers[i]
-		} else if claimed[i].Answer != nil {
-			first[c] = claimed[i].Answer
-		}
-	}
-	for i, c := range claimed {
-		if !c.Replayed {
-			continue
-		}
-		var kept remembered
-		if err := json.Unmarshal(first[claims[i]], &kept); err != nil {
-			return fmt.Errorf("answer kept with an idempotency key: %w", err)
-		}
-		switch {
-		case kept.Refused != nil:
-			out[i].Err = kept.Refused
-		case kept.Recorded != nil:
-			out[i].Value = *kept.Recorded
-			out[i].Value.Replayed = true
-		}
-	}
-	return nil
 }

@@ -2,8 +2,6 @@ package loyalty
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -74,14 +72,17 @@ func (m *Module) act(ctx context.Context, in []action) (out []acted, err error) 
 			if in[i].key.Value == "" {
 				continue
 			}
-			if answers[i], err = remember(out[i]); err != nil {
+			if answers[i], err = idempotency.Encode(out[i].Value, out[i].Err); err != nil {
 				return err
 			}
 		}
 		if err := idempotency.Keep(ctx, u.Tx, module, claims, answers); err != nil {
 			return err
 		}
-		return repeat(claims, claimed, answers, out)
+		return idempotency.Repeat(claims, claimed, answers, func(i int, first loyaltyapi.Action, refused error) {
+			first.Replayed = refused == nil
+			out[i] = acted{Value: first, Err: refused}
+		})
 	})
 	return out, err
 }
@@ -216,50 +217,4 @@ func openDesk(ctx context.Context, u *bus.Unit, in []action, work []int) (*desk,
 	o, err := open(ctx, u, len(work)+len(due)*(1+len(cancels)), sites, []string{adjusted, redeemed, expired}, nil)
 	d.ids, d.own = o.ids, o.own
 	return d, err
-}
-
-// remembered is an answer as it is kept with its Idempotency-Key: refusals are answers too.
-type remembered struct {
-	Action  *loyaltyapi.Action `json:"action,omitempty"`
-	Refused *fault.Error       `json:"refused,omitempty"`
-}
-
-func remember(a acted) ([]byte, error) {
-	if a.Err == nil {
-		return json.Marshal(remembered{Action: &a.Value})
-	}
-	f, ok := fault.Of(a.Err)
-	if !ok {
-		return nil, a.Err
-	}
-	return json.Marshal(remembered{Refused: f})
-}
-
-// repeat gives the requests whose key was there already the first answer.
-func repeat(claims []idempotency.Claim, claimed []idempotency.Claimed, answers [][]byte, out []acted) error {
-	first := map[idempotency.Claim][]byte{}
-	for i, c := range claims {
-		if answers[i] != nil {
-			first[c] = answers[i]
-		} else if claimed[i].Answer != nil {
-			first[c] = claimed[i].Answer
-		}
-	}
-	for i, c := range claimed {
-		if !c.Replayed {
-			continue
-		}
-		var kept remembered
-		if err := json.Unmarshal(first[claims[i]], &kept); err != nil {
-			return fmt.Errorf("answer kept with an idempotency key: %w", err)
-		}
-		switch {
-		case kept.Refused != nil:
-			out[i].Err = kept.Refused
-		case kept.Action != nil:
-			out[i].Value = *kept.Action
-			out[i].Value.Replayed = true
-		}
-	}
-	return nil
 }
