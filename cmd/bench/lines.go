@@ -84,7 +84,7 @@ func (e entry) bound(v float64) string {
 	if v == 0 {
 		return "–"
 	}
-	return map[bool]string{true: "≤ ", false: "≥ "}[e.less] + fmt.Sprintf("%g", v)
+	return map[bool]string{true: "≤ ", false: "≥ "}[e.less] + fmt.Sprintf("%.3g", v)
 }
 
 // reached says whether a ratio is as good as a bound asks; no bound asks nothing.
