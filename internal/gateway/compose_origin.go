@@ -122,7 +122,7 @@ func (c Composition) record(ctx context.Context, kind string, data originData) (
 	}
 	recorded, err := c.Customers.Record(ctx, req.Site, in)
 	if err != nil {
-		return nil, err
+		return nil, data.asWritten(err)
 	}
 	req.MarkReplayed(recorded.Replayed)
 	offer, err := c.Referrals.Join(ctx, req.Site, referralapi.Join{OriginID: recorded.ID, Type: kind, Category: recorded.Category,

@@ -22,7 +22,7 @@ type Result[Out any] struct {
 type Group[In, Out any] struct {
 	run     func(ctx context.Context, in []In) ([]Result[Out], error)
 	max     int
-	limit   time.Duration
+	limit   time.Duration // of a request, from its coming to its answer
 	observe func(size int)
 
 	mu      sync.Mutex
@@ -31,8 +31,14 @@ type Group[In, Out any] struct {
 	queue   []*ticket[In, Out]
 }
 
+const (
+	groupLimit = 10 * time.Second // longer than anybody waits for a lock
+	leastLimit = 2 * time.Second  // of a batch, however long its first request has waited for the one ahead
+)
+
 type ticket[In, Out any] struct {
 	in   In
+	came time.Time
 	out  Result[Out]
 	done chan bool // true: you lead the next batch; closed: your answer is there
 }
@@ -45,7 +51,7 @@ func NewGroup[In, Out any](max int, run func(ctx context.Context, in []In) ([]Re
 	if !grouped {
 		max, writers = 1, poolSize
 	}
-	return &Group[In, Out]{run: run, max: max, limit: 15 * time.Second, writers: writers, observe: func(int) {}}
+	return &Group[In, Out]{run: run, max: max, limit: groupLimit, writers: writers, observe: func(int) {}}
 }
 
 // Observe hands the size of each batch to fn, for a metric.
@@ -69,7 +75,7 @@ func (g *Group[In, Out]) Do(ctx context.Context, in In) (Out, error) {
 	}
 	waiting.Add(1)
 	defer waiting.Add(-1)
-	t := &ticket[In, Out]{in: in, done: make(chan bool, 1)}
+	t := &ticket[In, Out]{in: in, came: time.Now(), done: make(chan bool, 1)}
 	g.mu.Lock()
 	if g.busy >= g.writers {
 		g.queue = append(g.queue, t)
@@ -112,7 +118,7 @@ func (g *Group[In, Out]) abandon(t *ticket[In, Out]) bool {
 }
 
 // lead runs one batch that begins with own, then hands the lead to the first that waits. The batch belongs to all its callers,
-// so no caller's deadline ends it.
+// so no caller's deadline ends it, but how long its first one has waited counts.
 func (g *Group[In, Out]) lead(ctx context.Context, own *ticket[In, Out]) {
 	var batch []*ticket[In, Out]
 	if own != nil {
@@ -126,10 +132,19 @@ func (g *Group[In, Out]) lead(ctx context.Context, own *ticket[In, Out]) {
 
 	defer g.handOn(batch, own) // whatever ends the batch
 	if len(batch) > 0 {
-		work, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.limit)
+		work, cancel := context.WithDeadline(context.WithoutCancel(ctx), g.deadline(batch))
 		defer cancel()
 		g.commit(work, batch)
 	}
+}
+
+// deadline is when a batch ends at the latest: who has waited for the batch ahead of it doesn't wait as long again.
+func (g *Group[In, Out]) deadline(batch []*ticket[In, Out]) time.Time {
+	end, least := batch[0].came.Add(g.limit), time.Now().Add(leastLimit) // the first came first
+	if end.Before(least) {
+		return least
+	}
+	return end
 }
 
 // handOn gives the lead to the first that waits, and the batch its answers.

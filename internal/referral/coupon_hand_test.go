@@ -201,7 +201,7 @@ func TestHandOut_serves_in_the_order_of_waiting(t *testing.T) {
 		"coupon_issued redemption:9", "reward_issued reward:6", "coupon_issued reward:6"}; !slices.Equal(told, want) {
 		t.Errorf("told %q", told)
 	}
-	l, err := p.readCouponList(t.Context(), 1, list)
+	l, err := readCouponList(t.Context(), p.db, 1, list)
 	if err != nil || l.Total != 7 || l.Issued != 7 || l.Available != 0 || l.Waiting != 0 {
 		t.Errorf("%+v %v", l, err)
 	}
@@ -313,7 +313,7 @@ func TestCheckStock_tells_once_until_refilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	own := p.list(p.two, "AAA", "BBB")
-	if _, err := p.replaceCouponList(t.Context(), p.two, 7, own, couponListInput{Name: "Own", Kind: singleUse, Amount: 5, LowStock: &plenty}); err != nil {
+	if _, _, err := p.replaceCouponList(t.Context(), p.two, 7, own, couponListInput{Name: "Own", Kind: singleUse, Amount: 5, LowStock: &plenty}, idempotency.Key{}); err != nil {
 		t.Fatal(err)
 	}
 	check := func(want ...string) {
