@@ -33,7 +33,7 @@ func (m *Module) redemptionRoutes(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "cancelRedemption", Method: http.MethodPost, Path: redemptions + "/{id}/cancel", Tags: tags,
 		Summary: "Cancel a redemption",
 		Description: "Gives the points back to the lots that they were taken from: they expire when they would have expired, at once if that is past. " +
-			"A debt made since is repaid out of them. A coupon that was handed out already is told to whom it belongs, and is withdrawn by it: nobody else " +
+			"A debt made since is repaid out of them. A coupon that was handed out already is withdrawn a moment later: nobody else " +
 			"gets it, and GET /coupons shows it as expired. To cancel again changes nothing. Takes `Idempotency-Key`. Errors: 404 `redemption_not_found`, 400 `invalid_reason`."}, m.cancelRedemption)
 }
 
