@@ -70,6 +70,9 @@ func TestEveryWriteIsRepeatable(t *testing.T) {
 		}
 		before.same(t, census(t, db))
 		if newer := another(body); op.method == "PUT" && newer != "" {
+			if a := ask(t, shop, op.method, target, newer, "Idempotency-Key", key); a.status != http.StatusUnprocessableEntity || !a.problem() {
+				t.Errorf("%s with another name: %d %s", op.id, a.status, a.body)
+			}
 			if a := ask(t, shop, op.method, target, newer); !one.good(a.status) {
 				t.Errorf("%s changed anew: %d %s", op.id, a.status, a.body)
 			}

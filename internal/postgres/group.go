@@ -37,10 +37,10 @@ const (
 )
 
 type ticket[In, Out any] struct {
-	in   In
-	came time.Time
-	out  Result[Out]
-	done chan bool // true: you lead the next batch; closed: your answer is there
+	in    In
+	until time.Time // as long as it wants to wait
+	out   Result[Out]
+	done  chan bool // true: you lead the next batch; closed: your answer is there
 }
 
 // NewGroup makes a group whose batches hold at most max requests and which run executes, each as one transaction. run returns
@@ -75,7 +75,10 @@ func (g *Group[In, Out]) Do(ctx context.Context, in In) (Out, error) {
 	}
 	waiting.Add(1)
 	defer waiting.Add(-1)
-	t := &ticket[In, Out]{in: in, came: time.Now(), done: make(chan bool, 1)}
+	t := &ticket[In, Out]{in: in, until: time.Now().Add(g.limit), done: make(chan bool, 1)}
+	if end, ok := ctx.Deadline(); ok && end.Before(t.until) {
+		t.until = end
+	}
 	g.mu.Lock()
 	if g.busy >= g.writers {
 		g.queue = append(g.queue, t)
@@ -118,7 +121,7 @@ func (g *Group[In, Out]) abandon(t *ticket[In, Out]) bool {
 }
 
 // lead runs one batch that begins with own, then hands the lead to the first that waits. The batch belongs to all its callers,
-// so no caller's deadline ends it, but how long its first one has waited counts.
+// so no caller that leaves ends it.
 func (g *Group[In, Out]) lead(ctx context.Context, own *ticket[In, Out]) {
 	var batch []*ticket[In, Out]
 	if own != nil {
@@ -138,13 +141,13 @@ func (g *Group[In, Out]) lead(ctx context.Context, own *ticket[In, Out]) {
 	}
 }
 
-// deadline is when a batch ends at the latest: who has waited for the batch ahead of it doesn't wait as long again.
+// deadline is when a batch ends at the latest: when its first request wants to wait no longer, which may have waited for the batch
+// ahead; but not so soon that the others have no chance.
 func (g *Group[In, Out]) deadline(batch []*ticket[In, Out]) time.Time {
-	end, least := batch[0].came.Add(g.limit), time.Now().Add(leastLimit) // the first came first
-	if end.Before(least) {
+	if least := time.Now().Add(leastLimit); batch[0].until.Before(least) {
 		return least
 	}
-	return end
+	return batch[0].until
 }
 
 // handOn gives the lead to the first that waits, and the batch its answers.

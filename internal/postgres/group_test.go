@@ -244,6 +244,21 @@ func TestGroup_when_a_callers_context_ends(t *testing.T) {
 			want(t, d.ask(t.Context(), 4), 8)
 		})
 	})
+	t.Run("a batch ends with the patience of its first", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDoubler(3)
+			d.before = func(ctx context.Context, _ []int) error { <-ctx.Done(); return ctx.Err() }
+			for patience, want := range map[time.Duration]time.Duration{time.Minute: 10 * time.Second, 5 * time.Second: 5 * time.Second, time.Second: 2 * time.Second} {
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				begin := time.Now()
+				wantErr(t, d.ask(ctx, 1), "deadline")
+				if took := time.Since(begin); took != want {
+					t.Errorf("with a patience of %v it took %v", patience, took)
+				}
+				cancel()
+			}
+		})
+	})
 	t.Run("a batch has two seconds at least", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			d := newDoubler(3)
