@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 // probe is a hostile request: an operation's sample with one thing wrong.
@@ -25,6 +26,7 @@ type probe struct {
 	names          []string // if it is refused, the problem names one of these: the member, or what it stands in
 	refuse         bool     // must be refused; else it may be taken
 	once           bool     // what it names may be there by the time it is sent again
+	says           string   // if it is taken, the answer says this
 	status         int      // by this status, if not 0
 }
 
@@ -38,6 +40,21 @@ var ignored = map[string][]string{
 	"createAffiliateMember": {"data/event_", "data/order_number/", "data/subtotal/", "data/items/"}, "updateReferral": {"status/"},
 }
 
+// references are members that name other things by a number, which may be there by the time a request is sent again.
+var references = map[string]bool{"redemption_batch_id": true, "coupon_list_id": true}
+
+// doubtful are parameters of paths that an operation answers about whatever they say, and what it says of what it doesn't know.
+var doubtful = map[string]map[string]string{
+	"getCoupon":           {"code": `"talkable_coupon":false`},
+	"getCouponPermission": {"code": `"talkable_coupon":false`, "person_slug": `"allowed":false`},
+}
+
+// noPath says that a segment makes no path at all.
+func noPath(segment string) bool {
+	text, err := url.PathUnescape(segment)
+	return err != nil || text == "." || strings.Contains(text, "..") || strings.Contains(text, "\x00") || !utf8.ValidString(text)
+}
+
 // probes are all hostile requests for one operation.
 func probes(op operation, s sample, w world) (out []probe) {
 	good, target := w.fill(s.body), s.target(op, w)
@@ -46,8 +63,13 @@ func probes(op operation, s sample, w world) (out []probe) {
 		if s.fresh != "" { // so that it is recorded, and not found again
 			p.body = strings.Replace(p.body, `"`+s.fresh+`"`, fmt.Sprintf(`"%s-%d"`, s.fresh, len(out)), 1)
 		}
-		p.target = cmpOr(p.target, target)
+		p.target, p.headers = cmpOr(p.target, target), append(s.headers(), p.headers...)
 		out = append(out, p)
+	}
+	if s.kind != "" {
+		for _, body := range []string{"", "\x00", "a\x00b", "\xff\xfe", "\"", "\r\r\n\r", ",,,\n;", strings.Repeat("x", 1<<20), strings.Repeat("x\n", 5000), "\ufeff", "=CMD()\n+1\n", "é\nſ\n"} {
+			add(probe{row: "4.1 a body of lines", what: body, body: body})
+		}
 	}
 	if op.body != nil {
 		for _, v := range wrongBodies(good) {
@@ -60,7 +82,8 @@ func probes(op operation, s sample, w world) (out []probe) {
 					continue
 				}
 				out := slices.ContainsFunc(ignored[op.id], func(name string) bool { return strings.HasPrefix(strings.Join(f.at, "/")+"/", name) })
-				add(probe{row: v.row, what: "/" + strings.Join(f.at, "/") + "=" + v.raw, body: put(good, f.at, v.raw), refuse: v.refuse && !out, names: f.names()})
+				add(probe{row: v.row, what: "/" + strings.Join(f.at, "/") + "=" + v.raw, body: put(good, f.at, v.raw), refuse: v.refuse && !out, names: f.names(),
+					once: !v.refuse && references[f.at[len(f.at)-1]]})
 			}
 		}
 	}
@@ -77,7 +100,11 @@ func probes(op operation, s sample, w world) (out []probe) {
 				text, _ := url.PathUnescape(v)
 				raw, _ := json.Marshal(text)
 				here := p.kind == "string" && (slices.Contains(literals, string(raw)) || text == " ") // some order or person may have that name by now
-				add(probe{row: "4.3/57-59 in the path", what: p.name + "=" + v, target: other.target(op, w), body: good, refuse: !here, once: here})
+				says, asked := doubtful[op.id][p.name]
+				if here {
+					says = ""
+				}
+				add(probe{row: "4.3/57-59 in the path", what: p.name + "=" + v, target: other.target(op, w), body: good, refuse: !here && !asked || noPath(v), once: here, says: says})
 			}
 		case "query":
 			for i, v := range hostileQueries {
@@ -90,7 +117,7 @@ func probes(op operation, s sample, w world) (out []probe) {
 		add(probe{row: "4.3/49 an odd query", what: v, target: target + separator(target) + v, body: good, refuse: v == "a=%00" || v == "a=%ff" || v == "%ff=a" || v == "a=%zz" ||
 			strings.HasPrefix(v, "site_slug=s")})
 	}
-	for _, h := range hostileHeaders(op, good) {
+	for _, h := range hostileHeaders(op, s, good) {
 		h.body = good
 		add(h)
 	}
@@ -131,7 +158,7 @@ var (
 )
 
 // hostileHeaders are 4.4's.
-func hostileHeaders(op operation, good string) (out []probe) {
+func hostileHeaders(op operation, s sample, good string) (out []probe) {
 	head := func(row string, status int, refuse bool, headers ...string) {
 		out = append(out, probe{row: "4.4/" + row, what: fmt.Sprintf("%.60q", headers), headers: headers, status: status, refuse: refuse})
 	}
@@ -141,7 +168,9 @@ func hostileHeaders(op operation, good string) (out []probe) {
 	writes := op.method == "POST" || op.method == "PUT"
 	if writes && good != "" {
 		for _, v := range []string{"text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded", "application/json; charset=utf-7", "application/json; x=y", "application/xml", "", "*/*", "application/json, text/plain"} {
-			head("22 another kind of body", 415, true, "Content-Type", v)
+			if v != s.kind {
+				head("22 another kind of body", 415, true, "Content-Type", v)
+			}
 		}
 		for _, v := range []string{"gzip", "br", "gzip, identity", "x"} {
 			head("24 a packed body", 415, true, "Content-Encoding", v)
@@ -169,7 +198,7 @@ func hostileHeaders(op operation, good string) (out []probe) {
 var insides = regexp.MustCompile(`pq:|SQLSTATE|\.go:\d|goroutine \d|panic|runtime error|dial tcp|/internal/|go-json|jsontext|huma\.|violates |relation "`)
 
 // settledCode is what is refused for what happened before, not for a member.
-var settledCode = regexp.MustCompile(`"code":"(duplicate_entity|already_refunded)"`)
+var settledCode = regexp.MustCompile(`"code":"(duplicate_entity|already_refunded|not_enough_points)"`)
 
 // judge says what is wrong with the answer to a probe, or nothing.
 func (p probe) judge(a reply) string {
@@ -186,6 +215,8 @@ func (p probe) judge(a reply) string {
 		return "tells of our insides"
 	case p.refuse && a.status < 400:
 		return "was taken"
+	case a.status < 400 && !strings.Contains(a.body, p.says):
+		return fmt.Sprintf("doesn't say %s", p.says)
 	case p.status != 0 && a.status != p.status:
 		return fmt.Sprintf("is not %d", p.status)
 	case a.took > 10*time.Second:

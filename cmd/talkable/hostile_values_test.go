@@ -83,14 +83,9 @@ func (f field) names() (out []string) {
 		if name != "0" && (name != "data" || len(f.at) == 1) {
 			out = append(out, name)
 		}
-		if now, older := olderNames[name]; older { // a problem speaks of the present name
-			out = append(out, now)
-		}
 	}
 	return out
 }
-
-var olderNames = map[string]string{"alternative_visitor_uuid": "uuid", "order_date": "created_at", "person_custom_properties": "custom_properties"}
 
 // fields are all places that the schema of a body names, containers among them.
 func fields(s *schema, at ...string) (out []field) {

@@ -87,7 +87,10 @@ func TestSpendingPoints(t *testing.T) {
 	shop.must("POST", fmt.Sprintf("/api/v2/coupon_lists/%d/generate", list.List.ID), object{"template": "FIVE-########", "count": 2}, nil)
 	check("PUT", batches+"/2", `{"description":"$5 off","points_cost":30,"position":1,"coupon_list_id":987654}`, 400)
 	check("POST", ann+"/manual_adjustment_actions", `{"data":{"points":30}}`, 200)
-	check("POST", ann+"/redeem_actions", `{"data":{"redemption_batch_id":2}}`, 200, `"code":"FIVE-`, `"status":"fulfilled"`, `"points_balance":150`)
+	got := check("POST", ann+"/redeem_actions", `{"data":{"redemption_batch_id":2}}`, 200, `"code":"FIVE-`, `"status":"fulfilled"`, `"points_balance":150`)
+	code := got[strings.Index(got, "FIVE-"):][:len("FIVE-########")]
+	check("GET", fmt.Sprintf("/api/v2/coupon_lists/%d", list.List.ID), "", 200, `"total":2`, `"issued":1`, `"waiting":0`) // the cancelled one got none
+	check("GET", "/api/v2/coupons/"+code+"/permission/ann@shop.example", "", 200, `"allowed":true`)
 	eventually(t, "the redemption is fulfilled", func() bool {
 		return strings.Contains(ask(t, shop, "GET", ann+"/redeem_actions", "").body, `"code":"FIVE-`)
 	})
@@ -111,4 +114,16 @@ func TestSpendingPoints(t *testing.T) {
 	check("GET", ann, "", 200, `"points_balance":30`)
 	check("GET", ann+"/redeem_actions?limit=2", "", 200, `"status":"fulfilled"`, `"points":-60`, `"next_cursor":"`)
 	check("GET", "/api/v2/people/ann@shop.example/timeline", "", 200, `"points_redeemed"`, `"redemption_cancelled"`, `"points_adjusted"`)
+
+	// A coupon goes back with its points: nobody may use it.
+	if _, err := fmt.Sscanf(got[strings.Index(got, `"redemption_id":`):], `"redemption_id":%d`, &id); err != nil {
+		t.Fatal(err)
+	}
+	check("POST", fmt.Sprintf("/api/v2/loyalty/redemptions/%d/cancel", id), `{"reason":"Changed her mind"}`, 200, `"status":"cancelled"`)
+	eventually(t, "the coupon is withdrawn", func() bool {
+		return strings.Contains(ask(t, shop, "GET", "/api/v2/coupons/"+code+"/permission/ann@shop.example", "").body, `"coupon_expired":true`)
+	})
+	check("GET", "/api/v2/coupons/"+code, "", 200, `"active":false`)
+	check("GET", fmt.Sprintf("/api/v2/coupon_lists/%d", list.List.ID), "", 200, `"issued":1`, `"available":1`)
+	check("GET", ann, "", 200, `"points_balance":60`)
 }

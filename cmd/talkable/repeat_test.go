@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -9,9 +9,10 @@ import (
 	"testing"
 )
 
-// TestEveryPostIsRepeatable takes every operation that makes something: sent ten times at once and again later with one Idempotency-Key, bare
-// or quoted, it is done once and answers the same each time; with the key and another body, or at another operation, it is refused.
-func TestEveryPostIsRepeatable(t *testing.T) {
+// TestEveryWriteIsRepeatable takes every operation that makes or changes something: sent ten times at once and again later with one Idempotency-Key, bare
+// or quoted, it is done once and answers the same each time; with the key and another body, or at another operation, it is refused. A change that
+// is repeated late does not undo a newer one.
+func TestEveryWriteIsRepeatable(t *testing.T) {
 	t.Parallel()
 	l := oneDatabase(t)
 	s := startServer(t, l)
@@ -19,13 +20,13 @@ func TestEveryPostIsRepeatable(t *testing.T) {
 	other := newShop(t, demoFile{Server: s.demo.Server, APIKey: makeSite(t, s, "repeat-other")})
 	ops := operationsOf(t, s.demo.Server)
 	w := play(t, shop, ops)
-	posts := 0
+	writes, changed := 0, 0
 	for _, op := range ops {
 		one, _ := sampleOf(op.id)
-		if op.body == nil || one.status != 0 || op.method == "PUT" {
-			continue // a refusal is not kept: nothing was done. What a PUT sets it sets again, without a key
+		if op.body == nil || one.status != 0 {
+			continue // a refusal is not kept: nothing was done
 		}
-		posts++
+		writes++
 		body, target, key := w.fill(one.body), one.target(op, w), "repeat-"+op.id
 		if one.fresh != "" {
 			body = strings.Replace(body, `"`+one.fresh+`"`, `"`+one.fresh+`-repeated"`, 1)
@@ -63,17 +64,46 @@ func TestEveryPostIsRepeatable(t *testing.T) {
 		if last := answers[len(answers)-2:]; !slices.ContainsFunc(last, func(a reply) bool { return a.header.Get("Idempotent-Replayed") == "true" }) || replayed == len(answers) {
 			t.Errorf("%s: %d of %d answers say that they are a repetition", op.id, replayed, len(answers))
 		}
-		changed := put(body, []string{"unknown_member"}, `"x"`) // another request, whatever the operation makes of it
-		if a := ask(t, shop, op.method, target, changed, "Idempotency-Key", key); a.status < 400 || a.status >= 500 || !a.problem() {
+		grown := put(body, []string{"unknown_member"}, `"x"`) // another request, whatever the operation makes of it
+		if a := ask(t, shop, op.method, target, grown, "Idempotency-Key", key); a.status < 400 || a.status >= 500 || !a.problem() {
 			t.Errorf("%s with another body: %d %s", op.id, a.status, a.body)
 		}
 		before.same(t, census(t, db))
-		if a := ask(t, other, op.method, "/api/v2/visitors", `{"data":{}}`, "Idempotency-Key", key); op.method == "POST" && a.status != http.StatusOK {
+		if newer := another(body); op.method == "PUT" && newer != "" {
+			if a := ask(t, shop, op.method, target, newer, "Idempotency-Key", key); a.status != http.StatusUnprocessableEntity || !a.problem() {
+				t.Errorf("%s with another name: %d %s", op.id, a.status, a.body)
+			}
+			if a := ask(t, shop, op.method, target, newer); !one.good(a.status) {
+				t.Errorf("%s changed anew: %d %s", op.id, a.status, a.body)
+			}
+			settled(t, s, db)
+			before = census(t, db)
+			if a := ask(t, shop, op.method, target, body, "Idempotency-Key", key); a.body != answers[0].body || a.header.Get("Idempotent-Replayed") != "true" {
+				t.Errorf("%s repeated late: %d %s", op.id, a.status, a.body)
+			}
+			before.same(t, census(t, db))
+			changed++
+		}
+		if a := ask(t, other, "POST", "/api/v2/visitors", `{"data":{}}`, "Idempotency-Key", key); a.status != http.StatusOK {
 			t.Errorf("%s: the key on another site: %d %s", op.id, a.status, a.body)
 		}
 	}
-	if posts < 7 {
-		t.Errorf("only %d operations make something", posts)
+	if writes < 18 || changed < 4 {
+		t.Errorf("only %d operations make or change something, %d of them anew", writes, changed)
 	}
-	t.Log(fmt.Sprint(posts, " operations that make something"))
+	t.Logf("%d operations make or change something, %d of them anew", writes, changed)
+}
+
+// another is a body that sets something else, where there is a name or a description to set.
+func another(body string) string {
+	var members map[string]any
+	if err := json.Unmarshal([]byte(body), &members); err != nil {
+		return ""
+	}
+	for _, name := range []string{"name", "description"} {
+		if _, has := members[name]; has {
+			return put(body, []string{name}, `"Something else"`)
+		}
+	}
+	return ""
 }

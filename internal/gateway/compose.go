@@ -7,6 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/talkable/talkable/internal/customer/customerapi"
+	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
 	"github.com/talkable/talkable/internal/referral/referralapi"
 	"github.com/talkable/talkable/internal/site"
@@ -35,7 +36,7 @@ type customers interface {
 type referrals interface {
 	Join(ctx context.Context, s site.Site, in referralapi.Join) (*referralapi.Offer, error)
 	Offer(ctx context.Context, s site.Site, codeOrID string, channels []string) (*referralapi.Offer, error)
-	SetStatus(ctx context.Context, s site.Site, originID int64, status, cause string) (referralapi.Referral, error)
+	SetStatus(ctx context.Context, s site.Site, originID int64, status, cause string, key idempotency.Key) (out referralapi.Referral, replayed bool, err error)
 	Counts(ctx context.Context, siteID, personID int64) (referralapi.Counts, error)
 	Coupon(ctx context.Context, s site.Site, code string) (*referralapi.FoundCoupon, error)
 	couponHands
@@ -69,7 +70,7 @@ func (c Composition) Routes(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "updateReferral", Method: http.MethodPut, Path: "/api/v2/origins/{origin_slug}/referral",
 		Tags: []string{"Referrals"}, Summary: "Approve, void or block the referral of an order",
 		Description: "The slug is the order number, or event_category:event_number. Right after a purchase it waits until the purchase has been " +
-			"looked at. An order that made no referral is answered with {\"ok\":true}. Approved and voided cannot be swapped for each other."}, c.updateReferral)
+			"looked at. An order that made no referral is answered with {\"ok\":true}. Approved and voided cannot be swapped for each other. Takes `Idempotency-Key`."}, c.updateReferral)
 	huma.Register(api, huma.Operation{OperationID: "getOffer", Method: http.MethodGet, Path: "/api/v2/offers/{code}",
 		Tags: []string{"Offers"}, Metadata: public, Summary: "Read an advocate's offer by its code or id"}, c.getOffer)
 	huma.Register(api, huma.Operation{OperationID: "getPerson", Method: http.MethodGet, Path: "/api/v2/people/{person_slug}",

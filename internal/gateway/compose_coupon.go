@@ -102,7 +102,7 @@ type couponVerdict struct {
 // couponChecks are what may speak against a coupon.
 type couponChecks struct {
 	CouponUnissued     bool `json:"coupon_unissued" doc:"It is one of a list and was not handed out yet"`
-	CouponExpired      bool `json:"coupon_expired" doc:"Or a refund took back what it was given for"`
+	CouponExpired      bool `json:"coupon_expired" doc:"Or withdrawn: what it was given for was refunded, or the redemption cancelled"`
 	FriendOfferExpired bool `json:"friend_offer_expired" doc:"Always false: friend offers don't expire"`
 	DifferentOwner     bool `json:"different_owner"`
 	CouponUsed         bool `json:"coupon_used"`

@@ -108,6 +108,9 @@ func (c Composition) createTyped(kind string) func(context.Context, *createTyped
 	}
 }
 
+// recordPatience is how long both modules together may take: longer than either waits for a lock.
+const recordPatience = 12 * time.Second
+
 // record lets customer write the origin down, then asks referral for the offer. Each keeps its own answer under the request's
 // idempotency key, so a repetition puts the same two answers together again.
 func (c Composition) record(ctx context.Context, kind string, data originData) (*web.OK[originAnswer], error) {
@@ -116,13 +119,15 @@ func (c Composition) record(ctx context.Context, kind string, data originData) (
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, recordPatience)
+	defer cancel()
 	channels := data.SharingChannels.values()
 	if err := checkChannels(channels, "/data/sharing_channels"); err != nil { // before anything is written
 		return nil, err
 	}
 	recorded, err := c.Customers.Record(ctx, req.Site, in)
 	if err != nil {
-		return nil, err
+		return nil, data.asWritten(err)
 	}
 	req.MarkReplayed(recorded.Replayed)
 	offer, err := c.Referrals.Join(ctx, req.Site, referralapi.Join{OriginID: recorded.ID, Type: kind, Category: recorded.Category,

@@ -206,6 +206,9 @@ func (c Composition) redeemPoints(ctx context.Context, in *redeemInput) (*web.OK
 		return nil, err
 	}
 	a, err := c.Members.Redeem(ctx, req.Site.ID, p.ID, batch, source, req.Idempotency)
+	if f, ok := fault.Of(err); ok && f.Code == "redemption_batch_not_found" {
+		err = f.At("/data/redemption_batch_id", "is none of the programme's, or archived")
+	}
 	if err != nil {
 		return nil, asNoMember(err)
 	}

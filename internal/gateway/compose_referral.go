@@ -125,13 +125,14 @@ func (c Composition) updateReferral(ctx context.Context, in *updateReferralInput
 	if !origin.Verified || origin.PersonID == 0 {
 		return out, nil // nobody is referred by these, so there is nothing to wait for
 	}
-	ref, err := c.Referrals.SetStatus(ctx, req.Site, origin.ID, status, "manual")
+	ref, replayed, err := c.Referrals.SetStatus(ctx, req.Site, origin.ID, status, "manual", req.Idempotency)
 	if f, ok := fault.Of(err); ok && f.Code == "no_referral" {
 		return out, nil
 	}
 	if err != nil {
 		return nil, err
 	}
+	req.MarkReplayed(replayed)
 	people, err := c.Customers.People(ctx, req.Site.ID, []int64{ref.AdvocateID, ref.FriendID})
 	if err != nil {
 		return nil, err

@@ -32,6 +32,9 @@ func stream(w http.ResponseWriter, r *http.Request, next http.Handler) error {
 			return errEncoding
 		}
 	}
+	if _, err := idempotencyKey(r, nil); err != nil { // codes that are there are known: to send them again changes nothing, with a key or without
+		return err
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), streamWork)
 	defer cancel()
 	r = r.WithContext(ctx)

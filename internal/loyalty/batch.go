@@ -45,21 +45,32 @@ func (m *Module) createBatch(ctx context.Context, site, program int64, in batchS
 	return out, replayed, err
 }
 
-// replaceBatch changes what a batch is from now on. Redemptions keep what they were made with.
-func (m *Module) replaceBatch(ctx context.Context, site, program, id int64, in batchSettings) (out loyaltyapi.RedemptionBatch, err error) {
+// replaceBatch changes what a batch is from now on. Redemptions keep what they were made with. With an Idempotency-Key that was
+// used before it answers as it did then.
+func (m *Module) replaceBatch(ctx context.Context, site, program, id int64, in batchSettings, key idempotency.Key) (out loyaltyapi.RedemptionBatch, replayed bool, err error) {
 	if err := m.checkBatch(ctx, site, in); err != nil {
-		return out, err
+		return out, false, err
 	}
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
+		claim, err := idempotency.TakeOne(ctx, u.Tx, module, u.Now, site, key)
+		if err != nil {
+			return err
+		}
+		if replayed = claim.Replayed; replayed {
+			return json.Unmarshal(claim.Answer, &out)
+		}
 		b, err := lockBatch(ctx, u, site, program, id)
 		if err != nil {
 			return err
 		}
 		b.batchSettings, b.UpdatedAt = in, u.Now
+		if err := saveBatch(ctx, u, b); err != nil {
+			return err
+		}
 		out = b.view()
-		return saveBatch(ctx, u, b)
+		return idempotency.KeepOne(ctx, u.Tx, module, site, key, []byte(text(out)))
 	})
-	return out, err
+	return out, replayed, err
 }
 
 // checkBatch also looks whether the coupon list gives each redemption a coupon of its own.

@@ -38,30 +38,41 @@ func (m *Module) create(ctx context.Context, s site.Site, in settings, key idemp
 	return out, replayed, err
 }
 
-// configure replaces the settings of a programme. Postings under way finish by the old ones.
-func (m *Module) configure(ctx context.Context, s site.Site, id int64, in settings) (out program, err error) {
+// configure replaces the settings of a programme. Postings under way finish by the old ones. With an Idempotency-Key that was used
+// before it answers as it did then.
+func (m *Module) configure(ctx context.Context, s site.Site, id int64, in settings, key idempotency.Key) (out programView, replayed bool, err error) {
 	in, err = in.inCurrency(s.Currency)
 	if err != nil {
-		return out, err
+		return out, false, err
 	}
 	if err := in.check(); err != nil {
-		return out, err
+		return out, false, err
 	}
 	retier := false
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
+		retier = false
+		claim, err := idempotency.TakeOne(ctx, u.Tx, "loyalty", u.Now, s.ID, key)
+		if err != nil {
+			return err
+		}
+		if replayed = claim.Replayed; replayed {
+			return json.Unmarshal(claim.Answer, &out)
+		}
 		before, err := lockProgram(ctx, u, s.ID, id)
 		if err != nil {
 			return err
 		}
-		out = before.change(in, u.Now)
-		retier = out.TiersVersion > before.TiersVersion
-		if out.Version == before.Version {
-			return nil
+		after := before.change(in, u.Now)
+		out, retier = after.view(), after.TiersVersion > before.TiersVersion
+		if after.Version != before.Version {
+			if err := saveProgram(ctx, u, after); err != nil {
+				return err
+			}
 		}
-		return saveProgram(ctx, u, out)
+		return idempotency.KeepOne(ctx, u.Tx, "loyalty", s.ID, key, []byte(text(out)))
 	})
 	if err == nil && retier {
 		m.wake()
 	}
-	return out, err
+	return out, replayed, err
 }

@@ -29,7 +29,7 @@ func (m *Module) Routes(api huma.API) {
 			"by. Points that were earned already stay as they are. Members are put into changed tiers shortly after the answer. A change of the " +
 			"site's currency takes effect here. A paused programme takes no new members and gives nothing for purchases and referrals; " +
 			"rewards that were issued are still posted, and refunds and expiry go on. " +
-			"Errors: 404 `program_not_found`, 400 `invalid_program`."}, m.replaceProgram)
+			"Takes `Idempotency-Key`. Errors: 404 `program_not_found`, 400 `invalid_program`."}, m.replaceProgram)
 	m.redemptionRoutes(api)
 }
 
@@ -117,9 +117,11 @@ func (m *Module) replaceProgram(ctx context.Context, in *struct {
 	ID   int64 `path:"id" minimum:"1"`
 	Body programBody
 }) (*web.OK[programAnswer], error) {
-	p, err := m.configure(ctx, web.From(ctx).Site, in.ID, in.Body.settings())
+	req := web.From(ctx)
+	view, replayed, err := m.configure(ctx, req.Site, in.ID, in.Body.settings(), req.Idempotency)
 	if err != nil {
 		return nil, err
 	}
-	return web.Answer(programAnswer{p.view()}), nil
+	req.MarkReplayed(replayed)
+	return web.Answer(programAnswer{view}), nil
 }

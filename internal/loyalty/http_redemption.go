@@ -24,7 +24,7 @@ func (m *Module) redemptionRoutes(api huma.API) {
 		Summary: "List what members of a programme can spend points on", Description: "Active and archived ones by position, at most 200. Errors: 404 `program_not_found`."}, m.listBatches)
 	huma.Register(api, huma.Operation{OperationID: "replaceRedemptionBatch", Method: http.MethodPut, Path: batches + "/{batch_id}", Tags: tags,
 		Summary:     "Change or archive a redemption batch",
-		Description: "Replaces all settings. Redemptions keep the cost, description and coupon list that they were made with. Errors: 404 `redemption_batch_not_found`, 400 `invalid_redemption_batch`."}, m.putBatch)
+		Description: "Replaces all settings. Redemptions keep the cost, description and coupon list that they were made with. Takes `Idempotency-Key`. Errors: 404 `redemption_batch_not_found`, 400 `invalid_redemption_batch`."}, m.putBatch)
 	huma.Register(api, huma.Operation{OperationID: "listWaitingRedemptions", Method: http.MethodGet, Path: redemptions, Tags: tags,
 		Summary:     "List the redemptions that wait for their coupon",
 		Description: "Newest first. A redemption waits for a moment only, unless its coupon list is empty or unknown: add coupons, or cancel it."}, m.listWaiting)
@@ -33,8 +33,8 @@ func (m *Module) redemptionRoutes(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "cancelRedemption", Method: http.MethodPost, Path: redemptions + "/{id}/cancel", Tags: tags,
 		Summary: "Cancel a redemption",
 		Description: "Gives the points back to the lots that they were taken from: they expire when they would have expired, at once if that is past. " +
-			"A debt made since is repaid out of them. A coupon that was handed out already is told to whom it belongs, and stays with the member until it is " +
-			"taken back there. To cancel again changes nothing. Takes `Idempotency-Key`. Errors: 404 `redemption_not_found`, 400 `invalid_reason`."}, m.cancelRedemption)
+			"A debt made since is repaid out of them. A coupon that was handed out already is withdrawn a moment later: nobody else " +
+			"gets it, and GET /coupons shows it as expired. To cancel again changes nothing. Takes `Idempotency-Key`. Errors: 404 `redemption_not_found`, 400 `invalid_reason`."}, m.cancelRedemption)
 }
 
 type batchBody struct {
@@ -100,10 +100,12 @@ func (m *Module) putBatch(ctx context.Context, in *struct {
 	BatchID int64 `path:"batch_id" minimum:"1"`
 	Body    batchBody
 }) (*web.OK[batchAnswer], error) {
-	view, err := m.replaceBatch(ctx, web.From(ctx).Site.ID, in.ID, in.BatchID, in.Body.settings())
+	req := web.From(ctx)
+	view, replayed, err := m.replaceBatch(ctx, req.Site.ID, in.ID, in.BatchID, in.Body.settings(), req.Idempotency)
 	if err != nil {
 		return nil, err
 	}
+	req.MarkReplayed(replayed)
 	return web.Answer(batchAnswer{view}), nil
 }
 

@@ -83,7 +83,8 @@ func (m *Module) Consumer() *bus.Consumer {
 }
 
 const (
-	tick    = time.Minute
+	tick    = time.Minute    // between passes, by the module's clock
+	look    = time.Second    // at it: when it jumps, or the machine slept, what is due is not put off any longer
 	keep    = 48 * time.Hour // idempotency keys
 	perPass = 500            // rows of a timer's transaction
 )
@@ -91,15 +92,21 @@ const (
 // Run expires points, re-tiers members after a change of tiers, and forgets old idempotency keys, until ctx ends. Any number of
 // replicas may run it.
 func (m *Module) Run(ctx context.Context) error {
-	t := time.NewTicker(tick)
+	t := time.NewTicker(look)
 	defer t.Stop()
 	for {
+		last := m.now()
 		m.pass(ctx)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-t.C:
-		case <-m.kick:
+		for again := false; !again; {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-t.C:
+				passed := m.now().Sub(last)
+				again = passed >= tick || passed < 0
+			case <-m.kick:
+				again = true
+			}
 		}
 	}
 }

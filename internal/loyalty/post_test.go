@@ -15,6 +15,7 @@ import (
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/customer/customerevent"
 	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
 	"github.com/talkable/talkable/internal/referral/referralevent"
 	"github.com/talkable/talkable/internal/timeline"
@@ -125,13 +126,13 @@ func TestWhatEarnsNothingSaysWhy(t *testing.T) {
 	hear(w, w.originsRecorded, 1, foreign, none, w.bought(1, 1, 3, 9))
 	s := club()
 	s.Status = paused
-	if _, err := w.configure(t.Context(), shop(1), p.ID, s); err != nil {
+	if _, _, err := w.configure(t.Context(), shop(1), p.ID, s, idempotency.Key{}); err != nil {
 		t.Fatal(err)
 	}
 	hear(w, w.originsRecorded, 1, w.bought(1, 2, 4, 5000))
 	hear(w, w.referralsApproved, 1, referralevent.ReferralApproved{SiteID: 1, ReferralID: 5, AdvocateID: 3, ApprovedAt: noon})
 	hear(w, w.rewardsIssued, 1, w.rewarded(1, 4, 6, 70))
-	if _, err := w.configure(t.Context(), shop(1), p.ID, club()); err != nil {
+	if _, _, err := w.configure(t.Context(), shop(1), p.ID, club(), idempotency.Key{}); err != nil {
 		t.Fatal(err)
 	}
 	hear(w, w.originsRecorded, 1, w.bought(1, 2, 4, 5000)) // told again: the decision stands
@@ -279,7 +280,7 @@ func TestTiersThatChangeMoveMembers(t *testing.T) {
 	}
 	s := club()
 	s.Tiers = []tier{{"Bronze", 100}, {"Gold", 2000}}
-	if _, err := w.configure(t.Context(), shop(1), p.ID, s); err != nil {
+	if _, _, err := w.configure(t.Context(), shop(1), p.ID, s, idempotency.Key{}); err != nil {
 		t.Fatal(err)
 	}
 	if m, err := w.Member(t.Context(), 1, 3); err != nil || m.Tier != "Gold" || m.NextTier != "" {

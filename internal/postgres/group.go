@@ -22,7 +22,7 @@ type Result[Out any] struct {
 type Group[In, Out any] struct {
 	run     func(ctx context.Context, in []In) ([]Result[Out], error)
 	max     int
-	limit   time.Duration
+	limit   time.Duration // of a request, from its coming to its answer
 	observe func(size int)
 
 	mu      sync.Mutex
@@ -31,10 +31,16 @@ type Group[In, Out any] struct {
 	queue   []*ticket[In, Out]
 }
 
+const (
+	groupLimit = 10 * time.Second // longer than anybody waits for a lock
+	leastLimit = 2 * time.Second  // of a batch, however long its first request has waited for the one ahead
+)
+
 type ticket[In, Out any] struct {
-	in   In
-	out  Result[Out]
-	done chan bool // true: you lead the next batch; closed: your answer is there
+	in    In
+	until time.Time // as long as it wants to wait
+	out   Result[Out]
+	done  chan bool // true: you lead the next batch; closed: your answer is there
 }
 
 // NewGroup makes a group, with one writer, whose batches hold at most max requests and which run executes, each as one transaction. run returns
@@ -45,7 +51,7 @@ func NewGroup[In, Out any](max int, run func(ctx context.Context, in []In) ([]Re
 	if !grouped {
 		max, writers = 1, poolSize
 	}
-	return &Group[In, Out]{run: run, max: max, limit: 15 * time.Second, writers: writers, observe: func(int) {}}
+	return &Group[In, Out]{run: run, max: max, limit: groupLimit, writers: writers, observe: func(int) {}}
 }
 
 // Writers lets n batches run at a time: while one waits for the disk or computes here, the other has the database. They are to each
@@ -78,7 +84,10 @@ func (g *Group[In, Out]) Do(ctx context.Context, in In) (Out, error) {
 	}
 	waiting.Add(1)
 	defer waiting.Add(-1)
-	t := &ticket[In, Out]{in: in, done: make(chan bool, 1)}
+	t := &ticket[In, Out]{in: in, until: time.Now().Add(g.limit), done: make(chan bool, 1)}
+	if end, ok := ctx.Deadline(); ok && end.Before(t.until) {
+		t.until = end
+	}
 	g.mu.Lock()
 	if g.busy >= g.writers {
 		g.queue = append(g.queue, t)
@@ -121,7 +130,7 @@ func (g *Group[In, Out]) abandon(t *ticket[In, Out]) bool {
 }
 
 // lead runs one batch that begins with own, then hands the lead to the first that waits. The batch belongs to all its callers,
-// so no caller's deadline ends it.
+// so no caller that leaves ends it.
 func (g *Group[In, Out]) lead(ctx context.Context, own *ticket[In, Out]) {
 	var batch []*ticket[In, Out]
 	if own != nil {
@@ -135,10 +144,19 @@ func (g *Group[In, Out]) lead(ctx context.Context, own *ticket[In, Out]) {
 
 	defer g.handOn(batch, own) // whatever ends the batch
 	if len(batch) > 0 {
-		work, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.limit)
+		work, cancel := context.WithDeadline(context.WithoutCancel(ctx), g.deadline(batch))
 		defer cancel()
 		g.commit(work, batch)
 	}
+}
+
+// deadline is when a batch ends at the latest: when its first request wants to wait no longer, which may have waited for the batch
+// ahead; but not so soon that the others have no chance.
+func (g *Group[In, Out]) deadline(batch []*ticket[In, Out]) time.Time {
+	if least := time.Now().Add(leastLimit); batch[0].until.Before(least) {
+		return least
+	}
+	return batch[0].until
 }
 
 // handOn gives the lead to the first that waits, and the batch its answers.

@@ -211,6 +211,70 @@ func TestGroup_when_a_callers_context_ends(t *testing.T) {
 			}
 		})
 	})
+	t.Run("who waited for the batch ahead doesn't wait as long again", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDoubler(3)
+			locked := true
+			d.before = func(ctx context.Context, _ []int) error {
+				if !locked {
+					return nil
+				}
+				select {
+				case <-ctx.Done():
+				case <-time.After(8 * time.Second): // a lock's timeout
+				}
+				return context.DeadlineExceeded
+			}
+			begin := time.Now()
+			first, next := d.ask(t.Context(), 1), d.ask(t.Context(), 2)
+			wantErr(t, first, "deadline")
+			if took := time.Since(begin); took != 8*time.Second {
+				t.Errorf("the first took %v", took)
+			}
+			wantErr(t, next, "deadline")
+			if took := time.Since(begin); took != 10*time.Second {
+				t.Errorf("the next took %v", took)
+			}
+			begin = time.Now()
+			wantErr(t, d.ask(t.Context(), 3), "deadline") // a new one has all its time
+			if took := time.Since(begin); took != 8*time.Second {
+				t.Errorf("a new one took %v", took)
+			}
+			locked = false
+			want(t, d.ask(t.Context(), 4), 8)
+		})
+	})
+	t.Run("a batch ends with the patience of its first", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDoubler(3)
+			d.before = func(ctx context.Context, _ []int) error { <-ctx.Done(); return ctx.Err() }
+			for patience, want := range map[time.Duration]time.Duration{time.Minute: 10 * time.Second, 5 * time.Second: 5 * time.Second, time.Second: 2 * time.Second} {
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				begin := time.Now()
+				wantErr(t, d.ask(ctx, 1), "deadline")
+				if took := time.Since(begin); took != want {
+					t.Errorf("with a patience of %v it took %v", patience, took)
+				}
+				cancel()
+			}
+		})
+	})
+	t.Run("a batch has two seconds at least", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDoubler(3)
+			d.before = func(ctx context.Context, in []int) error {
+				if in[0] == 1 {
+					<-ctx.Done()
+					return ctx.Err()
+				}
+				time.Sleep(1900 * time.Millisecond)
+				return ctx.Err()
+			}
+			first, next := d.ask(t.Context(), 1), d.ask(t.Context(), 2)
+			wantErr(t, first, "deadline")
+			want(t, next, 4)
+		})
+	})
 }
 
 func TestGroup_gives_each_of_200_goroutines_its_own_answers(t *testing.T) {

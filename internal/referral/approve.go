@@ -2,11 +2,13 @@ package referral
 
 import (
 	"context"
+	"encoding/json"
 	"strconv"
 	"time"
 
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/referral/referralapi"
 	"github.com/talkable/talkable/internal/referral/referralevent"
@@ -25,16 +27,23 @@ var (
 )
 
 // SetStatus moves the referral of an origin to another status, for a reason ("manual"). It waits up to five seconds until the
-// origin has been decided. An origin without a referral is a fault NotFound "no_referral"; the same status again changes nothing.
-func (m *Module) SetStatus(ctx context.Context, s site.Site, originID int64, status, cause string) (referralapi.Referral, error) {
+// origin has been decided. An origin without a referral is a fault NotFound "no_referral"; the same status again changes nothing. replayed
+// says that the Idempotency-Key had moved it before: the answer is that of then, also when the status is another by now.
+func (m *Module) SetStatus(ctx context.Context, s site.Site, originID int64, status, cause string, k idempotency.Key) (out referralapi.Referral, replayed bool, err error) {
 	if err := checkStatus(status); err != nil {
-		return referralapi.Referral{}, err
+		return out, false, err
 	}
 	if err := m.await(ctx, s.ID, originID); err != nil {
-		return referralapi.Referral{}, err
+		return out, false, err
 	}
-	var out referralapi.Referral
-	err := m.outbox.InTx(ctx, func(u *bus.Unit) error {
+	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
+		claim, err := idempotency.TakeOne(ctx, u.Tx, schema, u.Now, s.ID, k)
+		if err != nil {
+			return err
+		}
+		if replayed = claim.Replayed; replayed {
+			return json.Unmarshal(claim.Answer, &out)
+		}
 		list, err := lockReferrals(ctx, u.Tx, []int64{s.ID}, []int64{originID})
 		if err != nil {
 			return err
@@ -56,12 +65,16 @@ func (m *Module) SetStatus(ctx context.Context, s site.Site, originID int64, sta
 			return err
 		}
 		out = list[0].answer(rewards, u.Now, s.Zone)
-		return nil
+		answer, err := json.Marshal(out)
+		if err != nil {
+			return err
+		}
+		return idempotency.KeepOne(ctx, u.Tx, schema, s.ID, k, answer)
 	})
 	if postgres.Violates(err, "referral_friend_once") {
-		return out, fault.New(fault.Invalid, "friend_already_referred", "The friend has another referral in this campaign.").Because(err)
+		err = fault.New(fault.Invalid, "friend_already_referred", "The friend has another referral in this campaign.").Because(err)
 	}
-	return out, err
+	return out, replayed, err
 }
 
 // await returns once the origin has been decided.

@@ -59,6 +59,7 @@ type coupon struct {
 	RedemptionID *int64     `db:"redemption_id"`
 	PersonID     *int64     `db:"person_id"`
 	IssuedAt     *time.Time `db:"issued_at"`
+	WithdrawnAt  *time.Time `db:"withdrawn_at"`
 	ExpiresAt    *time.Time `db:"expires_at"`
 	Usages       int64      `db:"usages"`
 	BasisPoints  int64      `db:"basis_points"`
@@ -71,11 +72,12 @@ func (c *coupon) expired(now time.Time) bool { return c.ExpiresAt != nil && !now
 // used says whether a single-use coupon was used; the others never are up.
 func (c *coupon) used() bool { return c.SingleUse && c.Usages > 0 }
 
-// present is the coupon in Talkable's shape. withdrawn says that a refund took back what it was for.
+// present is the coupon in Talkable's shape. withdrawn says that a refund took back what it was for; a redemption that is cancelled
+// withdraws its coupon too.
 func (c *coupon) present(now time.Time, zone *time.Location, withdrawn bool) *referralapi.Coupon {
 	worth := incentive{Kind: "coupon", BasisPoints: c.BasisPoints, Amount: c.Amount, Currency: c.Currency, CouponCode: c.Code}
 	until := web.TalkablePtr(c.ExpiresAt, zone)
-	return &referralapi.Coupon{ID: c.ID, Code: c.Code, Active: !withdrawn && !c.expired(now) && !c.used(), ValidUntil: until, ExpiresAt: until,
+	return &referralapi.Coupon{ID: c.ID, Code: c.Code, Active: !withdrawn && c.WithdrawnAt == nil && !c.expired(now) && !c.used(), ValidUntil: until, ExpiresAt: until,
 		SingleUse: c.SingleUse, Used: c.used(), Usages: c.Usages, Amount: number(worth.value()), PercentageDiscount: c.BasisPoints > 0,
 		Description: worth.describe()}
 }

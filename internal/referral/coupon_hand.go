@@ -3,12 +3,10 @@ package referral
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/talkable/talkable/internal/bus"
-	"github.com/talkable/talkable/internal/loyalty/loyaltyevent"
 	"github.com/talkable/talkable/internal/referral/referralevent"
 )
 
@@ -217,42 +215,4 @@ func dequeue(ctx context.Context, u *bus.Unit, rewards []reward) (map[key]bool, 
 		out[key{w.SiteID, w.RewardID}] = true
 	}
 	return out, deleteWaits(ctx, u.Tx, rows)
-}
-
-// redeemed hears of points that were spent on a coupon. A list that isn't there is poison: the event is parked, and tried again by
-// whoever has put the list right.
-func (m *Module) redeemed(ctx context.Context, u *bus.Unit, batch []bus.Event[loyaltyevent.PointsRedeemed]) error {
-	byID := map[key]claim{}
-	var sites, ids, lists []int64
-	for _, e := range batch {
-		k := key{e.Body.SiteID, e.Body.RedemptionID}
-		if _, again := byID[k]; again || e.Body.CouponListID == 0 {
-			continue
-		}
-		byID[k] = claim{site: k.site, list: e.Body.CouponListID, redemption: k.id, person: e.Body.PersonID}
-		sites, ids, lists = append(sites, k.site), append(ids, k.id), append(lists, e.Body.CouponListID)
-	}
-	if len(byID) == 0 {
-		return nil
-	}
-	known, err := redemptionsKnown(ctx, u, sites, ids)
-	if err != nil {
-		return err
-	}
-	giving, err := singleUseLists(ctx, u, sites, lists)
-	if err != nil {
-		return err
-	}
-	var claims []claim
-	for i := range ids {
-		c := byID[key{sites[i], ids[i]}]
-		switch {
-		case known[key{c.site, c.redemption}]:
-		case !giving[key{c.site, c.list}]:
-			return bus.Poison(fmt.Errorf("redemption %d of site %d: coupon list %d is no single-use list of the site", c.redemption, c.site, c.list))
-		default:
-			claims = append(claims, c)
-		}
-	}
-	return m.handOut(ctx, u, claims)
 }

@@ -23,7 +23,7 @@ func (m *Module) couponRoutes(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "getCouponList", Method: http.MethodGet, Path: "/api/v2/coupon_lists/{id}", Tags: tags,
 		Summary: "Read a coupon list with its stock", Description: "404 if the site has no such list."}, m.getCouponList)
 	huma.Register(api, huma.Operation{OperationID: "replaceCouponList", Method: http.MethodPut, Path: "/api/v2/coupon_lists/{id}", Tags: tags,
-		Summary: "Change a coupon list", Description: "Replaces the settings; the kind stays. Dates that were counted from a coupon's hand-out stay too, " +
+		Summary: "Change a coupon list", Description: "Takes an Idempotency-Key. Replaces the settings; the kind stays. Dates that were counted from a coupon's hand-out stay too, " +
 			"all else holds for coupons that were handed out before. 404 if the site has no such list."}, m.putCouponList)
 	huma.Register(api, huma.Operation{OperationID: "listCouponListLog", Method: http.MethodGet, Path: "/api/v2/coupon_lists/{id}/log", Tags: tags,
 		Summary: "Read what was done to a coupon list", Description: "Newest first: which key made and changed it, delivered or generated codes, and when. " +
@@ -88,7 +88,7 @@ type couponListPath struct {
 }
 
 func (m *Module) getCouponList(ctx context.Context, in *couponListPath) (*web.OK[couponListResult], error) {
-	l, err := m.readCouponList(ctx, web.From(ctx).Site.ID, in.ID)
+	l, err := readCouponList(ctx, m.db, web.From(ctx).Site.ID, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -102,10 +102,11 @@ type putCouponListInput struct {
 
 func (m *Module) putCouponList(ctx context.Context, in *putCouponListInput) (*web.OK[couponListResult], error) {
 	req := web.From(ctx)
-	l, err := m.replaceCouponList(ctx, req.Site, req.KeyID, in.ID, in.Body)
+	l, replayed, err := m.replaceCouponList(ctx, req.Site, req.KeyID, in.ID, in.Body, req.Idempotency)
 	if err != nil {
 		return nil, err
 	}
+	req.MarkReplayed(replayed)
 	return web.Answer(couponListResult{l}), nil
 }
 
@@ -131,7 +132,7 @@ func (m *Module) getCouponListLog(ctx context.Context, in *struct {
 	if _, err := m.cursors.Decode(siteID, name, in.Cursor, &before); err != nil {
 		return nil, err
 	}
-	if _, err := m.readCouponList(ctx, siteID, in.ID); err != nil {
+	if _, err := readCouponList(ctx, m.db, siteID, in.ID); err != nil {
 		return nil, err
 	}
 	rows, err := couponListHistory(ctx, m.db, siteID, in.ID, before, in.Limit+1)

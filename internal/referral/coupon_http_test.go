@@ -209,7 +209,7 @@ func TestCoupons_expire(t *testing.T) {
 		t.Errorf("%d wait", n)
 	}
 	later := epoch.AddDate(0, 2, 0)
-	if _, err := p.replaceCouponList(t.Context(), p.one, 7, list, couponListInput{Name: "DATE", Kind: singleUse, Percent: "10", ExpiresAt: &later}); err != nil {
+	if _, _, err := p.replaceCouponList(t.Context(), p.one, 7, list, couponListInput{Name: "DATE", Kind: singleUse, Percent: "10", ExpiresAt: &later}, idempotency.Key{}); err != nil {
 		t.Fatal(err)
 	}
 	if n := p.count(`select count(*) from referral.coupon_wait`); n != 0 || expired("DATE-1") || expired("DATE-2") {
@@ -298,7 +298,7 @@ func TestDeliver_takes_200000_codes_in_little_memory(t *testing.T) {
 	if used := (most.HeapAlloc - before.HeapAlloc) >> 20; most.HeapAlloc > before.HeapAlloc && used > 24 {
 		t.Errorf("%d MiB on the way", used)
 	}
-	l, err := p.readCouponList(t.Context(), 1, list)
+	l, err := readCouponList(t.Context(), p.db, 1, list)
 	if err != nil || l.Available != n {
 		t.Errorf("%+v %v", l, err)
 	}

@@ -78,13 +78,21 @@ func (m *Module) createCouponList(ctx context.Context, s site.Site, keyID int64,
 }
 
 // replaceCouponList gives a list other settings. Coupons that were handed out keep the date that was counted from then; all else
-// that the settings say holds for them too. If the list had expired and no longer has, who waits is served.
-func (m *Module) replaceCouponList(ctx context.Context, s site.Site, keyID, id int64, in couponListInput) (couponListJSON, error) {
+// that the settings say holds for them too. If the list had expired and no longer has, who waits is served. replayed says that the
+// Idempotency-Key had done it before.
+func (m *Module) replaceCouponList(ctx context.Context, s site.Site, keyID, id int64, in couponListInput, k idempotency.Key) (out couponListJSON, replayed bool, err error) {
 	l, err := in.list(s.Currency)
 	if err != nil {
-		return couponListJSON{}, err
+		return out, false, err
 	}
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
+		claim, err := idempotency.TakeOne(ctx, u.Tx, schema, u.Now, s.ID, k)
+		if err != nil {
+			return err
+		}
+		if replayed = claim.Replayed; replayed {
+			return json.Unmarshal(claim.Answer, &out)
+		}
 		old, err := lockCouponLists(ctx, u.Tx, []int64{s.ID}, []int64{id})
 		switch {
 		case err != nil:
@@ -99,16 +107,27 @@ func (m *Module) replaceCouponList(ctx context.Context, s site.Site, keyID, id i
 			return err
 		}
 		was, is := old[0].json(), l.json()
-		return logCouponList(ctx, u.Tx, u.Now, s.ID, id, keyID, "changed", map[string]any{"was": settings(was), "is": settings(is)})
+		if err := logCouponList(ctx, u.Tx, u.Now, s.ID, id, keyID, "changed", map[string]any{"was": settings(was), "is": settings(is)}); err != nil {
+			return err
+		}
+		if _, err := m.serveLocked(ctx, u, &l); err != nil { // the first thousand, so that the answer counts them
+			return err
+		}
+		if out, err = readCouponList(ctx, u, s.ID, id); err != nil {
+			return err
+		}
+		answer, err := json.Marshal(out)
+		if err != nil {
+			return err
+		}
+		return idempotency.KeepOne(ctx, u.Tx, schema, s.ID, k, answer)
 	})
 	if err != nil {
-		return couponListJSON{}, err
+		return out, false, err
 	}
 	m.catalog.changed(s.ID)
-	if _, err := m.serve(ctx, key{s.ID, id}); err != nil {
-		return couponListJSON{}, err
-	}
-	return m.readCouponList(ctx, s.ID, id)
+	_, err = m.serve(ctx, key{s.ID, id})
+	return out, replayed, err
 }
 
 // settings are what a person chose of a list, for its history.
@@ -117,8 +136,8 @@ func settings(l couponListJSON) map[string]any {
 		"expires_after_days": l.ExpiresAfterDays, "subtotal_min": l.SubtotalMin, "low_stock": l.LowStock}
 }
 
-func (m *Module) readCouponList(ctx context.Context, siteID, id int64) (couponListJSON, error) {
-	list, err := couponListsByID(ctx, m.db, siteID, []int64{id})
+func readCouponList(ctx context.Context, q sqlx.QueryerContext, siteID, id int64) (couponListJSON, error) {
+	list, err := couponListsByID(ctx, q, siteID, []int64{id})
 	if err != nil {
 		return couponListJSON{}, err
 	}

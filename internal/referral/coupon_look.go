@@ -23,7 +23,7 @@ func (m *Module) Coupon(ctx context.Context, s site.Site, code string) (*referra
 	if c.PersonID != nil {
 		out.Owners = []int64{*c.PersonID}
 	}
-	withdrawn := false
+	withdrawn := c.WithdrawnAt != nil
 	if c.RewardID != nil {
 		rewards, err := rewardsByID(ctx, m.db, []int64{s.ID}, []int64{*c.RewardID})
 		if err != nil {

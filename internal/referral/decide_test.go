@@ -14,6 +14,7 @@ import (
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/customer/customerevent"
 	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/site"
 )
@@ -104,11 +105,11 @@ func TestRecorded_blocks_the_advocates_other_browser(t *testing.T) {
 	if err != nil || r.Status != "blocked" {
 		t.Fatalf("%+v %v", r, err)
 	}
-	r, err = p.SetStatus(t.Context(), p.one, 2, "unblocked", "manual")
+	r, _, err = p.SetStatus(t.Context(), p.one, 2, "unblocked", "manual", idempotency.Key{})
 	if err != nil || r.Status != "pending" {
 		t.Fatalf("%+v %v", r, err)
 	}
-	if r, err = p.SetStatus(t.Context(), p.one, 2, "approved", "manual"); err != nil || len(r.AdvocateRewards) != 2 {
+	if r, _, err = p.SetStatus(t.Context(), p.one, 2, "approved", "manual", idempotency.Key{}); err != nil || len(r.AdvocateRewards) != 2 {
 		t.Errorf("%+v %v", r, err)
 	}
 }
@@ -142,7 +143,7 @@ func TestSetStatus(t *testing.T) {
 	p.tell(p.purchase(p.one, 1, 20, 1000, uuidOf(1)), p.purchase(p.one, 2, 21, 1000))
 	p.told()
 	set := func(origin int64, status string) (string, *fault.Error) {
-		r, err := p.SetStatus(t.Context(), p.one, origin, status, "manual")
+		r, _, err := p.SetStatus(t.Context(), p.one, origin, status, "manual", idempotency.Key{})
 		f, _ := fault.Of(err)
 		if err != nil && f == nil {
 			t.Fatal(err)
@@ -173,7 +174,7 @@ func TestSetStatus(t *testing.T) {
 	}
 	var approvals atomic.Int64
 	race(20, func(int) {
-		if r, err := p.SetStatus(t.Context(), p.one, 1, "approved", "manual"); err == nil && r.Status == "approved" && len(r.AdvocateRewards) == 2 {
+		if r, _, err := p.SetStatus(t.Context(), p.one, 1, "approved", "manual", idempotency.Key{}); err == nil && r.Status == "approved" && len(r.AdvocateRewards) == 2 {
 			approvals.Add(1)
 		}
 	})
@@ -200,7 +201,7 @@ func TestSetStatus_waits_for_the_decision(t *testing.T) {
 	p.touched(uuidOf(1), 10)
 	answer := make(chan error, 1)
 	go func() {
-		r, err := p.SetStatus(t.Context(), p.one, 1, "approved", "manual")
+		r, _, err := p.SetStatus(t.Context(), p.one, 1, "approved", "manual", idempotency.Key{})
 		if err == nil && r.Status != "approved" {
 			err = fmt.Errorf("status %s", r.Status)
 		}
@@ -228,7 +229,7 @@ func TestApproveDue(t *testing.T) {
 	if n, err := p.ApproveDue(t.Context()); n != 0 || err != nil {
 		t.Errorf("too early: %d %v", n, err)
 	}
-	if _, err := p.SetStatus(t.Context(), p.one, 1, "voided", "manual"); err != nil {
+	if _, _, err := p.SetStatus(t.Context(), p.one, 1, "voided", "manual", idempotency.Key{}); err != nil {
 		t.Error(err)
 	}
 	p.clock.Move(time.Hour)
@@ -293,7 +294,7 @@ func TestUseCases_run_on_one_connection(t *testing.T) {
 	}
 	p.tell(p.purchase(p.one, 1, 20, 1000, uuidOf(1)))
 	p.tell(customerevent.OriginRefunded{SiteID: 1, OriginID: 1, Subtotal: 1000, RefundedTotal: 400})
-	if _, err := p.SetStatus(t.Context(), p.one, 1, "approved", "manual"); err != nil {
+	if _, _, err := p.SetStatus(t.Context(), p.one, 1, "approved", "manual", idempotency.Key{}); err != nil {
 		t.Error(err)
 	}
 	if _, err := p.ApproveDue(t.Context()); err != nil {

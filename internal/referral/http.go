@@ -27,7 +27,7 @@ func (m *Module) Routes(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "replaceCampaign", Method: http.MethodPut, Path: "/api/v2/campaigns/{id}",
 		Tags: []string{"Campaigns"}, Summary: "Change a campaign",
 		Description: "Replaces the settings and the set of incentives, and counts the version up. Incentives are matched by their identifier; " +
-			"those left out become inactive. Rewards that were issued stay as they are. 404 if the site has no such campaign."}, m.putCampaign)
+			"those left out become inactive. Rewards that were issued stay as they are. Takes an Idempotency-Key. 404 if the site has no such campaign."}, m.putCampaign)
 	huma.Register(api, huma.Operation{OperationID: "listRewards", Method: http.MethodGet, Path: "/api/v2/rewards",
 		Tags: []string{"Rewards"}, Summary: "List a visitor's rewards", Metadata: map[string]any{"public": true},
 		Description: "The newest 500 rewards of a visitor, and of the person whom verified sign-ups and purchases showed this visitor to be. " +
@@ -93,10 +93,12 @@ type putCampaignInput struct {
 }
 
 func (m *Module) putCampaign(ctx context.Context, in *putCampaignInput) (*web.OK[campaignResult], error) {
-	c, err := m.replaceCampaign(ctx, web.From(ctx).Site, in.ID, in.Body)
+	req := web.From(ctx)
+	c, replayed, err := m.replaceCampaign(ctx, req.Site, in.ID, in.Body, req.Idempotency)
 	if err != nil {
 		return nil, err
 	}
+	req.MarkReplayed(replayed)
 	return web.Answer(campaignResult{c}), nil
 }
 

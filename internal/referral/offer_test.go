@@ -177,7 +177,7 @@ func TestJoin_sees_a_change_of_the_campaign_at_once(t *testing.T) {
 	p := setup(t)
 	c := p.campaign(p.one, nil)
 	p.join(p.one, 10)
-	if _, err := p.replaceCampaign(t.Context(), p.one, c.ID, campaignInput{Name: "Over", Status: statusDisabled}); err != nil {
+	if _, _, err := p.replaceCampaign(t.Context(), p.one, c.ID, campaignInput{Name: "Over", Status: statusDisabled}, idempotency.Key{}); err != nil {
 		t.Fatal(err)
 	}
 	if o := p.join(p.one, 10); o != nil {

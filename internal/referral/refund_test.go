@@ -7,6 +7,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/talkable/talkable/internal/customer/customerevent"
+	"github.com/talkable/talkable/internal/idempotency"
 )
 
 // Refunds in any split, before or after the approval, end alike.
@@ -31,7 +32,7 @@ func TestRefunds_end_the_same_in_any_order(t *testing.T) {
 		}
 		for i := 0; i <= len(cuts); i++ {
 			if i == approve {
-				if _, err := p.SetStatus(t.Context(), p.one, origin, "approved", "manual"); err != nil {
+				if _, _, err := p.SetStatus(t.Context(), p.one, origin, "approved", "manual", idempotency.Key{}); err != nil {
 					rt.Fatal(err)
 				}
 			}

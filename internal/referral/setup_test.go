@@ -95,6 +95,7 @@ func (p *place) hear(events ...bus.Payload) error {
 		var origins []bus.Event[customerevent.OriginRecorded]
 		var redeemed []bus.Event[loyaltyevent.PointsRedeemed]
 		var refunds []bus.Event[customerevent.OriginRefunded]
+		var cancelled []bus.Event[loyaltyevent.RedemptionCancelled]
 		for _, e := range events {
 			switch e := e.(type) {
 			case gatewayevent.SiteChanged:
@@ -105,6 +106,8 @@ func (p *place) hear(events ...bus.Payload) error {
 				refunds = append(refunds, bus.Event[customerevent.OriginRefunded]{Body: e})
 			case loyaltyevent.PointsRedeemed:
 				redeemed = append(redeemed, bus.Event[loyaltyevent.PointsRedeemed]{Body: e})
+			case loyaltyevent.RedemptionCancelled:
+				cancelled = append(cancelled, bus.Event[loyaltyevent.RedemptionCancelled]{Body: e})
 			}
 		}
 		if len(sites) > 0 {
@@ -122,7 +125,10 @@ func (p *place) hear(events ...bus.Payload) error {
 				return err
 			}
 		}
-		return p.redeemed(p.t.Context(), u, redeemed)
+		if err := p.redeemed(p.t.Context(), u, redeemed); err != nil {
+			return err
+		}
+		return p.redemptionCancelled(p.t.Context(), u, cancelled)
 	})
 }
 

@@ -12,7 +12,7 @@ import (
 
 // couponQuery reads coupons with what their lists say of them, or the newest incentive that names the code.
 const couponQuery = `
-	select c.site_id, c.id, c.list_id, c.code, c.single_use, c.reward_id, c.redemption_id, c.person_id, c.issued_at,
+	select c.site_id, c.id, c.list_id, c.code, c.single_use, c.reward_id, c.redemption_id, c.person_id, c.issued_at, c.withdrawn_at,
 		coalesce(c.expires_at, l.expires_at) as expires_at, c.usages, coalesce(l.basis_points, i.basis_points, 0) as basis_points,
 		coalesce(l.amount, i.amount, 0) as amount, coalesce(l.currency, i.currency, '') as currency
 	from referral.coupon c

@@ -192,21 +192,3 @@ func servable(ctx context.Context, q sqlx.QueryerContext, now time.Time) ([]key,
 	}
 	return out, nil
 }
-
-// redemptionsKnown says which redemptions have a coupon or wait for one.
-func redemptionsKnown(ctx context.Context, q sqlx.QueryerContext, sites, ids []int64) (map[key]bool, error) {
-	var rows []couponList
-	err := sqlx.SelectContext(ctx, q, &rows, `
-		select u.s as site_id, u.r as id
-		from unnest($1::bigint[], $2::bigint[]) u (s, r)
-		where exists (select from referral.coupon c where c.site_id = u.s and c.redemption_id = u.r)
-			or exists (select from referral.coupon_wait w where w.site_id = u.s and w.redemption_id = u.r)`, pq.Array(sites), pq.Array(ids))
-	if err != nil {
-		return nil, fmt.Errorf("known redemptions: %w", err)
-	}
-	out := map[key]bool{}
-	for _, r := range rows {
-		out[key{r.SiteID, r.ID}] = true
-	}
-	return out, nil
-}

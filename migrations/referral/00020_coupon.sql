@@ -37,11 +37,13 @@ create table referral.coupon (
 	expires_at timestamptz, -- counted from issued_at, where the list says so
 	usages bigint not null default 0 constraint coupon_usages check (usages >= 0),
 	used_at timestamptz, -- first
+	withdrawn_at timestamptz, -- the redemption that it went to was cancelled; it goes to nobody else
 	created_at timestamptz not null,
 	constraint coupon_pkey primary key (site_id, id),
 	constraint coupon_code unique (site_id, code),
 	constraint coupon_holder check ((issued_at is null and num_nonnulls(reward_id, redemption_id, person_id) = 0)
-		or (issued_at is not null and num_nonnulls(reward_id, redemption_id) = 1 and single_use and list_id is not null))
+		or (issued_at is not null and num_nonnulls(reward_id, redemption_id) = 1 and single_use and list_id is not null)),
+	constraint coupon_withdrawn check (withdrawn_at is null or redemption_id is not null)
 );
 create unique index coupon_reward_once on referral.coupon (site_id, reward_id) where reward_id is not null;
 create unique index coupon_redemption_once on referral.coupon (site_id, redemption_id) where redemption_id is not null;
@@ -68,7 +70,8 @@ create table referral.coupon_day (
 	constraint coupon_day_pkey primary key (site_id, list_id, day)
 );
 
--- Who waits for a coupon of a list, in this order. The row goes when the coupon comes, or when a refund voids the reward.
+-- Who waits for a coupon of a list, in this order. The row goes when the coupon comes, or when a refund voids the reward
+-- or the redemption is cancelled.
 create table referral.coupon_wait (
 	site_id bigint not null,
 	id bigint not null generated always as identity,
@@ -83,6 +86,14 @@ create table referral.coupon_wait (
 create unique index coupon_wait_reward_once on referral.coupon_wait (site_id, reward_id) where reward_id is not null;
 create unique index coupon_wait_redemption_once on referral.coupon_wait (site_id, redemption_id) where redemption_id is not null;
 
+-- Redemptions that get no coupon any more, in whatever order it is heard of them.
+create table referral.redemption_cancelled (
+	site_id bigint not null,
+	redemption_id bigint not null,
+	cancelled_at timestamptz not null,
+	constraint redemption_cancelled_pkey primary key (site_id, redemption_id)
+);
+
 -- Who did what to a list, and when.
 create table referral.coupon_list_log (
 	site_id bigint not null,
@@ -95,6 +106,6 @@ create table referral.coupon_list_log (
 	constraint coupon_list_log_pkey primary key (site_id, list_id, id)
 );
 
-grant select, insert on referral.coupon_list_log, referral.coupon_day to talkable_referral;
+grant select, insert on referral.coupon_list_log, referral.coupon_day, referral.redemption_cancelled to talkable_referral;
 grant select, insert, update on referral.coupon_list, referral.coupon, referral.coupon_stock to talkable_referral;
 grant select, insert, update, delete on referral.coupon_wait to talkable_referral;
