@@ -48,9 +48,9 @@ func (w *world) settle(ctx context.Context, progress func(string)) error {
 			words = append(words, fmt.Sprintf("%s: %d", r.What, r.N))
 		}
 		switch {
-		case err != nil && ctx.Err() == nil:
-			return err
-		case len(rows) > 0 || err != nil:
+		case err != nil: // PostgreSQL may be away for a moment
+			quiet, words = 0, []string{err.Error()}
+		case len(rows) > 0:
 			quiet = 0
 			if progress != nil {
 				progress("settling: " + strings.Join(words, ", "))
