@@ -32,6 +32,10 @@ type person struct {
 	Email   string
 	SignUps map[string]bool // campaigns
 	Orders  []*order
+
+	Adjusted  map[string]int64      // by key
+	Redeemed  map[string]redemption // by key
+	Cancelled map[int64]int64       // points by redemption
 }
 
 // bought are the orders that count.
@@ -81,6 +85,8 @@ func expect(all []*life, site int) *ledger {
 			l.Visits[one.Visitor] = v
 		case kindPurchase:
 			l.buy(one)
+		case kindAdjust, kindRedeem, kindCancel:
+			l.spend(one)
 		case kindHostile:
 			l.Wrong = append(l.Wrong, "nonsense was taken: "+one.ID)
 		}
@@ -106,7 +112,7 @@ func expect(all []*life, site int) *ledger {
 func (l *ledger) person(email string) *person {
 	p := l.People[email]
 	if p == nil {
-		p = &person{Email: email, SignUps: map[string]bool{}}
+		p = &person{Email: email, SignUps: map[string]bool{}, Adjusted: map[string]int64{}, Redeemed: map[string]redemption{}, Cancelled: map[int64]int64{}}
 		l.People[email] = p
 	}
 	return p

@@ -111,6 +111,7 @@ func (w *world) shake(ctx context.Context, l *load, o options, p *printer) {
 	n.until = began.Add(o.Duration * (10 - calm) / 10)
 	var all sync.WaitGroup
 	all.Go(func() { n.run(harmCtx, p.fault) })
+	all.Go(func() { w.poison(loadCtx, began.Add(o.Duration/4)) })
 	all.Go(func() { w.look(lookCtx) })
 	all.Go(func() { p.follow(lookCtx, w, began) })
 	l.run(loadCtx)

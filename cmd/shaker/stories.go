@@ -21,6 +21,7 @@ var stories = []story{
 	{"a page says that a friend buys", 10, pageSays},
 	{"a new advocate", 6, newAdvocate},
 	{"an advocate buys by the own link", 3, selfReferral},
+	{"somebody spends points", 10, spendsPoints},
 	{"nonsense", 3, nonsense},
 }
 

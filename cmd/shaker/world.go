@@ -162,6 +162,9 @@ const (
 	percentAuto, percentManual = 10, 5
 )
 
+// welcome is the coupon of who opens a link: another one in each site.
+func welcome(site int) string { return fmt.Sprint("WELCOME1", site) }
+
 // makeSites makes the twins, each with two campaigns and a programme, on one replica; then starts the other.
 func (w *world) makeSites(ctx context.Context) error {
 	for i := range w.sites {
@@ -190,25 +193,35 @@ func (w *world) makeSites(ctx context.Context) error {
 	if err := w.replicas[0].start(ctx); err != nil {
 		return err
 	}
-	for _, s := range w.sites {
+	for i := range w.sites {
+		s := &w.sites[i]
+		list, err := w.list(ctx, *s, tagGift, gifts)
+		if err != nil {
+			return err
+		}
 		for _, c := range []object{
 			{"name": "Invite", "tags": []string{tagAuto}, "approval": object{"mode": "automatic"}, "incentives": []object{
 				{"identifier": "points", "action_type": "referrer", "kind": "points", "points": pointsAuto},
 				{"identifier": "commission", "action_type": "referrer", "kind": "commission", "percent": percentAuto},
-				{"identifier": "coupon", "action_type": "click", "kind": "coupon", "coupon_code": "WELCOME10", "coupon_percent": 10}}},
+				{"identifier": "coupon", "action_type": "click", "kind": "coupon", "coupon_code": welcome(i), "coupon_percent": 10}}},
 			{"name": "VIP", "tags": []string{tagManual}, "approval": object{"mode": "manual"}, "incentives": []object{
 				{"identifier": "points", "action_type": "referrer", "kind": "points", "points": pointsManual},
 				{"identifier": "commission", "action_type": "referrer", "kind": "commission", "percent": percentManual}}},
+			{"name": "Gift", "tags": []string{tagGift}, "incentives": []object{
+				{"identifier": "gift", "action_type": "click", "kind": "coupon", "coupon_list_id": list}}},
 		} {
 			c["status"], c["destination_url"], c["joinable_category_names"] = "Live", "https://shop.example/welcome", []string{"affiliate_member"}
-			if r := w.replicas[0].send(ctx, s.Key, "POST", "/api/v2/campaigns", c, ""); r.status != 201 {
-				return fmt.Errorf("make a campaign: %d %s %w", r.status, r.body, r.err)
+			if _, err := w.create(ctx, *s, "/api/v2/campaigns", "campaign", c); err != nil {
+				return err
 			}
 		}
-		r := w.replicas[0].send(ctx, s.Key, "POST", "/api/v2/loyalty/programs", object{"name": "Points", "points_per_unit": 1,
-			"tiers": []object{{"name": "Silver", "threshold": 1000}, {"name": "Gold", "threshold": 5000}}}, "")
-		if r.status != 201 {
-			return fmt.Errorf("make a programme: %d %s %w", r.status, r.body, r.err)
+		programme, err := w.create(ctx, *s, "/api/v2/loyalty/programs", "program", object{"name": "Points", "points_per_unit": 1,
+			"tiers": []object{{"name": "Silver", "threshold": 1000}, {"name": "Gold", "threshold": 5000}}})
+		if err != nil {
+			return err
+		}
+		if err := w.fillShelf(ctx, s, programme); err != nil {
+			return err
 		}
 	}
 	if err := w.settle(ctx, nil); err != nil { // the other replica finds everything there
