@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -38,7 +39,7 @@ func (b bug) apply(root string, files map[string]string) error {
 }
 
 // bugs are all that must be found: those of the bus and its transactions, then those of the modules.
-var bugs = append(busBugs, moduleBugs...)
+var bugs = slices.Concat(busBugs, moduleBugs, pointsBugs)
 
 var busBugs = []bug{
 	{Name: "cursor-later", Says: "effects are committed first and the cursor after them, in a transaction of its own: two replicas, and a kill in between, apply a batch twice",
