@@ -28,6 +28,12 @@ var duels = append([]duel{
 		p := t.bought(ctx, tagManual)
 		return []op{t.status(p, "approved"), t.status(p, "voided")}
 	}},
+	{"approved at both replicas", 2, 2, func(ctx context.Context, t *tale) []op {
+		a := t.status(t.bought(ctx, tagManual), "approved")
+		b := a
+		b.ID += " too"
+		return []op{a, b}
+	}},
 	{"approve against a refund of all", 1, 2, func(ctx context.Context, t *tale) []op {
 		p := t.bought(ctx, tagManual)
 		return []op{t.refund(p, 0, "a"), t.status(p, "approved")}

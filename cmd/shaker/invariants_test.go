@@ -25,6 +25,7 @@ import (
 // TestInvariants plays stories on two sites with the same names through the real program, and looks: nothing may be wrong. Then it
 // plants one violation for each invariant, and that one must say so.
 func TestInvariants(t *testing.T) {
+	t.Parallel()
 	db := played(t)
 	var broken []violation
 	for began := time.Now(); ; time.Sleep(200 * time.Millisecond) {
