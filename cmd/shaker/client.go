@@ -34,6 +34,7 @@ type shop struct {
 	Key    string           // of the shop's server
 	Public string           // of its pages
 	Shelf  map[string]int64 // redemption batches by name
+	Lists  map[string]int64 // their coupon lists
 }
 
 // client asks one replica.
@@ -170,6 +171,8 @@ func (o op) request() (method, path string, body object) {
 		return "POST", "/api/v2/loyalty/members/" + url.PathEscape(o.Email) + "/redeem_actions", object{"data": object{"redemption_batch_id": o.Target}}
 	case kindCancel:
 		return "POST", fmt.Sprintf("/api/v2/loyalty/redemptions/%d/cancel", o.Target), object{"reason": "Thought again"}
+	case kindStock:
+		return "POST", fmt.Sprintf("/api/v2/coupon_lists/%d/generate", o.Target), object{"template": "OFF-########", "count": o.Amount}
 	case kindRead:
 		return "GET", "/api/v2/people/" + url.PathEscape(o.Email), nil
 	}

@@ -74,7 +74,8 @@ func wantStock(l *ledger, _ map[string]bool) map[string]string {
 	}
 	for n := range vouchers {
 		name := voucher(n)
-		out[name] = fmt.Sprintf("%d of %d coupons, %d wait", min(asked[name], codes(name)), codes(name), max(asked[name]-codes(name), 0))
+		codes := scarce + l.Stock[name]
+		out[name] = fmt.Sprintf("%d of %d coupons, %d wait", min(asked[name], codes), codes, max(asked[name]-codes, 0))
 	}
 	return out
 }

@@ -21,7 +21,8 @@ const (
 	kindHostile  = "hostile" // must be refused, and leave nothing
 	kindAdjust   = "adjust"  // points, by hand
 	kindRedeem   = "redeem"
-	kindCancel   = "cancel" // of a redemption
+	kindCancel   = "cancel"  // of a redemption
+	kindStock    = "restock" // a coupon list
 )
 
 // op is one thing that the load wants done: it is told as often as it takes until the answer is definite. Its names are derived
@@ -39,7 +40,7 @@ type op struct {
 	Amount   int64  `json:"amount,omitempty"`   // minor units, or points; of a refund, 0 is all that is left
 	Status   string `json:"status,omitempty"`
 	Batch    string `json:"batch,omitempty"`  // to redeem: its name
-	Target   int64  `json:"target,omitempty"` // and id; or a redemption's, to cancel
+	Target   int64  `json:"target,omitempty"` // and id; or a redemption's, to cancel; or a coupon list's
 	Key      string `json:"key,omitempty"`
 	Public   bool   `json:"public,omitempty"` // told by a page, with the public key
 	Duel     string `json:"duel,omitempty"`   // "refunds 3-17": which duel, of which story

@@ -13,6 +13,7 @@ type ledger struct {
 	People    map[string]*person // by e-mail address
 	Visits    map[string]*visits // by visitor
 	Referrals map[string]*referral
+	Stock     map[string]int // coupons that came, by their batch
 	Undecided []string
 	Wrong     []string          // what contradicts itself in the history already
 	Outside   map[string]string // numbers that follow from no answer, as the tables have them
@@ -61,7 +62,8 @@ type referral struct {
 
 // expect builds a site's ledger.
 func expect(all []*life, site int) *ledger {
-	l := &ledger{Site: site, Orders: map[string]*order{}, People: map[string]*person{}, Visits: map[string]*visits{}, Referrals: map[string]*referral{}}
+	l := &ledger{Site: site, Orders: map[string]*order{}, People: map[string]*person{}, Visits: map[string]*visits{}, Referrals: map[string]*referral{},
+		Stock: map[string]int{}}
 	for _, one := range all {
 		if one.Site == site && one.fate() == unknown {
 			l.Undecided = append(l.Undecided, one.ID)
@@ -87,6 +89,8 @@ func expect(all []*life, site int) *ledger {
 			l.buy(one)
 		case kindAdjust, kindRedeem, kindCancel:
 			l.spend(one)
+		case kindStock:
+			l.Stock[one.Batch] += int(one.Amount)
 		case kindHostile:
 			l.Wrong = append(l.Wrong, "nonsense was taken: "+one.ID)
 		}

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// What members can spend points on, and how many coupons there are: fewer than are asked for.
+// What members can spend points on, and how many coupons there are at first: fewer than are asked for.
 const (
 	mug, mugCost        = "Mug", 100
 	vouchers            = 5 // of each a list of its own
@@ -18,14 +18,6 @@ const (
 )
 
 func voucher(n int) string { return fmt.Sprint("Voucher ", n) }
-
-// codes are how many coupons of a batch there are.
-func codes(batch string) int {
-	if batch == mug {
-		return 0
-	}
-	return scarce
-}
 
 // create makes something of a site's and returns its id.
 func (w *world) create(ctx context.Context, s shop, path, what string, body object) (int64, error) {
@@ -58,7 +50,7 @@ func (w *world) list(ctx context.Context, s shop, name string, n int) (int64, er
 // fillShelf makes what members of a programme can spend points on.
 func (w *world) fillShelf(ctx context.Context, s *shop, programme int64) error {
 	path := fmt.Sprintf("/api/v2/loyalty/programs/%d/redemption_batches", programme)
-	s.Shelf = map[string]int64{}
+	s.Shelf, s.Lists = map[string]int64{}, map[string]int64{}
 	var err error
 	if s.Shelf[mug], err = w.create(ctx, *s, path, "redemption_batch", object{"description": mug, "points_cost": mugCost}); err != nil {
 		return err
@@ -69,6 +61,7 @@ func (w *world) fillShelf(ctx context.Context, s *shop, programme int64) error {
 		if err != nil {
 			return err
 		}
+		s.Lists[name] = list
 		if s.Shelf[name], err = w.create(ctx, *s, path, "redemption_batch", object{"description": name, "points_cost": voucherCost, "coupon_list_id": list}); err != nil {
 			return err
 		}
@@ -153,6 +146,14 @@ func spendsPoints(ctx context.Context, t *tale) {
 	if dice == 4 && done.Outcome == yes {
 		t.tellOnce(ctx, t.cancel(r, done.Made, "a"))
 	}
+}
+
+// restocks has a few coupons for those who wait, also for redemptions that were cancelled meanwhile.
+func restocks(ctx context.Context, t *tale) {
+	o := t.keyed(t.op(kindStock, "restock"), "restock")
+	o.Batch, o.Amount = voucher(t.rng.IntN(vouchers)), 1+t.rng.Int64N(3)
+	o.Target = t.sites[t.site].Lists[o.Batch]
+	t.tellOnce(ctx, o)
 }
 
 // pointsDuels are what races for points and coupons decide.

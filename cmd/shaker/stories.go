@@ -23,6 +23,7 @@ var stories = []story{
 	{"a new advocate", 6, newAdvocate},
 	{"an advocate buys by the own link", 5, selfReferral},
 	{"somebody spends points", 10, spendsPoints},
+	{"coupons come", 3, restocks},
 	{"nonsense", 3, nonsense},
 }
 
