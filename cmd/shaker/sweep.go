@@ -49,14 +49,19 @@ func sweepDir(dir string) {
 	if !mounted(d.path, dir) {
 		return
 	}
-	lock, err := os.Open(filepath.Join(dir, lockFile))
-	if err != nil { // another user's, or of another program's making
-		return
-	}
-	defer lock.Close()
-	if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil && d.close(false) == nil {
+	if free(dir) && d.close(false) == nil {
 		_ = os.RemoveAll(dir)
 	}
+}
+
+// free says that the owner of a run's directory is gone. Without a lock, it is another user's, or of another program's making.
+func free(dir string) bool {
+	lock, err := os.Open(filepath.Join(dir, lockFile))
+	if err != nil {
+		return false
+	}
+	defer lock.Close()
+	return syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
 }
 
 // mounted says that path is on another file system than its parent.
