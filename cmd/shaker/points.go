@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"time"
@@ -21,17 +22,36 @@ func voucher(n int) string { return fmt.Sprint("Voucher ", n) }
 
 // create makes something of a site's and returns its id.
 func (w *world) create(ctx context.Context, s shop, path, what string, body object) (int64, error) {
-	r := w.replicas[0].send(ctx, s.Key, "POST", path, body, "")
+	r, err := w.post201(ctx, s, path, body)
+	if err != nil {
+		return 0, err
+	}
 	var answer struct {
 		Result map[string]json.RawMessage `json:"result"`
 	}
 	var made struct {
 		ID int64 `json:"id"`
 	}
-	if r.err != nil || r.status != 201 || json.Unmarshal(r.body, &answer) != nil || json.Unmarshal(answer.Result[what], &made) != nil {
-		return 0, fmt.Errorf("make a %s: %d %s %w", what, r.status, r.body, r.err)
+	if err := errors.Join(json.Unmarshal(r.body, &answer), json.Unmarshal(answer.Result[what], &made)); err != nil {
+		return 0, fmt.Errorf("make a %s: %s: %w", what, r.body, err)
 	}
 	return made.ID, nil
+}
+
+// post201 makes something while nothing is done to the world yet. A refusal means that what was made before it is not there.
+func (w *world) post201(ctx context.Context, s shop, path string, body object) (reply, error) {
+	for try := 0; ; try++ {
+		r := w.replicas[0].send(ctx, s.Key, "POST", path, body, "")
+		if r.err != nil || r.status == 201 {
+			return r, r.err
+		}
+		text := fmt.Sprintf("POST %s: %d %s", path, r.status, r.body)
+		if try == 20 || ctx.Err() != nil {
+			return r, errors.New(text)
+		}
+		w.tally.violate("read your writes", "what was acknowledged is not there", text)
+		wait(ctx, 100*time.Millisecond)
+	}
 }
 
 // list makes a coupon list with so many codes.
@@ -40,11 +60,8 @@ func (w *world) list(ctx context.Context, s shop, name string, n int) (int64, er
 	if err != nil {
 		return 0, err
 	}
-	r := w.replicas[0].send(ctx, s.Key, "POST", fmt.Sprintf("/api/v2/coupon_lists/%d/generate", id), object{"template": "OFF-########", "count": n}, "")
-	if r.err != nil || r.status != 201 {
-		return 0, fmt.Errorf("generate codes: %d %s %w", r.status, r.body, r.err)
-	}
-	return id, nil
+	_, err = w.post201(ctx, s, fmt.Sprintf("/api/v2/coupon_lists/%d/generate", id), object{"template": "OFF-########", "count": n})
+	return id, err
 }
 
 // fillShelf makes what members of a programme can spend points on.
