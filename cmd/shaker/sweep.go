@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +16,7 @@ const (
 
 // claimDir makes a directory for a run, and a lock in it that ends with the process, however it ends.
 func claimDir(temp string) (dir string, lock *os.File, err error) {
-	if dir, err = os.MkdirTemp(temp, dirPrefix); err != nil {
+	if dir, err = os.MkdirTemp(temp, fmt.Sprintf("%s%d-", dirPrefix, os.Getpid())); err != nil {
 		return "", nil, err
 	}
 	if err := os.Chmod(dir, 0o711); err != nil { //nolint:gosec // PostgreSQL's user passes
