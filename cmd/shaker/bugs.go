@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -38,24 +39,7 @@ func (b bug) apply(root string, files map[string]string) error {
 }
 
 // bugs are all that must be found: those of the bus and its transactions, then those of the modules.
-var bugs = append(busBugs, moduleBugs...)
-
-// poisonous lets module customer tell, beside refunds, what nobody can read. A sound platform parks it, so bugs of parking need it.
-func poisonous(edits ...edit) []edit {
-	return append(edits,
-		edit{"internal/customer/refund.go", "var errRefunded =", `type poison struct {
-	SiteID string ` + "`json:\"site_id\"`" + `
-}
-
-func (poison) EventType() string { return "customer.origin_recorded.v1" }
-
-var errRefunded =`},
-		edit{"internal/customer/refund.go", "	u.Tell(o.SiteID, o.key(), e)\n", `	u.Tell(o.SiteID, o.key(), e)
-	if id%10 == 0 {
-		u.Tell(o.SiteID, fmt.Sprintf("` + poisoned + `%d", id), poison{SiteID: "poison"})
-	}
-`})
-}
+var bugs = slices.Concat(busBugs, moduleBugs, pointsBugs)
 
 var busBugs = []bug{
 	{Name: "cursor-later", Says: "effects are committed first and the cursor after them, in a transaction of its own: two replicas, and a kill in between, apply a batch twice",
@@ -85,10 +69,10 @@ var busBugs = []bug{
 	{Name: "no-fence", Says: "the cursor moves wherever it was left: of two replicas both apply a batch, and rollups count it twice",
 		Edits: []edit{{"internal/bus/consumer.go", "where name = $1 and source = $2 and seq = $3 and epoch = $4", "where name = $1 and source = $2 and $3::bigint is not null and epoch = $4"}}},
 	{Name: "swallowed-handler", Says: "a handler's error is logged and the event skipped: poison is dropped, and what came too early is lost",
-		Edits: poisonous(edit{"internal/bus/consumer.go", "	if err := handle(ctx, u, records); err != nil {\n		return err\n	}", `	if err := handle(ctx, u, records); err != nil {
+		Edits: []edit{{"internal/bus/consumer.go", "	if err := handle(ctx, u, records); err != nil {\n		return err\n	}", `	if err := handle(ctx, u, records); err != nil {
 		c.log.Error().Err(err).Msg("an event was skipped")
 		return nil
-	}`})},
+	}`}}},
 	{Name: "sequence-by-id", Says: "the sequencer remembers the last id that it moved and takes what is greater: who commits late with a smaller id is never moved",
 		Edits: []edit{
 			{"internal/bus/schema.sql", "	epoch uuid not null default gen_random_uuid()\n", "	epoch uuid not null default gen_random_uuid(),\n	passed bigint not null default 0\n"},
@@ -106,9 +90,9 @@ var busBugs = []bug{
 		})`},
 		}},
 	{Name: "poison-dropped", Says: "an event that cannot be handled is passed by instead of parked",
-		Edits: poisonous(edit{"internal/bus/pass.go", "		p.park(records[0], err.Error())\n		return nil", "		return nil"})},
+		Edits: []edit{{"internal/bus/pass.go", "		p.park(records[0], err.Error())\n		return nil", "		return nil"}}},
 	{Name: "poison-blocks", Says: "an event that cannot be handled is tried for ever, and everything behind it waits",
-		Edits: poisonous(edit{"internal/bus/errors.go", "		return hopeless\n", "		return tooEarly\n"})},
+		Edits: []edit{{"internal/bus/errors.go", "		return hopeless\n", "		return tooEarly\n"}}},
 	{Name: "commit-swallowed", Says: "the error of a commit is lost and its request answered yes: shows when connections end before the commit",
 		Edits: []edit{{"internal/postgres/tx.go", "	if err := tx.Commit(); err != nil {\n		return fmt.Errorf(\"commit: %w\", err)\n	}", "	_ = tx.Commit()"}}},
 	{Name: "commit-later", Says: "requests are answered while their transaction still commits: a kill, a cut connection, or a look at the other replica shows it",

@@ -46,7 +46,7 @@ var moduleBugs = []bug{
 		Edits: []edit{
 			{"internal/loyalty/store_member.go", "m.person_id = u.person_id for update) m", "m.person_id = u.person_id) m"},
 			{"internal/loyalty/store_member.go", "a.owner_id = m.id and a.asset = 'points' for update) a`, pq.Array(sites), pq.Array(ids))", "a.owner_id = m.id and a.asset = 'points') a`, pq.Array(sites), pq.Array(ids))"},
-			{"internal/loyalty/store_ledger.go", "		order by site_id\n		for update`, pq.Array(sites), name)", "		order by site_id`, pq.Array(sites), name)"},
+			{"internal/loyalty/store_ledger.go", "			order by site_id, name\n			for update\n", "			order by site_id, name\n"},
 			{"migrations/loyalty/00010_init.sql", "constraint entry_pkey primary key (site_id, account_id, seq)", "constraint entry_pkey primary key (site_id, account_id, seq, txn_id)"},
 		}},
 	{Name: "balance-before", Says: "an entry keeps the balance before it as the one after it",
@@ -75,7 +75,7 @@ var moduleBugs = []bug{
 	{Name: "page-earns-points", Says: "loyalty takes what only a browser told of for an order",
 		Edits: []edit{{"internal/loyalty/consume.go", "return o.Verified && o.PersonID != 0", "return o.PersonID != 0"}}},
 	{Name: "refund-before-approval", Says: "what was refunded before a referral was approved is not taken from its rewards",
-		Edits: []edit{{"internal/referral/approve.go", "		if r == nil {\n			continue\n		}", "		if r == nil || r.Cause == causeManual {\n			continue\n		}"}}},
+		Edits: []edit{{"internal/referral/approve.go", "		if r != nil {\n			if told := w.clawBack(r", "		if r != nil && r.Cause != causeManual {\n			if told := w.clawBack(r"}}},
 	{Name: "partial-refund-skipped", Says: "only a refund of all takes rewards back",
 		Edits: []edit{{"internal/referral/refund.go", "			approved = append(approved, r)", "			if r.RefundedFull {\n				approved = append(approved, r)\n			}"}}},
 	{Name: "visit-untold", Says: "of a visitor who comes again nothing is told: visits are lost on the way to the numbers",

@@ -31,8 +31,10 @@ type object = map[string]any
 type shop struct {
 	ID     int64
 	Slug   string
-	Key    string // of the shop's server
-	Public string // of its pages
+	Key    string           // of the shop's server
+	Public string           // of its pages
+	Shelf  map[string]int64 // redemption batches by name
+	Lists  map[string]int64 // their coupon lists
 }
 
 // client asks one replica.
@@ -163,6 +165,14 @@ func (o op) request() (method, path string, body object) {
 		return "POST", "/api/v2/origins/" + o.Order + "/refund", object{"data": data}
 	case kindStatus:
 		return "PUT", "/api/v2/origins/" + o.Order + "/referral", object{"data": object{"status": o.Status}}
+	case kindAdjust:
+		return "POST", "/api/v2/loyalty/members/" + url.PathEscape(o.Email) + "/manual_adjustment_actions", object{"data": object{"points": o.Amount}}
+	case kindRedeem:
+		return "POST", "/api/v2/loyalty/members/" + url.PathEscape(o.Email) + "/redeem_actions", object{"data": object{"redemption_batch_id": o.Target}}
+	case kindCancel:
+		return "POST", fmt.Sprintf("/api/v2/loyalty/redemptions/%d/cancel", o.Target), object{"reason": "Thought again"}
+	case kindStock:
+		return "POST", fmt.Sprintf("/api/v2/coupon_lists/%d/generate", o.Target), object{"template": "OFF-########", "count": o.Amount}
 	case kindRead:
 		return "GET", "/api/v2/people/" + url.PathEscape(o.Email), nil
 	}
@@ -194,6 +204,9 @@ func (c *client) once(ctx context.Context, h *history, s shop, replica int, o op
 		sum := sha256.Sum256(fmt.Appendf(r.body, " %d", r.status))
 		a.Hash = hex.EncodeToString(sum[:8])
 	}
+	if (o.Kind == kindAdjust || o.Kind == kindRedeem) && a.Outcome == yes {
+		a.acted(r.body)
+	}
 	if o.Kind == kindSignUp && a.Outcome == yes {
 		var got struct {
 			Result struct {
@@ -207,4 +220,25 @@ func (c *client) once(ctx context.Context, h *history, s shop, replica int, o op
 		}
 	}
 	return a, r, h.add(a)
+}
+
+// acted reads what was done with points. Coupon and balance are shown as they are when the answer is made, so they are no part of
+// what must be the same in each.
+func (a *attempt) acted(body []byte) {
+	var got struct {
+		Result struct {
+			Action struct {
+				ID         int64  `json:"id"`
+				Type       string `json:"type"`
+				Points     int64  `json:"points"`
+				Redemption int64  `json:"redemption_id"`
+			} `json:"action"`
+		} `json:"result"`
+	}
+	if err := json.Unmarshal(body, &got); err != nil {
+		a.Outcome, a.Note = unknown, "an answer that cannot be read"
+		return
+	}
+	done := got.Result.Action
+	a.Made, a.Hash = done.Redemption, fmt.Sprintf("%s %d of %d", done.Type, done.ID, done.Points)
 }

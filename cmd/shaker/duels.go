@@ -15,7 +15,7 @@ type duel struct {
 }
 
 // duels are where races show: a uniform load never puts two refunds on one order.
-var duels = []duel{
+var duels = append([]duel{
 	{"three refunds of 60 %", 1, 1, func(ctx context.Context, t *tale) []op {
 		p := t.bought(ctx, tagAuto)
 		return []op{t.refund(p, p.Amount*6/10, "a"), t.refund(p, p.Amount*6/10, "b"), t.refund(p, p.Amount*6/10, "c")}
@@ -27,6 +27,12 @@ var duels = []duel{
 	{"approve against void", 1, 1, func(ctx context.Context, t *tale) []op {
 		p := t.bought(ctx, tagManual)
 		return []op{t.status(p, "approved"), t.status(p, "voided")}
+	}},
+	{"approved at both replicas", 2, 2, func(ctx context.Context, t *tale) []op {
+		a := t.status(t.bought(ctx, tagManual), "approved")
+		b := a
+		b.ID += " too"
+		return []op{a, b}
 	}},
 	{"approve against a refund of all", 1, 2, func(ctx context.Context, t *tale) []op {
 		p := t.bought(ctx, tagManual)
@@ -58,13 +64,22 @@ var duels = []duel{
 		q.Order = "o-" + t.base + "-b"
 		return []op{p, q}
 	}},
-}
+	{"one order of two buyers", 1, 1, func(ctx context.Context, t *tale) []op {
+		p := t.friend(ctx, t.link(tagAuto), tagAuto, "a")
+		q := t.keyed(t.other(p), "other")
+		q.Email, q.Visitor = "eve-"+t.base+"@shop.example", ""
+		return []op{p, q}
+	}},
+}, pointsDuels...)
 
 // fight tells a duel by the story's dice.
 func fight(ctx context.Context, t *tale) {
 	d := duels[t.turn()%len(duels)]
 	t.duel = "" // what comes before is none
 	ops := d.set(ctx, t)
+	if ops == nil { // too late for it
+		return
+	}
 	var all sync.WaitGroup
 	first := t.at()
 	for i, o := range ops {

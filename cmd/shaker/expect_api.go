@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/jmoiron/sqlx"
 
@@ -61,7 +62,7 @@ func wantAPIPeople(l *ledger) map[string]string {
 func wantAPIEntries(l *ledger) map[string]string {
 	out := map[string]string{}
 	for email, a := range l.accounts() {
-		out[email] = fmt.Sprintf("%d points in all, %[1]d after the last", a.earned-a.back)
+		out[email] = fmt.Sprintf("%d points in all, %[1]d after the last", a.earned-a.back+a.moved)
 	}
 	return out
 }
@@ -112,6 +113,7 @@ func wantAPIMessages(l *ledger) map[string]string {
 const outsideSQL = `
 	select 'visits' as name, count(*)::text as value from referral.visit where site_id = $1
 	union all select 'visits_unique', count(distinct (visitor_id, campaign_id, (visited_at at time zone 'UTC')::date))::text from referral.visit where site_id = $1
+	union all select 'gift', count(*)::text from referral.reward where site_id = $1 and friend_offer_id is not null and coupon_list_id is not null and coupon_id is not null
 	union all select 'emails_sent', count(*)::text from notify.message where site_id = $1 and status = 'sent'
 	union all select 'emails_uncertain', count(*)::text from notify.message where site_id = $1 and status = 'uncertain'`
 
@@ -168,6 +170,9 @@ func wantMetrics(l *ledger) map[string]string {
 		}
 	}
 	coupons := int64(len(wantCoupons(l, nil)))
+	if given, err := strconv.ParseInt(l.Outside[tagGift], 10, 64); err == nil {
+		coupons += given
+	}
 	n["total_rewards_count"] += coupons
 	n["fr_rewards_count"] = coupons
 	for _, a := range l.accounts() {
@@ -176,6 +181,7 @@ func wantMetrics(l *ledger) map[string]string {
 		n["points_clawed_back"] += a.back
 	}
 	out := maps.Clone(l.Outside)
+	delete(out, tagGift) // no metric
 	for name, v := range n {
 		out[name] = fmt.Sprint(v)
 	}

@@ -6,12 +6,12 @@ import "github.com/talkable/talkable/internal/failpoint"
 // fast the machine is.
 func gates(only []string) []gate {
 	n := &nemesis{only: only}
-	list := []gate{{"attempts unknown", 20}, {"looks at the invariants under load", 3}}
+	list := []gate{{"attempts unknown", 20}, {"looks at the invariants under load", 3}, {"poisonous events", 6}}
 	if len(only) == 0 {
 		list = append(list, gate{"unknown found committed", 3}, gate{"replays", 20}, gate{"answers of replica 0", 100}, gate{"answers of replica 1", 100},
 			gate{"refused refund_exceeds", 1}, gate{"refused already_refunded", 1}, gate{"refused duplicate_entity", 1},
 			gate{"refused idempotency_key_reused", 1}, gate{"refused origin_not_found", 1}, gate{"refused referral_step_not_allowed", 1},
-			gate{"refused invalid_request", 1}, gate{"refused origin_unverified", 1})
+			gate{"refused not_enough_points", 1}, gate{"refused invalid_adjustment", 1}, gate{"refused invalid_request", 1}, gate{"refused origin_unverified", 1})
 		for _, d := range duels {
 			list = append(list, gate{"duel " + d.name, 1})
 		}

@@ -19,6 +19,10 @@ const (
 	kindStatus   = "status"
 	kindRead     = "read"    // of a person, right after it was told of
 	kindHostile  = "hostile" // must be refused, and leave nothing
+	kindAdjust   = "adjust"  // points, by hand
+	kindRedeem   = "redeem"
+	kindCancel   = "cancel"  // of a redemption
+	kindStock    = "restock" // a coupon list
 )
 
 // op is one thing that the load wants done: it is told as often as it takes until the answer is definite. Its names are derived
@@ -33,8 +37,10 @@ type op struct {
 	Advocate string `json:"advocate,omitempty"` // of a visit: whose link
 	Campaign string `json:"campaign,omitempty"` // of a sign-up or a visit: its tag
 	Code     string `json:"code,omitempty"`     // of the link
-	Amount   int64  `json:"amount,omitempty"`   // minor units; of a refund, 0 is all that is left
+	Amount   int64  `json:"amount,omitempty"`   // minor units, or points; of a refund, 0 is all that is left
 	Status   string `json:"status,omitempty"`
+	Batch    string `json:"batch,omitempty"`  // to redeem: its name
+	Target   int64  `json:"target,omitempty"` // and id; or a redemption's, to cancel; or a coupon list's
 	Key      string `json:"key,omitempty"`
 	Public   bool   `json:"public,omitempty"` // told by a page, with the public key
 	Duel     string `json:"duel,omitempty"`   // "refunds 3-17": which duel, of which story
@@ -63,6 +69,7 @@ type attempt struct {
 	Replayed bool    `json:"replayed,omitempty"`
 	Note     string  `json:"note,omitempty"`
 	Link     string  `json:"link,omitempty"` // of a sign-up: the code of the claim link
+	Made     int64   `json:"made,omitempty"` // a redemption's id
 }
 
 func (a attempt) String() string {

@@ -26,7 +26,7 @@ type violation struct {
 
 // invariants are all there are.
 var invariants = slices.Concat(ledgerInvariants, customerInvariants, referralInvariants, rewardInvariants, loyaltyInvariants,
-	analyticsInvariants, notifyInvariants, busInvariants, schemaInvariants)
+	redemptionInvariants, couponInvariants, analyticsInvariants, notifyInvariants, busInvariants, schemaInvariants)
 
 const offendersShown = 3
 

@@ -86,7 +86,7 @@ var analyticsInvariants = []invariant{
 			from referral.reward w
 			cross join (values ('total_rewards'), ('ad_rewards'), ('fr_rewards'), ('commissions')) k (metric)
 			where case k.metric when 'ad_rewards' then w.side = 'advocate' when 'fr_rewards' then w.side = 'friend'
-				when 'commissions' then w.kind = 'commission' else true end
+				when 'commissions' then w.kind = 'commission' else true end and (w.coupon_list_id is null or w.coupon_id is not null)
 			union all
 			select site, 'commissions_clawed_back', (p ->> 'clawed_at')::timestamptz, (p ->> 'campaign_id')::bigint, coalesce(p ->> 'currency', ''), 1,
 				coalesce((p ->> 'amount')::bigint, 0)

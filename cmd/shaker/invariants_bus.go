@@ -4,7 +4,7 @@ import "strings"
 
 // heard is who hears whom.
 var heard = map[string][]string{
-	"referral":  {"customer", "gateway"},
+	"referral":  {"customer", "gateway", "loyalty"},
 	"loyalty":   {"customer", "referral"},
 	"analytics": {"customer", "gateway", "loyalty", "notify", "referral"},
 	"notify":    {"customer", "gateway", "loyalty"},

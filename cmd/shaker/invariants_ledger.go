@@ -32,15 +32,15 @@ var ledgerInvariants = []invariant{
 			from loyalty.txn t
 			full join sides s on s.site_id = t.site_id and s.txn_id = t.id
 			where t.id is null or s.stray or coalesce(s.n, 0) <> case when t.points = 0 then 0 else 2 end
-				or s.members <> 1 or s.owner <> t.member_id or abs(s.amount) <> t.points
-				or t.kind = 'earn' and s.amount < 0 or t.kind in ('claw_back', 'expire', 'redeem') and s.amount > 0`},
-	{ID: "ledger/no-overdraft", Says: "spending and expiry never leave a member below zero: only a claw-back may",
+				or s.members <> 1 or s.owner <> t.member_id
+				or s.amount <> t.points * case when t.kind in ('earn', 'adjust', 'cancel') then 1 else -1 end`},
+	{ID: "ledger/no-overdraft", Says: "spending, expiry and taking by hand never leave a member below zero: only a claw-back may",
 		SQL: `
 			select e.site_id, e.account_id, e.seq, e.balance_after, t.kind
 			from loyalty.entry e
 			join loyalty.txn t on t.site_id = e.site_id and t.id = e.txn_id
 			join loyalty.account a on a.site_id = e.site_id and a.id = e.account_id
-			where t.kind in ('redeem', 'expire') and a.owner_id is not null and e.balance_after < 0`},
+			where (t.kind in ('redeem', 'expire') or t.kind = 'adjust' and t.points < 0) and a.owner_id is not null and e.balance_after < 0`},
 	{ID: "ledger/lots-balance", Says: "a member's balance, or none in debt, is what remains in the lots",
 		SQL: `
 			select a.site_id, a.id, a.owner_id, a.balance, coalesce(sum(l.remaining), 0) as remaining
@@ -52,33 +52,32 @@ var ledgerInvariants = []invariant{
 		SQL: `
 			select l.site_id, l.id, l.granted, l.remaining, u.used
 			from loyalty.lot l
-			full join (select site_id, lot_id, sum(amount) as used from loyalty.lot_use group by 1, 2) u on u.site_id = l.site_id and u.lot_id = l.id
+			full join (select site_id, lot_id, sum(amount) as used from loyalty.allocation group by 1, 2) u on u.site_id = l.site_id and u.lot_id = l.id
 			where l.id is null or l.remaining not between 0 and l.granted or l.granted - l.remaining <> coalesce(u.used, 0)`},
-	{ID: "ledger/lot-earning", Says: "each earning has one lot of its points in its member's account, and each lot its earning",
+	{ID: "ledger/lot-earning", Says: "each earning, and each gift by hand, has one lot of its points in its member's account, and each lot its earning",
 		SQL: `
 			select coalesce(t.site_id, l.site_id) as site_id, coalesce(t.id, l.id) as id, t.points, l.granted, t.member_id, a.owner_id
-			from (select * from loyalty.txn where kind in ('earn', 'adjust')) t
+			from (select * from loyalty.txn where kind = 'earn' or kind = 'adjust' and points > 0) t
 			full join loyalty.lot l on l.site_id = t.site_id and l.id = t.id
 			left join loyalty.account a on a.site_id = l.site_id and a.id = l.account_id
-			where t.id is null or t.kind = 'earn' and l.id is null
-				or l.id is not null and (l.granted <> t.points or a.owner_id is distinct from t.member_id)`},
+			where t.id is null or l.id is null or l.granted <> t.points or a.owner_id is distinct from t.member_id`},
 	{ID: "ledger/lot-taken", Says: "what a lot lost to claw-backs and expiry is what their transactions say",
 		SQL: `
 			with taken as (
 				select site_id, earn_id, coalesce(sum(points) filter (where kind = 'claw_back'), 0) as clawed,
 					coalesce(sum(points) filter (where kind = 'expire'), 0) as expired
-				from loyalty.txn where earn_id is not null group by 1, 2
+				from loyalty.txn where kind in ('claw_back', 'expire') group by 1, 2
 			)
 			select coalesce(l.site_id, t.site_id) as site_id, coalesce(l.id, t.earn_id) as id, l.clawed, l.forgiven, l.expired,
 				t.clawed as clawed_by, t.expired as expired_by
 			from loyalty.lot l
 			full join taken t on t.site_id = l.site_id and t.earn_id = l.id
 			where l.id is null or l.clawed - l.forgiven <> coalesce(t.clawed, 0) or l.expired <> coalesce(t.expired, 0)`},
-	{ID: "ledger/use-owner", Says: "a transaction takes from its own member's lots only, an expiry exactly its points",
+	{ID: "ledger/use-owner", Says: "a transaction takes from its own member's lots only; what is spent, taken by hand or expires exactly its points",
 		SQL: `
 			with used as (
 				select u.site_id, u.txn_id, sum(u.amount) as used, count(a.owner_id) as n, min(a.owner_id) as least, max(a.owner_id) as most
-				from loyalty.lot_use u
+				from loyalty.allocation u
 				left join loyalty.lot l on l.site_id = u.site_id and l.id = u.lot_id
 				left join loyalty.account a on a.site_id = l.site_id and a.id = l.account_id
 				group by 1, 2
@@ -86,7 +85,9 @@ var ledgerInvariants = []invariant{
 			select coalesce(t.site_id, u.site_id) as site_id, coalesce(t.id, u.txn_id) as txn_id, t.kind, t.points, u.used, t.member_id, u.least, u.most
 			from loyalty.txn t
 			full join used u on u.site_id = t.site_id and u.txn_id = t.id
-			where t.id is null or u.used > t.points or t.kind = 'expire' and u.used is distinct from t.points
+			where t.id is null or u.used > abs(t.points)
+				or (t.kind in ('expire', 'redeem') or t.kind = 'adjust' and t.points < 0) and u.used is distinct from abs(t.points)
+				or t.kind = 'cancel' and coalesce(-u.used, 0) <> t.points - coalesce((t.rule::jsonb ->> 'repaid_debt')::bigint, 0)
 				or u.least <> t.member_id or u.most <> t.member_id or u.n = 0`},
 	{ID: "ledger/source-once", Says: "what happened outside makes one transaction of a kind",
 		SQL: `select site_id, kind, source, count(*) from loyalty.txn group by 1, 2, 3 having count(*) > 1`},
@@ -106,8 +107,7 @@ var ledgerInvariants = []invariant{
 			select m.site_id, m.id, m.earned, e.points
 			from loyalty.member m
 			left join earned e on e.site_id = m.site_id and e.member_id = m.id
-			where m.earned <> coalesce(e.points, 0)
-				and not exists (select from loyalty.txn t where t.site_id = m.site_id and t.member_id = m.id and t.kind = 'adjust')`},
+			where m.earned <> coalesce(e.points, 0)`},
 	{ID: "ledger/member-account", Says: "each member has one account, each programme its own, and each account somebody whose it is",
 		SQL: `
 			select m.site_id, m.id, count(a.id) as accounts from loyalty.member m
@@ -119,8 +119,8 @@ var ledgerInvariants = []invariant{
 			where a.owner_id is not null and m.id is null
 			union all
 			select p.site_id, null, count(a.id) from loyalty.program p
-			left join loyalty.account a on a.site_id = p.site_id and a.owner_id is null and a.name in ('issued', 'expired')
-			group by 1 having count(a.id) <> 2`},
+			left join loyalty.account a on a.site_id = p.site_id and a.owner_id is null and a.name in ('issued', 'redeemed', 'expired', 'adjusted')
+			group by 1 having count(a.id) <> 4`},
 	{ID: "ledger/member-once", Says: "a person is a member once",
 		SQL: `select site_id, person_id, count(*) from loyalty.member group by 1, 2 having count(*) > 1`},
 	{ID: "ledger/tier-kept", Says: "a member's tier is where its last change led, and each change begins where the one before it ended",

@@ -98,15 +98,17 @@ var loyaltyInvariants = []invariant{
 			with told as (
 				select site, (p ->> 'transaction_id')::bigint as id, kind, (p ->> 'points')::bigint as points, (p ->> 'balance')::bigint as balance,
 					(p ->> 'person_id')::bigint as person_id
-				from ` + told("loyalty.points_earned.v1", "loyalty.points_clawed_back.v1", "loyalty.points_expired.v1") + ` e
+				from ` + told("loyalty.points_earned.v1", "loyalty.points_clawed_back.v1", "loyalty.points_expired.v1", "loyalty.points_adjusted.v1",
+			"loyalty.points_redeemed.v1", "loyalty.redemption_cancelled.v1") + ` e
 			), kept as (
-				select t.site_id, t.id, t.points, e.balance_after, m.person_id, case t.kind when 'earn' then 'loyalty.points_earned.v1'
-					when 'claw_back' then 'loyalty.points_clawed_back.v1' else 'loyalty.points_expired.v1' end as kind
+				select t.site_id, t.id, t.points, e.balance_after, m.person_id, 'loyalty.' || case t.kind when 'earn' then 'points_earned'
+					when 'claw_back' then 'points_clawed_back' when 'expire' then 'points_expired' when 'adjust' then 'points_adjusted'
+					when 'redeem' then 'points_redeemed' else 'redemption_cancelled' end || '.v1' as kind
 				from loyalty.txn t
 				join loyalty.member m on m.site_id = t.site_id and m.id = t.member_id
 				join loyalty.account a on a.site_id = m.site_id and a.owner_id = m.id
 				left join loyalty.entry e on e.site_id = t.site_id and e.txn_id = t.id and e.account_id = a.id
-				where t.points > 0 and t.kind in ('earn', 'claw_back', 'expire')
+				where t.points <> 0
 			)
 			select coalesce(k.site_id, t.site) as site_id, coalesce(k.id, t.id) as id, k.kind, k.points, k.balance_after, t.points as told_points, t.balance
 			from kept k

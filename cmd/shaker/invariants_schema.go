@@ -6,8 +6,8 @@ import "strings"
 var ours = names(modules...)
 
 // histories may be added to and never changed, by anybody but a migration.
-var histories = []string{"loyalty.txn", "loyalty.entry", "loyalty.lot_use", "loyalty.refusal", "loyalty.tier_change", "loyalty.program_version",
-	"referral.visit", "referral.link", "referral.identity", "referral.attribution", "referral.status_log", "customer.refund"}
+var histories = []string{"loyalty.txn", "loyalty.entry", "loyalty.allocation", "loyalty.refusal", "loyalty.tier_change", "loyalty.program_version",
+	"referral.visit", "referral.coupon_list_log", "referral.coupon_day", "referral.link", "referral.identity", "referral.attribution", "referral.status_log", "customer.refund"}
 
 // schemaInvariants: what the catalogue itself must say.
 var schemaInvariants = []invariant{
@@ -83,7 +83,9 @@ var schemaInvariants = []invariant{
 			union all
 			select w.name from (values ` + wanted("customer.origin_number", "customer.refund_key", "customer.person_email_norm", "referral.referral_origin",
 			"referral.referral_friend_once", "referral.reward_once", "referral.reward_click_once", "loyalty.txn_source", "loyalty.entry_pkey",
-			"loyalty.member_person", "loyalty.account_owner", "loyalty.account_system", "notify.message_dedupe_key", "analytics.daily_pkey",
+			"loyalty.member_person", "loyalty.redemption_coupon", "loyalty.allocation_pkey", "referral.coupon_code", "referral.coupon_reward_once",
+			"referral.coupon_redemption_once", "referral.reward_coupon_once", "referral.coupon_wait_reward_once", "referral.coupon_wait_redemption_once",
+			"loyalty.account_owner", "loyalty.account_system", "notify.message_dedupe_key", "analytics.daily_pkey",
 			"analytics.visitor_day_pkey") + `) w (name) where to_regclass(w.name) is null`},
 	{ID: "server/durable", Says: "a commit that was answered survives: nothing that makes it so is switched off",
 		SQL: `

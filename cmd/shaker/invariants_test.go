@@ -25,6 +25,7 @@ import (
 // TestInvariants plays stories on two sites with the same names through the real program, and looks: nothing may be wrong. Then it
 // plants one violation for each invariant, and that one must say so.
 func TestInvariants(t *testing.T) {
+	t.Parallel()
 	db := played(t)
 	var broken []violation
 	for began := time.Now(); ; time.Sleep(200 * time.Millisecond) {
@@ -313,6 +314,7 @@ func (m *merchant) play() {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
+	m.spend(made.Program.ID)
 	programme["tiers"] = []any{map[string]any{"name": "Silver", "threshold": 200}, map[string]any{"name": "Gold", "threshold": 600}}
 	m.ask(200, m.secret, "PUT", fmt.Sprintf("/api/v2/loyalty/programs/%d", made.Program.ID), programme, nil) // lets the timer of expiry run, too
 }

@@ -45,7 +45,7 @@ func (l *load) begin(ctx context.Context) error {
 	for site := range l.sites {
 		t := l.tale(-1, 0, site)
 		for i := range 4 {
-			for _, tag := range []string{tagAuto, tagManual} {
+			for _, tag := range []string{tagAuto, tagManual, tagGift} {
 				if t.advocate(ctx, fmt.Sprintf("ann-%s-%d@shop.example", tag, i), tag).code == "" {
 					return fmt.Errorf("an advocate of site %d got no link", site)
 				}
@@ -196,12 +196,17 @@ func (t *tale) link(tag string) advocate {
 
 // friend opens a link; the purchase that follows is returned, and not told yet.
 func (t *tale) friend(ctx context.Context, a advocate, tag, what string) op {
-	v := t.op(kindVisit, "visit "+what)
-	v.Visitor, v.Advocate, v.Code, v.Campaign = t.visitor(what), a.email, a.code, tag
+	v := t.visit(a, tag, what)
 	t.do(ctx, v, t.at())
 	p := t.purchase(what)
 	p.Visitor = v.Visitor
 	return p
+}
+
+func (t *tale) visit(a advocate, tag, what string) op {
+	v := t.op(kindVisit, "visit "+what)
+	v.Visitor, v.Advocate, v.Code, v.Campaign = t.visitor(what), a.email, a.code, tag
+	return v
 }
 
 // purchase is one of somebody new.

@@ -13,6 +13,7 @@ type ledger struct {
 	People    map[string]*person // by e-mail address
 	Visits    map[string]*visits // by visitor
 	Referrals map[string]*referral
+	Stock     map[string]int // coupons that came, by their batch
 	Undecided []string
 	Wrong     []string          // what contradicts itself in the history already
 	Outside   map[string]string // numbers that follow from no answer, as the tables have them
@@ -32,6 +33,10 @@ type person struct {
 	Email   string
 	SignUps map[string]bool // campaigns
 	Orders  []*order
+
+	Adjusted  map[string]int64      // by key
+	Redeemed  map[string]redemption // by key
+	Cancelled map[int64]int64       // points by redemption
 }
 
 // bought are the orders that count.
@@ -57,7 +62,8 @@ type referral struct {
 
 // expect builds a site's ledger.
 func expect(all []*life, site int) *ledger {
-	l := &ledger{Site: site, Orders: map[string]*order{}, People: map[string]*person{}, Visits: map[string]*visits{}, Referrals: map[string]*referral{}}
+	l := &ledger{Site: site, Orders: map[string]*order{}, People: map[string]*person{}, Visits: map[string]*visits{}, Referrals: map[string]*referral{},
+		Stock: map[string]int{}}
 	for _, one := range all {
 		if one.Site == site && one.fate() == unknown {
 			l.Undecided = append(l.Undecided, one.ID)
@@ -81,6 +87,10 @@ func expect(all []*life, site int) *ledger {
 			l.Visits[one.Visitor] = v
 		case kindPurchase:
 			l.buy(one)
+		case kindAdjust, kindRedeem, kindCancel:
+			l.spend(one)
+		case kindStock:
+			l.Stock[one.Batch] += int(one.Amount)
 		case kindHostile:
 			l.Wrong = append(l.Wrong, "nonsense was taken: "+one.ID)
 		}
@@ -106,7 +116,7 @@ func expect(all []*life, site int) *ledger {
 func (l *ledger) person(email string) *person {
 	p := l.People[email]
 	if p == nil {
-		p = &person{Email: email, SignUps: map[string]bool{}}
+		p = &person{Email: email, SignUps: map[string]bool{}, Adjusted: map[string]int64{}, Redeemed: map[string]redemption{}, Cancelled: map[int64]int64{}}
 		l.People[email] = p
 	}
 	return p

@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
-
-	"github.com/jmoiron/sqlx"
 )
 
 // options of a run.
@@ -41,19 +39,18 @@ const (
 	calmest   = 2 // the same where some faults have still to come
 	healing   = 30 * time.Second
 	settling  = 60 * time.Second
+	judging   = 3 * time.Minute
 	lookEvery = 2 * time.Second
 )
 
 // runShaker makes a world, shakes it, and judges it.
 func runShaker(ctx context.Context, o options) (v verdict, err error) {
 	sweep(os.TempDir())
-	dir, err := os.MkdirTemp("", fmt.Sprintf("%s%d-", dirPrefix, os.Getpid()))
+	dir, lock, err := claimDir(os.TempDir())
 	if err != nil {
 		return v, err
 	}
-	if err := os.Chmod(dir, 0o711); err != nil { // PostgreSQL's user passes
-		return v, err
-	}
+	defer lock.Close()
 	p := newPrinter(o)
 	p.say("seed %d, %s of load; to repeat: go run ./cmd/shaker run --seed %d --duration %s%s", o.Seed, o.Duration, o.Seed, o.Duration, p.only())
 	w, err := makeWorld(ctx, dir, o.Binary)
@@ -79,13 +76,11 @@ func runShaker(ctx context.Context, o options) (v verdict, err error) {
 	if err := ctx.Err(); err != nil {
 		return v, err
 	}
+	w.countInDatabase(ctx)
 	if err := w.heal(ctx, p); err != nil {
 		w.tally.violate("it heals", err.Error())
-	}
-	w.countInDatabase(ctx)
-	l.repeat(ctx)
-	if err := w.settle(ctx, p.progress); err != nil {
-		return v, err
+	} else if err := w.again(ctx, l, p); err != nil {
+		w.tally.violate("it settles", err.Error())
 	}
 	found, err := w.verify(ctx, p)
 	if err != nil {
@@ -116,11 +111,20 @@ func (w *world) shake(ctx context.Context, l *load, o options, p *printer) {
 	n.until = began.Add(o.Duration * (10 - calm) / 10)
 	var all sync.WaitGroup
 	all.Go(func() { n.run(harmCtx, p.fault) })
+	all.Go(func() { w.poison(loadCtx, began.Add(o.Duration/4)) })
 	all.Go(func() { w.look(lookCtx) })
 	all.Go(func() { p.follow(lookCtx, w, began) })
 	l.run(loadCtx)
 	stopLook()
 	all.Wait()
+}
+
+// again repeats some of the load, and waits until that is over, too.
+func (w *world) again(ctx context.Context, l *load, p *printer) error {
+	ctx, cancel := context.WithTimeout(ctx, settling)
+	defer cancel()
+	l.repeat(ctx)
+	return w.settle(ctx, p.progress)
 }
 
 const repeated = 300 // ops of each site
@@ -225,54 +229,4 @@ func (w *world) heal(ctx context.Context, p *printer) error {
 	err := w.settle(calm, p.progress)
 	p.say("settled after %.1f s", time.Since(began).Seconds())
 	return err
-}
-
-// verify judges what is there: by the invariants, by the history, by the tables, by the mail, and by the public API.
-func (w *world) verify(ctx context.Context, p *printer) ([]violation, error) {
-	ids := map[int]int64{0: w.sites[0].ID, 1: w.sites[1].ID}
-	w.post.mu.Lock()
-	taken := w.post.taken
-	w.post.mu.Unlock()
-	w.history.mu.Lock()
-	all := w.history.all
-	w.history.mu.Unlock()
-	found, ledgers, err := verifyDatabase(ctx, w.admin, ids, all, p)
-	if err != nil {
-		return nil, err
-	}
-	found = append(found, p.checks(w.checkCalm(all))...)
-	mail, err := checkMail(ctx, w.admin, taken)
-	if err != nil {
-		return nil, err
-	}
-	found = append(found, p.checks(mail)...)
-	for _, l := range ledgers {
-		if err := l.outside(ctx, w.admin, w.sites[l.Site].ID); err != nil {
-			return nil, err
-		}
-		found = append(found, p.checks(checkAPI(ctx, w, l))...)
-	}
-	return found, nil
-}
-
-// verifyDatabase is the part that a kept database allows too.
-func verifyDatabase(ctx context.Context, db *sqlx.DB, siteIDs map[int]int64, all []attempt, p *printer) (found []violation, ledgers [2]*ledger, err error) {
-	broken, err := checkInvariants(ctx, db, true)
-	if err != nil {
-		return nil, ledgers, err
-	}
-	found = append(found, p.invariants(broken)...)
-	ops := lives(all)
-	for site := range ledgers {
-		ledgers[site] = expect(ops, site)
-	}
-	found = append(found, p.checks(checkHistory(ops, ledgers))...)
-	for site, l := range ledgers {
-		c, err := checkDatabase(ctx, db, siteIDs[site], l)
-		if err != nil {
-			return nil, ledgers, fmt.Errorf("site %d: %w", site, err)
-		}
-		found = append(found, p.checks(c)...)
-	}
-	return found, ledgers, nil
 }

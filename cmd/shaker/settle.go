@@ -23,6 +23,8 @@ func waitingSQL() string {
 		}
 	}
 	parts = append(parts, "select 'messages ' || status, count(*) from notify.message where status in ('queued', 'sending', 'transmitting') group by status")
+	parts = append(parts, `select 'who waits for coupons that there are', count(*) from referral.coupon_wait w where exists (
+		select from referral.coupon c where c.site_id = w.site_id and c.list_id = w.list_id and c.single_use and c.issued_at is null)`)
 	return "select what, n from (" + strings.Join(parts, " union all ") + ") w where n <> 0 order by what"
 }
 
@@ -48,9 +50,9 @@ func (w *world) settle(ctx context.Context, progress func(string)) error {
 			words = append(words, fmt.Sprintf("%s: %d", r.What, r.N))
 		}
 		switch {
-		case err != nil && ctx.Err() == nil:
-			return err
-		case len(rows) > 0 || err != nil:
+		case err != nil: // PostgreSQL may be away for a moment
+			quiet, words = 0, []string{err.Error()}
+		case len(rows) > 0:
 			quiet = 0
 			if progress != nil {
 				progress("settling: " + strings.Join(words, ", "))

@@ -139,7 +139,7 @@ func TestGatesNameWhatIsCounted(t *testing.T) {
 			t.Errorf("%v", missing)
 		}
 	}
-	if n := len(gates([]string{"kill"})); n != 3 {
+	if n := len(gates([]string{"kill"})); n != 4 {
 		t.Errorf("%d gates of one fault", n)
 	}
 	if err := checkOnly([]string{"kill", "failpoints"}); err != nil {

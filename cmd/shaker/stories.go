@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 )
 
 // story is something that happens to people.
@@ -20,7 +21,9 @@ var stories = []story{
 	{"a friend buys of a VIP", 16, vipFriendBuys},
 	{"a page says that a friend buys", 10, pageSays},
 	{"a new advocate", 6, newAdvocate},
-	{"an advocate buys by the own link", 3, selfReferral},
+	{"an advocate buys by the own link", 5, selfReferral},
+	{"somebody spends points", 10, spendsPoints},
+	{"coupons come", 3, restocks},
 	{"nonsense", 3, nonsense},
 }
 
@@ -79,6 +82,9 @@ func vipFriendBuys(ctx context.Context, t *tale) {
 	}
 	t.giveBack(ctx, p)
 	if !early && decision != "" {
+		if t.rng.IntN(4) == 0 { // until the refunds have been heard of
+			wait(ctx, time.Second)
+		}
 		t.tellOnce(ctx, t.status(p, decision))
 	}
 }

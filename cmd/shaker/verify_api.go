@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -18,9 +19,11 @@ type apiReader struct {
 	ledger   *ledger
 	replicas [2]*replica
 
-	mu  sync.Mutex
-	got map[string]map[string]string // check, name, value
-	bad []string
+	mu      sync.Mutex
+	got     map[string]map[string]string // check, name, value
+	bad     []string
+	holders map[string]string // of coupons that one may hold
+	twice   []string
 }
 
 func (r *apiReader) put(check, name, value string) {
@@ -217,10 +220,18 @@ func (r *apiReader) visitor(ctx context.Context, n int, v *visits) {
 	if !r.ask(ctx, n, "GET", "/api/v2/rewards?visitor_uuid="+v.Visitor, nil, &got) {
 		return
 	}
+	var codes []string
 	for _, w := range got.Rewards {
 		if w.Reason == "click" && w.Code != nil {
-			r.put("coupons of visitors", v.Visitor, *w.Code)
+			codes = append(codes, *w.Code)
 		}
+	}
+	switch {
+	case len(codes) == 0:
+	case v.Campaign == tagGift && len(codes) == 1:
+		r.holds(codes[0], v.Visitor)
+	default:
+		r.put("coupons of visitors", v.Visitor, strings.Join(codes, " "))
 	}
 }
 
@@ -236,6 +247,9 @@ func checkAPI(ctx context.Context, w *world, l *ledger) *checks {
 	var jobs []func(n int)
 	for _, email := range slices.Sorted(maps.Keys(l.People)) {
 		jobs = append(jobs, func(n int) { r.person(ctx, n, email) })
+	}
+	for _, email := range slices.Sorted(maps.Keys(wantRedemptions(l, nil))) {
+		jobs = append(jobs, func(n int) { r.spent(ctx, n, email) })
 	}
 	for _, number := range slices.Sorted(maps.Keys(l.Orders)) {
 		if !l.Orders[number].Verified {
@@ -273,6 +287,9 @@ func checkAPI(ctx context.Context, w *world, l *ledger) *checks {
 	c.compare("API: orders", l.Site, wantAPIOrders(l), r.got["orders"])
 	c.compare("API: referrals", l.Site, wantAPIReferrals(l), r.got["referrals"])
 	c.compare("API: coupons of visitors", l.Site, wantCoupons(l, nil), r.got["coupons of visitors"])
+	c.compare("API: redemptions", l.Site, wantRedemptions(l, nil), r.got["redemptions"])
+	c.compare("API: coupons of redemptions", l.Site, wantStock(l, nil), r.lists(ctx))
+	c.add(fmt.Sprintf("API: a coupon has one holder, site %d", l.Site), fmt.Sprintf("%d held by visitors", len(r.holders)), r.twice)
 	c.compare("API: messages", l.Site, wantAPIMessages(l), r.messages(ctx))
 	c.compare("API: metrics", l.Site, wantMetrics(l), r.metrics(ctx))
 	c.add(fmt.Sprintf("API: answers when nothing is wrong, site %d", l.Site), fmt.Sprintf("%d things read", len(jobs)), r.bad)

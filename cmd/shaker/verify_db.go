@@ -61,11 +61,14 @@ func checkDatabase(ctx context.Context, db *sqlx.DB, siteID int64, l *ledger) (*
 			left join customer.person p on p.site_id = w.site_id and p.id = w.person_id
 			where w.site_id = $1 and w.referral_id is not null`},
 		{"coupons of visitors", wantCoupons, `
-			select w.visitor_id::text as name, w.coupon_code as value from referral.reward w where w.site_id = $1 and w.friend_offer_id is not null`},
+			select w.visitor_id::text as name, w.coupon_code as value from referral.reward w where w.site_id = $1 and w.friend_offer_id is not null and w.coupon_list_id is null`},
 		{"members", wantMembers, `
 			select p.email as name, concat_ws(' ', coalesce(a.balance, 0), 'points, earned', m.earned) as value
 			from loyalty.member m left join customer.person p on p.site_id = m.site_id and p.id = m.person_id
 			left join loyalty.account a on a.site_id = m.site_id and a.owner_id = m.id where m.site_id = $1`},
+		{"adjustments", wantAdjustments, adjustmentsSQL},
+		{"redemptions", wantRedemptions, redemptionsSQL},
+		{"coupons of redemptions", wantStock, stockSQL},
 		{"messages", wantMessages, `
 			select p.email as name, count(*)::text as value from notify.message m
 			left join customer.person p on p.site_id = m.site_id and p.id = m.person_id where m.site_id = $1 group by p.email`},
@@ -154,14 +157,14 @@ func wantCoupons(l *ledger, _ map[string]bool) map[string]string {
 	out := map[string]string{}
 	for _, v := range l.Visits {
 		if v.Sure > 0 && v.Campaign == tagAuto {
-			out[v.Visitor] = "WELCOME10"
+			out[v.Visitor] = welcome(l.Site)
 		}
 	}
 	return out
 }
 
-// account is what a member has: points that came in, and those that went back.
-type account struct{ earned, back int64 }
+// account is what a member has: points that came in, those that went back, and those that were given, taken or spent.
+type account struct{ earned, back, moved int64 }
 
 func (l *ledger) accounts() map[string]account {
 	out := map[string]account{}
@@ -172,7 +175,7 @@ func (l *ledger) accounts() map[string]account {
 			}
 			in, back := o.points()
 			a := out[p.Email]
-			out[p.Email] = account{a.earned + in, a.back + back}
+			out[p.Email] = account{a.earned + in, a.back + back, p.moved()}
 		}
 	}
 	for _, r := range l.Referrals {
@@ -180,7 +183,7 @@ func (l *ledger) accounts() map[string]account {
 			for _, g := range r.gifts(o) {
 				if g.Kind == "points" {
 					a := out[r.Advocate]
-					out[r.Advocate] = account{a.earned + g.Value, a.back + g.Clawed}
+					out[r.Advocate] = account{a.earned + g.Value, a.back + g.Clawed, a.moved}
 				}
 			}
 		}
@@ -191,7 +194,7 @@ func (l *ledger) accounts() map[string]account {
 func wantMembers(l *ledger, _ map[string]bool) map[string]string {
 	out := map[string]string{}
 	for email, a := range l.accounts() {
-		out[email] = fmt.Sprintf("%d points, earned %d", a.earned-a.back, a.earned-a.back)
+		out[email] = fmt.Sprintf("%d points, earned %d", a.earned-a.back+a.moved, a.earned-a.back)
 	}
 	return out
 }

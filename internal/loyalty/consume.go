@@ -44,6 +44,9 @@ func earnings[T bus.Payload](ctx context.Context, m *Module, u *bus.Unit, batch 
 	if len(events) == 0 {
 		return nil
 	}
+	if err := alone(ctx, u); err != nil {
+		return err
+	}
 	programs, err := sharePrograms(ctx, u, sitesOf(events, func(e bus.Event[T]) int64 { return e.Site }))
 	if err != nil {
 		return err

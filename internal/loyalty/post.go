@@ -111,6 +111,9 @@ func (m *Module) postClawBacks(ctx context.Context, u *bus.Unit, claws []clawBac
 			sites, sources = append(sites, c.SiteID), append(sources, c.Of)
 		}
 	}
+	if err := alone(ctx, u); err != nil {
+		return err
+	}
 	programs, err := sharePrograms(ctx, u, sites)
 	if err != nil {
 		return err

@@ -3,10 +3,13 @@ package loyalty
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/customer/customerevent"
+	"github.com/talkable/talkable/internal/referral/referralevent"
 )
 
 func TestTwoPostersOfOneMember(t *testing.T) {
@@ -42,6 +45,45 @@ func TestTwoPostersOfOneMember(t *testing.T) {
 	}
 	if got := w.balance(1, 1); got != 10_000+30*100-1500 {
 		t.Errorf("balance %d, want 11500", got)
+	}
+}
+
+// A consumer's transaction posts several sets, each of which locks members and the site's accounts: two of them, that meet the same
+// members in another order, must not wait for each other.
+func TestTwoLogsAtOnce(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.start(1, club())
+	hear(w, w.originsRecorded, 1, w.bought(1, 1, 1, 1000), w.bought(1, 2, 2, 1000))
+	var tries atomic.Int64
+	var wg sync.WaitGroup
+	ctx := context.WithoutCancel(t.Context())
+	for log := range int64(2) {
+		wg.Go(func() {
+			first, second := 1+log, 2-log
+			err := w.outbox.InTx(ctx, func(u *bus.Unit) error {
+				tries.Add(1)
+				bought := bus.Event[customerevent.OriginRecorded]{Seq: 1, Site: 1, Key: "k", At: w.clock.Now(), Body: w.bought(1, first, 10+log, 1000)}
+				if err := w.originsRecorded(ctx, u, []bus.Event[customerevent.OriginRecorded]{bought}); err != nil {
+					return err
+				}
+				time.Sleep(200 * time.Millisecond)
+				given := bus.Event[referralevent.RewardIssued]{Seq: 2, Site: 1, Key: "k", At: w.clock.Now(), Body: w.rewarded(1, second, 10+log, 7)}
+				return w.rewardsIssued(ctx, u, []bus.Event[referralevent.RewardIssued]{given})
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := tries.Load(); n != 2 {
+		t.Errorf("two transactions took %d tries", n)
+	}
+	for id := range int64(2) {
+		if got := w.balance(1, id+1); got != 207 {
+			t.Errorf("balance of %d is %d, want 207", id+1, got)
+		}
 	}
 }
 

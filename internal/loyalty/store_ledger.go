@@ -26,6 +26,15 @@ type opened struct {
 	known map[siteSource]bool
 }
 
+// alone lets one transaction of a consumer post at a time. It hears sets of several kinds, and each of them locks its members and
+// then the sites' accounts: a second set would lock members after accounts, and two logs' transactions would wait for each other.
+func alone(ctx context.Context, tx sqlx.ExecerContext) error {
+	if _, err := tx.ExecContext(ctx, `select pg_advisory_xact_lock(hashtextextended('loyalty.post', 0))`); err != nil {
+		return fmt.Errorf("post alone: %w", err)
+	}
+	return nil
+}
+
 // open takes ids for n transactions, locks some of the sites' own accounts, and says which sources have earned, or were refused,
 // before: a decision stands. It comes last: everything of a site waits for its accounts. Members are locked by then, so nobody
 // else decides about what is theirs.

@@ -1,0 +1,100 @@
+package main
+
+import "fmt"
+
+// redemption is points that somebody spent.
+type redemption struct {
+	batch  string
+	points int64
+}
+
+// spend takes in what was done with somebody's points by hand.
+func (l *ledger) spend(one *life) {
+	p := l.person(one.Email)
+	switch one.Kind {
+	case kindAdjust:
+		p.Adjusted[one.Key] = one.Amount
+	case kindRedeem:
+		p.Redeemed[one.Key] = redemption{one.Batch, one.Amount}
+	case kindCancel: // however often
+		p.Cancelled[one.Target] = one.Amount
+	}
+}
+
+// moved is how many points came and went by hand, by redemptions, and by their cancellations.
+func (p *person) moved() (n int64) {
+	for _, points := range p.Adjusted {
+		n += points
+	}
+	for _, r := range p.Redeemed {
+		n -= r.points
+	}
+	for _, points := range p.Cancelled {
+		n += points
+	}
+	return n
+}
+
+func wantAdjustments(l *ledger, _ map[string]bool) map[string]string {
+	out := map[string]string{}
+	for _, p := range l.People {
+		var sum int64
+		for _, points := range p.Adjusted {
+			sum += points
+		}
+		if n := len(p.Adjusted); n > 0 {
+			out[p.Email] = fmt.Sprintf("%d of %d points", n, sum)
+		}
+	}
+	return out
+}
+
+func wantRedemptions(l *ledger, _ map[string]bool) map[string]string {
+	out := map[string]string{}
+	for _, p := range l.People {
+		var spent int64
+		for _, r := range p.Redeemed {
+			spent += r.points
+		}
+		if n := len(p.Redeemed); n > 0 {
+			out[p.Email] = fmt.Sprintf("%d of %d points, %d cancelled", n, spent, len(p.Cancelled))
+		}
+	}
+	return out
+}
+
+// wantStock: as many coupons of a list were handed out as there were, or as were asked for; a redemption that was cancelled has
+// asked, too.
+func wantStock(l *ledger, _ map[string]bool) map[string]string {
+	asked, out := map[string]int{}, map[string]string{}
+	for _, p := range l.People {
+		for _, r := range p.Redeemed {
+			asked[r.batch]++
+		}
+	}
+	for n := range vouchers {
+		name := voucher(n)
+		codes := scarce + l.Stock[name]
+		out[name] = fmt.Sprintf("%d of %d coupons, %d wait", min(asked[name], codes), codes, max(asked[name]-codes, 0))
+	}
+	return out
+}
+
+const (
+	adjustmentsSQL = `
+		select p.email as name, count(*) || ' of ' || sum(t.points) || ' points' as value from loyalty.txn t
+		join loyalty.member m on m.site_id = t.site_id and m.id = t.member_id
+		left join customer.person p on p.site_id = m.site_id and p.id = m.person_id
+		where t.site_id = $1 and t.kind = 'adjust' group by p.email`
+	redemptionsSQL = `
+		select p.email as name, count(*) || ' of ' || sum(r.points) || ' points, ' || count(*) filter (where r.status = 'cancelled') || ' cancelled' as value
+		from loyalty.redemption r
+		join loyalty.member m on m.site_id = r.site_id and m.id = r.member_id
+		left join customer.person p on p.site_id = m.site_id and p.id = m.person_id
+		where r.site_id = $1 group by p.email`
+	stockSQL = `
+		select l.name, concat_ws(' ', (select count(*) from loyalty.redemption r where r.site_id = l.site_id and r.coupon_list_id = l.id and r.coupon_id is not null),
+			'of', (select count(*) from referral.coupon c where c.site_id = l.site_id and c.list_id = l.id), 'coupons,',
+			(select count(*) from loyalty.redemption r where r.site_id = l.site_id and r.coupon_list_id = l.id and r.coupon_id is null), 'wait') as value
+		from referral.coupon_list l where l.site_id = $1 and l.name like 'Voucher %'`
+)

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"testing"
+)
+
+func TestPointsAreExpected(t *testing.T) {
+	t.Parallel()
+	by := func(id, kind string, o outcome, set func(*op)) attempt {
+		a := attempt{op: op{ID: id, Kind: kind, Key: id, Email: "bob@x"}, Outcome: o}
+		set(&a.op)
+		return a
+	}
+	redeemed := func(id, batch string, o outcome, points int64) attempt {
+		return by(id, kindRedeem, o, func(o *op) { o.Batch, o.Amount = batch, points })
+	}
+	history := []attempt{
+		purchaseOf("p", yes, 30000),
+		by("a", kindAdjust, yes, func(o *op) { o.Amount = 50 }),
+		by("b", kindAdjust, no, func(o *op) { o.Amount = -5000 }),
+		redeemed("c", mug, yes, mugCost), redeemed("c", mug, yes, mugCost), // its repetition
+		redeemed("d", mug, no, mugCost),
+		redeemed("e", voucher(0), yes, voucherCost),
+		by("f", kindCancel, yes, func(o *op) { o.Target, o.Amount = 7, mugCost }),
+		by("g", kindCancel, yes, func(o *op) { o.Target, o.Amount = 7, mugCost }), // the same redemption
+		by("h", kindStock, yes, func(o *op) { o.Batch, o.Amount = voucher(1), 2 }),
+	}
+	for i := range scarce + 1 {
+		history = append(history, redeemed(fmt.Sprint("v", i), voucher(1), yes, voucherCost))
+	}
+	l := expect(toldHistory(history...), 0)
+	left := 300 + 50 - voucherCost - (scarce+1)*voucherCost
+	for _, c := range []struct{ says, got, want string }{
+		{"member", wantMembers(l, nil)["bob@x"], fmt.Sprintf("%d points, earned 300", left)},
+		{"entries", wantAPIEntries(l)["bob@x"], fmt.Sprintf("%d points in all, %[1]d after the last", left)},
+		{"adjustments", wantAdjustments(l, nil)["bob@x"], "1 of 50 points"},
+		{"redemptions", wantRedemptions(l, nil)["bob@x"], fmt.Sprintf("%d of %d points, 1 cancelled", scarce+3, mugCost+(scarce+2)*voucherCost)},
+		{"stock", wantStock(l, nil)[voucher(0)], "1 of 3 coupons, 0 wait"},
+		{"more stock", wantStock(l, nil)[voucher(1)], "4 of 5 coupons, 0 wait"},
+		{"untouched", wantStock(l, nil)[voucher(2)], "0 of 3 coupons, 0 wait"},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s: %s; want %s", c.says, c.got, c.want)
+		}
+	}
+}
+
+// Coupon and balance may differ between two answers to one key; what was done may not.
+func TestActed(t *testing.T) {
+	t.Parallel()
+	var first, second, other attempt
+	first.acted([]byte(`{"result":{"action":{"id":5,"type":"redeem","points":-30,"redemption_id":5,"coupon":null},"loyalty_member":{"points_balance":9}}}`))
+	second.acted([]byte(`{"result":{"action":{"id":5,"type":"redeem","points":-30,"redemption_id":5,"coupon":{"code":"X"}},"loyalty_member":{"points_balance":7}}}`))
+	other.acted([]byte(`{"result":{"action":{"id":6,"type":"redeem","points":-30,"redemption_id":6}}}`))
+	if first.Hash != second.Hash || first.Made != 5 || first.Hash == other.Hash {
+		t.Errorf("%+v %+v %+v", first, second, other)
+	}
+}
+
+func TestSweepSparesTheLiving(t *testing.T) {
+	t.Parallel()
+	dir, lock, err := claimDir(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if free(dir) {
+		t.Error("a world whose lock is held is taken for dead")
+	}
+	lock.Close()
+	if !free(dir) {
+		t.Error("a world whose owner is gone is taken for living")
+	}
+	if free(t.TempDir()) {
+		t.Error("a directory without a lock is taken for ours")
+	}
+}
