@@ -63,19 +63,33 @@ func wantRedemptions(l *ledger, _ map[string]bool) map[string]string {
 	return out
 }
 
-// wantStock: as many coupons of a list were handed out as there were, or as were asked for; a redemption that was cancelled has
-// asked, too.
+// stocked is what is said of a coupon list: its codes, and whether some are idle while somebody waits. A redemption that is cancelled
+// leaves the queue or keeps its coupon, whichever comes first, so how many were handed out is not said.
+func stocked(codes int64, idle bool) string {
+	if idle {
+		return fmt.Sprintf("%d codes, some idle while somebody waits", codes)
+	}
+	return fmt.Sprintf("%d codes", codes)
+}
+
+// wantStock: a list has the codes that it was given, and was asked as often as somebody redeemed.
 func wantStock(l *ledger, _ map[string]bool) map[string]string {
-	asked, out := map[string]int{}, map[string]string{}
+	asked, out := map[string]int{}, wantAPIStock(l)
 	for _, p := range l.People {
 		for _, r := range p.Redeemed {
 			asked[r.batch]++
 		}
 	}
+	for name := range out {
+		out[name] += fmt.Sprintf(", asked %d times", asked[name])
+	}
+	return out
+}
+
+func wantAPIStock(l *ledger) map[string]string {
+	out := map[string]string{}
 	for n := range vouchers {
-		name := voucher(n)
-		codes := scarce + l.Stock[name]
-		out[name] = fmt.Sprintf("%d of %d coupons, %d wait", min(asked[name], codes), codes, max(asked[name]-codes, 0))
+		out[voucher(n)] = stocked(int64(scarce+l.Stock[voucher(n)]), false)
 	}
 	return out
 }
@@ -93,8 +107,12 @@ const (
 		left join customer.person p on p.site_id = m.site_id and p.id = m.person_id
 		where r.site_id = $1 group by p.email`
 	stockSQL = `
-		select l.name, concat_ws(' ', (select count(*) from loyalty.redemption r where r.site_id = l.site_id and r.coupon_list_id = l.id and r.coupon_id is not null),
-			'of', (select count(*) from referral.coupon c where c.site_id = l.site_id and c.list_id = l.id), 'coupons,',
-			(select count(*) from loyalty.redemption r where r.site_id = l.site_id and r.coupon_list_id = l.id and r.coupon_id is null), 'wait') as value
-		from referral.coupon_list l where l.site_id = $1 and l.name like 'Voucher %'`
+		select l.name, c.codes || ' codes' || case when c.free > 0 and exists (
+				select from referral.coupon_wait w where w.site_id = l.site_id and w.list_id = l.id) then ', some idle while somebody waits' else '' end
+			|| ', asked ' || (select count(*) from loyalty.redemption r where r.site_id = l.site_id and r.coupon_list_id = l.id) || ' times' as value
+		from referral.coupon_list l
+		cross join lateral (
+			select count(*) as codes, count(*) filter (where c.issued_at is null) as free
+			from referral.coupon c where c.site_id = l.site_id and c.list_id = l.id) c
+		where l.site_id = $1 and l.name like 'Voucher %'`
 )

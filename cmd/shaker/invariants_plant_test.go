@@ -96,7 +96,7 @@ var plants = map[string]string{
 	"coupon/redemption": `update referral.coupon set person_id = person_id + 1000000 where redemption_id is not null`,
 	"coupon/stock":      `update referral.coupon_stock set issued = issued + 1`,
 	"coupon/waiting":    `update referral.reward set status = 'Voided' where status = 'Waiting for coupon'`,
-	"coupon/idle":       `update referral.coupon_wait set since = since - interval '1 minute'; update referral.coupon set reward_id = null, redemption_id = null, person_id = null, issued_at = null where issued_at is not null`,
+	"coupon/idle":       `update referral.coupon_wait set since = since - interval '1 minute'; update referral.coupon set reward_id = null, redemption_id = null, person_id = null, issued_at = null, withdrawn_at = null where issued_at is not null`,
 	"coupon/told":       `delete from referral.log where body like '%referral.coupon_issued.v1%'`,
 
 	"notify/once":      `alter table notify.message drop constraint message_dedupe_key; update notify.message set dedupe_key = 'points_earned:1'`,

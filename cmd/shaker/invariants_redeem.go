@@ -38,12 +38,13 @@ var redemptionInvariants = []invariant{
 			join loyalty.txn t on t.site_id = e.site_id and t.id = e.txn_id
 			where a.name <> case t.kind when 'expire' then 'expired' when 'adjust' then 'adjusted' when 'redeem' then 'redeemed'
 				when 'cancel' then 'redeemed' else 'issued' end`},
-	{ID: "redemption/served", Says: "each redemption of a coupon list has a coupon or waits for one", Settled: true,
+	{ID: "redemption/served", Says: "each redemption of a coupon list has a coupon or waits for one; who cancelled waits for none", Settled: true,
 		SQL: `
 			select r.site_id, r.id, r.coupon_list_id, r.status from loyalty.redemption r
 			left join referral.coupon c on c.site_id = r.site_id and c.redemption_id = r.id
 			left join referral.coupon_wait w on w.site_id = r.site_id and w.redemption_id = r.id
-			where (r.coupon_list_id is not null) <> (num_nonnulls(c.id, w.id) = 1)`},
+			where case when r.coupon_list_id is null then num_nonnulls(c.id, w.id) > 0 when r.status = 'cancelled' then w.id is not null
+				else num_nonnulls(c.id, w.id) <> 1 end`},
 	{ID: "redemption/coupon", Says: "a redemption shows the coupon that it was given", Settled: true,
 		SQL: `
 			select coalesce(r.site_id, c.site_id) as site_id, coalesce(r.id, c.redemption_id) as id, r.status, r.coupon_id, c.id as given

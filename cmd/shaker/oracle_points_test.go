@@ -36,9 +36,9 @@ func TestPointsAreExpected(t *testing.T) {
 		{"entries", wantAPIEntries(l)["bob@x"], fmt.Sprintf("%d points in all, %[1]d after the last", left)},
 		{"adjustments", wantAdjustments(l, nil)["bob@x"], "1 of 50 points"},
 		{"redemptions", wantRedemptions(l, nil)["bob@x"], fmt.Sprintf("%d of %d points, 1 cancelled", scarce+3, mugCost+(scarce+2)*voucherCost)},
-		{"stock", wantStock(l, nil)[voucher(0)], "1 of 3 coupons, 0 wait"},
-		{"more stock", wantStock(l, nil)[voucher(1)], "4 of 5 coupons, 0 wait"},
-		{"untouched", wantStock(l, nil)[voucher(2)], "0 of 3 coupons, 0 wait"},
+		{"stock", wantStock(l, nil)[voucher(0)], "3 codes, asked 1 times"},
+		{"more stock", wantStock(l, nil)[voucher(1)], "5 codes, asked 4 times"},
+		{"untouched", wantStock(l, nil)[voucher(2)], "3 codes, asked 0 times"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s: %s; want %s", c.says, c.got, c.want)

@@ -32,16 +32,16 @@ func (r *apiReader) lists(ctx context.Context) map[string]string {
 	var got struct {
 		Lists []struct {
 			Name    string `json:"name"`
-			Total   int    `json:"total"`
-			Issued  int    `json:"issued"`
-			Waiting int    `json:"waiting"`
+			Total   int64  `json:"total"`
+			Issued  int64  `json:"issued"`
+			Waiting int64  `json:"waiting"`
 		} `json:"coupon_lists"`
 	}
 	out := map[string]string{}
 	if r.ask(ctx, 0, "GET", "/api/v2/coupon_lists?limit=100", nil, &got) {
 		for _, l := range got.Lists {
 			if l.Name != tagGift {
-				out[l.Name] = fmt.Sprintf("%d of %d coupons, %d wait", l.Issued, l.Total, l.Waiting)
+				out[l.Name] = stocked(l.Total, l.Issued < l.Total && l.Waiting > 0)
 			}
 		}
 	}
