@@ -2,7 +2,6 @@ package loyalty
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/fault"
@@ -17,30 +16,26 @@ func (m *Module) createBatch(ctx context.Context, site, program int64, in batchS
 	if err := m.checkBatch(ctx, site, in); err != nil {
 		return out, false, err
 	}
-	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
-		claim, err := idempotency.TakeOne(ctx, u.Tx, module, u.Now, site, key)
-		if err != nil {
-			return err
-		}
-		if replayed = claim.Replayed; replayed {
-			return json.Unmarshal(claim.Answer, &out)
-		}
-		if _, err := lockProgram(ctx, u, site, program); err != nil { // so that two don't both become the last
-			return err
-		}
-		batches, err := batchesOf(ctx, u, site, program, true)
-		if err != nil {
-			return err
-		}
-		if len(batches) >= maxBatches {
-			return fault.New(fault.Conflict, "too_many_redemption_batches", "A programme has at most %d redemption batches.", maxBatches)
-		}
-		b, err := addBatch(ctx, u, redemptionBatch{SiteID: site, ProgramID: program, batchSettings: in, CreatedAt: u.Now, UpdatedAt: u.Now})
-		if err != nil {
-			return err
-		}
-		out = b.view()
-		return idempotency.KeepOne(ctx, u.Tx, module, site, key, []byte(text(out)))
+	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
+		replayed, err = idempotency.Once(ctx, u.Tx, module, u.Now, site, key, &out, func() error {
+			if _, err := lockProgram(ctx, u, site, program); err != nil { // so that two don't both become the last
+				return err
+			}
+			batches, err := batchesOf(ctx, u, site, program, true)
+			if err != nil {
+				return err
+			}
+			if len(batches) >= maxBatches {
+				return fault.New(fault.Conflict, "too_many_redemption_batches", "A programme has at most %d redemption batches.", maxBatches)
+			}
+			b, err := addBatch(ctx, u, redemptionBatch{SiteID: site, ProgramID: program, batchSettings: in, CreatedAt: u.Now, UpdatedAt: u.Now})
+			if err != nil {
+				return err
+			}
+			out = b.view()
+			return nil
+		})
+		return err
 	})
 	return out, replayed, err
 }
@@ -51,24 +46,20 @@ func (m *Module) replaceBatch(ctx context.Context, site, program, id int64, in b
 	if err := m.checkBatch(ctx, site, in); err != nil {
 		return out, false, err
 	}
-	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
-		claim, err := idempotency.TakeOne(ctx, u.Tx, module, u.Now, site, key)
-		if err != nil {
-			return err
-		}
-		if replayed = claim.Replayed; replayed {
-			return json.Unmarshal(claim.Answer, &out)
-		}
-		b, err := lockBatch(ctx, u, site, program, id)
-		if err != nil {
-			return err
-		}
-		b.batchSettings, b.UpdatedAt = in, u.Now
-		if err := saveBatch(ctx, u, b); err != nil {
-			return err
-		}
-		out = b.view()
-		return idempotency.KeepOne(ctx, u.Tx, module, site, key, []byte(text(out)))
+	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
+		replayed, err = idempotency.Once(ctx, u.Tx, module, u.Now, site, key, &out, func() error {
+			b, err := lockBatch(ctx, u, site, program, id)
+			if err != nil {
+				return err
+			}
+			b.batchSettings, b.UpdatedAt = in, u.Now
+			if err := saveBatch(ctx, u, b); err != nil {
+				return err
+			}
+			out = b.view()
+			return nil
+		})
+		return err
 	})
 	return out, replayed, err
 }
