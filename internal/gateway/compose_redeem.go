@@ -84,13 +84,13 @@ type actionAnswer struct {
 }
 
 type actionsInput struct {
-	Slug   string `path:"email" doc:"E-mail address, phone number, customer id or username" example:"ann@shop.example"`
+	MemberPath
 	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"100"`
 	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
 }
 
 type adjustInput struct {
-	Slug string `path:"email" doc:"E-mail address, phone number, customer id or username" example:"ann@shop.example"`
+	MemberPath
 	Body struct {
 		_ struct{} `json:"-" additionalProperties:"true"`
 		web.SiteBody
@@ -105,7 +105,7 @@ type adjustData struct {
 }
 
 type redeemInput struct {
-	Slug string `path:"email" doc:"E-mail address, phone number, customer id or username" example:"ann@shop.example"`
+	MemberPath
 	Body struct {
 		_ struct{} `json:"-" additionalProperties:"true"`
 		web.SiteBody

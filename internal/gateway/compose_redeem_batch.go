@@ -27,7 +27,7 @@ type memberBatchesAnswer struct {
 	Batches []talkableBatch `json:"redemption_batches"`
 }
 
-func (c Composition) listBatches(ctx context.Context, in *memberInput) (*web.OK[memberBatchesAnswer], error) {
+func (c Composition) listBatches(ctx context.Context, in *MemberPath) (*web.OK[memberBatchesAnswer], error) {
 	req := web.From(ctx)
 	p, err := c.memberPerson(ctx, req.Site.ID, in.Slug)
 	if err != nil {
@@ -85,7 +85,7 @@ func spendable(l referralapi.CouponList, s site.Site) *spendableList {
 	} else {
 		amount := money.Format(l.Amount, l.Currency)
 		out.Amount = []byte(amount)
-		if sign, ok := signs[l.Currency]; ok {
+		if sign, ok := money.Symbol(l.Currency); ok {
 			out.LocalizedAmount = sign + amount
 		} else {
 			out.LocalizedAmount = amount + " " + l.Currency
@@ -97,9 +97,6 @@ func spendable(l referralapi.CouponList, s site.Site) *spendableList {
 	}
 	return out
 }
-
-// signs of currencies that are written before the amount.
-var signs = map[string]string{"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
 
 // redeems puts redemptions together with their coupons, as they are now.
 func (c Composition) redeems(ctx context.Context, s site.Site, all []loyaltyapi.Redemption) ([]talkableAction, error) {
