@@ -70,6 +70,23 @@ func memberJSON(p customerapi.Person, m loyaltyapi.Member, s site.Site) loyaltyM
 	return out
 }
 
+// memberPerson is the person that a member's path names.
+func (c Composition) memberPerson(ctx context.Context, siteID int64, slug string) (customerapi.Person, error) {
+	p, err := c.Customers.Person(ctx, siteID, slug)
+	if fault.Is(err, fault.Invalid) {
+		return p, errNoMember
+	}
+	return p, err
+}
+
+// asNoMember turns module loyalty's "not found" into Talkable's answer.
+func asNoMember(err error) error {
+	if fault.Is(err, fault.NotFound) {
+		return errNoMember
+	}
+	return err
+}
+
 type entriesInput struct {
 	MemberPath
 	web.Page

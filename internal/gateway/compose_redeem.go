@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/rs/zerolog"
 
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/idempotency"
@@ -219,7 +220,10 @@ func (c Composition) redeemPoints(ctx context.Context, in *redeemInput) (*web.OK
 	}
 	if a.Redemption.CouponListID != nil {
 		coupon, err := c.Referrals.RedemptionCoupon(ctx, req.Site, a.Redemption.ID)
-		if err == nil && coupon != nil { // else it comes later: the points are spent, and the answer says so
+		switch {
+		case err != nil: // it comes later: the points are spent, and the answer says so
+			zerolog.Ctx(ctx).Warn().Err(err).Int64("redemption.id", a.Redemption.ID).Msg("a redemption is answered without its coupon")
+		case coupon != nil:
 			fulfilled := "fulfilled"
 			shown[0].Coupon, shown[0].Status = coupon, &fulfilled
 		}

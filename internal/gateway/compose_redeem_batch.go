@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/talkable/talkable/internal/customer/customerapi"
-	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
 	"github.com/talkable/talkable/internal/money"
 	"github.com/talkable/talkable/internal/referral/referralapi"
@@ -137,21 +136,4 @@ func (c Composition) acted(ctx context.Context, s site.Site, p customerapi.Perso
 	}
 	m.Balance = a.Balance
 	return web.Answer(actionAnswer{Action: shown, Member: memberJSON(p, m, s)}), nil
-}
-
-// memberPerson is the person that a member's path names.
-func (c Composition) memberPerson(ctx context.Context, siteID int64, slug string) (customerapi.Person, error) {
-	p, err := c.Customers.Person(ctx, siteID, slug)
-	if fault.Is(err, fault.Invalid) {
-		return p, errNoMember
-	}
-	return p, err
-}
-
-// asNoMember turns module loyalty's "not found" into Talkable's answer.
-func asNoMember(err error) error {
-	if fault.Is(err, fault.NotFound) {
-		return errNoMember
-	}
-	return err
 }
