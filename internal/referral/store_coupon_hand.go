@@ -125,8 +125,8 @@ type waitRow struct {
 const waitColumns = `w.site_id, w.list_id, w.id, coalesce(w.reward_id, 0) as reward_id, coalesce(w.redemption_id, 0) as redemption_id,
 	coalesce(w.person_id, 0) as person_id`
 
-// lockWaiting locks those who have waited longest for a coupon of a list. It passes over those whom a refund is taking out of the
-// queue: waiting for it, with the list's lock, could be waiting for each other.
+// lockWaiting locks those who have waited longest for a coupon of a list. It passes over those whom a refund or a cancellation is
+// taking out of the queue: waiting for it, with the list's lock, could be waiting for each other.
 func lockWaiting(ctx context.Context, tx *sqlx.Tx, list key, limit int) ([]waitRow, error) {
 	var out []waitRow
 	err := tx.SelectContext(ctx, &out, `
