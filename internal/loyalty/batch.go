@@ -79,7 +79,7 @@ func (m *Module) checkBatch(ctx context.Context, site int64, in batchSettings) e
 
 // Batches are what a member can spend points on, in their order.
 func (m *Module) Batches(ctx context.Context, siteID, personID int64) ([]loyaltyapi.RedemptionBatch, error) {
-	if err := m.club(ctx, siteID, personID); err != nil {
+	if _, err := m.clubMember(ctx, siteID, personID); err != nil {
 		return nil, err
 	}
 	batches, err := batchesOf(ctx, m.db, siteID, 0, false)
@@ -88,10 +88,7 @@ func (m *Module) Batches(ctx context.Context, siteID, personID int64) ([]loyalty
 
 // Redemptions reads a member's redemptions, newest first, and says whether older ones follow.
 func (m *Module) Redemptions(ctx context.Context, siteID, personID int64, after loyaltyapi.AfterID, limit int) ([]loyaltyapi.Redemption, bool, error) {
-	if err := m.club(ctx, siteID, personID); err != nil {
-		return nil, false, err
-	}
-	r, err := memberOf(ctx, m.db, siteID, personID)
+	r, err := m.clubMember(ctx, siteID, personID)
 	if err != nil {
 		return nil, false, err
 	}
@@ -131,20 +128,20 @@ func (m *Module) Adjustments(ctx context.Context, siteID, personID int64, after 
 	return out, len(rows) > limit, nil
 }
 
-// club says why a person cannot spend points at all.
-func (m *Module) club(ctx context.Context, siteID, personID int64) error {
+// clubMember reads a member, or says why the person cannot spend points at all.
+func (m *Module) clubMember(ctx context.Context, siteID, personID int64) (memberRow, error) {
 	r, err := memberOf(ctx, m.db, siteID, personID)
 	if err != nil {
-		return err
+		return r, err
 	}
 	if r.Status != active {
-		return errInactive
+		return r, errInactive
 	}
 	programs, err := programsOf(ctx, m.db, siteID)
 	if err == nil && (len(programs) == 0 || programs[0].Status != active) {
 		err = errNoClub
 	}
-	return err
+	return r, err
 }
 
 func views(batches []redemptionBatch) []loyaltyapi.RedemptionBatch {

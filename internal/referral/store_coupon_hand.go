@@ -175,8 +175,7 @@ func deleteWaits(ctx context.Context, tx *sqlx.Tx, rows []waitRow) error {
 
 // servable are the lists that have coupons while somebody waits for one: what a transaction that failed has left.
 func servable(ctx context.Context, q sqlx.QueryerContext, now time.Time) ([]key, error) {
-	var rows []couponList
-	err := sqlx.SelectContext(ctx, q, &rows, `
+	lists, err := keysIn(ctx, q, `
 		select l.site_id, l.id from referral.coupon_list l
 		where l.kind = 'single-use' and (l.expires_at is null or l.expires_at > $1)
 			and exists (select from referral.coupon_wait w where w.site_id = l.site_id and w.list_id = l.id)
@@ -186,9 +185,5 @@ func servable(ctx context.Context, q sqlx.QueryerContext, now time.Time) ([]key,
 	if err != nil {
 		return nil, fmt.Errorf("lists to serve: %w", err)
 	}
-	out := make([]key, len(rows))
-	for i, l := range rows {
-		out[i] = key{l.SiteID, l.ID}
-	}
-	return out, nil
+	return lists, nil
 }
