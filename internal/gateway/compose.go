@@ -31,6 +31,7 @@ type customers interface {
 	Origin(ctx context.Context, siteID int64, slug string) (customerapi.Recorded, error)
 	Person(ctx context.Context, siteID int64, slug string) (customerapi.Person, error)
 	People(ctx context.Context, siteID int64, ids []int64) (map[int64]customerapi.Person, error)
+	personKeeper
 }
 
 type referrals interface {
@@ -40,6 +41,7 @@ type referrals interface {
 	Counts(ctx context.Context, siteID, personID int64) (referralapi.Counts, error)
 	Coupon(ctx context.Context, s site.Site, code string) (*referralapi.FoundCoupon, error)
 	couponHands
+	personLists
 }
 
 type members interface {
@@ -76,6 +78,8 @@ func (c Composition) Routes(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "getPerson", Method: http.MethodGet, Path: "/api/v2/people/{person_slug}",
 		Tags: []string{"People"}, Summary: "Read a person",
 		Description: "The slug is the e-mail address, the phone number, the merchant's customer id or the username."}, c.getPerson)
+	c.alterRoutes(api)
+	c.personListRoutes(api)
 	huma.Register(api, huma.Operation{OperationID: "getPersonTimeline", Method: http.MethodGet, Path: "/api/v2/people/{person_slug}/timeline",
 		Tags: []string{"People"}, Summary: "Read what happened to a person, over all modules",
 		Description: "Newest first: what the person did, shared and was referred for, rewards, points, messages."}, c.getTimeline)
