@@ -64,8 +64,12 @@ func (p *person) contact() contact {
 }
 
 func (c contact) event(p *person, now time.Time) customerevent.PersonChanged {
-	return customerevent.PersonChanged{SiteID: p.SiteID, PersonID: p.ID, Email: c.email, Phone: c.phone, CustomerID: c.customerID,
-		FirstName: c.first, LastName: c.last, ChangedAt: now, UnsubscribedAt: p.UnsubscribedAt}
+	e := customerevent.PersonChanged{SiteID: p.SiteID, PersonID: p.ID, Email: c.email, Phone: c.phone, CustomerID: c.customerID,
+		FirstName: c.first, LastName: c.last, ChangedAt: now}
+	if p.UnsubscribedAt != nil {
+		e.UnsubscribedAt = *p.UnsubscribedAt
+	}
+	return e
 }
 
 func (p *person) api() customerapi.Person {

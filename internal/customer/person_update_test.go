@@ -154,7 +154,7 @@ func TestUpdatePerson(t *testing.T) {
 			t.Errorf("got %+v", p)
 		}
 		told := toldOf[customerevent.PersonChanged](b)
-		if len(told) != 4 || told[0].UnsubscribedAt != nil || !told[1].UnsubscribedAt.Equal(noon.Add(time.Hour)) || !told[2].UnsubscribedAt.Equal(at) || told[3].UnsubscribedAt != nil {
+		if len(told) != 4 || !told[0].UnsubscribedAt.IsZero() || !told[1].UnsubscribedAt.Equal(noon.Add(time.Hour)) || !told[2].UnsubscribedAt.Equal(at) || !told[3].UnsubscribedAt.IsZero() {
 			t.Errorf("told %+v", told)
 		}
 		b.update(b.a, "ann@example.com", customerapi.PersonUpdate{FirstName: ptr("")})
@@ -251,7 +251,7 @@ func TestUnsubscribe(t *testing.T) {
 	}
 	b.must(customerapi.Origin{Type: customerevent.Purchase, Number: "2", Verified: true, Person: customerapi.Identity{Email: "ann@example.com", FirstName: "Ann"}})
 	told := toldOf[customerevent.PersonChanged](b)
-	if len(told) != 4 || told[0].UnsubscribedAt != nil || !told[1].UnsubscribedAt.Equal(noon) || told[2].SiteID != 2 || told[3].UnsubscribedAt == nil {
+	if len(told) != 4 || !told[0].UnsubscribedAt.IsZero() || !told[1].UnsubscribedAt.Equal(noon) || told[2].SiteID != 2 || told[3].UnsubscribedAt.IsZero() {
 		t.Errorf("told %+v", told)
 	}
 }
@@ -312,7 +312,7 @@ func TestAnonymize(t *testing.T) {
 		t.Errorf("told %+v", told)
 	}
 	told := toldOf[customerevent.PersonChanged](b)
-	if last := told[len(told)-2]; last.Email != p.Email || last.FirstName != "" || last.UnsubscribedAt == nil { // the last is of somebody new
+	if last := told[len(told)-2]; last.Email != p.Email || last.FirstName != "" || last.UnsubscribedAt.IsZero() { // the last is of somebody new
 		t.Errorf("told %+v", last)
 	}
 }

@@ -9,15 +9,15 @@ var Types = []interface{ EventType() string }{PersonChanged{}, PersonAnonymized{
 // PersonChanged says that a person is new or that contact data, or the wish to get mail, changed; it carries all of it as it is now.
 // Key: "person:ID".
 type PersonChanged struct {
-	SiteID         int64      `json:"site_id"`
-	PersonID       int64      `json:"person_id"`
-	Email          string     `json:"email,omitempty"`
-	Phone          string     `json:"phone,omitempty"`
-	CustomerID     string     `json:"customer_id,omitempty"`
-	FirstName      string     `json:"first_name,omitempty"`
-	LastName       string     `json:"last_name,omitempty"`
-	ChangedAt      time.Time  `json:"changed_at"`
-	UnsubscribedAt *time.Time `json:"unsubscribed_at,omitempty"` // wants no mail but what is necessary
+	SiteID         int64     `json:"site_id"`
+	PersonID       int64     `json:"person_id"`
+	Email          string    `json:"email,omitempty"`
+	Phone          string    `json:"phone,omitempty"`
+	CustomerID     string    `json:"customer_id,omitempty"`
+	FirstName      string    `json:"first_name,omitempty"`
+	LastName       string    `json:"last_name,omitempty"`
+	ChangedAt      time.Time `json:"changed_at"`
+	UnsubscribedAt time.Time `json:"unsubscribed_at,omitzero"` // not zero: wants no mail but what is necessary
 }
 
 func (PersonChanged) EventType() string { return "customer.person_changed.v1" }
