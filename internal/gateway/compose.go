@@ -48,6 +48,7 @@ type members interface {
 	Member(ctx context.Context, siteID, personID int64) (loyaltyapi.Member, error)
 	Entries(ctx context.Context, siteID, personID int64, after loyaltyapi.After, limit int) ([]loyaltyapi.Entry, bool, error)
 	spenders
+	memberDates
 }
 
 // Teller is a module that has something to say of a person.
@@ -90,5 +91,6 @@ func (c Composition) Routes(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "listMemberEntries", Method: http.MethodGet, Path: "/api/v2/loyalty/members/{email}/entries",
 		Tags: []string{"Loyalty"}, Summary: "Read the entries of a member's account",
 		Description: "Newest first. Each entry says what it was for, which rule decided it, and the balance after it."}, c.listEntries)
+	c.memberUpdateRoutes(api)
 	c.redeemRoutes(api)
 }

@@ -62,8 +62,8 @@ type personData struct {
 	CustomerID      *optional                 `json:"customer_id,omitempty" doc:"The merchant's id of the person"`
 	IdentifierHash  *optional                 `json:"identifier_hash,omitempty" doc:"The merchant's own; nothing is found by it"`
 	Custom          properties                `json:"custom_properties,omitempty"`
-	GatedSubscribed *flag                     `json:"gated_param_subscribed,omitempty" doc:"Opted in to mail"`
-	Unsubscribed    *flag                     `json:"unsubscribed,omitempty" doc:"Wants no mail but what is necessary; false takes it back"`
+	GatedSubscribed *truth                    `json:"gated_param_subscribed,omitempty" doc:"Opted in to mail"`
+	Unsubscribed    *truth                    `json:"unsubscribed,omitempty" doc:"Wants no mail but what is necessary; false takes it back"`
 	UnsubscribedAt  *optional                 `json:"unsubscribed_at,omitempty" doc:"When; now if left out"`
 	Unpermitted     map[string]jsontext.Value `json:",embed"`
 }

@@ -31,11 +31,11 @@ func (o *optional) said() *string {
 	return &s
 }
 
-// flag is a truth value, which some of Talkable's clients send as a text or as 1 or 0.
-type flag bool
+// truth is a truth value, which some of Talkable's clients send as a text or as 1 or 0.
+type truth bool
 
 // UnmarshalJSON takes all of them.
-func (f *flag) UnmarshalJSON(b []byte) error {
+func (f *truth) UnmarshalJSON(b []byte) error {
 	switch string(b) {
 	case "true", `"true"`, "1", `"1"`, `"t"`:
 		*f = true
@@ -48,12 +48,12 @@ func (f *flag) UnmarshalJSON(b []byte) error {
 }
 
 // Schema describes it to the API description.
-func (flag) Schema(huma.Registry) *huma.Schema {
+func (truth) Schema(huma.Registry) *huma.Schema {
 	return union(huma.TypeBoolean, huma.TypeInteger, huma.TypeString)
 }
 
 // said is nil where the member was left out or null.
-func (f *flag) said() *bool {
+func (f *truth) said() *bool {
 	if f == nil {
 		return nil
 	}
