@@ -42,6 +42,7 @@ type referrals interface {
 	Coupon(ctx context.Context, s site.Site, code string) (*referralapi.FoundCoupon, error)
 	couponHands
 	personLists
+	personShares
 }
 
 type members interface {
@@ -81,6 +82,7 @@ func (c Composition) Routes(api huma.API) {
 		Description: "The slug is the e-mail address, the phone number, the merchant's customer id or the username."}, c.getPerson)
 	c.alterRoutes(api)
 	c.personListRoutes(api)
+	c.personShareRoutes(api)
 	huma.Register(api, huma.Operation{OperationID: "getPersonTimeline", Method: http.MethodGet, Path: "/api/v2/people/{person_slug}/timeline",
 		Tags: []string{"People"}, Summary: "Read what happened to a person, over all modules",
 		Description: "Newest first: what the person did, shared and was referred for, rewards, points, messages."}, c.getTimeline)

@@ -49,7 +49,7 @@ func (f *truth) UnmarshalJSON(b []byte) error {
 
 // Schema describes it to the API description.
 func (truth) Schema(huma.Registry) *huma.Schema {
-	return union(huma.TypeBoolean, huma.TypeInteger, huma.TypeString)
+	return union(huma.TypeBoolean, huma.TypeNumber, huma.TypeString)
 }
 
 // said is nil where the member was left out or null.
