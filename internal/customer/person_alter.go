@@ -148,7 +148,10 @@ func saveAltered(ctx context.Context, u *bus.Unit, b *people, was, p *person) er
 		return nil
 	}
 	u.Tell(p.SiteID, p.key(), customerevent.PersonAnonymized{SiteID: p.SiteID, PersonID: p.ID, AnonymizedAt: *p.AnonymizedAt})
-	return anonymizeOrigins(ctx, u, p)
+	if err := anonymizeOrigins(ctx, u, p); err != nil {
+		return err
+	}
+	return anonymizeAnswers(ctx, u, p)
 }
 
 func sameMoment(x, y *time.Time) bool {

@@ -3,6 +3,7 @@ package customer
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 
 	"github.com/jmoiron/sqlx"
 
@@ -32,6 +33,24 @@ func anonymizeOrigins(ctx context.Context, u *bus.Unit, p *person) error {
 		update customer.origin set ip = '', user_agent = '', shipping_address = '', shipping_zip = ''
 		where site_id = $1 and person_id = $2 and (ip <> '' or user_agent <> '' or shipping_address <> '' or shipping_zip <> '')`, p.SiteID, p.ID)
 	return wrap("anonymize origins", err)
+}
+
+// anonymizeAnswers does the same to what was answered about the person and kept with Idempotency-Keys, which go on guarding. It reads
+// all that the site has kept of the last days.
+func anonymizeAnswers(ctx context.Context, u *bus.Unit, p *person) error {
+	now, err := json.Marshal(p.api())
+	if err != nil {
+		return wrap("write a person as JSON", err)
+	}
+	_, err = u.ExecContext(ctx, `
+		update customer.idempotency
+		set answer = case
+			when starts_with(answer, $2) then $4
+			when starts_with(answer, '{"value":') then jsonb_set(answer::jsonb, '{value}', answer::jsonb -> 'value' || $5::jsonb)::text
+			else (answer::jsonb || $5::jsonb)::text end
+		where site_id = $1 and (starts_with(answer, $2) or position($3 in answer) > 0)`,
+		p.SiteID, fmt.Sprintf(`{"ID":%d,`, p.ID), fmt.Sprintf(`"person_id":%d,`, p.ID), string(now), `{"email":"","customer_id":"","ip":""}`)
+	return wrap("anonymize answers", err)
 }
 
 // originsOfPerson reads all that a person did, newest first.

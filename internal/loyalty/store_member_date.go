@@ -69,7 +69,7 @@ func datesOf(ctx context.Context, db sqlx.QueryerContext, siteID, memberID int64
 	return out, nil
 }
 
-// dropDates forgets the dates of people, whoever of them is a member.
+// dropDates forgets the dates of people, whoever of them is a member, also in answers that were kept with Idempotency-Keys.
 func dropDates(ctx context.Context, tx sqlx.ExecerContext, people []person) error {
 	sites, ids := make([]int64, len(people)), make([]int64, len(people))
 	for i, p := range people {
@@ -81,6 +81,13 @@ func dropDates(ctx context.Context, tx sqlx.ExecerContext, people []person) erro
 		where m.site_id = u.s and m.person_id = u.p and d.site_id = m.site_id and d.member_id = m.id`, pq.Array(sites), pq.Array(ids))
 	if err != nil {
 		return fmt.Errorf("drop members' dates: %w", err)
+	}
+	_, err = tx.ExecContext(ctx, `
+		update loyalty.idempotency i set answer = (answer::jsonb || '{"Dates":[]}'::jsonb)::text
+		from unnest($1::bigint[], $2::bigint[]) as u (s, p)
+		where i.site_id = u.s and starts_with(i.answer, '{"ID":') and position('"PersonID":' || u.p || ',' in i.answer) > 0`, pq.Array(sites), pq.Array(ids))
+	if err != nil {
+		return fmt.Errorf("drop members' dates from kept answers: %w", err)
 	}
 	return nil
 }

@@ -53,5 +53,13 @@ func anonymizeContacts(ctx context.Context, tx sqlx.ExtContext, people []custome
 	if err != nil {
 		return nil, fmt.Errorf("forget what was written to anonymized people: %w", err)
 	}
+	_, err = tx.ExecContext(ctx, `
+		update notify.idempotency i
+		set answer = ((answer::jsonb || '{"recipient":null,"subject":null,"last_error":null}'::jsonb) - 'text' - 'html')::text
+		from unnest($1::bigint[], $2::bigint[]) as u (s, p)
+		where i.site_id = u.s and position('"person_id":' || u.p || ',' in i.answer) > 0`, pq.Array(sites), pq.Array(ids))
+	if err != nil {
+		return nil, fmt.Errorf("forget it in kept answers, too: %w", err)
+	}
 	return stopped, nil
 }

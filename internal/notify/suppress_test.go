@@ -129,6 +129,10 @@ func TestSuppress(t *testing.T) {
 		b.person(2, 7, "anna@example.com", "Anna")
 		b.earn(earned(1, 41, 7), earned(2, 41, 7))
 		b.round()
+		if _, err := b.DB.Exec(`insert into notify.idempotency (site_id, key, fingerprint, answer, created_at)
+			values (1, 'k', '/', '{"id":1,"person_id":7,"recipient":"anna@example.com","text":"Anna"}', now()), (2, 'k', '/', '{"id":2,"person_id":7,"recipient":"anna@example.com"}', now())`); err != nil {
+			t.Fatal(err)
+		}
 		b.earn(earned(1, 42, 7))
 		w := b.worker(b.Module)
 		claimed, _, err := w.claim(t.Context())
@@ -147,7 +151,7 @@ func TestSuppress(t *testing.T) {
 		if got := b.arrived(); len(got) != 2 {
 			t.Errorf("%d mails", len(got))
 		}
-		for _, table := range []string{"contact", "message"} {
+		for _, table := range []string{"contact", "message", "idempotency"} {
 			var rows []string
 			if err := b.DB.Select(&rows, `select x::text from notify.`+table+` x where site_id = 1`); err != nil {
 				t.Fatal(err)
