@@ -37,6 +37,7 @@ func TestEveryWriteIsRepeatable(t *testing.T) {
 		if op.id == "createLoyaltyProgram" {
 			continue // the site has its only one; its twin, replaceLoyaltyProgram, is here
 		}
+		one.prepare(t, shop)
 		var mu sync.Mutex
 		var answers []reply
 		var wg sync.WaitGroup

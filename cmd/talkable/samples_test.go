@@ -22,6 +22,7 @@ type sample struct {
 	status int    // where it isn't 200 or 201
 	why    string // and why that is all there is to see
 	fresh  string // what names the thing that is made; another each time, it makes another
+	before string // the body of a PUT to /people/gone@shop.example: makes what the operation uses up
 	opens  string // a link that the friend opens next, whose visitor is $visitor from then on
 }
 
@@ -29,7 +30,7 @@ type sample struct {
 var nobody = map[string]string{
 	"$campaign": "987654321", "$program": "987654321", "$code": "zzzzzzzzzz", "$visitor": "0193b1d6-9bd1-7cc0-9d8e-0c2f1f6f6a6b",
 	"$purchase": "987654321", "$message": "987654321", "$person": "987654321", "$batch": "987654321", "$redemption": "987654321",
-	"$couponlist": "987654321", "SAVE-ONE": "NO-SUCH-ONE",
+	"$couponlist": "987654321", "SAVE-ONE": "NO-SUCH-ONE", "c-gone": "c-never",
 	"ann@shop.example": "nobody@shop.example", "1001": "no-such-order",
 }
 
@@ -91,6 +92,17 @@ var samples = []sample{
 	{id: "listMessages", query: "email=ann@shop.example&limit=5", learn: map[string]string{"message": "messages.0.id"}},
 	{id: "getMessage", path: map[string]string{"id": "$message"}},
 	{id: "resendMessage", path: map[string]string{"id": "$message"}, body: `{}`, status: http.StatusConflict, why: "the message was sent; only failed ones are sent again"},
+	{id: "updatePerson", path: map[string]string{"person_slug": "ann@shop.example"}, body: `{"data":{"first_name":"Ann","last_name":"Lee","identifier_hash":"9f86d081",
+		"custom_properties":{"n":5,"vip":true},"gated_param_subscribed":true,"unsubscribed":false}}`},
+	{id: "getPersonalData", path: map[string]string{"person_slug": "ann@shop.example"}},
+	{id: "listReferralsAsAdvocate", path: map[string]string{"person_slug": "ann@shop.example"}, query: "limit=5"},
+	{id: "listReferralsAsFriend", path: map[string]string{"person_slug": "ann@shop.example"}, query: "limit=5"},
+	{id: "listPersonRewards", path: map[string]string{"person_slug": "ann@shop.example"}, query: "limit=5"},
+	{id: "listPersonShares", path: map[string]string{"person_slug": "ann@shop.example"}},
+	{id: "listTrafficSources"},
+	{id: "updateLoyaltyMember", path: map[string]string{"email": "ann@shop.example"}, body: `{"data":{"custom_properties":{"contest":true,"n":123},"member_dates":[{"identifier":"birthday","date":"1990-05-17"}]}}`},
+	{id: "unsubscribePerson", path: map[string]string{"person_slug": "ann@shop.example"}, body: `{}`},
+	{id: "anonymizePerson", path: map[string]string{"person_slug": "c-gone"}, body: `{}`, before: `{"data":{"customer_id":"c-gone"}}`},
 	{id: "listMetrics"},
 	{id: "getMetric", path: map[string]string{"metric": "total_sales_sum"}, query: "start_date=2026-01-01&end_date=2026-12-31"},
 	{id: "segmentizeMetric", path: map[string]string{"metric": "total_sales_sum"}, query: "start_date=2026-01-01&end_date=2026-12-31&segment_by[period]=month"},
@@ -152,6 +164,7 @@ func play(t testing.TB, s shop, ops []operation) world {
 		if i < 0 {
 			continue // TestRouterAndDescriptionAgree tells
 		}
+		one.prepare(t, s)
 		var wrong string
 		for range 600 { // what follows from events comes a moment later
 			if wrong = w.learn(one, ask(t, s, ops[i].method, one.target(ops[i], w), w.fill(one.body), one.headers()...)); wrong == "" {
@@ -167,6 +180,17 @@ func play(t testing.TB, s shop, ops []operation) world {
 		}
 	}
 	return w
+}
+
+// prepare makes what the operation uses up.
+func (s sample) prepare(t testing.TB, shop shop) {
+	t.Helper()
+	if s.before == "" {
+		return
+	}
+	if a := ask(t, shop, http.MethodPut, "/api/v2/people/gone@shop.example", s.before); a.status != http.StatusOK {
+		t.Fatalf("before %s: %d %s", s.id, a.status, a.body)
+	}
 }
 
 // learn takes from an answer what later samples name, or says what is wrong with it.

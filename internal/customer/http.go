@@ -29,6 +29,7 @@ func (m *Module) Routes(api huma.API) {
 		Description: "Answers with the visitor's UUID: the one given, or a new one. A visitor that is known already stays as it is.\n\n" +
 			"Errors: 400 when `uuid` is none.",
 	}, m.postVisitor)
+	m.personRoutes(api)
 }
 
 type refundInput struct {

@@ -9,6 +9,7 @@ import (
 type metrics struct {
 	origins *prometheus.CounterVec
 	refunds *prometheus.CounterVec
+	people  *prometheus.CounterVec
 	races   prometheus.Counter
 	batch   prometheus.Histogram
 }
@@ -19,12 +20,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Origins told, by type and by what became of them: new, existing, confirmed, duplicate, invalid."}, []string{"type", "result"}),
 		refunds: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "talkable_customer_refunds_total",
 			Help: "Refunds asked for: partial, full, refused."}, []string{"result"}),
+		people: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "talkable_customer_people_total",
+			Help: "Persons whom the merchant updated, unsubscribed or anonymized."}, []string{"change"}),
 		races: prometheus.NewCounter(prometheus.CounterOpts{Name: "talkable_customer_races_total",
 			Help: "Transactions done again because another replica created the same meanwhile."}),
 		batch: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "talkable_customer_batch_size",
 			Help: "Origins that were committed together.", Buckets: []float64{1, 2, 5, 10, 20, 50, 100, 200, 500}}),
 	}
-	reg.MustRegister(m.origins, m.refunds, m.races, m.batch)
+	reg.MustRegister(m.origins, m.refunds, m.people, m.races, m.batch)
 	return m
 }
 

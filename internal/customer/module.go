@@ -1,6 +1,6 @@
 // Package customer owns persons, visitors, what they did (origins) and what was taken back (schema "customer").
 //
-// It tells:  customer.person_changed.v1, customer.origin_recorded.v1, customer.origin_refunded.v1
+// It tells:  customer.person_changed.v1, customer.person_anonymized.v1, customer.origin_recorded.v1, customer.origin_refunded.v1
 // It hears:  nothing.
 //
 // A person is found by e-mail, else by customer id, else by phone; the merchant's newest word about a person counts, a browser's

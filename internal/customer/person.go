@@ -26,7 +26,10 @@ type person struct {
 	Purchases      int64      `db:"purchases" json:"purchases"`
 	Events         int64      `db:"events" json:"events"`
 	CreatedAt      time.Time  `db:"created_at" json:"created_at"`
+	IdentifierHash string     `db:"identifier_hash" json:"-"` // these are written by savePerson only
+	SubscribedAt   *time.Time `db:"subscribed_at" json:"-"`
 	UnsubscribedAt *time.Time `db:"unsubscribed_at" json:"-"`
+	AnonymizedAt   *time.Time `db:"anonymized_at" json:"-"`
 
 	signUp  *origin // the one sign-up that a person has
 	changed bool    // the row isn't as it is stored
@@ -48,6 +51,11 @@ func (p *properties) Scan(v any) error {
 
 func (p *person) key() string { return fmt.Sprintf("person:%d", p.ID) }
 
+const maxProperties = 200 // of a person
+
+var errManyProperties = fault.New(fault.Invalid, "too_many_custom_properties", "A person has at most 200 custom properties.").
+	At("/data/custom_properties", "would make more than 200")
+
 // contact is what PersonChanged carries.
 type contact struct{ email, phone, customerID, first, last string }
 
@@ -56,14 +64,18 @@ func (p *person) contact() contact {
 }
 
 func (c contact) event(p *person, now time.Time) customerevent.PersonChanged {
-	return customerevent.PersonChanged{SiteID: p.SiteID, PersonID: p.ID, Email: c.email, Phone: c.phone, CustomerID: c.customerID,
+	e := customerevent.PersonChanged{SiteID: p.SiteID, PersonID: p.ID, Email: c.email, Phone: c.phone, CustomerID: c.customerID,
 		FirstName: c.first, LastName: c.last, ChangedAt: now}
+	if p.UnsubscribedAt != nil {
+		e.UnsubscribedAt = *p.UnsubscribedAt
+	}
+	return e
 }
 
 func (p *person) api() customerapi.Person {
 	out := customerapi.Person{ID: p.ID, Email: p.Email, Phone: p.Phone, CustomerID: p.CustomerID, Username: p.Username,
 		FirstName: p.FirstName, LastName: p.LastName, CustomProperties: p.Properties, CreatedAt: p.CreatedAt,
-		UnsubscribedAt: p.UnsubscribedAt, EventsCount: p.Purchases + p.Events}
+		SubscribedAt: p.SubscribedAt, UnsubscribedAt: p.UnsubscribedAt, AnonymizedAt: p.AnonymizedAt, EventsCount: p.Purchases + p.Events}
 	if out.CustomProperties == nil {
 		out.CustomProperties = map[string]string{}
 	}
@@ -139,8 +151,11 @@ func (b *people) owner(site int64, kind markKind, value string) *person {
 }
 
 // describe makes p what the merchant says of it: the newest word counts. A mark that another person has stays there. p may be
-// nil: then the person is new. It says whether contact data changed.
+// nil: then the person is new. It says whether contact data changed. Who is anonymized stays so.
 func (b *people) describe(p *person, site int64, w identity, now time.Time) (*person, bool, error) {
+	if p != nil && p.AnonymizedAt != nil {
+		return p, false, nil
+	}
 	merged := properties{}
 	if p != nil {
 		for k, v := range p.Properties {
@@ -153,9 +168,8 @@ func (b *people) describe(p *person, site int64, w identity, now time.Time) (*pe
 			merged[k], grown = v, true
 		}
 	}
-	if len(merged) > 200 {
-		return nil, false, fault.New(fault.Invalid, "too_many_custom_properties", "A person has at most 200 custom properties.").
-			At("/data/custom_properties", "would make more than 200")
+	if len(merged) > maxProperties {
+		return nil, false, errManyProperties
 	}
 	fresh := p == nil
 	if fresh {

@@ -14,12 +14,12 @@ import (
 	"github.com/lib/pq"
 
 	"github.com/talkable/talkable/internal/bus"
-	"github.com/talkable/talkable/internal/fault"
 )
 
 const personColumns = `p.site_id, p.id, coalesce(p.email, '') email, coalesce(p.email_norm, '') email_norm, coalesce(p.phone, '') phone,
 	coalesce(p.customer_id, '') customer_id, coalesce(p.username, '') username, coalesce(p.username_norm, '') username_norm,
-	p.first_name, p.last_name, p.custom_properties, p.purchases, p.events, p.created_at, p.unsubscribed_at`
+	p.first_name, p.last_name, p.custom_properties, p.purchases, p.events, p.created_at, coalesce(p.identifier_hash, '') identifier_hash,
+	p.subscribed_at, p.unsubscribed_at, p.anonymized_at`
 
 // markColumns are the columns of person that marks are in.
 var markColumns = [...]string{byEmail: "email_norm", byCustomerID: "customer_id", byPhone: "phone", byUsername: "username_norm"}
@@ -121,9 +121,8 @@ func updatePeople(ctx context.Context, u *bus.Unit, changed []*person) error {
 
 // personBySlug reads the person whom Talkable's person_slug means: an e-mail, a phone number, a customer id or a username.
 func personBySlug(ctx context.Context, db sqlx.QueryerContext, siteID int64, slug string) (person, error) {
-	none := fault.New(fault.Invalid, "person_not_found", "No person found by `person_slug`.")
 	if slug == "" || len(slug) > 1020 || strings.ContainsRune(slug, 0) || strings.ToValidUTF8(slug, "") != slug {
-		return person{}, none
+		return person{}, errNoPerson
 	}
 	email, _ := normalEmail(slug)
 	phone := ""
@@ -141,7 +140,7 @@ func personBySlug(ctx context.Context, db sqlx.QueryerContext, siteID int64, slu
 			order by place limit 1
 		) hit join customer.person p on p.site_id = hit.site_id and p.id = hit.id`, siteID, email, phone, slug, strings.ToLower(slug))
 	if errors.Is(err, sql.ErrNoRows) {
-		return person{}, none
+		return person{}, errNoPerson
 	}
 	return p, wrap("read person", err)
 }

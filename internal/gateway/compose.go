@@ -31,6 +31,7 @@ type customers interface {
 	Origin(ctx context.Context, siteID int64, slug string) (customerapi.Recorded, error)
 	Person(ctx context.Context, siteID int64, slug string) (customerapi.Person, error)
 	People(ctx context.Context, siteID int64, ids []int64) (map[int64]customerapi.Person, error)
+	personKeeper
 }
 
 type referrals interface {
@@ -40,12 +41,15 @@ type referrals interface {
 	Counts(ctx context.Context, siteID, personID int64) (referralapi.Counts, error)
 	Coupon(ctx context.Context, s site.Site, code string) (*referralapi.FoundCoupon, error)
 	couponHands
+	personLists
+	personShares
 }
 
 type members interface {
 	Member(ctx context.Context, siteID, personID int64) (loyaltyapi.Member, error)
 	Entries(ctx context.Context, siteID, personID int64, after loyaltyapi.After, limit int) ([]loyaltyapi.Entry, bool, error)
 	spenders
+	memberDates
 }
 
 // Teller is a module that has something to say of a person.
@@ -76,6 +80,9 @@ func (c Composition) Routes(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "getPerson", Method: http.MethodGet, Path: "/api/v2/people/{person_slug}",
 		Tags: []string{"People"}, Summary: "Read a person",
 		Description: "The slug is the e-mail address, the phone number, the merchant's customer id or the username."}, c.getPerson)
+	c.alterRoutes(api)
+	c.personListRoutes(api)
+	c.personShareRoutes(api)
 	huma.Register(api, huma.Operation{OperationID: "getPersonTimeline", Method: http.MethodGet, Path: "/api/v2/people/{person_slug}/timeline",
 		Tags: []string{"People"}, Summary: "Read what happened to a person, over all modules",
 		Description: "Newest first: what the person did, shared and was referred for, rewards, points, messages."}, c.getTimeline)
@@ -86,5 +93,6 @@ func (c Composition) Routes(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "listMemberEntries", Method: http.MethodGet, Path: "/api/v2/loyalty/members/{email}/entries",
 		Tags: []string{"Loyalty"}, Summary: "Read the entries of a member's account",
 		Description: "Newest first. Each entry says what it was for, which rule decided it, and the balance after it."}, c.listEntries)
+	c.memberUpdateRoutes(api)
 	c.redeemRoutes(api)
 }

@@ -17,11 +17,11 @@ type MemberPath struct {
 
 // loyaltyMember is a member in Talkable's shape, with our members behind it.
 type loyaltyMember struct {
-	Email            *string           `json:"email"`
-	PhoneNumber      *string           `json:"phone_number"`
-	PointsBalance    int64             `json:"points_balance"`
-	CustomProperties map[string]string `json:"custom_properties"`
-	MemberDates      []memberDate      `json:"member_dates"`
+	Email            *string                 `json:"email"`
+	PhoneNumber      *string                 `json:"phone_number"`
+	PointsBalance    int64                   `json:"points_balance"`
+	CustomProperties map[string]string       `json:"custom_properties"`
+	MemberDates      []loyaltyapi.MemberDate `json:"member_dates"`
 
 	ID           int64   `json:"id"`
 	CustomerID   *string `json:"customer_id"`
@@ -32,17 +32,15 @@ type loyaltyMember struct {
 	JoinedAt     string  `json:"joined_at"`
 }
 
-type memberDate struct {
-	Identifier string `json:"identifier"`
-	Date       string `json:"date"`
-}
-
 type memberAnswer struct {
 	Member loyaltyMember `json:"loyalty_member"`
 }
 
 // errNoMember is said of people that are unknown and of those that are no members alike.
-var errNoMember = fault.New(fault.Invalid, "member_not_found", "Loyalty member not found")
+var (
+	errNoMember        = fault.New(fault.Invalid, "member_not_found", "Loyalty member not found")
+	errMemberNotActive = fault.New(fault.Invalid, "member_not_active", "Loyalty member is not active")
+)
 
 func (c Composition) getMember(ctx context.Context, in *MemberPath) (*web.OK[memberAnswer], error) {
 	req := web.From(ctx)
@@ -55,14 +53,14 @@ func (c Composition) getMember(ctx context.Context, in *MemberPath) (*web.OK[mem
 		return nil, asNoMember(err)
 	}
 	if !m.Active {
-		return nil, fault.New(fault.Invalid, "member_not_active", "Loyalty member is not active")
+		return nil, errMemberNotActive
 	}
 	return web.Answer(memberAnswer{memberJSON(p, m, req.Site)}), nil
 }
 
 func memberJSON(p customerapi.Person, m loyaltyapi.Member, s site.Site) loyaltyMember {
 	out := loyaltyMember{Email: orNull(p.Email), PhoneNumber: orNull(p.Phone), PointsBalance: m.Balance, CustomProperties: p.CustomProperties,
-		MemberDates: []memberDate{}, ID: m.ID, CustomerID: orNull(p.CustomerID), PointsEarned: m.Earned, Tier: orNull(m.Tier),
+		MemberDates: orEmpty(m.Dates), ID: m.ID, CustomerID: orNull(p.CustomerID), PointsEarned: m.Earned, Tier: orNull(m.Tier),
 		NextTier: orNull(m.NextTier), PointsToNext: m.ToNext, JoinedAt: web.Talkable(m.JoinedAt, s.Zone)}
 	if out.CustomProperties == nil {
 		out.CustomProperties = map[string]string{}

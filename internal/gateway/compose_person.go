@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/talkable/talkable/internal/customer/customerapi"
 	"github.com/talkable/talkable/internal/timeline"
 	"github.com/talkable/talkable/internal/web"
 )
@@ -48,23 +49,30 @@ func (c Composition) getPerson(ctx context.Context, in *personInput) (*web.OK[pe
 	if err != nil {
 		return nil, err
 	}
+	return c.personPage(ctx, p)
+}
+
+// personPage is a person with what module referral knows of it.
+func (c Composition) personPage(ctx context.Context, p customerapi.Person) (*web.OK[personAnswer], error) {
+	req := web.From(ctx)
 	counts, err := c.Referrals.Counts(ctx, req.Site.ID, p.ID)
 	if err != nil {
 		return nil, err
 	}
 	answer := talkablePerson{ID: p.ID, Email: orNull(p.Email), FirstName: orNull(p.FirstName), LastName: orNull(p.LastName),
 		PhoneNumber: orNull(p.Phone), Username: orNull(p.Username), CustomerID: orNull(p.CustomerID), CustomProperties: p.CustomProperties,
-		PersonalClaimURL: counts.PersonalClaimURL, UnsubscribedAt: web.TalkablePtr(p.UnsubscribedAt, req.Site.Zone), EventsCount: p.EventsCount,
+		PersonalClaimURL: counts.PersonalClaimURL, SubChoice: p.SubscribedAt != nil, SubscribedAt: web.TalkablePtr(p.SubscribedAt, req.Site.Zone),
+		OptedInAt: web.TalkablePtr(p.SubscribedAt, req.Site.Zone), UnsubscribedAt: web.TalkablePtr(p.UnsubscribedAt, req.Site.Zone), EventsCount: p.EventsCount,
 		ReferralCounts: counts.Referrals, RewardCounts: counts.Rewards, ShareCounts: counts.Shares}
 	if answer.CustomProperties == nil {
 		answer.CustomProperties = map[string]string{}
 	}
-	if counts.ReferredBy != 0 {
-		people, err := c.Customers.People(ctx, req.Site.ID, []int64{counts.ReferredBy})
+	if counts.ReferredBy != 0 || counts.LastInvitedBy != 0 {
+		people, err := c.Customers.People(ctx, req.Site.ID, []int64{counts.ReferredBy, counts.LastInvitedBy})
 		if err != nil {
 			return nil, err
 		}
-		answer.ReferredBy = orNull(people[counts.ReferredBy].Email)
+		answer.ReferredBy, answer.LastInvitedBy = orNull(people[counts.ReferredBy].Email), orNull(people[counts.LastInvitedBy].Email)
 	}
 	return web.Answer(personAnswer{answer}), nil
 }

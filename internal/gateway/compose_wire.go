@@ -22,6 +22,45 @@ func (o *optional) UnmarshalJSON(b []byte) error {
 // Schema describes it to the API description.
 func (optional) Schema(huma.Registry) *huma.Schema { return union(huma.TypeString, huma.TypeNumber) }
 
+// said is the text, nil where the member was left out or null.
+func (o *optional) said() *string {
+	if o == nil {
+		return nil
+	}
+	s := string(*o)
+	return &s
+}
+
+// truth is a truth value, which some of Talkable's clients send as a text or as 1 or 0.
+type truth bool
+
+// UnmarshalJSON takes all of them.
+func (f *truth) UnmarshalJSON(b []byte) error {
+	switch string(b) {
+	case "true", `"true"`, "1", `"1"`, `"t"`:
+		*f = true
+	case "false", `"false"`, "0", `"0"`, `"f"`:
+		*f = false
+	default:
+		return fmt.Errorf("must be true or false")
+	}
+	return nil
+}
+
+// Schema describes it to the API description.
+func (truth) Schema(huma.Registry) *huma.Schema {
+	return union(huma.TypeBoolean, huma.TypeNumber, huma.TypeString)
+}
+
+// said is nil where the member was left out or null.
+func (f *truth) said() *bool {
+	if f == nil {
+		return nil
+	}
+	b := bool(*f)
+	return &b
+}
+
 // list is several texts: an array, one text, or one text with commas.
 type list []string
 

@@ -3,6 +3,8 @@ package loyalty
 import (
 	"context"
 
+	"github.com/jmoiron/sqlx"
+
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
 )
@@ -13,15 +15,23 @@ var errNoMember = fault.New(fault.NotFound, "member_not_found", "Loyalty member 
 // Member reads a person's membership. The tier is that of the tiers in force, also while the timer has not brought the member
 // up to a change of them yet. A balance below zero is a debt: claw-backs took more than was left.
 func (m *Module) Member(ctx context.Context, siteID, personID int64) (loyaltyapi.Member, error) {
-	r, err := memberOf(ctx, m.db, siteID, personID)
+	return memberIn(ctx, m.db, siteID, personID)
+}
+
+func memberIn(ctx context.Context, db sqlx.QueryerContext, siteID, personID int64) (loyaltyapi.Member, error) {
+	r, err := memberOf(ctx, db, siteID, personID)
 	if err != nil {
 		return loyaltyapi.Member{}, err
 	}
-	programs, err := programsOf(ctx, m.db, siteID)
+	programs, err := programsOf(ctx, db, siteID)
 	if err != nil {
 		return loyaltyapi.Member{}, err
 	}
-	out := loyaltyapi.Member{ID: r.ID, PersonID: r.PersonID, Active: r.Status == active, Balance: r.Balance, Earned: r.Earned, JoinedAt: r.JoinedAt}
+	dates, err := datesOf(ctx, db, siteID, r.ID)
+	if err != nil {
+		return loyaltyapi.Member{}, err
+	}
+	out := loyaltyapi.Member{Dates: dates, ID: r.ID, PersonID: r.PersonID, Active: r.Status == active, Balance: r.Balance, Earned: r.Earned, JoinedAt: r.JoinedAt}
 	for _, p := range programs {
 		out.Tier = p.tierOf(r.Earned)
 		out.NextTier, out.ToNext = p.next(r.Earned)

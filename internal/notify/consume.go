@@ -1,9 +1,11 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/talkable/talkable/internal/bus"
@@ -19,6 +21,7 @@ func (m *Module) Consumer() *bus.Consumer {
 	c := bus.NewConsumer("notify", m.Outbox, m.Log, m.Reg).Leisurely(leisure)
 	bus.On(c, m.onSite)
 	bus.On(c, m.onPerson)
+	bus.On(c, m.onAnonymized)
 	bus.On(c, m.onPointsEarned)
 	return c
 }
@@ -57,12 +60,31 @@ func (m *Module) onPointsEarned(ctx context.Context, u *bus.Unit, batch []bus.Ev
 	if err != nil {
 		return err
 	}
-	for _, j := range mute {
-		u.Tell(j.SiteID, j.key(), j.failed(failed, u.Now))
-	}
 	m.metrics.messages.WithLabelValues(pointsEarned, queued).Add(float64(waiting))
-	m.metrics.messages.WithLabelValues(pointsEarned, failed).Add(float64(len(mute)))
+	m.tellEnds(u, mute)
 	return nil
+}
+
+// onAnonymized forgets who people were: nothing more is sent to them, and what was written to them loses its words.
+func (m *Module) onAnonymized(ctx context.Context, u *bus.Unit, batch []bus.Event[customerevent.PersonAnonymized]) error {
+	people := newest(batch, func(p customerevent.PersonAnonymized) [2]int64 { return [2]int64{p.SiteID, p.PersonID} })
+	slices.SortFunc(people, func(x, y customerevent.PersonAnonymized) int {
+		return cmp.Or(cmp.Compare(x.SiteID, y.SiteID), cmp.Compare(x.PersonID, y.PersonID))
+	})
+	stopped, err := anonymizeContacts(ctx, u, people, u.Now)
+	if err != nil {
+		return err
+	}
+	m.tellEnds(u, stopped)
+	return nil
+}
+
+// tellEnds tells of messages that ended without an attempt, and counts them.
+func (m *Module) tellEnds(u *bus.Unit, all []ended) {
+	for _, e := range all {
+		e.tellEnd(u, fate{status: e.Status, reason: e.Reason})
+		m.metrics.messages.WithLabelValues(e.Template, e.Status).Inc()
+	}
 }
 
 // newest keeps the last body of each key, in the log's order.

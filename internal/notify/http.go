@@ -26,7 +26,7 @@ func (m *Module) Routes(api huma.API) {
 type listInput struct {
 	Email    string `query:"email" maxLength:"320" doc:"What was sent to this address, or is for the person who has it"`
 	PersonID int64  `query:"person_id" minimum:"0"`
-	Status   string `query:"status" enum:"queued,sending,transmitting,sent,failed,uncertain"`
+	Status   string `query:"status" enum:"queued,sending,transmitting,sent,failed,uncertain,suppressed"`
 	web.Page
 }
 

@@ -9,7 +9,8 @@ const (
 	transmitting = "transmitting" // it is being handed to the server: if the worker dies now nobody knows what became of it
 	sent         = "sent"
 	failed       = "failed"
-	uncertain    = "uncertain" // its worker died while transmitting, or the server's answer was lost
+	uncertain    = "uncertain"  // its worker died while transmitting, or the server's answer was lost
+	suppressed   = "suppressed" // its person wants no such mail
 )
 
 // Reasons of a message that isn't sent.
@@ -21,6 +22,8 @@ const (
 	gaveUp       = "gave_up"      // tried for days
 	lost         = "lost"         // nobody knows whether it arrived
 	unrenderable = "unrenderable" // our template is at fault
+	unsubscribed = "unsubscribed" // of a suppressed one: the person wants no mail but what is necessary
+	anonymized   = "anonymized"   // of a suppressed one: nobody is to know who the person was
 )
 
 const (
@@ -46,6 +49,8 @@ type job struct {
 	MessageID string    `db:"message_id_header"`
 
 	ContactKnown bool   `db:"contact_known"`
+	Unsubscribed bool   `db:"unsubscribed"`
+	Anonymized   bool   `db:"anonymized"`
 	Email        string `db:"email"`
 	FirstName    string `db:"first_name"`
 	LastName     string `db:"last_name"`
@@ -57,8 +62,8 @@ type job struct {
 
 // fate is what to do with a message now.
 type fate struct {
-	status string    // sending, queued, failed
-	reason string    // of failed; of queued: what it waits for
+	status string    // sending, queued, failed, suppressed
+	reason string    // of failed and suppressed; of queued: what it waits for
 	next   time.Time // of queued
 }
 
@@ -69,6 +74,10 @@ func (j job) decide(now time.Time) fate {
 	switch {
 	case !j.ContactKnown:
 		missing = noContact
+	case j.Anonymized:
+		return fate{status: suppressed, reason: anonymized}
+	case j.Unsubscribed && !necessary(j.Template):
+		return fate{status: suppressed, reason: unsubscribed}
 	case j.Email == "":
 		return fate{status: failed, reason: noAddress}
 	case !j.SiteKnown:

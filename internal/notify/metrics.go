@@ -11,7 +11,7 @@ type metrics struct {
 func newMetrics(reg prometheus.Registerer) metrics {
 	m := metrics{
 		messages: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "talkable", Subsystem: "notify", Name: "messages_total",
-			Help: "What happened to messages: queued, sent, failed, uncertain, or retried after a failed attempt."},
+			Help: "What happened to messages: queued, sent, failed, uncertain, suppressed, or retried after a failed attempt."},
 			[]string{"template", "status"}),
 		backlog: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "talkable", Subsystem: "notify", Name: "backlog",
 			Help: "Messages that wait to be sent, and those that a worker has; up to 100000."}, []string{"status"}),

@@ -1,10 +1,12 @@
 // Package notify owns messages to people (schema "notify"): who is to be written to, the templates, and what became of each mail.
 //
-// It tells:  notify.message_sent.v1, notify.message_failed.v1
-// It hears:  gateway.site_changed.v1, customer.person_changed.v1 (its projections), loyalty.points_earned.v1 (the one occasion)
+// It tells:  notify.message_sent.v1, notify.message_failed.v1, notify.message_suppressed.v1
+// It hears:  gateway.site_changed.v1, customer.person_changed.v1 (its projections), customer.person_anonymized.v1 (erasure),
+// loyalty.points_earned.v1 (the one occasion)
 //
 // A message goes out at most once for its occasion: the dedupe key is unique, and a message whose transmission began and whose
-// outcome nobody knows is marked uncertain and waits for a person's decision.
+// outcome nobody knows is marked uncertain and waits for a person's decision. Who has unsubscribed gets only what is necessary, who
+// is anonymized nothing: other messages end as suppressed.
 package notify
 
 import (

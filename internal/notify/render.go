@@ -29,7 +29,11 @@ var files embed.FS
 type words struct {
 	version             int
 	subject, text, html *mustache.Template
+	necessary           bool // transactional: who has unsubscribed gets it, too
 }
+
+// necessary says whether the template's messages go to who has unsubscribed, too.
+func necessary(template string) bool { return templates[template].necessary }
 
 // templates are parsed once; a broken one is a broken build, which the tests see.
 var templates = map[string]words{pointsEarned: load(pointsEarned, pointsEarnedVersion)}

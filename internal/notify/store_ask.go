@@ -14,7 +14,7 @@ import (
 )
 
 const messageColumns = `id, person_id, channel, template, template_version, dedupe_key, status, reason, attempts, recipient, subject,
-	text, html, message_id_header, last_error, next_at, queued_at, sent_at, failed_at, body_dropped_at`
+	text, html, message_id_header, last_error, next_at, queued_at, sent_at, failed_at, suppressed_at, body_dropped_at`
 
 // filter says which messages of a site are asked for.
 type filter struct {
@@ -99,7 +99,8 @@ func happenings(ctx context.Context, db sqlx.QueryerContext, siteID, personID in
 	err := sqlx.SelectContext(ctx, db, &out, `
 		select h.at, h.type, m.id, m.template, m.channel, m.status, m.reason
 		from notify.message m
-		cross join lateral (values (m.queued_at, 'message_queued'), (m.sent_at, 'message_sent'), (m.failed_at, 'message_failed'))
+		cross join lateral (values (m.queued_at, 'message_queued'), (m.sent_at, 'message_sent'), (m.failed_at, 'message_failed'),
+			(m.suppressed_at, 'message_suppressed'))
 			as h (at, type)
 		where m.site_id = $1 and m.person_id = $2 and h.at is not null
 			and (h.at, 'notify' collate "C", h.type collate "C", m.id) < ($3::timestamptz, $4 collate "C", $5 collate "C", $6::bigint)

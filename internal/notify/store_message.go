@@ -18,34 +18,33 @@ type order struct {
 }
 
 // insertOrders queues messages of one template; those whose occasion has one already are left out. Whoever is known to have no
-// address gets none: such a message ends where it begins. It returns the new ones that are queued, as a number, and those that
-// have failed.
-func insertOrders(ctx context.Context, tx sqlx.ExtContext, template string, now time.Time, orders []order) (waiting int, mute []job, err error) {
+// address, or to want none, gets none: such a message ends where it begins. It returns the new ones that are queued, as a number,
+// and those that have ended.
+func insertOrders(ctx context.Context, tx sqlx.ExtContext, template string, now time.Time, orders []order) (waiting int, mute []ended, err error) {
 	n := len(orders)
 	sites, persons, keys, data := make([]int64, n), make([]int64, n), make([]string, n), make([]string, n)
 	for i, o := range orders {
 		sites[i], persons[i], keys[i], data[i] = o.siteID, o.personID, o.dedupeKey, o.data
 	}
-	var made []struct {
-		job
-		Status string `db:"status"`
-	}
+	var made []ended
 	err = sqlx.SelectContext(ctx, tx, &made, `
-		insert into notify.message (site_id, person_id, channel, template, dedupe_key, data, status, reason, since, next_at, queued_at, failed_at)
-		select s, p, 'email', $5, k, d::jsonb, case when mute then 'failed' else 'queued' end, case when mute then $7 end, $6, $6, $6,
-			case when mute then $6::timestamptz end
+		insert into notify.message (site_id, person_id, channel, template, dedupe_key, data, status, reason, since, next_at, queued_at, failed_at, suppressed_at)
+		select s, p, 'email', $5, k, d::jsonb, case when reason is null then 'queued' when reason = $7 then 'failed' else 'suppressed' end, reason, $6, $6, $6,
+			case when reason = $7 then $6::timestamptz end, case when reason <> $7 then $6::timestamptz end
 		from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) as u (s, p, k, d)
-		left join lateral (select email = '' as mute from notify.contact where site_id = s and person_id = p offset 0) c on true
+		left join lateral (
+			select case when anonymized_at is not null then $8 when unsubscribed_at is not null and not $10 then $9 when email = '' then $7 end as reason
+			from notify.contact where site_id = s and person_id = p offset 0) c on true
 		order by s, k
 		on conflict on constraint message_dedupe_key do nothing
-		returning site_id, id, person_id, channel, template, status`,
-		pq.Array(sites), pq.Array(persons), pq.Array(keys), pq.Array(data), template, now, noAddress)
+		returning site_id, id, person_id, channel, template, status, coalesce(reason, '') as reason`,
+		pq.Array(sites), pq.Array(persons), pq.Array(keys), pq.Array(data), template, now, noAddress, anonymized, unsubscribed, necessary(template))
 	if err != nil {
 		return 0, nil, fmt.Errorf("queue messages: %w", err)
 	}
 	for _, m := range made {
-		if m.Status == failed {
-			mute = append(mute, m.job)
+		if m.Status != queued {
+			mute = append(mute, m)
 		}
 	}
 	return len(made) - len(mute), mute, nil
@@ -57,7 +56,8 @@ func lockDue(ctx context.Context, tx sqlx.ExtContext, now time.Time, n int) ([]j
 	err := sqlx.SelectContext(ctx, tx, &jobs, `
 		select m.site_id, m.id, m.person_id, m.channel, m.template, m.data, m.attempts, m.claim, m.since, m.queued_at,
 			coalesce(m.message_id_header, '') as message_id_header,
-			c.person_id is not null as contact_known, coalesce(c.email, '') as email,
+			c.person_id is not null as contact_known, c.unsubscribed_at is not null as unsubscribed, c.anonymized_at is not null as anonymized,
+			coalesce(c.email, '') as email,
 			coalesce(c.first_name, '') as first_name, coalesce(c.last_name, '') as last_name,
 			s.site_id is not null as site_known, coalesce(s.name, '') as site_name, coalesce(s.url, '') as site_url,
 			coalesce(s.email_from, '') as site_from
@@ -104,7 +104,8 @@ func settleJobs(ctx context.Context, tx sqlx.ExtContext, jobs []job, fates []fat
 	}
 	_, err := tx.ExecContext(ctx, `
 		update notify.message m
-		set status = f, reason = r, next_at = n::timestamptz, failed_at = case when f = 'failed' then $6::timestamptz end
+		set status = f, reason = r, next_at = n::timestamptz, failed_at = case when f = 'failed' then $6::timestamptz end,
+			suppressed_at = case when f = 'suppressed' then $6::timestamptz end
 		from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[]) as u (s, i, f, r, n)
 		where m.site_id = u.s and m.id = u.i`,
 		pq.Array(sites), pq.Array(ids), pq.Array(states), pq.Array(reasons), pq.Array(nexts), now)
@@ -115,14 +116,17 @@ func settleJobs(ctx context.Context, tx sqlx.ExtContext, jobs []job, fates []fat
 }
 
 // startTransmission notes that the next thing to happen is the transmission of l, and keeps the words. False: the lease has
-// ended and somebody else has the message.
+// ended and somebody else has the message, or the person has just said that no such mail is wanted: the end of its lease leads it
+// to its own.
 func startTransmission(ctx context.Context, tx sqlx.ExtContext, j job, l letter, lease time.Time) (bool, error) {
 	return one(tx.ExecContext(ctx, `
 		update notify.message
 		set status = 'transmitting', lease_until = $4, recipient = $5, subject = $6, text = $7, html = $8,
 			message_id_header = $9, template_version = $10
-		where site_id = $1 and id = $2 and claim = $3 and status = 'sending'`,
-		j.SiteID, j.ID, j.Claim, lease, l.to, l.subject, l.text, l.html, l.messageID, l.version))
+		where site_id = $1 and id = $2 and claim = $3 and status = 'sending' and not exists (
+			select from notify.contact c
+			where c.site_id = $1 and c.person_id = $11 and (c.anonymized_at is not null or c.unsubscribed_at is not null and not $12))`,
+		j.SiteID, j.ID, j.Claim, lease, l.to, l.subject, l.text, l.html, l.messageID, l.version, j.PersonID, necessary(j.Template)))
 }
 
 // finishAttempt notes what became of a claimed message. A worker that comes late may still turn an uncertain outcome into the
@@ -139,7 +143,7 @@ func finishAttempt(ctx context.Context, tx sqlx.ExtContext, j job, f fate, detai
 			for update
 		)
 		update notify.message m
-		set status = $4, reason = nullif($5, ''), last_error = nullif($6, ''), next_at = $7, lease_until = null,
+		set status = $4, reason = nullif($5, ''), last_error = case when m.body_dropped_at is null then nullif($6, '') end, next_at = $7, lease_until = null,
 			sent_at = case when $4 = 'sent' then $8::timestamptz end,
 			failed_at = case when $4 in ('failed', 'uncertain') then $8::timestamptz end,
 			uncertain_at = case $4 when 'uncertain' then coalesce(m.uncertain_at, $8) when 'queued' then m.uncertain_at end
@@ -211,7 +215,7 @@ func dropBodies(ctx context.Context, db sqlx.ExtContext, before, now time.Time, 
 		update notify.message set subject = null, text = null, html = null, body_dropped_at = $2
 		where (site_id, id) in (
 			select site_id, id from notify.message
-			where text is not null and queued_at < $1 and status in ('sent', 'failed', 'uncertain')
+			where text is not null and queued_at < $1 and status in ('sent', 'failed', 'uncertain', 'suppressed')
 			order by queued_at limit $3 for update skip locked)`, before, now, n)
 	if err != nil {
 		return 0, fmt.Errorf("drop bodies: %w", err)

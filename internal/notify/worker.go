@@ -88,9 +88,7 @@ func (w *worker) claim(ctx context.Context) (jobs []job, due int, err error) {
 				continue
 			}
 			others, dropped = append(others, j), append(dropped, f)
-			if f.status == failed {
-				u.Tell(j.SiteID, j.key(), j.failed(failed, u.Now))
-			}
+			j.tellEnd(u, f)
 		}
 		if err := settleJobs(ctx, u, others, dropped, u.Now); err != nil {
 			return err
@@ -104,8 +102,8 @@ func (w *worker) claim(ctx context.Context) (jobs []job, due int, err error) {
 		return nil, 0, err
 	}
 	for i, f := range dropped {
-		if f.status == failed {
-			w.metrics.messages.WithLabelValues(others[i].Template, failed).Inc()
+		if f.status != queued {
+			w.metrics.messages.WithLabelValues(others[i].Template, f.status).Inc()
 		}
 	}
 	for i := range jobs {
@@ -220,6 +218,17 @@ func label(status string) string {
 		return "retried"
 	}
 	return status
+}
+
+// tellEnd tells of a message that ends without an attempt.
+func (j job) tellEnd(u *bus.Unit, f fate) {
+	switch f.status {
+	case failed:
+		u.Tell(j.SiteID, j.key(), j.failed(failed, u.Now))
+	case suppressed:
+		u.Tell(j.SiteID, j.key(), notifyevent.MessageSuppressed{SiteID: j.SiteID, MessageID: j.ID, PersonID: j.PersonID, Template: j.Template,
+			Channel: j.Channel, Reason: f.reason, SuppressedAt: u.Now})
+	}
 }
 
 func (j job) key() string { return fmt.Sprintf("message:%d", j.ID) }

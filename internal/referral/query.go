@@ -14,19 +14,26 @@ import (
 // Counts is what a person's page says of referral.
 func (m *Module) Counts(ctx context.Context, siteID, personID int64) (referralapi.Counts, error) {
 	var n struct {
-		Referrals  int64 `db:"referrals"`
-		Approved   int64 `db:"approved"`
-		Pending    int64 `db:"pending"`
-		Rewards    int64 `db:"rewards"`
-		Paid       int64 `db:"paid"`
-		Unpaid     int64 `db:"unpaid"`
-		ReferredBy int64 `db:"referred_by"`
+		Referrals     int64 `db:"referrals"`
+		Approved      int64 `db:"approved"`
+		Pending       int64 `db:"pending"`
+		Rewards       int64 `db:"rewards"`
+		Paid          int64 `db:"paid"`
+		Unpaid        int64 `db:"unpaid"`
+		ReferredBy    int64 `db:"referred_by"`
+		LastInvitedBy int64 `db:"last_invited_by"`
 	}
 	err := m.db.GetContext(ctx, &n, `
 		select r.*, w.*, coalesce((
 			select f.advocate_id from referral.referral f
 			where f.site_id = $1 and f.friend_id = $2 and f.status in ('approved', 'pending')
-			order by f.created_at desc, f.id desc limit 1), 0) as referred_by
+			order by f.created_at desc, f.id desc limit 1), 0) as referred_by, coalesce((
+			select o.person_id
+			from referral.identity i
+			join referral.friend_offer f on f.site_id = i.site_id and f.visitor_id = i.visitor_id
+			join referral.offer o on o.site_id = f.site_id and o.id = f.offer_id
+			where i.site_id = $1 and i.person_id = $2 and o.person_id <> $2
+			order by f.last_at desc limit 1), 0) as last_invited_by
 		from (
 			select count(*) as referrals, count(*) filter (where status = 'approved') as approved,
 				count(*) filter (where status = 'pending') as pending
@@ -34,7 +41,13 @@ func (m *Module) Counts(ctx context.Context, siteID, personID int64) (referralap
 		cross join (
 			select count(*) as rewards, count(*) filter (where status = 'Paid') as paid,
 				count(*) filter (where status in ('Unpaid', 'Waiting for coupon')) as unpaid
-			from referral.reward where site_id = $1 and person_id = $2) w`, siteID, personID)
+			from (
+				select id, status from referral.reward where site_id = $1 and person_id = $2
+				union
+				select v.id, v.status
+				from referral.identity i
+				join referral.reward v on v.site_id = i.site_id and v.visitor_id = i.visitor_id
+				where i.site_id = $1 and i.person_id = $2) w) w`, siteID, personID)
 	if err != nil {
 		return referralapi.Counts{}, fmt.Errorf("counts of person: %w", err)
 	}
@@ -42,7 +55,7 @@ func (m *Module) Counts(ctx context.Context, siteID, personID int64) (referralap
 		Referrals:  map[string]int64{"total": n.Referrals, "approved": n.Approved, "pending": n.Pending},
 		Rewards:    map[string]int64{"total": n.Rewards, "paid": n.Paid, "unpaid": n.Unpaid},
 		Shares:     map[string]int64{"total": 0},
-		ReferredBy: n.ReferredBy,
+		ReferredBy: n.ReferredBy, LastInvitedBy: n.LastInvitedBy,
 	}, nil
 }
 

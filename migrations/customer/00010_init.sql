@@ -17,7 +17,10 @@ create table customer.person (
 	purchases bigint not null default 0,
 	events bigint not null default 0,
 	created_at timestamptz not null,
-	unsubscribed_at timestamptz,
+	identifier_hash text,        -- the merchant's own; kept for the merchant, nothing is found by it
+	subscribed_at timestamptz,   -- opted in to mail
+	unsubscribed_at timestamptz, -- wants none but what is necessary
+	anonymized_at timestamptz,   -- for good: nothing that identifies is written here again
 	constraint person_pkey primary key (site_id, id),
 	constraint person_email check ((email is null) = (email_norm is null)),
 	constraint person_username check ((username is null) = (username_norm is null))
@@ -69,6 +72,7 @@ create table customer.origin (
 	constraint origin_refund_verified check (verified or refunded_at is null)
 ) with (fillfactor = 95);
 create index origin_person on customer.origin (site_id, person_id, occurred_at desc, id desc) where person_id is not null;
+create index origin_traffic_source on customer.origin (site_id, traffic_source) where traffic_source <> ''; -- which there are, not whose
 
 create table customer.origin_item (
 	site_id bigint not null,

@@ -19,6 +19,8 @@ create table notify.contact (
 	first_name text not null,
 	last_name text not null,
 	changed_at timestamptz not null,
+	unsubscribed_at timestamptz, -- gets what is necessary only
+	anonymized_at timestamptz,   -- gets nothing, and nothing is learned of the person again
 	constraint contact_pkey primary key (site_id, person_id)
 );
 create index contact_email on notify.contact (site_id, lower(email)) where email <> '';
@@ -39,7 +41,7 @@ create table notify.message (
 	text text,
 	html text,
 	status text not null,
-	reason text,                           -- why it is not sent: no_contact, no_site, no_address, refused, gave_up, lost, unrenderable
+	reason text,                           -- why it is not sent: no_contact, no_site, no_address, refused, gave_up, lost, unrenderable, unsubscribed, anonymized
 	attempts int not null default 0,       -- since it was queued, or queued again
 	claim int not null default 0,          -- how often a worker took it: the fence against a worker that woke up late
 	since timestamptz not null,            -- when it was queued, or queued again
@@ -51,11 +53,12 @@ create table notify.message (
 	sent_at timestamptz,
 	failed_at timestamptz,
 	uncertain_at timestamptz, -- when it was told as uncertain, until it is told what became of it
+	suppressed_at timestamptz,
 	body_dropped_at timestamptz,
 	constraint message_pkey primary key (site_id, id),
 	constraint message_dedupe_key unique (site_id, dedupe_key),
 	constraint message_channel check (channel in ('email')),
-	constraint message_status check (status in ('queued', 'sending', 'transmitting', 'sent', 'failed', 'uncertain')),
+	constraint message_status check (status in ('queued', 'sending', 'transmitting', 'sent', 'failed', 'uncertain', 'suppressed')),
 	constraint message_lease check ((status in ('sending', 'transmitting')) = (lease_until is not null))
 ) with (fillfactor = 70);
 create index message_due on notify.message (next_at) where status = 'queued';

@@ -156,7 +156,7 @@ create table referral.referral (
 create unique index referral_friend_once on referral.referral (site_id, friend_id, campaign_id)
 	where status in ('pending', 'flagged', 'approved');
 create index referral_friend_past on referral.referral (site_id, friend_id) where status in ('voided', 'blocked');
-create index referral_by_advocate on referral.referral (site_id, advocate_id);
+create index referral_by_advocate on referral.referral (site_id, advocate_id, id);
 create index referral_due on referral.referral (approve_at) where status = 'pending' and approve_at is not null;
 
 -- Every status that a referral had, written by the triggers below.
@@ -263,7 +263,7 @@ create table referral.reward (
 create unique index reward_once on referral.reward (site_id, referral_id, incentive_id, side) where referral_id is not null;
 create unique index reward_click_once on referral.reward (site_id, friend_offer_id, incentive_id) where friend_offer_id is not null;
 create unique index reward_coupon_once on referral.reward (site_id, coupon_id) where coupon_id is not null;
-create index reward_by_person on referral.reward (site_id, person_id) where person_id is not null;
+create index reward_by_person on referral.reward (site_id, person_id, id) where person_id is not null;
 create index reward_by_visitor on referral.reward (site_id, visitor_id) where visitor_id is not null;
 
 -- add_visit_days gives the days from first to last (UTC, at most 100) their partitions. LIKE and ATTACH let visits go on.

@@ -93,6 +93,20 @@ type Person struct {
 	LastName         string
 	CustomProperties map[string]string
 	CreatedAt        time.Time
+	SubscribedAt     *time.Time // opted in to mail
 	UnsubscribedAt   *time.Time
+	AnonymizedAt     *time.Time
 	EventsCount      int64 // verified purchases and events
+}
+
+// PersonUpdate is what the merchant says of one person: nil leaves a member as it is, "" takes it away.
+type PersonUpdate struct {
+	Email, Phone, CustomerID, Username *string
+	FirstName, LastName                *string
+	IdentifierHash                     *string
+	CustomProperties                   map[string]string // merged into the person's
+	Subscribed                         *bool             // opted in to mail, or no longer
+	Unsubscribed                       *bool
+	UnsubscribedAt                     *time.Time // when; now if it is left out
+	Idempotency                        idempotency.Key
 }

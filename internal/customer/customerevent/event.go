@@ -4,21 +4,33 @@ package customerevent
 import "time"
 
 // Types lists every event of this package, for the catalogue and the golden files.
-var Types = []interface{ EventType() string }{PersonChanged{}, OriginRecorded{}, OriginRefunded{}}
+var Types = []interface{ EventType() string }{PersonChanged{}, PersonAnonymized{}, OriginRecorded{}, OriginRefunded{}}
 
-// PersonChanged says that a person is new or that contact data changed; it carries all of it as it is now. Key: "person:ID".
+// PersonChanged says that a person is new or that contact data, or the wish to get mail, changed; it carries all of it as it is now.
+// Key: "person:ID".
 type PersonChanged struct {
-	SiteID     int64     `json:"site_id"`
-	PersonID   int64     `json:"person_id"`
-	Email      string    `json:"email,omitempty"`
-	Phone      string    `json:"phone,omitempty"`
-	CustomerID string    `json:"customer_id,omitempty"`
-	FirstName  string    `json:"first_name,omitempty"`
-	LastName   string    `json:"last_name,omitempty"`
-	ChangedAt  time.Time `json:"changed_at"`
+	SiteID         int64     `json:"site_id"`
+	PersonID       int64     `json:"person_id"`
+	Email          string    `json:"email,omitempty"`
+	Phone          string    `json:"phone,omitempty"`
+	CustomerID     string    `json:"customer_id,omitempty"`
+	FirstName      string    `json:"first_name,omitempty"`
+	LastName       string    `json:"last_name,omitempty"`
+	ChangedAt      time.Time `json:"changed_at"`
+	UnsubscribedAt time.Time `json:"unsubscribed_at,omitzero"` // not zero: wants no mail but what is necessary
 }
 
 func (PersonChanged) EventType() string { return "customer.person_changed.v1" }
+
+// PersonAnonymized says that a person's identity is to be forgotten, for good: whoever keeps contact data of the person, or what
+// was written to it, erases that. Facts stay with the person's id. It follows a PersonChanged with what is left. Key: "person:ID".
+type PersonAnonymized struct {
+	SiteID       int64     `json:"site_id"`
+	PersonID     int64     `json:"person_id"`
+	AnonymizedAt time.Time `json:"anonymized_at"`
+}
+
+func (PersonAnonymized) EventType() string { return "customer.person_anonymized.v1" }
 
 // Kinds of origin, as Talkable names them on the wire.
 const (

@@ -18,6 +18,13 @@ type Member struct {
 	NextTier string // "" at the top
 	ToNext   int64  // points to earn until NextTier
 	JoinedAt time.Time
+	Dates    []MemberDate // by name
+}
+
+// MemberDate is a day that matters to a member.
+type MemberDate struct {
+	Identifier string `db:"identifier" json:"identifier" example:"birthday"`
+	Date       string `db:"date" json:"date" example:"1990-05-17"` // "": none
 }
 
 // Entry is one posting to a member's account, newest first in lists.

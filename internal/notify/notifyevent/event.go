@@ -4,7 +4,7 @@ package notifyevent
 import "time"
 
 // Types lists every event of this package, for the catalogue and the golden files.
-var Types = []interface{ EventType() string }{MessageSent{}, MessageFailed{}}
+var Types = []interface{ EventType() string }{MessageSent{}, MessageFailed{}, MessageSuppressed{}}
 
 // MessageSent says that the next server accepted a message.
 type MessageSent struct {
@@ -36,3 +36,16 @@ type MessageFailed struct {
 }
 
 func (MessageFailed) EventType() string { return "notify.message_failed.v1" }
+
+// MessageSuppressed says that a message is not sent because of what its person wants.
+type MessageSuppressed struct {
+	SiteID       int64     `json:"site_id"`
+	MessageID    int64     `json:"message_id"`
+	PersonID     int64     `json:"person_id,omitempty"`
+	Template     string    `json:"template"`
+	Channel      string    `json:"channel"`
+	Reason       string    `json:"reason"` // unsubscribed, anonymized
+	SuppressedAt time.Time `json:"suppressed_at"`
+}
+
+func (MessageSuppressed) EventType() string { return "notify.message_suppressed.v1" }

@@ -1,0 +1,174 @@
+package customer
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/customer/customerapi"
+	"github.com/talkable/talkable/internal/customer/customerevent"
+	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/idempotency"
+)
+
+// UpdatePerson makes a person what the merchant says of it. Who isn't known is made, if the slug is an e-mail address or a phone number.
+// replayed: answered by the Idempotency-Key.
+func (m *Module) UpdatePerson(ctx context.Context, siteID int64, slug string, in customerapi.PersonUpdate) (out customerapi.Person, replayed bool, err error) {
+	checked, err := checkUpdate(in, m.now())
+	if err != nil {
+		return out, false, err
+	}
+	return m.alter(ctx, alteration{site: siteID, slug: slug, key: in.Idempotency, gives: checked.who, label: "updated"},
+		func(b *people, p *person, now time.Time) (*person, error) {
+			return b.update(p, siteID, named(slug), checked, now)
+		})
+}
+
+// Unsubscribe makes somebody a person who wants no mail but what is necessary.
+func (m *Module) Unsubscribe(ctx context.Context, siteID int64, slug string, key idempotency.Key) (out customerapi.Person, replayed bool, err error) {
+	return m.alter(ctx, alteration{site: siteID, slug: slug, key: key, label: "unsubscribed"},
+		func(b *people, p *person, now time.Time) (*person, error) {
+			return b.unsubscribe(p, siteID, named(slug), now)
+		})
+}
+
+// Anonymize takes from a person all that says who it is, for good, and lets the other modules know. What it did stays.
+func (m *Module) Anonymize(ctx context.Context, siteID int64, slug string, key idempotency.Key) (out customerapi.Person, replayed bool, err error) {
+	address := uuid.NewString() + "@anonymized.email"
+	return m.alter(ctx, alteration{site: siteID, slug: slug, key: key, label: "anonymized"},
+		func(_ *people, p *person, now time.Time) (*person, error) {
+			if p == nil {
+				return nil, errNoPerson
+			}
+			p.anonymize(address, now)
+			return p, nil
+		})
+}
+
+// alteration says who is to be changed.
+type alteration struct {
+	site  int64
+	slug  string
+	key   idempotency.Key
+	gives identity // marks that the change may give
+	label string   // of the metric
+}
+
+// alter lets change decide upon the person whom the slug names, nil if there is none, under its lock, and saves and tells what came of it.
+func (m *Module) alter(ctx context.Context, a alteration, change func(b *people, p *person, now time.Time) (*person, error)) (out customerapi.Person, replayed bool, err error) {
+	err = m.inTx(ctx, func(u *bus.Unit) error {
+		claimed, err := idempotency.TakeOne(ctx, u.Tx, moduleName, u.Now, a.site, a.key)
+		if err != nil {
+			return err
+		}
+		if replayed = claimed.Replayed; replayed {
+			return wrap("answer kept with an idempotency key", json.Unmarshal(claimed.Answer, &out))
+		}
+		b, p, err := lockNamed(ctx, u, a)
+		if err != nil {
+			return err
+		}
+		var was person
+		if p != nil {
+			was = *p
+		}
+		if p, err = change(b, p, u.Now); err != nil {
+			return err
+		}
+		if err := saveAltered(ctx, u, b, &was, p); err != nil {
+			return err
+		}
+		out = p.api()
+		kept, err := json.Marshal(out)
+		if err != nil {
+			return wrap("keep the answer", err)
+		}
+		return idempotency.KeepOne(ctx, u.Tx, moduleName, a.site, a.key, kept)
+	})
+	if err == nil && !replayed {
+		m.metrics.people.WithLabelValues(a.label).Inc()
+	}
+	return out, replayed, err
+}
+
+// lockNamed locks the person whom the slug names, and who else has the marks that are to be given, in the order of all transactions.
+func lockNamed(ctx context.Context, u *bus.Unit, a alteration) (*people, *person, error) {
+	hit, err := personBySlug(ctx, u, a.site, a.slug)
+	if f, ok := fault.Of(err); err != nil && !(ok && f.Code == errNoPerson.Code) {
+		return nil, nil, err
+	}
+	marks, slug := map[mark]bool{}, named(a.slug)
+	for _, m := range append([]mark{{a.site, byEmail, slug.emailNorm}, {a.site, byPhone, slug.phone}, {a.site, byEmail, a.gives.emailNorm},
+		{a.site, byPhone, a.gives.phone}, {a.site, byCustomerID, a.gives.customerID}, {a.site, byUsername, a.gives.usernameNorm}}, marksOf(hit)...) {
+		if m.value != "" {
+			marks[m] = true
+		}
+	}
+	stored, err := lockPeople(ctx, u, marks)
+	if err != nil {
+		return nil, nil, err
+	}
+	b := newPeople(stored)
+	if hit.ID == 0 { // who was made a moment ago is found next time
+		if b.owner(a.site, byEmail, slug.emailNorm) != nil || b.owner(a.site, byPhone, slug.phone) != nil {
+			return nil, nil, errRaced
+		}
+		return b, nil, nil
+	}
+	p := b.id[[2]int64{a.site, hit.ID}]
+	if p == nil || p.marks() != hit.marks() { // somebody else has just changed it
+		return nil, nil, errRaced
+	}
+	return b, p, nil
+}
+
+func marksOf(p person) []mark {
+	all := p.marks()
+	return all[:]
+}
+
+// saveAltered writes what became of a person, and tells what others know of it. was is the person as it was, without an id if it is new.
+func saveAltered(ctx context.Context, u *bus.Unit, b *people, was, p *person) error {
+	if len(b.new) > 0 {
+		if err := insertPeople(ctx, u, b); err != nil {
+			return err
+		}
+	}
+	if err := savePerson(ctx, u, p); err != nil {
+		return err
+	}
+	fresh := was.ID == 0
+	if fresh || was.contact() != p.contact() || !sameMoment(was.UnsubscribedAt, p.UnsubscribedAt) {
+		u.Tell(p.SiteID, p.key(), p.contact().event(p, u.Now))
+	}
+	if was.AnonymizedAt != nil || p.AnonymizedAt == nil {
+		return nil
+	}
+	u.Tell(p.SiteID, p.key(), customerevent.PersonAnonymized{SiteID: p.SiteID, PersonID: p.ID, AnonymizedAt: *p.AnonymizedAt})
+	if err := anonymizeOrigins(ctx, u, p); err != nil {
+		return err
+	}
+	return anonymizeAnswers(ctx, u, p)
+}
+
+func sameMoment(x, y *time.Time) bool {
+	return x == nil && y == nil || x != nil && y != nil && x.Equal(*y)
+}
+
+// personalData is all that the module keeps of a person: the person, and what it did, newest first.
+func (m *Module) personalData(ctx context.Context, siteID int64, slug string) (person, []origin, error) {
+	p, err := personBySlug(ctx, m.db, siteID, slug)
+	if err != nil {
+		return person{}, nil, err
+	}
+	origins, err := originsOfPerson(ctx, m.db, siteID, p.ID)
+	return p, origins, err
+}
+
+// TrafficSources lists where the site's origins came from, by name.
+func (m *Module) TrafficSources(ctx context.Context, siteID int64) ([]string, error) {
+	return trafficSources(ctx, m.db, siteID)
+}
