@@ -40,6 +40,7 @@ type referrals interface {
 	Counts(ctx context.Context, siteID, personID int64) (referralapi.Counts, error)
 	Coupon(ctx context.Context, s site.Site, code string) (*referralapi.FoundCoupon, error)
 	couponHands
+	sharers
 }
 
 type members interface {
@@ -73,6 +74,7 @@ func (c Composition) Routes(api huma.API) {
 			"looked at. An order that made no referral is answered with {\"ok\":true}. Approved and voided cannot be swapped for each other. Takes `Idempotency-Key`."}, c.updateReferral)
 	huma.Register(api, huma.Operation{OperationID: "getOffer", Method: http.MethodGet, Path: "/api/v2/offers/{code}",
 		Tags: []string{"Offers"}, Metadata: public, Summary: "Read an advocate's offer by its code or id"}, c.getOffer)
+	c.shareRoutes(api)
 	huma.Register(api, huma.Operation{OperationID: "getPerson", Method: http.MethodGet, Path: "/api/v2/people/{person_slug}",
 		Tags: []string{"People"}, Summary: "Read a person",
 		Description: "The slug is the e-mail address, the phone number, the merchant's customer id or the username."}, c.getPerson)

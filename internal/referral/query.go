@@ -38,10 +38,14 @@ func (m *Module) Counts(ctx context.Context, siteID, personID int64) (referralap
 	if err != nil {
 		return referralapi.Counts{}, fmt.Errorf("counts of person: %w", err)
 	}
+	shares, err := m.shareCounts(ctx, siteID, personID)
+	if err != nil {
+		return referralapi.Counts{}, err
+	}
 	return referralapi.Counts{
 		Referrals:  map[string]int64{"total": n.Referrals, "approved": n.Approved, "pending": n.Pending},
 		Rewards:    map[string]int64{"total": n.Rewards, "paid": n.Paid, "unpaid": n.Unpaid},
-		Shares:     map[string]int64{"total": 0},
+		Shares:     shares,
 		ReferredBy: n.ReferredBy,
 	}, nil
 }
