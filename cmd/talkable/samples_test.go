@@ -57,6 +57,7 @@ var samples = []sample{
 	{id: "replaceSharingChannels", body: `{"custom":["pinterest"]}`},
 	{id: "getSharingChannels"},
 	{id: "shareOffer", path: map[string]string{"code": "$code"}, body: `{"channel":"facebook"}`},
+	{id: "shareOfferByEmail", path: map[string]string{"code": "$code"}, body: `{"recipients":"carl@shop.example, dora@shop.example","subject":"Look","body":"You will like it","reminder":false}`},
 	{id: "create-visitor", body: `{"data":{}}`},
 	{id: "createOrigin", fresh: "1001", learn: map[string]string{"purchase": "origin.id"}, body: `{"type":"Purchase","data":{"email":"bob@shop.example","uuid":"$visitor",
 		"order_number":"1001","subtotal":"120.00","currency_iso_code":"USD","coupon_codes":["WELCOME10"],

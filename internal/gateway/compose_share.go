@@ -15,6 +15,8 @@ import (
 )
 
 type sharers interface {
+	PreviewEmails(ctx context.Context, s site.Site, in referralapi.EmailShare) (out referralapi.EmailShared, known bool, err error)
+	ShareByEmail(ctx context.Context, s site.Site, in referralapi.EmailShare) (out referralapi.EmailShared, replayed bool, err error)
 	ShareSocial(ctx context.Context, s site.Site, codeOrID, channel string, key idempotency.Key) (out referralapi.Shared, replayed bool, err error)
 }
 
@@ -25,6 +27,11 @@ func (c Composition) shareRoutes(api huma.API) {
 		Description: "Records that the advocate shared the offer by a channel, and answers with a link of the share's own: clicks on it and " +
 			"friends who come by it count for the share. The channel is a usual one or one that the site has added (see `/sharing_channels`). " +
 			"Takes an `Idempotency-Key`; without one, the same again is another share. 400 for an unknown offer or channel, and when the offer's campaign isn't live."}, c.shareOffer)
+	huma.Register(api, huma.Operation{OperationID: "shareOfferByEmail", Method: http.MethodPost, Path: "/api/v2/offers/{code}/shares/email",
+		DefaultStatus: http.StatusOK, Tags: []string{"Offers"}, Metadata: public, Summary: "Mail an offer to friends",
+		Description: "Sends each friend one e-mail in the advocate's name, with a link of its own: a friend gets an offer once, and an offer goes to 25 friends at most. " +
+			"Who is unsubscribed, and the advocate, get none. Says for each address what became of it. Takes an `Idempotency-Key`. 400 for an unknown offer, when " +
+			"nobody is named, and when the offer's campaign isn't live."}, c.shareByEmail)
 }
 
 // nested is a text that an older client wraps into an object under the member's own name: {"channel": {"channel": "facebook"}}.

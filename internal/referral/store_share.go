@@ -192,3 +192,13 @@ func sharesByChannel(ctx context.Context, q sqlx.QueryerContext, siteID, advocat
 	}
 	return out, nil
 }
+
+// keyKnown says whether an Idempotency-Key was used, for whatever request.
+func keyKnown(ctx context.Context, q sqlx.QueryerContext, siteID int64, value string) (known bool, err error) {
+	err = sqlx.GetContext(ctx, q, &known, `
+		select exists (select from referral.idempotency where site_id = $1 and key = $2)`, siteID, value)
+	if err != nil {
+		return false, fmt.Errorf("look for an idempotency key: %w", err)
+	}
+	return known, nil
+}
