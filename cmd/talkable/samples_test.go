@@ -22,14 +22,14 @@ type sample struct {
 	status int    // where it isn't 200 or 201
 	why    string // and why that is all there is to see
 	fresh  string // what names the thing that is made; another each time, it makes another
-	opens  string // a link that the friend opens next, whose visitor is $visitor from then on
+	opens  string // a link that the friend opens next, whose visitor is $visitor from then on, and his friend offer $friendoffer
 }
 
 // nobody is, for each thing that a sample learns or names, one that exists nowhere.
 var nobody = map[string]string{
 	"$campaign": "987654321", "$program": "987654321", "$code": "zzzzzzzzzz", "$visitor": "0193b1d6-9bd1-7cc0-9d8e-0c2f1f6f6a6b",
 	"$purchase": "987654321", "$message": "987654321", "$person": "987654321", "$batch": "987654321", "$redemption": "987654321",
-	"$couponlist": "987654321", "SAVE-ONE": "NO-SUCH-ONE",
+	"$couponlist": "987654321", "$friendoffer": "987654321", "SAVE-ONE": "NO-SUCH-ONE",
 	"ann@shop.example": "nobody@shop.example", "1001": "no-such-order",
 }
 
@@ -58,6 +58,9 @@ var samples = []sample{
 	{id: "getSharingChannels"},
 	{id: "shareOffer", path: map[string]string{"code": "$code"}, body: `{"channel":"facebook"}`},
 	{id: "shareOfferByEmail", path: map[string]string{"code": "$code"}, body: `{"recipients":"carl@shop.example, dora@shop.example","subject":"Look","body":"You will like it","reminder":false}`},
+	{id: "getClaimURLStatus", path: map[string]string{"code": "$code"}, query: "claim_url=$link"},
+	{id: "trackVisit", path: map[string]string{"id": "$friendoffer"}},
+	{id: "claimOffer", body: `{"advocate_email":"ann@shop.example","friend_email":"fred@shop.example","campaign_tag":"sample"}`},
 	{id: "create-visitor", body: `{"data":{}}`},
 	{id: "createOrigin", fresh: "1001", learn: map[string]string{"purchase": "origin.id"}, body: `{"type":"Purchase","data":{"email":"bob@shop.example","uuid":"$visitor",
 		"order_number":"1001","subtotal":"120.00","currency_iso_code":"USD","coupon_codes":["WELCOME10"],
@@ -167,7 +170,7 @@ func play(t testing.TB, s shop, ops []operation) world {
 			t.Fatalf("sample %s: %s", one.id, wrong)
 		}
 		if one.opens != "" {
-			w["$visitor"] = s.opens(w.fill(one.opens))
+			w["$visitor"], w["$friendoffer"] = s.arrives(w.fill(one.opens))
 		}
 	}
 	return w

@@ -42,6 +42,7 @@ type referrals interface {
 	Coupon(ctx context.Context, s site.Site, code string) (*referralapi.FoundCoupon, error)
 	couponHands
 	sharers
+	claims
 }
 
 type members interface {
@@ -76,6 +77,7 @@ func (c Composition) Routes(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "getOffer", Method: http.MethodGet, Path: "/api/v2/offers/{code}",
 		Tags: []string{"Offers"}, Metadata: public, Summary: "Read an advocate's offer by its code or id"}, c.getOffer)
 	c.shareRoutes(api)
+	c.claimRoutes(api)
 	huma.Register(api, huma.Operation{OperationID: "getPerson", Method: http.MethodGet, Path: "/api/v2/people/{person_slug}",
 		Tags: []string{"People"}, Summary: "Read a person",
 		Description: "The slug is the e-mail address, the phone number, the merchant's customer id or the username."}, c.getPerson)

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -179,19 +180,26 @@ func (in *shareByEmailInput) addresses() ([]string, error) {
 	return out, nil
 }
 
-// words puts the advocate's into ask, from the one place or the other.
+// words puts the advocate's into ask: each from the one place, else from the other.
 func (in *shareByEmailInput) words(ask *referralapi.EmailShare) error {
 	top, inner := in.Body.EmailWords, in.Body.Email.EmailWords
-	at := "/"
-	if top.Subject == "" && top.Body == "" && !top.Reminder.said {
-		top, at = inner, "/email/"
+	if err := errors.Join(top.check("/"), inner.check("/email/")); err != nil {
+		return err
 	}
+	either(&top.Subject, inner.Subject)
+	either(&top.Body, inner.Body)
+	either(&top.Reminder, inner.Reminder)
 	ask.Subject, ask.Message, ask.Reminder = string(top.Subject), string(top.Body), top.Reminder.or(true)
+	return nil
+}
+
+// check says which of the words are too many.
+func (w EmailWords) check(at string) error {
 	invalid := fault.New(fault.Invalid, "invalid_request", "The request doesn't fit this operation.")
-	if utf8.RuneCountInString(ask.Subject) > mostSubject {
+	if utf8.RuneCountInString(string(w.Subject)) > mostSubject {
 		return invalid.At(at+"subject", fmt.Sprintf("must have at most %d characters", mostSubject))
 	}
-	if utf8.RuneCountInString(ask.Message) > mostMessage {
+	if utf8.RuneCountInString(string(w.Body)) > mostMessage {
 		return invalid.At(at+"body", fmt.Sprintf("must have at most %d characters", mostMessage))
 	}
 	return nil

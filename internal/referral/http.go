@@ -39,6 +39,7 @@ func (m *Module) Routes(api huma.API) {
 			"candidates that were considered. 404 while there is no decision."}, m.getAttribution)
 	m.couponRoutes(api)
 	m.shareRoutes(api)
+	m.claimRoutes(api)
 }
 
 type campaignsResult struct {

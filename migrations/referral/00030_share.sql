@@ -51,3 +51,23 @@ create unique index link_once on referral.link (site_id, offer_id, kind, channel
 grant select, insert on referral.share to talkable_referral;
 grant select, insert, update on referral.share_click to talkable_referral;
 grant select, insert, delete on referral.sharing_channel to talkable_referral;
+
+-- An app says by the id of a friend offer that the friend has arrived.
+alter table referral.friend_offer add column tracked_at timestamptz; -- last
+create unique index friend_offer_id on referral.friend_offer (site_id, id);
+
+-- Claims that a merchant told of, and why one earned the friend nothing. A friend claims an offer once.
+create table referral.offer_claim (
+	site_id bigint not null,
+	offer_id bigint not null,
+	friend_id bigint not null,
+	campaign_id bigint not null,
+	advocate_id bigint not null,
+	friend_offer_id bigint, -- null: none was made
+	reason text not null constraint offer_claim_reason check (reason in ('', 'SELF_REFERRAL')),
+	claimed_at timestamptz not null,
+	constraint offer_claim_pkey primary key (site_id, offer_id, friend_id),
+	constraint offer_claim_made check ((friend_offer_id is null) = (reason <> ''))
+);
+
+grant select, insert on referral.offer_claim to talkable_referral;

@@ -6,7 +6,7 @@ import "time"
 // Types lists every event of this package, for the catalogue and the golden files.
 var Types = []interface{ EventType() string }{
 	OfferCreated{}, LinksVisited{}, ReferralCreated{}, ReferralApproved{}, ReferralVoided{}, RewardIssued{}, RewardClawedBack{},
-	CouponIssued{}, CouponsLow{}, OfferShared{},
+	CouponIssued{}, CouponsLow{}, OfferShared{}, OfferClaimed{},
 }
 
 // OfferCreated says that an advocate can share. Key: "offer:ID".
@@ -211,3 +211,18 @@ type OfferShared struct {
 }
 
 func (OfferShared) EventType() string { return "referral.offer_shared.v1" }
+
+// OfferClaimed says that a merchant told us of a friend who claims an advocate's offer; a claim by a link is a visit instead.
+// Key: "offer:ID".
+type OfferClaimed struct {
+	SiteID        int64     `json:"site_id"`
+	OfferID       int64     `json:"offer_id"`
+	CampaignID    int64     `json:"campaign_id"`
+	AdvocateID    int64     `json:"advocate_id"`
+	FriendID      int64     `json:"friend_id"`
+	FriendOfferID int64     `json:"friend_offer_id,omitempty"`
+	Reason        string    `json:"reason,omitempty"` // why it earns the friend nothing: SELF_REFERRAL
+	ClaimedAt     time.Time `json:"claimed_at"`
+}
+
+func (OfferClaimed) EventType() string { return "referral.offer_claimed.v1" }
