@@ -21,12 +21,18 @@ func (m *Module) Counts(ctx context.Context, siteID, personID int64) (referralap
 		Paid       int64 `db:"paid"`
 		Unpaid     int64 `db:"unpaid"`
 		ReferredBy int64 `db:"referred_by"`
+		InvitedBy  int64 `db:"invited_by"`
 	}
 	err := m.db.GetContext(ctx, &n, `
 		select r.*, w.*, coalesce((
 			select f.advocate_id from referral.referral f
 			where f.site_id = $1 and f.friend_id = $2 and f.status in ('approved', 'pending')
-			order by f.created_at desc, f.id desc limit 1), 0) as referred_by
+			order by f.created_at desc, f.id desc limit 1), 0) as referred_by,
+			coalesce((
+				select o.person_id from referral.share h
+				join referral.offer o on o.site_id = h.site_id and o.id = h.offer_id
+				where h.site_id = $1 and h.friend_id = $2
+				order by h.id desc limit 1), 0) as invited_by
 		from (
 			select count(*) as referrals, count(*) filter (where status = 'approved') as approved,
 				count(*) filter (where status = 'pending') as pending
@@ -46,7 +52,7 @@ func (m *Module) Counts(ctx context.Context, siteID, personID int64) (referralap
 		Referrals:  map[string]int64{"total": n.Referrals, "approved": n.Approved, "pending": n.Pending},
 		Rewards:    map[string]int64{"total": n.Rewards, "paid": n.Paid, "unpaid": n.Unpaid},
 		Shares:     shares,
-		ReferredBy: n.ReferredBy,
+		ReferredBy: n.ReferredBy, LastInvitedBy: n.InvitedBy,
 	}, nil
 }
 

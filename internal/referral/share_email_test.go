@@ -152,6 +152,9 @@ func TestShareByEmail_answers_a_key_with_the_verdicts_of_then(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if c, err := p.Counts(t.Context(), 1, 2); err != nil || c.LastInvitedBy != 10 || c.Shares["total"] != 0 {
+		t.Errorf("the friend's counts: %+v %v", c, err)
+	}
 	in.Recipients[0].Unsubscribed = true // meanwhile
 	again, replayed, err := p.ShareByEmail(t.Context(), p.one, in)
 	if err != nil || !replayed || fmt.Sprint(again) != fmt.Sprint(first) {

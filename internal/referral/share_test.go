@@ -11,6 +11,7 @@ import (
 	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/referral/referralapi"
 	"github.com/talkable/talkable/internal/site"
+	"github.com/talkable/talkable/internal/timeline"
 )
 
 func (p *place) shareBy(s site.Site, code, channel string) referralapi.Shared {
@@ -60,6 +61,10 @@ func TestShareSocial_61_has_a_link_of_its_own_that_counts_friends_and_clicks(t *
 	}
 	if c, err := p.Counts(t.Context(), 1, 10); err != nil || fmt.Sprint(c.Shares) != "map[facebook:2 total:2]" {
 		t.Errorf("%v %v", c.Shares, err)
+	}
+	entries, err := p.Timeline(t.Context(), 1, 10, timeline.Place{}, 10)
+	if err != nil || len(entries) != 3 || entries[0].Type != "shared" || entries[0].Data["channel"] != "facebook" {
+		t.Errorf("%+v %v", entries, err)
 	}
 	if list, _ := p.Shares(t.Context(), p.two, 10); len(list) != 1 || list[0].ChannelIdentifier != "sms" {
 		t.Errorf("the twin has %+v", list)
@@ -145,5 +150,45 @@ func TestShareSocial_is_done_once_for_a_key_and_not_when_the_campaign_is_over(t 
 	wantFault(t, err, fault.Invalid, "The offer's campaign isn't live, so it can't be shared.")
 	if _, replayed, err := p.ShareSocial(t.Context(), p.one, o.ShortURLCode, "sms", k); err != nil || !replayed {
 		t.Errorf("%v %v", replayed, err)
+	}
+}
+
+func TestShareSocial_counts_a_click_on_a_day_that_has_no_partition(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	p.campaign(p.one, nil)
+	o := p.join(p.one, 10)
+	h := p.shareBy(p.one, o.ShortURLCode, "sms")
+	p.clock.Move(60 * 24 * time.Hour)
+	if w := p.visitLink(h.Share.ShortURL, uuidOf(1)); w.Code != 302 {
+		t.Fatalf("%d", w.Code)
+	}
+	list, err := p.Shares(t.Context(), p.one, 10)
+	if err != nil || len(list) != 1 || list[0].FriendsCount != 1 || list[0].FriendClicksCount != 1 || p.count(`select count(*) from referral.visit`) != 1 {
+		t.Errorf("%+v %v", list, err)
+	}
+}
+
+// Each query has its index.
+func TestShare_queries_use_their_indexes(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	for index, query := range map[string]string{
+		"share_friend_once": `select friend_id from referral.share where site_id = 1 and offer_id = 2 and friend_id is not null`,
+		"share_by_offer":    `select id from referral.share where site_id = 1 and offer_id = 2 order by id`,
+		"share_by_friend":   `select offer_id from referral.share where site_id = 1 and friend_id = 2 order by id desc limit 1`,
+		"share_code":        `select id from referral.share where site_id = 1 and code = 'x'`,
+		"friend_offer_id":   `update referral.friend_offer set tracked_at = now() where site_id = 1 and id = 2`,
+		"reward_click_once": `select id from referral.reward where site_id = 1 and friend_offer_id = 2`,
+		"link_once":         `select code from referral.link where site_id = 1 and offer_id = 2 and kind = 'channel' and channel = 'x'`,
+	} {
+		tx := p.root.MustBegin()
+		tx.MustExec(`set local enable_seqscan = off`)
+		tx.MustExec(`set local enable_bitmapscan = off`)
+		var plan []string
+		if err := tx.Select(&plan, `explain `+query); err != nil || !strings.Contains(strings.Join(plan, " "), " "+index+" ") {
+			t.Errorf("%s: %v %v", index, plan, err)
+		}
+		_ = tx.Rollback()
 	}
 }

@@ -28,6 +28,7 @@ create table referral.share (
 );
 create unique index share_friend_once on referral.share (site_id, offer_id, friend_id) where friend_id is not null;
 create unique index share_slot_once on referral.share (site_id, offer_id, slot) where slot is not null;
+create index share_by_friend on referral.share (site_id, friend_id, id) where friend_id is not null;
 create index share_by_offer on referral.share (site_id, offer_id, id);
 
 -- Who came by the link of a share, and how often. friend: the campaign was live, so a friend offer was made.
