@@ -25,7 +25,7 @@ func (m *Module) Addressees(ctx context.Context, siteID int64, emails []string) 
 	return out, err
 }
 
-// Introduce makes persons of addresses that nobody has, and returns their ids in the same order; 0 for what is no address.
+// Introduce makes persons of addresses that nobody has, and returns their ids in the same order. What is no address is a fault.
 func (m *Module) Introduce(ctx context.Context, s site.Site, emails []string) ([]int64, error) {
 	people := make([]customerapi.Identity, len(emails))
 	for i, e := range emails {
@@ -38,7 +38,9 @@ func (m *Module) Introduce(ctx context.Context, s site.Site, emails []string) ([
 	}
 	ids := make([]int64, len(saved))
 	for i, p := range saved {
-		ids[i] = p.Value.ID
+		if ids[i] = p.Value.ID; p.Err != nil {
+			return nil, p.Err
+		}
 	}
 	return ids, err
 }

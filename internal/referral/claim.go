@@ -26,6 +26,7 @@ const (
 
 var (
 	errNoCampaignFound = fault.New(fault.Invalid, "no_campaign", "No campaign found.").At("/campaign_tag", "no live campaign has it")
+	errNobodyClaims    = fault.New(fault.Conflict, "people_unknown", "The people of this claim aren't known any more; please repeat it with another Idempotency-Key.")
 	errNoVisitorOffer  = fault.New(fault.Invalid, "visitor_offer_not_found", "No visitor offer found by id.")
 )
 
@@ -120,8 +121,11 @@ func (m *Module) ClaimOffer(ctx context.Context, s site.Site, in referralapi.Cla
 
 func (m *Module) claimTx(ctx context.Context, u *bus.Unit, s site.Site, campaigns []*campaign, in referralapi.Claim) (referralapi.Claimed, error) {
 	var none referralapi.Claimed
-	if len(campaigns) == 0 {
+	switch {
+	case len(campaigns) == 0:
 		return none, errNoCampaignFound
+	case in.AdvocateID == 0 || in.FriendID == 0: // the key was known when the edge asked, and is no longer
+		return none, errNobodyClaims
 	}
 	wants := make([]want, len(campaigns))
 	for i, c := range campaigns {

@@ -161,6 +161,9 @@ func TestClaimOffer_says_why_there_is_no_reward(t *testing.T) {
 	if _, err = p.Claimable(t.Context(), p.two, "", idempotency.Key{}); !fault.Is(err, fault.Invalid) {
 		t.Error(err)
 	}
+	if _, _, err = p.ClaimOffer(t.Context(), p.one, referralapi.Claim{AdvocateID: 10}); !fault.Is(err, fault.Conflict) {
+		t.Error(err)
+	}
 	first := p.join(p.one, 10)
 	newer := p.campaign(p.one, func(c *campaignInput) { c.Tags, c.Incentives = []string{"invite"}, nil })
 	if out := p.claim(p.one, 10, 20, "invite"); out.FriendReward == nil || p.count(`select offer_id from referral.offer_claim where friend_id = 20`) != first.ID {

@@ -3,6 +3,7 @@ package referral
 import (
 	"bytes"
 	"encoding/xml"
+	"errors"
 	"image/png"
 	"io"
 	"net/http"
@@ -57,7 +58,7 @@ func TestQR_draws_claim_links_and_makes_no_visit(t *testing.T) {
 			break
 		}
 	}
-	if err != io.EOF || w.Header().Get("Content-Type") != "image/svg+xml" || w.Code != 200 {
+	if !errors.Is(err, io.EOF) || w.Header().Get("Content-Type") != "image/svg+xml" || w.Code != 200 {
 		t.Errorf("%d %v %v", w.Code, w.Header(), err)
 	}
 	if head := p.qrOf("HEAD", o.ClaimURL+"/qr.svg"); head.Code != 200 || head.Body.Len() != 0 || head.Header().Get("Content-Length") != w.Header().Get("Content-Length") {
