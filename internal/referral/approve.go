@@ -2,7 +2,6 @@ package referral
 
 import (
 	"context"
-	"encoding/json"
 	"strconv"
 	"time"
 
@@ -36,40 +35,32 @@ func (m *Module) SetStatus(ctx context.Context, s site.Site, originID int64, sta
 	if err := m.await(ctx, s.ID, originID); err != nil {
 		return out, false, err
 	}
-	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
-		claim, err := idempotency.TakeOne(ctx, u.Tx, schema, u.Now, s.ID, k)
-		if err != nil {
-			return err
-		}
-		if replayed = claim.Replayed; replayed {
-			return json.Unmarshal(claim.Answer, &out)
-		}
-		list, err := lockReferrals(ctx, u.Tx, []int64{s.ID}, []int64{originID})
-		if err != nil {
-			return err
-		}
-		if len(list) == 0 {
-			return errNoReferral
-		}
-		to, changes, err := list[0].step(status)
-		if err != nil {
-			return err
-		}
-		if changes {
-			if err := m.move(ctx, u, list, to, cause); err != nil {
+	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
+		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, k, &out, func() error {
+			list, err := lockReferrals(ctx, u.Tx, []int64{s.ID}, []int64{originID})
+			if err != nil {
 				return err
 			}
-		}
-		rewards, err := rewardsOfReferrals(ctx, u, []int64{s.ID}, []int64{list[0].ID})
-		if err != nil {
-			return err
-		}
-		out = list[0].answer(rewards, u.Now, s.Zone)
-		answer, err := json.Marshal(out)
-		if err != nil {
-			return err
-		}
-		return idempotency.KeepOne(ctx, u.Tx, schema, s.ID, k, answer)
+			if len(list) == 0 {
+				return errNoReferral
+			}
+			to, changes, err := list[0].step(status)
+			if err != nil {
+				return err
+			}
+			if changes {
+				if err := m.move(ctx, u, list, to, cause); err != nil {
+					return err
+				}
+			}
+			rewards, err := rewardsOfReferrals(ctx, u, []int64{s.ID}, []int64{list[0].ID})
+			if err != nil {
+				return err
+			}
+			out = list[0].answer(rewards, u.Now, s.Zone)
+			return nil
+		})
+		return err
 	})
 	if postgres.Violates(err, "referral_friend_once") {
 		err = fault.New(fault.Invalid, "friend_already_referred", "The friend has another referral in this campaign.").Because(err)

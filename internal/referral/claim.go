@@ -2,7 +2,6 @@ package referral
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,22 +94,12 @@ func (m *Module) ClaimOffer(ctx context.Context, s site.Site, in referralapi.Cla
 	if err != nil {
 		return out, false, err
 	}
-	work := func(u *bus.Unit) error {
-		claim, err := idempotency.TakeOne(ctx, u.Tx, schema, u.Now, s.ID, in.Idempotency)
-		if err != nil {
+	work := func(u *bus.Unit) (err error) {
+		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, in.Idempotency, &out, func() (err error) {
+			out, err = m.claimTx(ctx, u, s, claimable(shelf.campaigns, in.CampaignTag, u.Now), in)
 			return err
-		}
-		if replayed = claim.Replayed; replayed {
-			return json.Unmarshal(claim.Answer, &out)
-		}
-		if out, err = m.claimTx(ctx, u, s, claimable(shelf.campaigns, in.CampaignTag, u.Now), in); err != nil {
-			return err
-		}
-		answer, err := json.Marshal(out)
-		if err != nil {
-			return err
-		}
-		return idempotency.KeepOne(ctx, u.Tx, schema, s.ID, in.Idempotency, answer)
+		})
+		return err
 	}
 	err = m.outbox.InTx(ctx, work)
 	for try := 1; err != nil && try < 3 && raced(err); try++ {

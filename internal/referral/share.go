@@ -2,7 +2,6 @@ package referral
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/fault"
@@ -41,30 +40,26 @@ func (m *Module) ShareSocial(ctx context.Context, s site.Site, codeOrID, channel
 	if err := m.checkChannel(ctx, s.ID, channel); err != nil {
 		return out, false, err
 	}
-	err = m.sharing(ctx, func(u *bus.Unit) error {
-		claim, err := idempotency.TakeOne(ctx, u.Tx, schema, u.Now, s.ID, k)
-		if err != nil {
-			return err
-		}
-		if replayed = claim.Replayed; replayed {
-			out, err = decodeShared(claim.Answer)
-			return err
-		}
-		if !c.live(u.Now) {
-			return errNotShared
-		}
-		first, err := lockOffer(ctx, u.Tx, o)
-		if err != nil {
-			return err
-		}
-		made := []share{{SiteID: o.SiteID, OfferID: o.ID, CampaignID: o.CampaignID, Kind: referralevent.Social, Channel: channel}}
-		if err := m.saveShares(ctx, u, o, made, first, words{}); err != nil {
-			return err
-		}
-		out = referralapi.Shared{Share: m.presentShare(s, made[0], o, c)}
-		return idempotency.KeepOne(ctx, u.Tx, schema, s.ID, k, encodeShared(out))
+	kept := keptShared{}
+	err = m.sharing(ctx, func(u *bus.Unit) (err error) {
+		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, k, &kept, func() error {
+			if !c.live(u.Now) {
+				return errNotShared
+			}
+			first, err := lockOffer(ctx, u.Tx, o)
+			if err != nil {
+				return err
+			}
+			made := []share{{SiteID: o.SiteID, OfferID: o.ID, CampaignID: o.CampaignID, Kind: referralevent.Social, Channel: channel}}
+			if err := m.saveShares(ctx, u, o, made, first, words{}); err != nil {
+				return err
+			}
+			kept = keptShared{referralapi.Shared{Share: m.presentShare(s, made[0], o, c)}, deref(o.PersonID)}
+			return nil
+		})
+		return err
 	})
-	return out, replayed, err
+	return kept.shared(), replayed, err
 }
 
 // sharing runs work that draws codes, again if one of them was taken.
@@ -156,21 +151,11 @@ type keptShared struct {
 	AdvocateID int64              `json:"advocate_id"`
 }
 
-func encodeShared(s referralapi.Shared) []byte {
-	b, err := json.Marshal(keptShared{s, s.Share.Offer.AdvocateID})
-	if err != nil {
-		panic(err) // plain fields
+func (k keptShared) shared() referralapi.Shared {
+	if k.Shared.Share.Offer != nil {
+		k.Shared.Share.Offer.AdvocateID = k.AdvocateID
 	}
-	return b
-}
-
-func decodeShared(b []byte) (referralapi.Shared, error) {
-	var kept keptShared
-	err := json.Unmarshal(b, &kept)
-	if kept.Shared.Share.Offer != nil {
-		kept.Shared.Share.Offer.AdvocateID = kept.AdvocateID
-	}
-	return kept.Shared, err
+	return k.Shared
 }
 
 // shareCounts are how often a person shared, in all and by channel.

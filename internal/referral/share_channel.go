@@ -2,7 +2,6 @@ package referral
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -90,23 +89,12 @@ func (m *Module) putChannels(ctx context.Context, in *putChannelsInput) (*web.OK
 }
 
 func (m *Module) replaceChannels(ctx context.Context, siteID int64, own []string, k idempotency.Key) (out channelsResult, replayed bool, err error) {
-	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
-		claim, err := idempotency.TakeOne(ctx, u.Tx, schema, u.Now, siteID, k)
-		if err != nil {
-			return err
-		}
-		if replayed = claim.Replayed; replayed {
-			return json.Unmarshal(claim.Answer, &out)
-		}
-		if err := saveChannels(ctx, u.Tx, u.Now, siteID, own); err != nil {
-			return err
-		}
-		out = channelsOf(own)
-		answer, err := json.Marshal(out)
-		if err != nil {
-			return err
-		}
-		return idempotency.KeepOne(ctx, u.Tx, schema, siteID, k, answer)
+	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
+		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, siteID, k, &out, func() error {
+			out = channelsOf(own)
+			return saveChannels(ctx, u.Tx, u.Now, siteID, own)
+		})
+		return err
 	})
 	return out, replayed, err
 }

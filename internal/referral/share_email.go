@@ -2,7 +2,6 @@ package referral
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/idempotency"
@@ -39,36 +38,26 @@ func (m *Module) ShareByEmail(ctx context.Context, s site.Site, in referralapi.E
 	if err != nil {
 		return out, false, err
 	}
-	err = m.sharing(ctx, func(u *bus.Unit) error {
-		claim, err := idempotency.TakeOne(ctx, u.Tx, schema, u.Now, s.ID, in.Idempotency)
-		if err != nil {
-			return err
-		}
-		if replayed = claim.Replayed; replayed {
-			return json.Unmarshal(claim.Answer, &out)
-		}
-		if !c.live(u.Now) {
-			return errNotShared
-		}
-		first, err := lockOffer(ctx, u.Tx, o)
-		if err != nil {
-			return err
-		}
-		sent, err := mailed(ctx, u, o.SiteID, o.ID)
-		if err != nil {
-			return err
-		}
-		var friends []int64
-		if out, friends = planEmails(in, deref(o.PersonID), sent); len(friends) > 0 {
-			if err := m.saveShares(ctx, u, o, emails(o, friends, len(sent), in.Reminder), first, words{in.Subject, in.Message}); err != nil {
+	err = m.sharing(ctx, func(u *bus.Unit) (err error) {
+		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, in.Idempotency, &out, func() error {
+			if !c.live(u.Now) {
+				return errNotShared
+			}
+			first, err := lockOffer(ctx, u.Tx, o)
+			if err != nil {
 				return err
 			}
-		}
-		answer, err := json.Marshal(out)
-		if err != nil {
-			return err
-		}
-		return idempotency.KeepOne(ctx, u.Tx, schema, s.ID, in.Idempotency, answer)
+			sent, err := mailed(ctx, u, o.SiteID, o.ID)
+			if err != nil {
+				return err
+			}
+			var friends []int64
+			if out, friends = planEmails(in, deref(o.PersonID), sent); len(friends) == 0 {
+				return nil
+			}
+			return m.saveShares(ctx, u, o, emails(o, friends, len(sent), in.Reminder), first, words{in.Subject, in.Message})
+		})
+		return err
 	})
 	return out, replayed, err
 }
