@@ -226,6 +226,13 @@ func (s shop) must(method, path string, body, result any) {
 
 func (s shop) opens(link string) (visitor string) {
 	s.t.Helper()
+	visitor, _ = s.arrives(link)
+	return visitor
+}
+
+// arrives opens a link, and returns what the shop's page learns: the visitor, and the friend offer that was made.
+func (s shop) arrives(link string) (visitor, friendOffer string) {
+	s.t.Helper()
 	for range 200 {
 		location, err := s.visit(s.t.Context(), link)
 		if err != nil {
@@ -236,10 +243,10 @@ func (s shop) opens(link string) (visitor string) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		return u.Query().Get("tkbl_cvuuid")
+		return u.Query().Get("tkbl_cvuuid"), u.Query().Get("talkable_visitor_offer_id")
 	}
 	s.t.Fatalf("%s did not open", link)
-	return ""
+	return "", ""
 }
 
 // eventually waits for what follows from something that was answered.

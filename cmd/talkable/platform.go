@@ -43,7 +43,7 @@ type platform struct {
 	gateway   *gateway.Gateway
 	customer  *customer.Module
 	register  []func(huma.API)
-	visit     http.Handler
+	visit, qr http.Handler // of short links
 	registry  *prometheus.Registry
 	sink      *mailsink.Sink // nil where mail really leaves
 	log       zerolog.Logger
@@ -98,7 +98,7 @@ func (p *platform) wire(c *config, now clock.Clock, smtp string, secret func(*ga
 
 	compose := gateway.Composition{Customers: customers, Referrals: referrals, Members: points, Cursors: cursors,
 		Tellers: []gateway.Teller{customers, referrals, points, messages}}
-	p.gateway, p.customer, p.visit = edge, customers, referrals.Visit()
+	p.gateway, p.customer, p.visit, p.qr = edge, customers, referrals.Visit(), referrals.QR()
 	p.register = []func(huma.API){compose.Routes, edge.Routes, customers.Routes, referrals.Routes, points.Routes, counts.Routes, messages.Routes}
 	p.modules = []module{edge, customers, referrals, points, counts, messages}
 	for _, m := range p.modules {
@@ -130,7 +130,11 @@ func (p *platform) handler() http.Handler {
 		for _, register := range p.register {
 			register(api)
 		}
-	}, func(r chi.Router) { r.Handle("/x/{code}", p.visit) })
+	}, func(r chi.Router) {
+		r.Handle("/x/{code}", p.visit)
+		r.Handle("/x/{code}/qr.svg", p.qr)
+		r.Handle("/x/{code}/qr.png", p.qr)
+	})
 }
 
 // run moves events and timers until ctx ends. A part that stops by itself is a reason to look, so it ends the others too.

@@ -23,14 +23,14 @@ type sample struct {
 	why    string // and why that is all there is to see
 	fresh  string // what names the thing that is made; another each time, it makes another
 	before string // the body of a PUT to /people/gone@shop.example: makes what the operation uses up
-	opens  string // a link that the friend opens next, whose visitor is $visitor from then on
+	opens  string // a link that the friend opens next, whose visitor is $visitor from then on, and his friend offer $friendoffer
 }
 
 // nobody is, for each thing that a sample learns or names, one that exists nowhere.
 var nobody = map[string]string{
 	"$campaign": "987654321", "$program": "987654321", "$code": "zzzzzzzzzz", "$visitor": "0193b1d6-9bd1-7cc0-9d8e-0c2f1f6f6a6b",
 	"$purchase": "987654321", "$message": "987654321", "$person": "987654321", "$batch": "987654321", "$redemption": "987654321",
-	"$couponlist": "987654321", "SAVE-ONE": "NO-SUCH-ONE", "c-gone": "c-never",
+	"$couponlist": "987654321", "$friendoffer": "987654321", "SAVE-ONE": "NO-SUCH-ONE", "c-gone": "c-never",
 	"ann@shop.example": "nobody@shop.example", "1001": "no-such-order",
 }
 
@@ -55,6 +55,13 @@ var samples = []sample{
 	{id: "createAffiliateMember", learn: map[string]string{"code": "offer.short_url_code", "link": "offer.claim_url"}, opens: "$link", body: `{"data":{"email":"ann@shop.example","first_name":"Ann",
 		"campaign_tags":["sample"],"customer_id":"c-ann","custom_properties":{"colour":"red"},"traffic_source":"api"}}`},
 	{id: "getOffer", path: map[string]string{"code": "$code"}, query: "sharing_channels=facebook"},
+	{id: "replaceSharingChannels", body: `{"custom":["pinterest"]}`},
+	{id: "getSharingChannels"},
+	{id: "shareOffer", path: map[string]string{"code": "$code"}, body: `{"channel":"facebook"}`},
+	{id: "shareOfferByEmail", path: map[string]string{"code": "$code"}, body: `{"recipients":"carl@shop.example, dora@shop.example","subject":"Look","body":"You will like it","reminder":false}`},
+	{id: "getClaimURLStatus", path: map[string]string{"code": "$code"}, query: "claim_url=$link"},
+	{id: "trackVisit", path: map[string]string{"id": "$friendoffer"}},
+	{id: "claimOffer", body: `{"advocate_email":"ann@shop.example","friend_email":"fred@shop.example","campaign_tag":"sample"}`},
 	{id: "create-visitor", body: `{"data":{}}`},
 	{id: "createOrigin", fresh: "1001", learn: map[string]string{"purchase": "origin.id"}, body: `{"type":"Purchase","data":{"email":"bob@shop.example","uuid":"$visitor",
 		"order_number":"1001","subtotal":"120.00","currency_iso_code":"USD","coupon_codes":["WELCOME10"],
@@ -176,7 +183,7 @@ func play(t testing.TB, s shop, ops []operation) world {
 			t.Fatalf("sample %s: %s", one.id, wrong)
 		}
 		if one.opens != "" {
-			w["$visitor"] = s.opens(w.fill(one.opens))
+			w["$visitor"], w["$friendoffer"] = s.arrives(w.fill(one.opens))
 		}
 	}
 	return w

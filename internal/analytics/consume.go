@@ -20,6 +20,7 @@ func (m *Module) Consumer() *bus.Consumer {
 	count(m, c, originFacts)
 	count(m, c, refundFacts)
 	count(m, c, offerFacts)
+	count(m, c, sharedFacts)
 	count(m, c, createdFacts)
 	count(m, c, approvedFacts)
 	count(m, c, voidedFacts)

@@ -48,6 +48,16 @@ func offerFacts(o referralevent.OfferCreated) []fact {
 	return []fact{{site: o.SiteID, key: offers, at: o.CreatedAt, campaign: o.CampaignID, count: 1}}
 }
 
+func sharedFacts(h referralevent.OfferShared) []fact {
+	f := fact{site: h.SiteID, key: shares, at: h.SharedAt, campaign: h.CampaignID, count: 1}
+	if !h.First {
+		return []fact{f}
+	}
+	first := f
+	first.key = sharers
+	return []fact{f, first}
+}
+
 func createdFacts(r referralevent.ReferralCreated) []fact {
 	if r.Status == referralevent.Blocked {
 		return []fact{{site: r.SiteID, key: blocked, at: r.OccurredAt, campaign: r.CampaignID, count: 1}}
@@ -119,8 +129,11 @@ func tierFacts(t loyaltyevent.TierChanged) []fact {
 
 func sentFacts(m notifyevent.MessageSent) []fact {
 	facts := append(plain(m.SiteID, mailsSent, m.SentAt, 0), doubtEnded(m.SiteID, m.UncertainAt)...)
-	if m.Template == "points_earned" {
+	switch m.Template {
+	case "points_earned":
 		facts = append(facts, plain(m.SiteID, advocateRewardMails, m.SentAt, 0)...)
+	case "share":
+		facts = append(facts, plain(m.SiteID, shareMails, m.SentAt, 0)...)
 	}
 	return facts
 }

@@ -93,7 +93,7 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("site 2: %s", body)
 	}
 	for query, want := range map[string]string{
-		"sharing_rate?" + january:                                        "No metric found.",
+		"click_rate?" + january:                                          "No metric found.",
 		"visits/segmentize?segment_by[period]=hour&" + january:           "Unsupported option for period segmentation. Supported options: day, week, month, quarter, year",
 		"visits/segmentize?" + january:                                   "Unsupported option for period segmentation. Supported options: day, week, month, quarter, year",
 		"visits/segmentize?segment_by[sharing_channels]=true&" + january: "This filter isn't available here: segment_by[sharing_channels].",

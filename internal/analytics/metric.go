@@ -27,6 +27,9 @@ type metric struct {
 var metrics = []metric{
 	{name: "sign_up", of: signUps, formula: "Sign-ups: AffiliateMember origins."},
 	{name: "offers", of: offers, byCampaign: true, formula: "Offers made for advocates."},
+	{name: "shares", of: shares, byCampaign: true, formula: "Shares of offers, by a channel or by e-mail; each recipient is one."},
+	{name: "sharers", of: sharers, byCampaign: true, formula: "Offers that were shared for the first time."},
+	{name: "sharing_rate", kind: percentOf, of: sharers, over: offers, byCampaign: true, formula: "sharers in percent of offers of the same days."},
 	{name: "visits", of: visits, byCampaign: true, formula: "Openings of claim links by people."},
 	{name: "visits_unique", of: uniqueVisits, byCampaign: true,
 		formula: "Visitors of a campaign on a day, added up over days and campaigns: who comes on two days counts twice."},
@@ -84,6 +87,7 @@ var metrics = []metric{
 	{name: "tier_changes", of: tierChanges, formula: "Moves of members between tiers, up or down."},
 	{name: "events", of: siteEvents, formula: "Event origins."},
 	{name: "emails_sent", of: mailsSent, formula: "E-mails that the next mail server accepted."},
+	{name: "share_emails_sent", of: shareMails, formula: "E-mails of advocates to friends that the next mail server accepted."},
 	{name: "emails_failed", of: mailsFailed, formula: "E-mails that were given up."},
 	{name: "emails_uncertain", of: mailsUncertain, formula: "E-mails of which nobody knows whether they arrived."},
 }

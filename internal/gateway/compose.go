@@ -32,6 +32,7 @@ type customers interface {
 	Person(ctx context.Context, siteID int64, slug string) (customerapi.Person, error)
 	People(ctx context.Context, siteID int64, ids []int64) (map[int64]customerapi.Person, error)
 	personKeeper
+	addressBook
 }
 
 type referrals interface {
@@ -43,6 +44,8 @@ type referrals interface {
 	couponHands
 	personLists
 	personShares
+	sharers
+	claims
 }
 
 type members interface {
@@ -77,6 +80,8 @@ func (c Composition) Routes(api huma.API) {
 			"looked at. An order that made no referral is answered with {\"ok\":true}. Approved and voided cannot be swapped for each other. Takes `Idempotency-Key`."}, c.updateReferral)
 	huma.Register(api, huma.Operation{OperationID: "getOffer", Method: http.MethodGet, Path: "/api/v2/offers/{code}",
 		Tags: []string{"Offers"}, Metadata: public, Summary: "Read an advocate's offer by its code or id"}, c.getOffer)
+	c.shareRoutes(api)
+	c.claimRoutes(api)
 	huma.Register(api, huma.Operation{OperationID: "getPerson", Method: http.MethodGet, Path: "/api/v2/people/{person_slug}",
 		Tags: []string{"People"}, Summary: "Read a person",
 		Description: "The slug is the e-mail address, the phone number, the merchant's customer id or the username."}, c.getPerson)

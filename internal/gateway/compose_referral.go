@@ -33,14 +33,8 @@ func (c Composition) getOffer(ctx context.Context, in *getOfferInput) (*web.OK[o
 	if err != nil {
 		return nil, err
 	}
-	if offer.AdvocateID != 0 && !req.Public { // a public key reads no addresses
-		people, err := c.Customers.People(ctx, req.Site.ID, []int64{offer.AdvocateID})
-		if err != nil {
-			return nil, err
-		}
-		if p, ok := people[offer.AdvocateID]; ok && p.Email != "" {
-			offer.Email = &p.Email
-		}
+	if err := c.addEmail(ctx, req, offer); err != nil {
+		return nil, err
 	}
 	return web.Answer(offerAnswer{Offer: offer, ClaimLinks: offer.ClaimLinks}), nil
 }

@@ -36,10 +36,10 @@ type truth bool
 
 // UnmarshalJSON takes all of them.
 func (f *truth) UnmarshalJSON(b []byte) error {
-	switch string(b) {
-	case "true", `"true"`, "1", `"1"`, `"t"`:
+	switch strings.ToLower(strings.Trim(string(b), `"`)) {
+	case "true", "1", "t":
 		*f = true
-	case "false", `"false"`, "0", `"0"`, `"f"`:
+	case "false", "0", "f":
 		*f = false
 	default:
 		return fmt.Errorf("must be true or false")
@@ -59,6 +59,14 @@ func (f *truth) said() *bool {
 	}
 	b := bool(*f)
 	return &b
+}
+
+// or is what was said, or a default.
+func (f *truth) or(byDefault bool) bool {
+	if f == nil {
+		return byDefault
+	}
+	return bool(*f)
 }
 
 // list is several texts: an array, one text, or one text with commas.

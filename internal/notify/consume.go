@@ -23,6 +23,7 @@ func (m *Module) Consumer() *bus.Consumer {
 	bus.On(c, m.onPerson)
 	bus.On(c, m.onAnonymized)
 	bus.On(c, m.onPointsEarned)
+	bus.On(c, m.onShared)
 	return c
 }
 
@@ -53,14 +54,19 @@ func (m *Module) onPointsEarned(ctx context.Context, u *bus.Unit, batch []bus.Ev
 			orders = append(orders, o)
 		}
 	}
+	return m.queue(ctx, u, pointsEarned, orders)
+}
+
+// queue queues messages of one template and tells of those that end where they begin.
+func (m *Module) queue(ctx context.Context, u *bus.Unit, template string, orders []order) error {
 	if len(orders) == 0 {
 		return nil
 	}
-	waiting, mute, err := insertOrders(ctx, u, pointsEarned, u.Now, orders)
+	waiting, mute, err := insertOrders(ctx, u, template, u.Now, orders)
 	if err != nil {
 		return err
 	}
-	m.metrics.messages.WithLabelValues(pointsEarned, queued).Add(float64(waiting))
+	m.metrics.messages.WithLabelValues(template, queued).Add(float64(waiting))
 	m.tellEnds(u, mute)
 	return nil
 }

@@ -54,6 +54,7 @@ type job struct {
 	Email        string `db:"email"`
 	FirstName    string `db:"first_name"`
 	LastName     string `db:"last_name"`
+	Advocate     string `db:"advocate"` // first name of who shares
 	SiteKnown    bool   `db:"site_known"`
 	SiteName     string `db:"site_name"`
 	SiteURL      string `db:"site_url"`

@@ -16,10 +16,12 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// The built-in template. Its version grows with every change of its words, so that a message says which ones were sent.
+// The built-in templates. A version grows with every change of the words, so that a message says which ones were sent.
 const (
 	pointsEarned        = "points_earned"
 	pointsEarnedVersion = 1
+	shared              = "share"
+	sharedVersion       = 1
 )
 
 //go:embed templates
@@ -36,7 +38,7 @@ type words struct {
 func necessary(template string) bool { return templates[template].necessary }
 
 // templates are parsed once; a broken one is a broken build, which the tests see.
-var templates = map[string]words{pointsEarned: load(pointsEarned, pointsEarnedVersion)}
+var templates = map[string]words{pointsEarned: load(pointsEarned, pointsEarnedVersion), shared: load(shared, sharedVersion)}
 
 func load(name string, version int) words {
 	parse := func(part string, raw bool) *mustache.Template {
@@ -76,13 +78,9 @@ func (j job) render(sender string) (letter, error) {
 	if !ok {
 		return letter{}, fmt.Errorf("no template %q", j.Template)
 	}
-	var f facts
-	if err := json.Unmarshal([]byte(j.Data), &f); err != nil {
+	values, err := j.values()
+	if err != nil {
 		return letter{}, fmt.Errorf("data of the message: %w", err)
-	}
-	values := map[string]any{
-		"site_name": oneLine(j.SiteName, 80), "site_url": link(j.SiteURL), "first_name": name(j.FirstName),
-		"points": number(f.Points), "one_point": f.Points == 1, "balance": number(f.Balance), "one_balance": f.Balance == 1,
 	}
 	l := letter{version: w.version, to: j.Email, toName: strings.TrimSpace(name(j.FirstName) + " " + name(j.LastName)), messageID: j.MessageID}
 	for _, part := range []struct {
@@ -111,6 +109,20 @@ func (j job) render(sender string) (letter, error) {
 		l.messageID = fmt.Sprintf("%d.%d.%s@%s", j.SiteID, j.ID, strconv.FormatInt(j.QueuedAt.UnixMicro(), 36), domain)
 	}
 	return l, nil
+}
+
+// values are what the message's template may say.
+func (j job) values() (map[string]any, error) {
+	values := map[string]any{"site_name": oneLine(j.SiteName, 80), "site_url": link(j.SiteURL), "first_name": name(j.FirstName)}
+	if j.Template == shared {
+		return values, j.shareValues(values)
+	}
+	var f facts
+	if err := json.Unmarshal([]byte(j.Data), &f); err != nil {
+		return nil, err
+	}
+	values["points"], values["one_point"], values["balance"], values["one_balance"] = number(f.Points), f.Points == 1, number(f.Balance), f.Balance == 1
+	return values, nil
 }
 
 // msg makes the mail. go-mail encodes header values, and ours hold no control characters in the first place.

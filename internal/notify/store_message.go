@@ -59,10 +59,12 @@ func lockDue(ctx context.Context, tx sqlx.ExtContext, now time.Time, n int) ([]j
 			c.person_id is not null as contact_known, c.unsubscribed_at is not null as unsubscribed, c.anonymized_at is not null as anonymized,
 			coalesce(c.email, '') as email,
 			coalesce(c.first_name, '') as first_name, coalesce(c.last_name, '') as last_name,
+			coalesce(a.first_name, '') as advocate,
 			s.site_id is not null as site_known, coalesce(s.name, '') as site_name, coalesce(s.url, '') as site_url,
 			coalesce(s.email_from, '') as site_from
 		from notify.message m
 		left join notify.contact c on c.site_id = m.site_id and c.person_id = m.person_id
+		left join notify.contact a on m.template = 'share' and a.site_id = m.site_id and a.person_id = (m.data->>'advocate_id')::bigint
 		left join notify.site s on s.site_id = m.site_id
 		where m.status = 'queued' and m.next_at <= $1
 		order by m.next_at

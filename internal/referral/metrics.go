@@ -11,6 +11,7 @@ type metrics struct {
 	clawed       *prometheus.CounterVec // kind
 	coupons      *prometheus.CounterVec // for: reward, redemption
 	couponsLow   prometheus.Counter
+	shares       *prometheus.CounterVec // kind
 	batch        *prometheus.HistogramVec
 }
 
@@ -29,6 +30,7 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		clawed:       counter("rewards_clawed_total", "Claw-backs of rewards.", "kind"),
 		coupons:      counter("coupons_issued_total", "Single-use coupons handed out.", "for"),
 		couponsLow:   counter("coupon_lists_low_total", "Coupon lists that ran low.").WithLabelValues(),
+		shares:       counter("shares_total", "Offers shared.", "kind"),
 		batch: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "talkable", Subsystem: "referral", Name: "batch_requests",
 			Help: "Requests that were committed together.", Buckets: []float64{1, 2, 5, 10, 20, 50, 100, 200, 500}}, []string{"kind"}),
 	}

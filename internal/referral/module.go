@@ -2,7 +2,7 @@
 //
 // It tells:  referral.offer_created.v1, referral.links_visited.v1, referral.referral_created.v1, referral.referral_approved.v1,
 // referral.referral_voided.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1, referral.coupon_issued.v1,
-// referral.coupons_low.v1
+// referral.coupons_low.v1, referral.offer_shared.v1, referral.offer_claimed.v1
 //
 // It hears:  gateway.site_changed.v1 (a projection), customer.origin_recorded.v1 (attribution), customer.origin_refunded.v1,
 // loyalty.points_redeemed.v1 (a coupon for it), loyalty.redemption_cancelled.v1 (no coupon for it)
@@ -85,7 +85,7 @@ func New(d Deps) *Module {
 		publicURL: strings.TrimRight(d.PublicURL, "/"),
 		secure:    strings.HasPrefix(d.PublicURL, "https://"), metrics: newMetrics(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known}
 	m.joins = postgres.NewGroup(joinBatch, m.join).Writers(2).Observe(func(n int) { m.metrics.batch.WithLabelValues("join").Observe(float64(n)) })
-	m.visits = postgres.NewGroup(visitBatch, m.visit).Writers(2).Observe(func(n int) { m.metrics.batch.WithLabelValues("visit").Observe(float64(n)) })
+	m.visits = postgres.NewGroup(visitBatch, m.visitShared).Writers(2).Observe(func(n int) { m.metrics.batch.WithLabelValues("visit").Observe(float64(n)) })
 	return m
 }
 

@@ -208,30 +208,11 @@ func (m *Module) Offer(ctx context.Context, s site.Site, codeOrID string, channe
 	if err := referralapi.CheckChannels(channels); err != nil {
 		return nil, err
 	}
-	id, err := strconv.ParseInt(codeOrID, 10, 64)
-	code := ""
-	if err != nil || id <= 0 {
-		var ok bool
-		if code, ok = codeOf(codeOrID); !ok {
-			return nil, errNoOffer
-		}
-		id = 0
-	}
-	o, err := offerBy(ctx, m.db, s.ID, id, code)
+	o, c, err := m.offerOf(ctx, s, codeOrID)
 	if err != nil {
 		return nil, err
 	}
-	if o == nil {
-		return nil, errNoOffer
-	}
-	shelf, err := m.catalog.of(ctx, s.ID)
-	if err != nil {
-		return nil, err
-	}
-	w, c := []want{{s: s, channels: channels}}, shelf.byID[o.CampaignID]
-	if c == nil { // made by another replica since the shelf was filled
-		c = &campaign{SiteID: o.SiteID, ID: o.CampaignID}
-	}
+	w := []want{{s: s, channels: channels}}
 	links, missing, err := m.links(w, []*offer{o}, func(all []channelLink) ([]channelLink, error) { return findChannelLinks(ctx, m.db, all) })
 	if err == nil && len(missing) > 0 {
 		err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
@@ -243,6 +224,35 @@ func (m *Module) Offer(ctx context.Context, s site.Site, codeOrID string, channe
 		return nil, err
 	}
 	return m.present(o, c, links[key{o.SiteID, o.ID}], w[0]), nil
+}
+
+// offerOf finds an offer of the site by its code or its id, and its campaign.
+func (m *Module) offerOf(ctx context.Context, s site.Site, codeOrID string) (*offer, *campaign, error) {
+	id, err := strconv.ParseInt(codeOrID, 10, 64)
+	code := ""
+	if err != nil || id <= 0 {
+		var ok bool
+		if code, ok = codeOf(codeOrID); !ok {
+			return nil, nil, errNoOffer
+		}
+		id = 0
+	}
+	o, err := offerBy(ctx, m.db, s.ID, id, code)
+	if err != nil {
+		return nil, nil, err
+	}
+	if o == nil {
+		return nil, nil, errNoOffer
+	}
+	shelf, err := m.catalog.of(ctx, s.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	if c := shelf.byID[o.CampaignID]; c != nil {
+		return o, c, nil
+	}
+	list, err := campaignsByID(ctx, m.db, []int64{o.SiteID}, []int64{o.CampaignID}) // made by another replica since the shelf was filled
+	return o, list[key{o.SiteID, o.CampaignID}], err
 }
 
 // keptOffer is an offer as it is kept for its Idempotency-Key: also what isn't for the wire.

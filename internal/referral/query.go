@@ -28,12 +28,20 @@ func (m *Module) Counts(ctx context.Context, siteID, personID int64) (referralap
 			select f.advocate_id from referral.referral f
 			where f.site_id = $1 and f.friend_id = $2 and f.status in ('approved', 'pending')
 			order by f.created_at desc, f.id desc limit 1), 0) as referred_by, coalesce((
-			select o.person_id
-			from referral.identity i
-			join referral.friend_offer f on f.site_id = i.site_id and f.visitor_id = i.visitor_id
-			join referral.offer o on o.site_id = f.site_id and o.id = f.offer_id
-			where i.site_id = $1 and i.person_id = $2 and o.person_id <> $2
-			order by f.last_at desc limit 1), 0) as last_invited_by
+			select by from (
+				(select o.person_id as by, f.last_at as at
+				from referral.identity i
+				join referral.friend_offer f on f.site_id = i.site_id and f.visitor_id = i.visitor_id
+				join referral.offer o on o.site_id = f.site_id and o.id = f.offer_id
+				where i.site_id = $1 and i.person_id = $2 and o.person_id <> $2
+				order by f.last_at desc limit 1)
+				union all
+				(select o.person_id, h.shared_at
+				from referral.share h
+				join referral.offer o on o.site_id = h.site_id and o.id = h.offer_id
+				where h.site_id = $1 and h.friend_id = $2
+				order by h.id desc limit 1)) i
+			order by at desc limit 1), 0) as last_invited_by
 		from (
 			select count(*) as referrals, count(*) filter (where status = 'approved') as approved,
 				count(*) filter (where status = 'pending') as pending
@@ -51,10 +59,14 @@ func (m *Module) Counts(ctx context.Context, siteID, personID int64) (referralap
 	if err != nil {
 		return referralapi.Counts{}, fmt.Errorf("counts of person: %w", err)
 	}
+	shares, err := m.shareCounts(ctx, siteID, personID)
+	if err != nil {
+		return referralapi.Counts{}, err
+	}
 	return referralapi.Counts{
 		Referrals:  map[string]int64{"total": n.Referrals, "approved": n.Approved, "pending": n.Pending},
 		Rewards:    map[string]int64{"total": n.Rewards, "paid": n.Paid, "unpaid": n.Unpaid},
-		Shares:     map[string]int64{"total": 0},
+		Shares:     shares,
 		ReferredBy: n.ReferredBy, LastInvitedBy: n.LastInvitedBy,
 	}, nil
 }

@@ -3,11 +3,168 @@ package referral
 import (
 	"context"
 
+	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/referral/referralapi"
+	"github.com/talkable/talkable/internal/referral/referralevent"
 	"github.com/talkable/talkable/internal/site"
+	"github.com/talkable/talkable/internal/web"
 )
 
-// Shares lists what a person shared, newest first. There is no operation that shares, so nobody has.
-func (m *Module) Shares(context.Context, site.Site, int64) ([]referralapi.Share, error) {
-	return []referralapi.Share{}, nil
+const channelEmail = "email"
+
+var (
+	errWrongChannel = fault.New(fault.Invalid, "invalid_channel", "`channel` is invalid").
+			At("/channel", "must be a usual sharing channel, or one that the site has added")
+	errNotShared = fault.New(fault.Invalid, "offer_inactive", "The offer's campaign isn't live, so it can't be shared.")
+)
+
+// usualChannels are those that every site shares by; e-mail has an operation of its own.
+var usualChannels = map[string]bool{
+	"facebook": true, "facebook_message": true, "twitter": true, "linkedin": true, "whatsapp": true, "sms": true, "other": true,
+	"direct_email_native": true, "native_share": true, "copy_link": true, "qr_code": true, "personal_name": true,
+}
+
+// words are what an advocate says in an e-mail; "" means ours.
+type words struct{ subject, message string }
+
+// ShareSocial records that an offer was shared by a channel, and gives the share a link of its own. replayed says that the
+// Idempotency-Key had done it before.
+func (m *Module) ShareSocial(ctx context.Context, s site.Site, codeOrID, channel string, k idempotency.Key) (out referralapi.Shared, replayed bool, err error) {
+	o, c, err := m.offerOf(ctx, s, codeOrID)
+	if err != nil {
+		return out, false, err
+	}
+	if err := m.checkChannel(ctx, s.ID, channel); err != nil {
+		return out, false, err
+	}
+	kept := keptShared{}
+	err = m.sharing(ctx, func(u *bus.Unit) (err error) {
+		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, k, &kept, func() error {
+			if !c.live(u.Now) {
+				return errNotShared
+			}
+			first, err := lockOffer(ctx, u.Tx, o)
+			if err != nil {
+				return err
+			}
+			made := []share{{SiteID: o.SiteID, OfferID: o.ID, CampaignID: o.CampaignID, Kind: referralevent.Social, Channel: channel}}
+			if err := m.saveShares(ctx, u, o, made, first, words{}); err != nil {
+				return err
+			}
+			kept = keptShared{referralapi.Shared{Share: m.presentShare(s, made[0], o, c)}, deref(o.PersonID)}
+			return nil
+		})
+		return err
+	})
+	return kept.shared(), replayed, err
+}
+
+// sharing runs work that draws codes, again if one of them was taken.
+func (m *Module) sharing(ctx context.Context, work func(u *bus.Unit) error) error {
+	err := m.outbox.InTx(ctx, work)
+	for try := 1; try < 3 && (postgres.Violates(err, "link_pkey") || postgres.Violates(err, "share_code")); try++ {
+		err = m.outbox.InTx(ctx, work)
+	}
+	return err
+}
+
+// saveShares writes the shares of a locked offer and tells of them. first says that they are its first.
+func (m *Module) saveShares(ctx context.Context, u *bus.Unit, o *offer, made []share, first bool, w words) error {
+	if err := insertShares(ctx, u.Tx, u.Now, made); err != nil {
+		return err
+	}
+	for i, h := range made {
+		u.Tell(h.SiteID, "offer:"+itoa(h.OfferID), referralevent.OfferShared{SiteID: h.SiteID, ShareID: h.ID, OfferID: h.OfferID,
+			CampaignID: h.CampaignID, AdvocateID: deref(o.PersonID), Kind: h.Kind, Channel: h.Channel, First: first && i == 0,
+			Link: m.linkURL(h.Code), FriendID: deref(h.FriendID), Subject: w.subject, Message: w.message, SharedAt: h.SharedAt})
+		m.metrics.shares.WithLabelValues(h.Kind).Inc()
+	}
+	return nil
+}
+
+// checkChannel refuses what nobody shares by.
+func (m *Module) checkChannel(ctx context.Context, siteID int64, channel string) error {
+	if usualChannels[channel] {
+		return nil
+	}
+	if referralapi.CheckChannels([]string{channel}) != nil {
+		return errWrongChannel
+	}
+	own, err := ownChannels(ctx, m.db, siteID, channel)
+	if err == nil && len(own) == 0 {
+		return errWrongChannel
+	}
+	return err
+}
+
+// Shares are those of all offers of an advocate, newest first, at most 500.
+func (m *Module) Shares(ctx context.Context, s site.Site, advocateID int64) ([]referralapi.Share, error) {
+	list, err := sharesBy(ctx, m.db, s.ID, advocateID)
+	if err != nil {
+		return nil, err
+	}
+	offers, campaigns, err := m.behind(ctx, list)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]referralapi.Share, 0, len(list))
+	for _, h := range list {
+		o, c := offers[key{h.SiteID, h.OfferID}], campaigns[key{h.SiteID, h.CampaignID}]
+		if o != nil && c != nil { // neither is ever deleted
+			out = append(out, m.presentShare(s, h, o, c))
+		}
+	}
+	return out, nil
+}
+
+// behind reads the offers and the campaigns of shares.
+func (m *Module) behind(ctx context.Context, list []share) (map[key]*offer, map[key]*campaign, error) {
+	var sites, ids, campaigns []int64
+	for _, h := range list {
+		sites, ids, campaigns = append(sites, h.SiteID), append(ids, h.OfferID), append(campaigns, h.CampaignID)
+	}
+	offers, err := offersByID(ctx, m.db, sites, ids)
+	if err != nil {
+		return nil, nil, err
+	}
+	byID, err := campaignsByID(ctx, m.db, sites, campaigns)
+	return offers, byID, err
+}
+
+// presentShare is a share in Talkable's shape.
+func (m *Module) presentShare(s site.Site, h share, o *offer, c *campaign) referralapi.Share {
+	out := referralapi.Share{ID: h.ID, Type: referralapi.SocialOfferShare, ShortURL: m.linkURL(h.Code), ChannelIdentifier: h.Channel,
+		Offer: m.present(o, c, nil, want{s: s}), Campaign: c.present(m.now(), s.Zone), FriendsCount: h.Friends, FriendClicksCount: h.Clicks,
+		SharedAt: web.Talkable(h.SharedAt, s.Zone), FriendID: deref(h.FriendID)}
+	if h.Kind == referralevent.Email {
+		out.Type = referralapi.EmailOfferShare
+	}
+	return out
+}
+
+// keptShared is the answer to a share as it is kept for its Idempotency-Key: also what isn't for the wire.
+type keptShared struct {
+	Shared     referralapi.Shared `json:"shared"`
+	AdvocateID int64              `json:"advocate_id"`
+}
+
+func (k keptShared) shared() referralapi.Shared {
+	if k.Shared.Share.Offer != nil {
+		k.Shared.Share.Offer.AdvocateID = k.AdvocateID
+	}
+	return k.Shared
+}
+
+// shareCounts are how often a person shared, in all and by channel.
+func (m *Module) shareCounts(ctx context.Context, siteID, personID int64) (map[string]int64, error) {
+	rows, err := sharesByChannel(ctx, m.db, siteID, personID)
+	out := map[string]int64{"total": 0}
+	for _, r := range rows {
+		out[r.Channel] = r.Count
+		out["total"] += r.Count
+	}
+	return out, err
 }

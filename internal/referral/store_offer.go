@@ -31,6 +31,7 @@ const (
 	linkShare   = "share"
 	linkClaim   = "claim"
 	linkChannel = "channel"
+	linkShared  = "shared" // of one share
 )
 
 // personKey and visitorKey are what an offer is unique by.
@@ -181,7 +182,7 @@ func insertChannelLinks(ctx context.Context, tx *sqlx.Tx, now time.Time, want []
 		select s, code, o, 'channel', c, $5
 		from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) with ordinality u (s, o, c, code, n)
 		order by n
-		on conflict on constraint link_once do nothing`,
+		on conflict (site_id, offer_id, kind, channel) where kind <> 'shared' do nothing`,
 		pq.Array(sites), pq.Array(offers), pq.Array(channels), pq.Array(codes), now)
 	if err != nil {
 		return fmt.Errorf("insert channel links: %w", err)

@@ -27,6 +27,13 @@ const timelineQuery = `
 		where o.site_id = $1 and o.person_id = $2 and ($3::timestamptz is null or o.created_at <= $3)
 		order by 1 desc, 3 desc limit $4)
 		union all
+		(select h.shared_at, 'shared', h.id, 'Shared offer ' || h.offer_id || ' by ' || h.channel,
+			jsonb_strip_nulls(jsonb_build_object('offer_id', h.offer_id, 'campaign_id', h.campaign_id, 'channel', h.channel, 'friend_id', h.friend_id))::text
+		from referral.offer o
+		join referral.share h on h.site_id = o.site_id and h.offer_id = o.id
+		where o.site_id = $1 and o.person_id = $2 and ($3::timestamptz is null or h.shared_at <= $3)
+		order by 1 desc, 3 desc limit $4)
+		union all
 		(select s.at, 'referral_' || case when s.old is null and s.new = 'pending' then 'created' when s.new = 'pending' then 'unblocked' else s.new end,
 			s.id, 'Referral ' || r.id || case when r.advocate_id = $2 then ' of friend ' || r.friend_id else ' by advocate ' || r.advocate_id end
 				|| ': ' || s.new,

@@ -117,6 +117,6 @@ type Counts struct {
 	Rewards          map[string]int64 // "total", "paid", "unpaid"
 	Shares           map[string]int64 // "total"; channels when there are shares
 	ReferredBy       int64            // person id of the advocate of the newest approved or pending referral, 0 for none
-	LastInvitedBy    int64            // person id of the advocate whose link was opened last, 0 for none
+	LastInvitedBy    int64            // person id of the advocate whose link was opened, or whose e-mail was asked for, last; 0 for none
 	PersonalClaimURL *string
 }

@@ -6,7 +6,7 @@ import "time"
 // Types lists every event of this package, for the catalogue and the golden files.
 var Types = []interface{ EventType() string }{
 	OfferCreated{}, LinksVisited{}, ReferralCreated{}, ReferralApproved{}, ReferralVoided{}, RewardIssued{}, RewardClawedBack{},
-	CouponIssued{}, CouponsLow{},
+	CouponIssued{}, CouponsLow{}, OfferShared{}, OfferClaimed{},
 }
 
 // OfferCreated says that an advocate can share. Key: "offer:ID".
@@ -185,3 +185,44 @@ type CouponsLow struct {
 }
 
 func (CouponsLow) EventType() string { return "referral.coupons_low.v1" }
+
+// Kinds of share.
+const (
+	Social = "social"
+	Email  = "email"
+)
+
+// OfferShared says that an advocate shared an offer: by a channel of theirs, or by an e-mail that we are to send to a friend.
+// Key: "offer:ID".
+type OfferShared struct {
+	SiteID     int64     `json:"site_id"`
+	ShareID    int64     `json:"share_id"`
+	OfferID    int64     `json:"offer_id"`
+	CampaignID int64     `json:"campaign_id"`
+	AdvocateID int64     `json:"advocate_id,omitempty"` // person; 0 while only a visitor is known
+	Kind       string    `json:"kind"`                  // social, email
+	Channel    string    `json:"channel"`
+	First      bool      `json:"first,omitempty"`     // the offer was never shared before
+	Link       string    `json:"link"`                // the share's own claim link
+	FriendID   int64     `json:"friend_id,omitempty"` // of an e-mail: the person whom it goes to
+	Subject    string    `json:"subject,omitempty"`   // of an e-mail: the advocate's words, if any
+	Message    string    `json:"message,omitempty"`
+	SharedAt   time.Time `json:"shared_at"`
+}
+
+func (OfferShared) EventType() string { return "referral.offer_shared.v1" }
+
+// OfferClaimed says that a merchant told us of a friend who claims an advocate's offer; a claim by a link is a visit instead.
+// Key: "offer:ID".
+type OfferClaimed struct {
+	SiteID        int64     `json:"site_id"`
+	OfferID       int64     `json:"offer_id"`
+	CampaignID    int64     `json:"campaign_id"`
+	AdvocateID    int64     `json:"advocate_id"`
+	FriendID      int64     `json:"friend_id"`
+	FriendOfferID int64     `json:"friend_offer_id,omitempty"`
+	Reason        string    `json:"reason,omitempty"` // why it earns the friend nothing: SELF_REFERRAL
+	ClaimedAt     time.Time `json:"claimed_at"`
+}
+
+func (OfferClaimed) EventType() string { return "referral.offer_claimed.v1" }

@@ -1,0 +1,86 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/referral/referralapi"
+	"github.com/talkable/talkable/internal/site"
+	"github.com/talkable/talkable/internal/web"
+)
+
+type claims interface {
+	Claimable(ctx context.Context, s site.Site, tag string, key idempotency.Key) (known bool, err error)
+	ClaimOffer(ctx context.Context, s site.Site, in referralapi.Claim) (out referralapi.Claimed, replayed bool, err error)
+}
+
+func (c Composition) claimRoutes(api huma.API) {
+	huma.Register(api, huma.Operation{OperationID: "claimOffer", Method: http.MethodPost, Path: "/api/v2/offer_claims", DefaultStatus: http.StatusOK,
+		Tags: []string{"Offers"}, Summary: "Let a friend claim an advocate's offer",
+		Description: "As if the friend had opened the advocate's link: the friend gets a friend offer and what the campaign gives for that, once. The offer is the newest that " +
+			"the advocate has in a live campaign with the tag, or else one of the newest such campaign. The parameters stand in the query or in the body. " +
+			"Takes an `Idempotency-Key`. 400 for addresses that are none, and when there is no such campaign."}, c.claimOffer)
+}
+
+type claimOfferInput struct {
+	AdvocateEmail string `query:"advocate_email"`
+	FriendEmail   string `query:"friend_email"`
+	CampaignTag   string `query:"campaign_tag"`
+	Body          *struct {
+		_ struct{} `json:"-" additionalProperties:"true"`
+		web.SiteBody
+		AdvocateEmail optional `json:"advocate_email,omitempty" example:"\"ann@shop.example\""`
+		FriendEmail   optional `json:"friend_email,omitempty" example:"\"bob@shop.example\""`
+		CampaignTag   optional `json:"campaign_tag,omitempty" doc:"Of the campaign; any when left out"`
+	} `required:"false"`
+}
+
+// fill takes from the body what the query doesn't say.
+func (in *claimOfferInput) fill() {
+	if in.Body == nil {
+		return
+	}
+	either(&in.AdvocateEmail, string(in.Body.AdvocateEmail))
+	either(&in.FriendEmail, string(in.Body.FriendEmail))
+	either(&in.CampaignTag, string(in.Body.CampaignTag))
+}
+
+func (c Composition) claimOffer(ctx context.Context, in *claimOfferInput) (*web.OK[referralapi.Claimed], error) {
+	in.fill()
+	req := web.From(ctx)
+	if utf8.RuneCountInString(in.CampaignTag) > 100 {
+		return nil, fault.New(fault.Invalid, "no_campaign", "No campaign found.").At("/campaign_tag", "is too long")
+	}
+	people, err := c.Customers.Addressees(ctx, req.Site.ID, []string{in.AdvocateEmail, in.FriendEmail})
+	if err != nil {
+		return nil, err
+	}
+	for i, who := range []string{"advocate_email", "friend_email"} {
+		if !people[i].Valid {
+			return nil, fault.New(fault.Invalid, "invalid_"+who, "Invalid `%s`.", who).At("/"+who, "is no e-mail address")
+		}
+	}
+	known, err := c.Referrals.Claimable(ctx, req.Site, in.CampaignTag, req.Idempotency)
+	if err != nil {
+		return nil, err
+	}
+	claim := referralapi.Claim{AdvocateID: people[0].PersonID, FriendID: people[1].PersonID, CampaignTag: in.CampaignTag, Idempotency: req.Idempotency}
+	if !known { // else there is an answer already, or a refusal
+		ids, err := c.Customers.Introduce(ctx, req.Site, []string{in.AdvocateEmail, in.FriendEmail})
+		if err != nil {
+			return nil, err
+		}
+		claim.AdvocateID, claim.FriendID = ids[0], ids[1]
+	}
+	claimed, replayed, err := c.Referrals.ClaimOffer(ctx, req.Site, claim)
+	if err != nil {
+		return nil, err
+	}
+	req.MarkReplayed(replayed)
+	return web.Answer(claimed), nil
+}

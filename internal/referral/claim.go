@@ -1,0 +1,197 @@
+package referral
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/referral/referralapi"
+	"github.com/talkable/talkable/internal/referral/referralevent"
+	"github.com/talkable/talkable/internal/site"
+)
+
+// Why a claim earns the friend nothing, in Talkable's words, and in ours for people.
+const (
+	claimOfSelf      = "SELF_REFERRAL"
+	claimOfSelfHuman = "The friend and the advocate are the same person."
+)
+
+var (
+	errNoCampaignFound = fault.New(fault.Invalid, "no_campaign", "No campaign found.").At("/campaign_tag", "no live campaign has it")
+	errNobodyClaims    = fault.New(fault.Conflict, "people_unknown", "The people of this claim aren't known any more; please repeat it with another Idempotency-Key.")
+	errNoVisitorOffer  = fault.New(fault.Invalid, "visitor_offer_not_found", "No visitor offer found by id.")
+)
+
+// ClaimURLActive says whether a link is one of the offer's by which a friend can claim it now.
+func (m *Module) ClaimURLActive(ctx context.Context, s site.Site, codeOrID, url string) (bool, error) {
+	o, c, err := m.offerOf(ctx, s, codeOrID)
+	if err != nil {
+		return false, err
+	}
+	path, ours := strings.CutPrefix(url, m.publicURL+"/x/")
+	path, _, _ = strings.Cut(path, "?")
+	code, ok := codeOf(path)
+	if !ours || !ok {
+		return false, nil
+	}
+	l, err := linkByCode(ctx, m.db, code)
+	if err != nil || l == nil {
+		return false, err
+	}
+	return l.SiteID == o.SiteID && l.OfferID == o.ID && l.Kind != linkShare && c.live(m.now()), nil
+}
+
+// TrackVisit notes that the friend of a friend offer has arrived. It is what an app says, so attribution doesn't look at it.
+func (m *Module) TrackVisit(ctx context.Context, siteID int64, id string) error {
+	n, err := strconv.ParseInt(id, 10, 64)
+	if err != nil || n <= 0 {
+		return errNoVisitorOffer
+	}
+	known, err := trackFriendOffer(ctx, m.db, m.now(), siteID, n)
+	if err == nil && !known {
+		return errNoVisitorOffer
+	}
+	return err
+}
+
+// Claimable says whether there is a campaign that a friend could claim an offer of, or that the Idempotency-Key was used before.
+func (m *Module) Claimable(ctx context.Context, s site.Site, tag string, k idempotency.Key) (known bool, err error) {
+	if k.Value != "" {
+		if known, err = keyKnown(ctx, m.db, s.ID, k.Value); known || err != nil {
+			return known, err
+		}
+	}
+	shelf, err := m.catalog.of(ctx, s.ID)
+	if err == nil && len(claimable(shelf.campaigns, tag, m.now())) == 0 {
+		err = errNoCampaignFound
+	}
+	return false, err
+}
+
+// claimable are the live campaigns with a tag, the newest first.
+func claimable(campaigns []*campaign, tag string, at time.Time) []*campaign {
+	var out []*campaign
+	for _, c := range campaigns {
+		if c.live(at) && (tag == "" || slices.Contains(c.Tags, tag)) {
+			out = append(out, c)
+		}
+	}
+	slices.SortFunc(out, func(a, b *campaign) int { return int(b.ID - a.ID) })
+	return out
+}
+
+// ClaimOffer lets a friend claim an advocate's offer: the newest one that the advocate has, else one of the newest campaign. The
+// friend gets a friend offer, as by opening a link, and what the campaign gives for that. To claim it again gives the same.
+func (m *Module) ClaimOffer(ctx context.Context, s site.Site, in referralapi.Claim) (out referralapi.Claimed, replayed bool, err error) {
+	shelf, err := m.catalog.of(ctx, s.ID)
+	if err != nil {
+		return out, false, err
+	}
+	work := func(u *bus.Unit) (err error) {
+		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, in.Idempotency, &out, func() (err error) {
+			out, err = m.claimTx(ctx, u, s, claimable(shelf.campaigns, in.CampaignTag, u.Now), in)
+			return err
+		})
+		return err
+	}
+	err = m.outbox.InTx(ctx, work)
+	for try := 1; err != nil && try < 3 && raced(err); try++ {
+		err = m.outbox.InTx(ctx, work)
+	}
+	return out, replayed, err
+}
+
+func (m *Module) claimTx(ctx context.Context, u *bus.Unit, s site.Site, campaigns []*campaign, in referralapi.Claim) (referralapi.Claimed, error) {
+	var none referralapi.Claimed
+	switch {
+	case len(campaigns) == 0:
+		return none, errNoCampaignFound
+	case in.AdvocateID == 0 || in.FriendID == 0: // the key was known when the edge asked, and is no longer
+		return none, errNobodyClaims
+	}
+	wants := make([]want, len(campaigns))
+	for i, c := range campaigns {
+		wants[i] = want{s: s, campaign: c, person: in.AdvocateID}
+	}
+	has := newOffers()
+	if err := has.find(ctx, u, wants); err != nil {
+		return none, err
+	}
+	chosen := wants[0]
+	if i := slices.IndexFunc(wants, func(w want) bool { o, _ := has.resolve(w); return o != nil }); i >= 0 {
+		chosen = wants[i]
+	}
+	made, err := m.makeOffers(ctx, u, []want{chosen})
+	if err != nil {
+		return none, err
+	}
+	o, told := made[0], referralevent.OfferClaimed{SiteID: s.ID, OfferID: made[0].ID, CampaignID: made[0].CampaignID, AdvocateID: in.AdvocateID,
+		FriendID: in.FriendID, ClaimedAt: u.Now}
+	var rewards []reward
+	if in.FriendID == in.AdvocateID {
+		told.Reason = claimOfSelf
+	} else if rewards, err = m.befriend(ctx, u, o, chosen.campaign, in.FriendID, &told); err != nil {
+		return none, err
+	}
+	fresh, err := insertClaim(ctx, u.Tx, told)
+	if err != nil {
+		return none, err
+	}
+	if fresh {
+		u.Tell(s.ID, "offer:"+itoa(o.ID), told)
+	}
+	return claimedAs(told.Reason, rewards, u.Now, s.Zone), nil
+}
+
+// befriend makes the friend's offer, which a browser of the friend's would have got, and returns what it earned. Attribution finds it by the
+// friend's address, like those of browsers that the friend was seen with.
+func (m *Module) befriend(ctx context.Context, u *bus.Unit, o *offer, c *campaign, friend int64, told *referralevent.OfferClaimed) ([]reward, error) {
+	visitor := visitorOfPerson(o.SiteID, friend)
+	if _, err := learn(ctx, u.Tx, u.Now, []seen{{o.SiteID, visitor, friend}}); err != nil {
+		return nil, err
+	}
+	f, err := claimFriendOffer(ctx, u.Tx, u.Now, friendOffer{SiteID: o.SiteID, OfferID: o.ID, CampaignID: o.CampaignID, VisitorID: visitor})
+	if err != nil {
+		return nil, err
+	}
+	told.FriendOfferID = f.ID
+	rewards, err := rewardsOfFriendOffer(ctx, u, o.SiteID, f.ID)
+	if err != nil || len(rewards) > 0 {
+		return rewards, err
+	}
+	clicks := clickRewards(c, f, u.Now)
+	for i := range clicks {
+		clicks[i].PersonID = &friend
+	}
+	if err := m.issue(ctx, u, clicks); err != nil {
+		return nil, err
+	}
+	return rewardsOfFriendOffer(ctx, u, o.SiteID, f.ID)
+}
+
+func claimedAs(reason string, rewards []reward, now time.Time, zone *time.Location) referralapi.Claimed {
+	var out referralapi.Claimed
+	if reason == claimOfSelf {
+		human := claimOfSelfHuman
+		out.FriendUnredeemReason, out.FriendHumanUnredeemReason = &reason, &human
+	}
+	if len(rewards) > 0 {
+		one := rewards[0].present(now, zone)
+		out.FriendReward = &one
+	}
+	return out
+}
+
+var personSpace = uuid.MustParse("5f1c9a52-6a1d-4f0e-9a0c-8c6a1d7f2b3e")
+
+// visitorOfPerson stands for the browser of a friend who has none that we know: always the same one.
+func visitorOfPerson(siteID, personID int64) string {
+	return uuid.NewSHA1(personSpace, []byte(itoa(siteID)+":"+itoa(personID))).String()
+}
