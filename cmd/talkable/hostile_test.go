@@ -42,8 +42,9 @@ var ignored = map[string][]string{
 	"createAffiliateMember": {"data/event_", "data/order_number/", "data/subtotal/", "data/items/"}, "updateReferral": {"status/"},
 }
 
-// references are members that name other things by a number, which may be there by the time a request is sent again.
-var references = map[string]bool{"redemption_batch_id": true, "coupon_list_id": true}
+// references are members that name other things by a number, which may be there by the time a request is sent again, and those of
+// which a site has one each, which may be free by then.
+var references = map[string]bool{"redemption_batch_id": true, "coupon_list_id": true, "username": true, "customer_id": true, "phone_number": true}
 
 // doubtful are parameters of paths that an operation answers about whatever they say, and what it says of what it doesn't know.
 var doubtful = map[string]map[string]string{
