@@ -51,6 +51,7 @@ type Deps struct {
 	Reg       prometheus.Registerer
 	Now       clock.Clock
 	Cursors   *web.Cursors
+	People    People // who knows addresses; nil: nobody, so rules that compare them are skipped
 	PublicURL string // links are PublicURL + "/x/" + code
 }
 
@@ -67,6 +68,8 @@ type Module struct {
 	metrics   metrics
 
 	catalog *catalog
+	books   *books
+	people  People
 	known   *lru.Cache[string, cachedLink]
 	joins   *postgres.Group[want, *referralapi.Offer]
 	visits  *postgres.Group[visit, visited]
@@ -83,7 +86,8 @@ func New(d Deps) *Module {
 	}
 	m := &Module{db: d.DB, outbox: d.Outbox, log: d.Log, reg: d.Reg, now: d.Now, cursors: d.Cursors,
 		publicURL: strings.TrimRight(d.PublicURL, "/"),
-		secure:    strings.HasPrefix(d.PublicURL, "https://"), metrics: newMetrics(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known}
+		secure:    strings.HasPrefix(d.PublicURL, "https://"), metrics: newMetrics(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known,
+		books: newBooks(d.Now), people: d.People}
 	m.joins = postgres.NewGroup(joinBatch, m.join).Writers(2).Observe(func(n int) { m.metrics.batch.WithLabelValues("join").Observe(float64(n)) })
 	m.visits = postgres.NewGroup(visitBatch, m.visit).Writers(2).Observe(func(n int) { m.metrics.batch.WithLabelValues("visit").Observe(float64(n)) })
 	return m
@@ -138,6 +142,9 @@ func (m *Module) keep(ctx context.Context) {
 	dropped, err := keepDays(ctx, m.db, now)
 	if err == nil {
 		_, err = idempotency.Sweep(ctx, m.db, schema, now.Add(-sweepAge), sweepBatch)
+	}
+	if err == nil {
+		err = dropMarks(ctx, m.db, now.AddDate(-1, 0, 0), sweepBatch)
 	}
 	switch {
 	case err != nil && ctx.Err() == nil:

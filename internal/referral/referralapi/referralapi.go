@@ -66,11 +66,20 @@ type Referral struct {
 	TrackMethod     string
 	AdvocateGot     bool // an advocate reward exists that isn't voided
 	Fraud           Verdicts
+	QA              bool // somebody of the merchant's tried things out
 	FraudDetails    *string
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 	AdvocateRewards []Reward
 	FriendRewards   []Reward
+}
+
+// Step asks for another status of a referral.
+type Step struct {
+	Status string // referralevent's, or "unblocked"
+	Cause  string // manual
+	KeyID  int64  // who asks; 0 for nobody
+	Note   string // why, in the words of who asks
 }
 
 // Verdicts lists the labels of the fraud rules by what each of them found.
