@@ -139,6 +139,8 @@ type finding struct {
 	Hit       bool             `json:"hit,omitempty"`    // the rule suspects the referral, whatever is done about it
 	Threshold map[string]int64 `json:"threshold,omitempty"`
 	Evidence  evidence         `json:"evidence,omitzero"`
+
+	Definition string `json:"definition,omitempty"` // of the rule; not kept
 }
 
 // judge gives the verdicts of a policy on what was measured, in the order of the rules. A rule that is skipped and wasn't measured

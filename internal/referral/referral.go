@@ -142,8 +142,12 @@ func (r *referral) findings() []finding {
 func (r *referral) answer(rewards []reward, now time.Time, zone *time.Location) referralapi.Referral {
 	out := referralapi.Referral{ID: r.ID, Status: r.Status, CampaignID: r.CampaignID, OfferID: r.OfferID, OriginID: r.OriginID,
 		AdvocateID: r.AdvocateID, FriendID: r.FriendID, Subtotal: r.Subtotal, Currency: r.Currency, TrackMethod: r.TrackMethod,
-		Fraud: verdicts(r.findings()), FraudDetails: details(r.findings()), QA: r.QA, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
+		Fraud: verdicts(r.findings()), FraudDetails: details(r.findings()), QA: r.QA, Cause: r.Cause,
+		RefundedTotal: r.RefundedTotal, OccurredAt: r.OccurredAt, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
 		AdvocateRewards: []referralapi.Reward{}, FriendRewards: []referralapi.Reward{}}
+	if r.Status == referralevent.Pending {
+		out.ApproveAt = r.ApproveAt
+	}
 	for _, w := range rewards {
 		if w.Side == sideAdvocate {
 			out.AdvocateRewards = append(out.AdvocateRewards, w.present(now, zone))

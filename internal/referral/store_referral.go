@@ -84,6 +84,7 @@ func saveReferrals(ctx context.Context, tx *sqlx.Tx, now time.Time, list []refer
 	keys, notes := make([]int64, n), make([]string, n)
 	for i, r := range list {
 		sites[i], ids[i], refunded[i], status[i], causes[i], full[i] = r.SiteID, r.ID, r.RefundedTotal, r.Status, r.Cause, r.RefundedFull
+		keys[i], notes[i] = deref(r.KeyID), deref(r.Note)
 	}
 	_, err := tx.ExecContext(ctx, `
 		update referral.referral r set status = u.status, cause = u.cause, refunded_total = u.refunded, refunded_full = u.full,

@@ -56,6 +56,7 @@ type Incentive struct {
 type Referral struct {
 	ID              int64
 	Status          string // referralevent's
+	Cause           string // of the status
 	CampaignID      int64
 	OfferID         int64
 	OriginID        int64
@@ -63,11 +64,14 @@ type Referral struct {
 	FriendID        int64
 	Subtotal        int64
 	Currency        string
+	RefundedTotal   int64
 	TrackMethod     string
 	AdvocateGot     bool // an advocate reward exists that isn't voided
 	Fraud           Verdicts
 	QA              bool // somebody of the merchant's tried things out
 	FraudDetails    *string
+	ApproveAt       *time.Time // when it will be approved by itself
+	OccurredAt      time.Time  // of the friend's origin
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 	AdvocateRewards []Reward
