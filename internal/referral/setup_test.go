@@ -48,6 +48,7 @@ type place struct {
 	one   site.Site
 	two   site.Site
 	known phoneBook
+	keyID int64 // that requests come with
 }
 
 // phoneBook is who has which address and number.
@@ -241,7 +242,7 @@ func (p *place) call(s site.Site, method, path string, body any, key string) (in
 			if key != "" {
 				k = idempotency.Key{Value: key, Fingerprint: fmt.Sprint(method, path, body)}
 			}
-			next.ServeHTTP(w, r.WithContext(web.With(r.Context(), &web.Request{ID: "request", Site: s, KeyID: 7, Idempotency: k, Replayed: &replayed})))
+			next.ServeHTTP(w, r.WithContext(web.With(r.Context(), &web.Request{ID: "request", Site: s, KeyID: p.keyID, Idempotency: k, Replayed: &replayed})))
 		})
 	})
 	p.Routes(web.NewAPI(router, "test", "1", ""))
