@@ -29,7 +29,7 @@ type sample struct {
 var nobody = map[string]string{
 	"$campaign": "987654321", "$program": "987654321", "$code": "zzzzzzzzzz", "$visitor": "0193b1d6-9bd1-7cc0-9d8e-0c2f1f6f6a6b",
 	"$purchase": "987654321", "$message": "987654321", "$person": "987654321", "$batch": "987654321", "$redemption": "987654321",
-	"$couponlist": "987654321", "SAVE-ONE": "NO-SUCH-ONE",
+	"$couponlist": "987654321", "$referral": "987654321", "SAVE-ONE": "NO-SUCH-ONE",
 	"ann@shop.example": "nobody@shop.example", "1001": "no-such-order",
 }
 
@@ -61,8 +61,18 @@ var samples = []sample{
 	{id: "createPurchase", fresh: "1002", body: `{"data":{"email":"ann@shop.example","order_number":"1002","subtotal":"10.00"}}`},
 	{id: "createEvent", fresh: "e-1", body: `{"data":{"email":"ann@shop.example","event_number":"e-1","event_category":"newsletter"}}`},
 	{id: "listRewards", query: "visitor_uuid=$visitor"},
+	{id: "listFraudProfiles"},
+	{id: "getFraudPolicy"},
+	{id: "replaceFraudPolicy", body: `{"profile":"moderate","rules":{"self_referral_by_ip":"flag"},"thresholds":{"similar_email_distance":1,"velocity_days":7,"velocity_referrals":20,"ip_days":30,"address_days":90},
+		"observe":true,"blocked_emails":["*@evil.example"],"blocked_ips":["198.51.100.0/24"],"qa_emails":["qa@shop.example"],"qa_ips":["192.0.2.1-192.0.2.9"],
+		"disposable_domains":["odd.example"],"ordinary_domains":["even.example"]}`},
+	{id: "getCampaignFraudPolicy", path: map[string]string{"id": "$campaign"}},
+	{id: "replaceCampaignFraudPolicy", path: map[string]string{"id": "$campaign"}, body: `{"profile":"low"}`},
 	{id: "getAttribution", path: map[string]string{"origin_id": "$purchase"}},
-	{id: "updateReferral", path: map[string]string{"origin_slug": "1001"}, body: `{"data":{"status":"approved"}}`},
+	{id: "updateReferral", path: map[string]string{"origin_slug": "1001"}, learn: map[string]string{"referral": "referral.id"}, body: `{"data":{"status":"approved"}}`},
+	{id: "listReferrals", query: "limit=5"},
+	{id: "resolveReferral", path: map[string]string{"id": "$referral"}, body: `{"status":"approved","reason":"Both are known"}`},
+	{id: "explainReferral", path: map[string]string{"id": "$referral"}},
 	{id: "refund-origin", path: map[string]string{"origin_slug": "1001"}, body: `{"data":{"refund_subtotal":1}}`},
 	{id: "getPerson", path: map[string]string{"person_slug": "ann@shop.example"}, learn: map[string]string{"person": "person.id"}},
 	{id: "getPersonTimeline", path: map[string]string{"person_slug": "ann@shop.example"}, query: "limit=5"},
