@@ -71,6 +71,7 @@ var samples = []sample{
 	{id: "getAttribution", path: map[string]string{"origin_id": "$purchase"}},
 	{id: "updateReferral", path: map[string]string{"origin_slug": "1001"}, learn: map[string]string{"referral": "referral.id"}, body: `{"data":{"status":"approved"}}`},
 	{id: "listReferrals", query: "limit=5"},
+	{id: "tryFraudPolicy", body: `{"profile":"high","rules":{"velocity":"block"},"thresholds":{"velocity_referrals":3},"limit":50}`},
 	{id: "resolveReferral", path: map[string]string{"id": "$referral"}, body: `{"status":"approved","reason":"Both are known"}`},
 	{id: "explainReferral", path: map[string]string{"id": "$referral"}},
 	{id: "refund-origin", path: map[string]string{"origin_slug": "1001"}, body: `{"data":{"refund_subtotal":1}}`},

@@ -25,6 +25,10 @@ func (m *Module) fraudRoutes(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "replaceCampaignFraudPolicy", Method: http.MethodPut, Path: "/api/v2/campaigns/{id}/fraud_policy", Tags: fraud,
 		Summary: "Set a campaign's fraud policy", Description: "Takes an Idempotency-Key. As for the site, which keeps the lists; with profile `site` the campaign has none " +
 			"of its own. 404 if the site has no such campaign."}, m.putCampaignPolicy)
+	huma.Register(api, huma.Operation{OperationID: "tryFraudPolicy", Method: http.MethodPost, Path: "/api/v2/fraud/what_if", Tags: fraud,
+		Summary: "What another fraud policy would have said", Description: "Judges past referrals, the newest first, by another profile, other settings and other thresholds, from the " +
+			"evidence that was kept with them, and shows who would get another verdict. Changes nothing. A rule that was skipped then can only be tried where the policy " +
+			"had `observe`; `unmeasured` counts the others. Takes an Idempotency-Key."}, m.postWhatIf)
 	huma.Register(api, huma.Operation{OperationID: "listReferrals", Method: http.MethodGet, Path: "/api/v2/referrals", Tags: referrals,
 		Summary: "List referrals", Description: "Newest first. `status=flagged` is the queue of what waits for a person."}, m.getReferrals)
 	huma.Register(api, huma.Operation{OperationID: "resolveReferral", Method: http.MethodPost, Path: "/api/v2/referrals/{id}/resolution", Tags: referrals,
@@ -156,5 +160,15 @@ func (m *Module) getExplanation(ctx context.Context, in *referralPath) (*web.OK[
 	if err != nil {
 		return nil, err
 	}
+	return web.Answer(out), nil
+}
+
+func (m *Module) postWhatIf(ctx context.Context, in *struct{ Body whatIfInput }) (*web.OK[whatIf], error) {
+	req := web.From(ctx)
+	out, replayed, err := m.tryPolicy(ctx, req.Site, in.Body, req.Idempotency)
+	if err != nil {
+		return nil, err
+	}
+	req.MarkReplayed(replayed)
 	return web.Answer(out), nil
 }
