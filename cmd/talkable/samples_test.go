@@ -74,6 +74,7 @@ var samples = []sample{
 	{id: "tryFraudPolicy", body: `{"profile":"high","rules":{"velocity":"block"},"thresholds":{"velocity_referrals":3},"limit":50}`},
 	{id: "resolveReferral", path: map[string]string{"id": "$referral"}, body: `{"status":"approved","reason":"Both are known"}`},
 	{id: "explainReferral", path: map[string]string{"id": "$referral"}},
+	{id: "getReferralGraph", path: map[string]string{"id": "$referral"}},
 	{id: "refund-origin", path: map[string]string{"origin_slug": "1001"}, body: `{"data":{"refund_subtotal":1}}`},
 	{id: "getPerson", path: map[string]string{"person_slug": "ann@shop.example"}, learn: map[string]string{"person": "person.id"}},
 	{id: "getPersonTimeline", path: map[string]string{"person_slug": "ann@shop.example"}, query: "limit=5"},

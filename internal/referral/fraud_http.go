@@ -38,6 +38,10 @@ func (m *Module) fraudRoutes(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "explainReferral", Method: http.MethodGet, Path: "/api/v2/referrals/{id}/explain", Tags: referrals,
 		Summary: "Why a referral is what it is", Description: "What each fraud rule saw and said when the referral was made, every status since with who asked for it and why, and how " +
 			"the advocate was found. Evidence names persons, origins and visitors by their ids. 404 if the site has no such referral."}, m.getExplanation)
+	huma.Register(api, huma.Operation{OperationID: "getReferralGraph", Method: http.MethodGet, Path: "/api/v2/referrals/{id}/graph", Tags: referrals,
+		Summary: "Who shares what around a referral", Description: "The people within three steps of the advocate and the friend who were seen with the same browsers, IP addresses, " +
+			"devices, shipping addresses or phones, and the shortest path that links the two. Things are named by fingerprints. What more than ten people were seen " +
+			"with is marked as common and links nobody. Of a person the last 25 visitors and the last 25 other things count. 404 if the site has no such referral."}, m.getGraph)
 }
 
 type profilesResult struct {
@@ -170,5 +174,13 @@ func (m *Module) postWhatIf(ctx context.Context, in *struct{ Body whatIfInput })
 		return nil, err
 	}
 	req.MarkReplayed(replayed)
+	return web.Answer(out), nil
+}
+
+func (m *Module) getGraph(ctx context.Context, in *referralPath) (*web.OK[graphJSON], error) {
+	out, err := m.graph(ctx, web.From(ctx).Site.ID, in.ID)
+	if err != nil {
+		return nil, err
+	}
 	return web.Answer(out), nil
 }
