@@ -22,6 +22,7 @@ type book struct {
 	at        time.Time
 	site      *policy
 	campaigns map[int64]*policy // those that differ from the site's
+	marks     bool              // any of them compares what people were seen with
 }
 
 // of is what holds for a campaign.
@@ -112,6 +113,7 @@ func readBook(ctx context.Context, q sqlx.QueryerContext, siteID int64) (*book, 
 		case in.Profile != profileSite:
 			out.campaigns[r.CampaignID] = p
 		}
+		out.marks = out.marks || p.marks()
 	}
 	return out, nil
 }

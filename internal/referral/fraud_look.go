@@ -60,10 +60,8 @@ func (m *Module) look(ctx context.Context, u *bus.Unit, suspects []suspect, told
 		if m.people != nil && s.policy.addresses() {
 			ids[p.site] = append(ids[p.site], p.advocate, p.friend)
 		}
-		for kind, value := range marksOf(s.d.body) {
-			if s.policy.measures(ruleOfMark[kind]) {
-				marks = append(marks, markKey{p.site, kind, value, p.advocate})
-			}
+		for kind, value := range s.policy.marksOf(s.d.body) {
+			marks = append(marks, markKey{p.site, kind, value, p.advocate})
 		}
 		if s.policy.measures(ruleCross) {
 			pairs = append(pairs, p)
@@ -97,6 +95,20 @@ func (m *Module) look(ctx context.Context, u *bus.Unit, suspects []suspect, told
 }
 
 var ruleOfMark = map[string]string{markIP: ruleIP, markDevice: ruleDevice, markAddress: ruleAddress, markPhone: rulePhone}
+
+// marksOf are those things of an origin that the policy's rules compare.
+func (p *policy) marksOf(o customerevent.OriginRecorded) map[string]string {
+	if !p.marks() {
+		return nil
+	}
+	out := marksOf(o)
+	for kind := range out {
+		if !p.measures(ruleOfMark[kind]) {
+			delete(out, kind)
+		}
+	}
+	return out
+}
 
 // marksOf are the things that an origin shows its person with.
 func marksOf(o customerevent.OriginRecorded) map[string]string {
@@ -149,6 +161,9 @@ func (m *Module) gatherMarks(ctx context.Context, u *bus.Unit, batch []bus.Event
 		b, err := m.books.of(ctx, u, o.SiteID)
 		if err != nil {
 			return nil, err
+		}
+		if !b.marks {
+			continue
 		}
 		for kind, value := range marksOf(o) {
 			if b.measures(ruleOfMark[kind]) {
@@ -214,7 +229,7 @@ func (l *looked) measure(s suspect, self func() evidence, made []referral) map[s
 	}
 	p, o := s.pair(), s.d.body
 	advocate, friend := l.people[key{p.site, p.advocate}], l.people[key{p.site, p.friend}]
-	marks := marksOf(o)
+	marks := s.policy.marksOf(o)
 	mark := func(kind, missing string) func() evidence {
 		return func() evidence {
 			if marks[kind] == "" {
