@@ -1,6 +1,7 @@
 package referral
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -131,6 +132,39 @@ func TestRules(t *testing.T) {
 	}
 	if got := p.count(`select count(*) from referral.mark where site_id = 2`); got != 0 {
 		t.Errorf("%d marks are kept where nothing compares them", got)
+	}
+}
+
+// silent is whom nobody may ask.
+type silent struct{ t *testing.T }
+
+func (s silent) People(context.Context, int64, []int64) (map[int64]customerapi.Person, error) {
+	s.t.Error("somebody asks for addresses")
+	return nil, nil
+}
+
+// Where nothing was set, a purchase reads no policy, no mark and no address.
+func TestRules_that_are_skipped_cost_nothing(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	p.campaign(p.one, nil)
+	everything := func(e *customerevent.OriginRecorded) {
+		e.IP, e.Device, e.Address, e.Phone = "203.0.113.1", print32("d"), print32("a"), print32("p")
+	}
+	p.tell(p.friend(p.one, 1, 10, 20, everything)) // reads the site's policy, for five seconds
+	p.people = silent{t}
+	p.root.MustExec(`revoke all on referral.fraud_policy, referral.mark from talkable_referral`)
+	later := p.friend(p.one, 2, 10, 21, everything)
+	p.clock.Move(-time.Minute)
+	p.tell(later)
+	if got := p.state(p.one, 2); got != "approved" {
+		t.Error(got)
+	}
+	self := p.friend(p.one, 3, 10, 10, everything)
+	p.clock.Move(-time.Minute)
+	p.tell(self)
+	if got := p.state(p.one, 3); got != "blocked "+ruleSelf {
+		t.Error(got)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/talkable/talkable/internal/customer/customerapi"
@@ -175,6 +176,27 @@ func TestReview(t *testing.T) {
 	}
 	if got.Rules[1].Verdict != "skipped" {
 		t.Errorf("%+v", got.Rules[1])
+	}
+}
+
+func TestResolution_is_one(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	p.campaign(p.one, func(c *campaignInput) { c.Approval = &approvalInput{Mode: manual} })
+	p.tell(p.friend(p.one, 1, 10, 20, nil))
+	p.told()
+	var done [2]atomic.Int64
+	race(20, func(i int) {
+		body := fmt.Sprintf(`{"status":%q,"reason":"x"}`, []string{"approved", "voided"}[i%2])
+		if code, _, _ := p.call(p.one, "POST", "/api/v2/referrals/1/resolution", body, ""); code == 200 {
+			done[i%2].Add(1)
+		}
+	})
+	if a, v := done[0].Load(), done[1].Load(); a+v != 10 || a != 0 && v != 0 {
+		t.Errorf("%d approved it, %d voided it", a, v)
+	}
+	if n := p.count(`select count(*) from referral.status_log where referral_id = 1`); n != 2 {
+		t.Errorf("history of %d steps", n)
 	}
 }
 

@@ -16,8 +16,6 @@ const (
 	perThing    = 10  // people of one thing; one that more have is shared by strangers, and leads nowhere
 )
 
-const markVisitor = "visitor"
-
 // thing is what people may share.
 type thing struct{ kind, value string }
 

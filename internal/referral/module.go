@@ -10,6 +10,10 @@
 // An advocate joins a campaign and gets an offer; a friend opens its link: a visit, and a friend offer; the friend buys: the
 // origin is attributed to the last touch, and a referral is made, checked for fraud, approved and rewarded. Each origin's
 // decision is kept with its reasons, also when there is no referral.
+//
+// Fraud rules judge a referral when it is made, by the policy of its campaign or its site (fraud_profile.go); what each of them saw
+// is kept with its verdict (fraud_rule.go), so that it can be explained, and tried again by another policy (what_if.go). Addresses
+// are asked of Deps.People, and only where a rule compares them.
 package referral
 
 import (

@@ -16,6 +16,7 @@ const (
 	mostTried = 5000 // referrals of one what-if
 	mostShown = 100  // of those that change
 	tryDays   = 30   // where no since is given
+	mostID    = 1<<53 - 1
 )
 
 // whatIfInput asks what another policy would have said.
@@ -134,11 +135,8 @@ func (in whatIfInput) check(now time.Time) (since time.Time, before int64, limit
 	if in.Limit != nil {
 		limit = int(*in.Limit)
 	}
-	for at, id := range map[string]*int64{"/before_id": in.BeforeID, "/campaign_id": in.CampaignID} {
-		if id != nil && *id <= 0 {
-			f.add(at, "must be positive")
-		}
-	}
+	checkNumber(&f, "/before_id", in.BeforeID, 1, mostID)
+	checkNumber(&f, "/campaign_id", in.CampaignID, 1, mostID)
 	if len(f.fields) > 0 {
 		e := fault.New(fault.Invalid, "invalid_what_if", "The question can't be like this: %s %s.", f.fields[0].Pointer, f.fields[0].Detail)
 		e.Fields = f.fields
