@@ -17,9 +17,6 @@ test: tools ## everything: unit, database, race, kill and story tests
 	$(GO) vet ./...
 	$(GO) test -race -timeout 15m ./...
 
-short: ## the tests that need no database
-	$(GO) test -short ./...
-
 build: ## bin/talkable
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/talkable ./cmd/talkable
 
@@ -55,4 +52,4 @@ tools: ## what the tests need on a fresh Debian machine: PostgreSQL's programs
 clean: ## what was built, and the data of make run
 	rm -rf bin data
 
-.PHONY: help run test short build bench shake fuzz lint vuln golden generate check tools clean
+.PHONY: help run test build bench shake fuzz lint vuln golden generate check tools clean

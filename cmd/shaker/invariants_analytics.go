@@ -112,7 +112,10 @@ var analyticsInvariants = []invariant{
 			from `+told("notify.message_sent.v1")+` e where p ->> 'template' = 'points_earned'
 			union all
 			select site, case p ->> 'status' when 'uncertain' then 'emails_uncertain' else 'emails_failed' end, (p ->> 'failed_at')::timestamptz, 0, null, 1, 0
-			from `+told("notify.message_failed.v1")+` e`)},
+			from `+told("notify.message_failed.v1")+` e
+			union all
+			select site, 'emails_uncertain', (p ->> 'uncertain_at')::timestamptz, 0, null, -1, 0
+			from `+told("notify.message_sent.v1", "notify.message_failed.v1")+` e where p ->> 'uncertain_at' is not null`)},
 }
 
 // notifyInvariants: messages.
@@ -130,18 +133,21 @@ var notifyInvariants = []invariant{
 					and (p ->> 'person_id')::bigint <> coalesce((p ->> 'friend_id')::bigint, 0)) t
 				on t.site = m.site_id and t.key = m.dedupe_key
 			where m.id is null or t.key is null or m.person_id <> t.person_id`},
-	{ID: "notify/outcomes", Says: "the end of a message was told: of a sent one once, of no other that it was sent",
+	{ID: "notify/outcomes", Says: "the end of a message was told: of a sent one once, of no other that it was sent, and a doubt once until it ended",
 		SQL: `
 			with told as (
 				select site, (p ->> 'message_id')::bigint as id, count(*) filter (where kind = 'notify.message_sent.v1') as sent,
-					count(*) filter (where p ->> 'status' = 'failed') as failed, count(*) filter (where p ->> 'status' = 'uncertain') as uncertain
+					count(*) filter (where p ->> 'status' = 'failed') as failed,
+					count(*) filter (where p ->> 'status' = 'uncertain') - count(*) filter (where p ->> 'uncertain_at' is not null) as uncertain
 				from ` + told("notify.message_sent.v1", "notify.message_failed.v1") + ` e group by 1, 2
 			)
 			select coalesce(m.site_id, t.site) as site_id, coalesce(m.id, t.id) as id, m.status, t.sent, t.failed, t.uncertain
 			from notify.message m
 			full join told t on t.site = m.site_id and t.id = m.id
 			where m.id is null or coalesce(t.sent, 0) <> case m.status when 'sent' then 1 else 0 end
-				or m.status = 'failed' and coalesce(t.failed, 0) = 0 or m.status = 'uncertain' and coalesce(t.uncertain, 0) = 0
+				or m.status = 'failed' and coalesce(t.failed, 0) = 0
+				or coalesce(t.uncertain, 0) <> case when m.uncertain_at is null then 0 else 1 end
+				or m.status = 'uncertain' and m.uncertain_at is null
 				or (m.status = 'sent') <> (m.sent_at is not null)`},
 	{ID: "notify/marked", Says: "what left was marked as being handed over before, with whom it went to",
 		SQL: `select site_id, id, status from notify.message where status in ('sent', 'transmitting') and (recipient is null or message_id_header is null or claim = 0)`},

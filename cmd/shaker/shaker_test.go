@@ -19,10 +19,6 @@ import (
 // would leave little load. The seed is another one each time, and printed.
 func TestShaker(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Log("short: nothing is shaken")
-		return
-	}
 	path := filepath.Join(t.TempDir(), "shaker")
 	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)

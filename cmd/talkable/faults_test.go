@@ -41,7 +41,7 @@ var faults = []trouble{
 	{"F19", "the clock jumps", "what is due happens once, backwards nothing happens twice", []string{"cmd/talkable TestClockJumps", "cmd/talkable TestApproval", "internal/referral TestVisitDays_follow_the_clock"}, ""},
 	{"F20", "clocks of program and database differ", "one clock decides", []string{"cmd/talkable TestClockJumps"}, ""},
 	{"F21", "replicas minutes apart", "each job runs once", []string{"internal/loyalty TestExpiryOnTwoReplicas", "internal/notify TestReplicasShareTheQueue"}, ""},
-	{"F22", "requests twice", "one effect, one answer", []string{"cmd/talkable TestEveryWriteIsRepeatable", "internal/idempotency TestTakeOne_by_20_at_once_executes_once"}, ""},
+	{"F22", "requests twice", "one effect, one answer", []string{"cmd/talkable TestEveryWriteIsRepeatable", "internal/idempotency TestOnce_by_20_at_once_executes_once"}, ""},
 	{"F24", "out of order", "the same end", []string{"internal/referral TestRefunds_end_the_same_in_any_order", "internal/referral TestRecorded_decides_alike_however_the_log_is_cut", "internal/analytics TestFoldDoesNotMindOrder"}, ""},
 	{"F25", "slow clients, huge heads, half-open connections", "they are cut off, others notice nothing", []string{"cmd/talkable TestClientsThatMisbehave", "internal/gateway TestSlow_clients_are_cut_off"}, ""},
 	{"F26", "a broker killed", "", nil, "the log is in the producer's database: F05 and F06 are its faults"},

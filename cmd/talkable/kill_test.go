@@ -140,17 +140,7 @@ func TestStoryKilledAtEveryStep(t *testing.T) {
 // TestStoryOnTwoReplicas lets two processes share one database while one after the other is killed at random.
 func TestStoryOnTwoReplicas(t *testing.T) {
 	t.Parallel()
-	l := oneDatabase(t)
-	first, second := pgtest.Dir(t), pgtest.Dir(t)
-	a := l.environ(first, "TALKABLE_LISTEN="+freeAddress(t), "TALKABLE_INTERNAL_LISTEN="+freeAddress(t))
-	b := l.environ(second, "TALKABLE_LISTEN="+freeAddress(t), "TALKABLE_INTERNAL_LISTEN="+freeAddress(t))
-	if _, err := talkable(t, a, "migrate"); err != nil {
-		t.Fatal(err)
-	}
-	pa := startProcess(t, a)
-	sa := newShop(t, awaitDemo(t, first, nil))
-	pb := startProcess(t, b)
-	sb := newShop(t, awaitDemo(t, second, nil))
+	pa, sa, pb, sb := twoReplicas(t)
 	const n, kills = 48, 8
 	begun := make(chan int, n)
 	var killer, tellers sync.WaitGroup

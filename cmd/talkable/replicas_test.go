@@ -18,17 +18,7 @@ import (
 // transaction idle, and ends one by SIGTERM while the other takes over: nothing happens twice, and the deploy fails no request.
 func TestReplicasFrozenKilledAndReplaced(t *testing.T) {
 	t.Parallel()
-	l := oneDatabase(t)
-	first, second := pgtest.Dir(t), pgtest.Dir(t)
-	a := l.environ(first, "TALKABLE_LISTEN="+freeAddress(t), "TALKABLE_INTERNAL_LISTEN="+freeAddress(t))
-	b := l.environ(second, "TALKABLE_LISTEN="+freeAddress(t), "TALKABLE_INTERNAL_LISTEN="+freeAddress(t))
-	if _, err := talkable(t, a, "migrate"); err != nil {
-		t.Fatal(err)
-	}
-	pa := startProcess(t, a)
-	sa := newShop(t, awaitDemo(t, first, nil))
-	pb := startProcess(t, b)
-	sb := newShop(t, awaitDemo(t, second, nil))
+	pa, sa, pb, sb := twoReplicas(t)
 	stories := tellOn(t, sb, "frozen")
 
 	// F04: both are killed at once and come up at once. It comes first, because mail that was in transmission is given up only half a minute later.
@@ -131,6 +121,23 @@ func TestReplicasFrozenKilledAndReplaced(t *testing.T) {
 	}
 	totals(sb, len(all))
 	t.Logf("%d stories, %d requests over the deploy, %d failed", len(all), answered.Load(), failures.Load())
+}
+
+// twoReplicas starts two processes that share one database, each with its shop.
+func twoReplicas(t testing.TB) (pa *process, sa shop, pb *process, sb shop) {
+	t.Helper()
+	l := oneDatabase(t)
+	first, second := pgtest.Dir(t), pgtest.Dir(t)
+	a := l.environ(first, "TALKABLE_LISTEN="+freeAddress(t), "TALKABLE_INTERNAL_LISTEN="+freeAddress(t))
+	b := l.environ(second, "TALKABLE_LISTEN="+freeAddress(t), "TALKABLE_INTERNAL_LISTEN="+freeAddress(t))
+	if _, err := talkable(t, a, "migrate"); err != nil {
+		t.Fatal(err)
+	}
+	pa = startProcess(t, a)
+	sa = newShop(t, awaitDemo(t, first, nil))
+	pb = startProcess(t, b)
+	sb = newShop(t, awaitDemo(t, second, nil))
+	return pa, sa, pb, sb
 }
 
 func (p *process) pid() int {

@@ -118,7 +118,7 @@ func tierFacts(t loyaltyevent.TierChanged) []fact {
 }
 
 func sentFacts(m notifyevent.MessageSent) []fact {
-	facts := plain(m.SiteID, mailsSent, m.SentAt, 0)
+	facts := append(plain(m.SiteID, mailsSent, m.SentAt, 0), doubtEnded(m.SiteID, m.UncertainAt)...)
 	if m.Template == "points_earned" {
 		facts = append(facts, plain(m.SiteID, advocateRewardMails, m.SentAt, 0)...)
 	}
@@ -129,7 +129,15 @@ func failedFacts(m notifyevent.MessageFailed) []fact {
 	if m.Status == "uncertain" {
 		return plain(m.SiteID, mailsUncertain, m.FailedAt, 0)
 	}
-	return plain(m.SiteID, mailsFailed, m.FailedAt, 0)
+	return append(plain(m.SiteID, mailsFailed, m.FailedAt, 0), doubtEnded(m.SiteID, m.UncertainAt)...)
+}
+
+// doubtEnded takes back that a message was counted as uncertain at at, since it is known now what became of it.
+func doubtEnded(site int64, at time.Time) []fact {
+	if at.IsZero() {
+		return nil
+	}
+	return []fact{{site: site, key: mailsUncertain, at: at, count: -1}}
 }
 
 func plain(site int64, key string, at time.Time, sum int64) []fact {

@@ -76,6 +76,9 @@ func cases() []factCase {
 		{"sent", sentFacts(notifyevent.MessageSent{SiteID: 1, Template: "points_earned", SentAt: start}), "emails_sent 0  1 0; advocate_reward_paid_email_delivered 0  1 0"},
 		{"sent other", sentFacts(notifyevent.MessageSent{SiteID: 1, Template: "x", SentAt: start}), "emails_sent 0  1 0"},
 		{"failed", failedFacts(notifyevent.MessageFailed{SiteID: 1, Status: "failed", FailedAt: start}), "emails_failed 0  1 0"},
+		{"sent after all", sentFacts(notifyevent.MessageSent{SiteID: 1, Template: "x", SentAt: start, UncertainAt: start}), "emails_sent 0  1 0; emails_uncertain 0  -1 0"},
+		{"failed after all", failedFacts(notifyevent.MessageFailed{SiteID: 1, Status: "failed", FailedAt: start, UncertainAt: start}),
+			"emails_failed 0  1 0; emails_uncertain 0  -1 0"},
 		{"uncertain", failedFacts(notifyevent.MessageFailed{SiteID: 1, Status: "uncertain", FailedAt: start}), "emails_uncertain 0  1 0"},
 	}
 }

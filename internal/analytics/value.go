@@ -88,15 +88,12 @@ func amount(minor *big.Int, currency string, precision int) (number, string) {
 	if strings.HasPrefix(text, "-") {
 		sign, bare = "-", text[1:]
 	}
-	symbol, ok := symbols[currency]
+	symbol, ok := money.Symbol(currency)
 	if !ok {
 		symbol = currency + " "
 	}
 	return number(text), sign + symbol + strings.TrimSuffix(bare, zeros(digits))
 }
-
-// symbols that everybody reads; other currencies are shown by their code.
-var symbols = map[string]string{"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
 
 func zeros(n int) string {
 	if n == 0 {

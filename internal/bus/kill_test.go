@@ -40,9 +40,6 @@ var hearers = []string{"one", "two", "three"}
 // warning; some are frozen first. In a build with the tag "failpoint" they die at each of the named moments instead.
 func TestKill(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("short: no processes are killed")
-	}
 	shop, till := bustest.Database(t), bustest.Database(t)
 	killed := 0
 	if failpoint.On {

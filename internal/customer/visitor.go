@@ -19,18 +19,12 @@ func (m *Module) postedVisitor(ctx context.Context, siteID int64, id string, key
 		out, err = saveVisitor(ctx, m.db, siteID, id, m.now())
 		return out, false, err
 	}
-	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
-		claimed, err := idempotency.TakeOne(ctx, u.Tx, "customer", u.Now, siteID, key)
-		if err != nil {
+	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
+		replayed, err = idempotency.Once(ctx, u.Tx, "customer", u.Now, siteID, key, &out, func() error {
+			out, err = saveVisitor(ctx, u, siteID, id, u.Now)
 			return err
-		}
-		if out, replayed = string(claimed.Answer), claimed.Replayed; replayed {
-			return nil
-		}
-		if out, err = saveVisitor(ctx, u, siteID, id, u.Now); err != nil {
-			return err
-		}
-		return idempotency.KeepOne(ctx, u.Tx, "customer", siteID, key, []byte(out))
+		})
+		return err
 	})
 	return out, replayed, err
 }

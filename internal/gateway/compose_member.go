@@ -10,7 +10,8 @@ import (
 	"github.com/talkable/talkable/internal/web"
 )
 
-type memberInput struct {
+// MemberPath says whose points an operation is about. It is exported because huma looks into no other embedded struct.
+type MemberPath struct {
 	Slug string `path:"email" doc:"E-mail address, phone number, customer id or username" example:"ann@shop.example"`
 }
 
@@ -43,7 +44,7 @@ type memberAnswer struct {
 // errNoMember is said of people that are unknown and of those that are no members alike.
 var errNoMember = fault.New(fault.Invalid, "member_not_found", "Loyalty member not found")
 
-func (c Composition) getMember(ctx context.Context, in *memberInput) (*web.OK[memberAnswer], error) {
+func (c Composition) getMember(ctx context.Context, in *MemberPath) (*web.OK[memberAnswer], error) {
 	req := web.From(ctx)
 	p, err := c.memberPerson(ctx, req.Site.ID, in.Slug)
 	if err != nil {
@@ -69,10 +70,26 @@ func memberJSON(p customerapi.Person, m loyaltyapi.Member, s site.Site) loyaltyM
 	return out
 }
 
+// memberPerson is the person that a member's path names.
+func (c Composition) memberPerson(ctx context.Context, siteID int64, slug string) (customerapi.Person, error) {
+	p, err := c.Customers.Person(ctx, siteID, slug)
+	if fault.Is(err, fault.Invalid) {
+		return p, errNoMember
+	}
+	return p, err
+}
+
+// asNoMember turns module loyalty's "not found" into Talkable's answer.
+func asNoMember(err error) error {
+	if fault.Is(err, fault.NotFound) {
+		return errNoMember
+	}
+	return err
+}
+
 type entriesInput struct {
-	Slug   string `path:"email" doc:"E-mail address, phone number, customer id or username" example:"ann@shop.example"`
-	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"25"`
-	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
+	MemberPath
+	web.Page
 }
 
 type entriesAnswer struct {

@@ -70,9 +70,8 @@ func (c Composition) getPerson(ctx context.Context, in *personInput) (*web.OK[pe
 }
 
 type timelineInput struct {
-	Slug   string `path:"person_slug" doc:"E-mail address, phone number, customer id or username" example:"ann@shop.example"`
-	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"25"`
-	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
+	Slug string `path:"person_slug" doc:"E-mail address, phone number, customer id or username" example:"ann@shop.example"`
+	web.Page
 }
 
 type timelineAnswer struct {

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/rs/zerolog"
 
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/idempotency"
@@ -84,13 +85,13 @@ type actionAnswer struct {
 }
 
 type actionsInput struct {
-	Slug   string `path:"email" doc:"E-mail address, phone number, customer id or username" example:"ann@shop.example"`
+	MemberPath
 	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"100"`
 	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
 }
 
 type adjustInput struct {
-	Slug string `path:"email" doc:"E-mail address, phone number, customer id or username" example:"ann@shop.example"`
+	MemberPath
 	Body struct {
 		_ struct{} `json:"-" additionalProperties:"true"`
 		web.SiteBody
@@ -105,7 +106,7 @@ type adjustData struct {
 }
 
 type redeemInput struct {
-	Slug string `path:"email" doc:"E-mail address, phone number, customer id or username" example:"ann@shop.example"`
+	MemberPath
 	Body struct {
 		_ struct{} `json:"-" additionalProperties:"true"`
 		web.SiteBody
@@ -219,7 +220,10 @@ func (c Composition) redeemPoints(ctx context.Context, in *redeemInput) (*web.OK
 	}
 	if a.Redemption.CouponListID != nil {
 		coupon, err := c.Referrals.RedemptionCoupon(ctx, req.Site, a.Redemption.ID)
-		if err == nil && coupon != nil { // else it comes later: the points are spent, and the answer says so
+		switch {
+		case err != nil: // it comes later: the points are spent, and the answer says so
+			zerolog.Ctx(ctx).Warn().Err(err).Int64("redemption.id", a.Redemption.ID).Msg("a redemption is answered without its coupon")
+		case coupon != nil:
 			fulfilled := "fulfilled"
 			shown[0].Coupon, shown[0].Status = coupon, &fulfilled
 		}

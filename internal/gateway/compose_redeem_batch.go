@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/talkable/talkable/internal/customer/customerapi"
-	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
 	"github.com/talkable/talkable/internal/money"
 	"github.com/talkable/talkable/internal/referral/referralapi"
@@ -27,7 +26,7 @@ type memberBatchesAnswer struct {
 	Batches []talkableBatch `json:"redemption_batches"`
 }
 
-func (c Composition) listBatches(ctx context.Context, in *memberInput) (*web.OK[memberBatchesAnswer], error) {
+func (c Composition) listBatches(ctx context.Context, in *MemberPath) (*web.OK[memberBatchesAnswer], error) {
 	req := web.From(ctx)
 	p, err := c.memberPerson(ctx, req.Site.ID, in.Slug)
 	if err != nil {
@@ -85,7 +84,7 @@ func spendable(l referralapi.CouponList, s site.Site) *spendableList {
 	} else {
 		amount := money.Format(l.Amount, l.Currency)
 		out.Amount = []byte(amount)
-		if sign, ok := signs[l.Currency]; ok {
+		if sign, ok := money.Symbol(l.Currency); ok {
 			out.LocalizedAmount = sign + amount
 		} else {
 			out.LocalizedAmount = amount + " " + l.Currency
@@ -97,9 +96,6 @@ func spendable(l referralapi.CouponList, s site.Site) *spendableList {
 	}
 	return out
 }
-
-// signs of currencies that are written before the amount.
-var signs = map[string]string{"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
 
 // redeems puts redemptions together with their coupons, as they are now.
 func (c Composition) redeems(ctx context.Context, s site.Site, all []loyaltyapi.Redemption) ([]talkableAction, error) {
@@ -140,21 +136,4 @@ func (c Composition) acted(ctx context.Context, s site.Site, p customerapi.Perso
 	}
 	m.Balance = a.Balance
 	return web.Answer(actionAnswer{Action: shown, Member: memberJSON(p, m, s)}), nil
-}
-
-// memberPerson is the person that a member's path names.
-func (c Composition) memberPerson(ctx context.Context, siteID int64, slug string) (customerapi.Person, error) {
-	p, err := c.Customers.Person(ctx, siteID, slug)
-	if fault.Is(err, fault.Invalid) {
-		return p, errNoMember
-	}
-	return p, err
-}
-
-// asNoMember turns module loyalty's "not found" into Talkable's answer.
-func asNoMember(err error) error {
-	if fault.Is(err, fault.NotFound) {
-		return errNoMember
-	}
-	return err
 }

@@ -70,7 +70,7 @@ func complete(op *huma.Operation, schemas huma.Registry) {
 		op.Description += "\n\nPublic keys may call it."
 		op.Extensions = map[string]any{"x-public-key": true}
 	}
-	if writes(op.Method) {
+	if writes(op.Method) && !streams[op.Method+" "+op.Path] {
 		op.Parameters = append(op.Parameters, &huma.Param{Name: "Idempotency-Key", In: "header",
 			Description: "1 to 255 visible ASCII characters; repeating the request with it changes nothing and answers as before",
 			Schema:      &huma.Schema{Type: huma.TypeString}})

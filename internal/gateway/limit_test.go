@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -226,6 +227,73 @@ func TestServe_drains(t *testing.T) {
 	close(h.gate)
 	if r := <-answered; r.status != 200 {
 		t.Errorf("got %d %s", r.status, r.text)
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
+// A client that has opened a connection and sends its first request while the server goes is answered: it could not know better.
+func TestServe_answers_on_connections_opened_before_the_end(t *testing.T) {
+	h := newHouse(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- h.g.Serve(ctx, l, h.edge, 5*time.Second) }()
+	dial := func() net.Conn {
+		conn, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		return conn
+	}
+	request := "GET /api/v2/site HTTP/1.1\r\nHost: shop.example\r\nAuthorization: Bearer " + h.secret + "\r\n\r\n"
+	send := func(conn net.Conn, text string) {
+		if _, err := io.WriteString(conn, text); err != nil {
+			t.Error(err)
+		}
+	}
+	answer := func(conn net.Conn) string {
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Errorf("a request under way was cut: %v", err)
+			return ""
+		}
+		_, _ = io.Copy(io.Discard, res.Body)
+		_ = res.Body.Close()
+		return fmt.Sprint(res.StatusCode, " ", res.Close)
+	}
+	kept, silent, half := dial(), dial(), dial()
+	send(kept, request)
+	if got := answer(kept); got != "200 false" {
+		t.Errorf("got %s", got)
+	}
+	send(half, request[:20])
+	time.Sleep(50 * time.Millisecond) // all are accepted
+	stop()
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if conn, err := net.Dial("tcp", l.Addr().String()); err != nil {
+			break // the listener has closed
+		} else {
+			_ = conn.Close()
+		}
+	}
+	time.Sleep(50 * time.Millisecond)
+	for _, one := range []struct {
+		conn net.Conn
+		text string
+	}{{half, request[20:]}, {kept, request}, {silent, request}} {
+		send(one.conn, one.text)
+		if got := answer(one.conn); got != "200 true" {
+			t.Errorf("got %s", got)
+		}
+		_ = one.conn.Close()
 	}
 	if err := <-served; err != nil {
 		t.Error(err)

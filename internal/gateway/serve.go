@@ -13,11 +13,17 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Serve answers on l with h until ctx ends, then drains: readiness goes off, connections are no longer kept, requests under way
-// may finish within drain, and what is left is cut. It returns nil after a stop that was asked for and left nobody behind.
+// hush is how long a connection that was opened just before the listener closed may take to send its request.
+const hush = 2 * time.Second
+
+// Serve answers on l with h until ctx ends, then drains: readiness goes off, the listener closes, answers close their connections,
+// requests under way or on their way may finish within drain, and what is left is cut. It returns nil after a stop that was asked
+// for and left nobody behind.
 func (g *Gateway) Serve(ctx context.Context, l net.Listener, h http.Handler, drain time.Duration) error {
+	open := &connections{waiting: map[net.Conn]struct{}{}}
 	server := &http.Server{
-		Handler:           h,
+		Handler:           closing(g.draining.Load, h),
+		ConnState:         open.track,
 		ReadHeaderTimeout: g.limits.HeaderTimeout,
 		ReadTimeout:       g.limits.ReadTimeout,
 		WriteTimeout:      g.limits.ReadTimeout + g.limits.Deadline + 10*time.Second,
@@ -33,19 +39,21 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener, h http.Handler, dra
 	case <-ctx.Done():
 	}
 	g.draining.Store(true)
-	server.SetKeepAlivesEnabled(false)
 	rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 	defer cancel()
 	select {
 	case <-rest.Done():
 	case <-time.After(g.limits.Linger):
 	}
-	err := server.Shutdown(rest)
-	if err != nil {
-		err = errors.Join(err, server.Close())
-	}
-	if e := <-ended; !errors.Is(e, http.ErrServerClosed) {
+	err := l.Close()
+	if e := <-ended; !errors.Is(e, net.ErrClosed) {
 		err = errors.Join(err, e)
+	}
+	quiet, cancelQuiet := context.WithTimeout(rest, hush)
+	defer cancelQuiet()
+	open.answered(quiet)
+	if e := server.Shutdown(rest); e != nil {
+		err = errors.Join(err, e, server.Close())
 	}
 	return err
 }

@@ -133,37 +133,29 @@ func TestTake_any_key(t *testing.T) {
 }
 
 // do is one request as modules do it, with an answer of its own; work is what it guards.
-func do(ctx context.Context, db *sqlx.DB, key idempotency.Key, answer string, work func() error) (said string, err error) {
-	err = postgres.InTx(ctx, db, func(tx *sqlx.Tx) error {
-		claimed, err := idempotency.TakeOne(ctx, tx, "work", now, 1, key)
-		if err != nil {
-			return err
-		}
-		if claimed.Replayed {
-			said = string(claimed.Answer)
-			return nil
-		}
-		if err := work(); err != nil {
-			return err
-		}
-		said = answer
-		return idempotency.KeepOne(ctx, tx, "work", 1, key, []byte(answer))
+func do(ctx context.Context, db *sqlx.DB, key idempotency.Key, answer string, work func() error) (said string, replayed bool, err error) {
+	err = postgres.InTx(ctx, db, func(tx *sqlx.Tx) (err error) {
+		replayed, err = idempotency.Once(ctx, tx, "work", now, 1, key, &said, func() error {
+			said = answer
+			return work()
+		})
+		return err
 	})
-	return said, err
+	return said, replayed, err
 }
 
-func TestTakeOne_by_20_at_once_executes_once(t *testing.T) {
+func TestOnce_by_20_at_once_executes_once(t *testing.T) {
 	t.Parallel()
 	db := module(t)
 	for round := range 5 {
 		key := idempotency.Key{Value: fmt.Sprint("round ", round), Fingerprint: "x"}
 		var all sync.WaitGroup
 		var mu sync.Mutex
-		gate, answers, executed := make(chan struct{}), map[string]int{}, 0
+		gate, answers, executed, repeated := make(chan struct{}), map[string]int{}, 0, 0
 		for i := range 20 {
 			all.Go(func() {
 				<-gate
-				said, err := do(t.Context(), db, key, fmt.Sprint("by ", i), func() error {
+				said, replayed, err := do(t.Context(), db, key, fmt.Sprint("by ", i), func() error {
 					mu.Lock()
 					defer mu.Unlock()
 					executed++
@@ -174,12 +166,15 @@ func TestTakeOne_by_20_at_once_executes_once(t *testing.T) {
 				if answers[said]++; err != nil {
 					t.Error(err)
 				}
+				if replayed {
+					repeated++
+				}
 			})
 		}
 		close(gate)
 		all.Wait()
-		if executed != 1 || len(answers) != 1 || answers[""] != 0 {
-			t.Errorf("executed %d times, answers %v; want one for all", executed, answers)
+		if executed != 1 || repeated != 19 || len(answers) != 1 || answers[""] != 0 {
+			t.Errorf("executed %d times, repeated %d times, answers %v; want one for all", executed, repeated, answers)
 		}
 	}
 }
@@ -219,13 +214,13 @@ func TestRolled_back_work_frees_its_key(t *testing.T) {
 	inside, leave := make(chan struct{}), make(chan struct{})
 	first := make(chan error)
 	go func() {
-		_, err := do(t.Context(), db, key, "first", func() error { close(inside); <-leave; return failed })
+		_, _, err := do(t.Context(), db, key, "first", func() error { close(inside); <-leave; return failed })
 		first <- err
 	}()
 	<-inside
 	second := make(chan string)
 	go func() { // waits for the first, then goes ahead in its place
-		said, err := do(t.Context(), db, key, "second", func() error { return nil })
+		said, _, err := do(t.Context(), db, key, "second", func() error { return nil })
 		second <- fmt.Sprint(said, " ", err)
 	}()
 	close(leave)
@@ -235,12 +230,46 @@ func TestRolled_back_work_frees_its_key(t *testing.T) {
 	if got := <-second; got != "second <nil>" {
 		t.Errorf("second: %s", got)
 	}
-	if said, err := do(t.Context(), db, key, "third", nil); said != "second" || err != nil {
+	if said, _, err := do(t.Context(), db, key, "third", nil); said != "second" || err != nil {
 		t.Errorf("third: %s, %v", said, err)
 	}
 	key.Fingerprint = "y"
-	if _, err := do(t.Context(), db, key, "other", nil); !fault.Is(err, fault.Unprocessable) {
+	if _, _, err := do(t.Context(), db, key, "other", nil); !fault.Is(err, fault.Unprocessable) {
 		t.Errorf("another request: %v", err)
+	}
+}
+
+func TestOnce_without_a_key_always_works(t *testing.T) {
+	t.Parallel()
+	db := module(t)
+	for i := range 2 {
+		want := fmt.Sprint("answer ", i)
+		if said, replayed, err := do(t.Context(), db, idempotency.Key{}, want, func() error { return nil }); said != want || replayed || err != nil {
+			t.Errorf("%q, replayed %t, %v; want %q", said, replayed, err, want)
+		}
+	}
+}
+
+// TestOnce_answers_that_are_no_JSON: what cannot be kept is not done, and what cannot be read back is no answer.
+func TestOnce_answers_that_are_no_JSON(t *testing.T) {
+	t.Parallel()
+	db := module(t)
+	key := idempotency.Key{Value: "k", Fingerprint: "x"}
+	once := func(answer any) (replayed bool, err error) {
+		err = postgres.InTx(t.Context(), db, func(tx *sqlx.Tx) (err error) {
+			replayed, err = idempotency.Once(t.Context(), tx, "work", now, 1, key, answer, func() error { return nil })
+			return err
+		})
+		return replayed, err
+	}
+	if _, err := once(new(chan int)); err == nil {
+		t.Error("a channel was kept")
+	}
+	if replayed, err := once(new("text")); replayed || err != nil {
+		t.Errorf("the key of what could not be kept: replayed %t, %v; want it free", replayed, err)
+	}
+	if replayed, err := once(new(int)); replayed || err == nil {
+		t.Errorf("a text is read as a number: replayed %t, %v", replayed, err)
 	}
 }
 

@@ -2,7 +2,6 @@ package loyalty
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/fault"
@@ -17,30 +16,26 @@ func (m *Module) createBatch(ctx context.Context, site, program int64, in batchS
 	if err := m.checkBatch(ctx, site, in); err != nil {
 		return out, false, err
 	}
-	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
-		claim, err := idempotency.TakeOne(ctx, u.Tx, module, u.Now, site, key)
-		if err != nil {
-			return err
-		}
-		if replayed = claim.Replayed; replayed {
-			return json.Unmarshal(claim.Answer, &out)
-		}
-		if _, err := lockProgram(ctx, u, site, program); err != nil { // so that two don't both become the last
-			return err
-		}
-		batches, err := batchesOf(ctx, u, site, program, true)
-		if err != nil {
-			return err
-		}
-		if len(batches) >= maxBatches {
-			return fault.New(fault.Conflict, "too_many_redemption_batches", "A programme has at most %d redemption batches.", maxBatches)
-		}
-		b, err := addBatch(ctx, u, redemptionBatch{SiteID: site, ProgramID: program, batchSettings: in, CreatedAt: u.Now, UpdatedAt: u.Now})
-		if err != nil {
-			return err
-		}
-		out = b.view()
-		return idempotency.KeepOne(ctx, u.Tx, module, site, key, []byte(text(out)))
+	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
+		replayed, err = idempotency.Once(ctx, u.Tx, module, u.Now, site, key, &out, func() error {
+			if _, err := lockProgram(ctx, u, site, program); err != nil { // so that two don't both become the last
+				return err
+			}
+			batches, err := batchesOf(ctx, u, site, program, true)
+			if err != nil {
+				return err
+			}
+			if len(batches) >= maxBatches {
+				return fault.New(fault.Conflict, "too_many_redemption_batches", "A programme has at most %d redemption batches.", maxBatches)
+			}
+			b, err := addBatch(ctx, u, redemptionBatch{SiteID: site, ProgramID: program, batchSettings: in, CreatedAt: u.Now, UpdatedAt: u.Now})
+			if err != nil {
+				return err
+			}
+			out = b.view()
+			return nil
+		})
+		return err
 	})
 	return out, replayed, err
 }
@@ -51,24 +46,20 @@ func (m *Module) replaceBatch(ctx context.Context, site, program, id int64, in b
 	if err := m.checkBatch(ctx, site, in); err != nil {
 		return out, false, err
 	}
-	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
-		claim, err := idempotency.TakeOne(ctx, u.Tx, module, u.Now, site, key)
-		if err != nil {
-			return err
-		}
-		if replayed = claim.Replayed; replayed {
-			return json.Unmarshal(claim.Answer, &out)
-		}
-		b, err := lockBatch(ctx, u, site, program, id)
-		if err != nil {
-			return err
-		}
-		b.batchSettings, b.UpdatedAt = in, u.Now
-		if err := saveBatch(ctx, u, b); err != nil {
-			return err
-		}
-		out = b.view()
-		return idempotency.KeepOne(ctx, u.Tx, module, site, key, []byte(text(out)))
+	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
+		replayed, err = idempotency.Once(ctx, u.Tx, module, u.Now, site, key, &out, func() error {
+			b, err := lockBatch(ctx, u, site, program, id)
+			if err != nil {
+				return err
+			}
+			b.batchSettings, b.UpdatedAt = in, u.Now
+			if err := saveBatch(ctx, u, b); err != nil {
+				return err
+			}
+			out = b.view()
+			return nil
+		})
+		return err
 	})
 	return out, replayed, err
 }
@@ -88,7 +79,7 @@ func (m *Module) checkBatch(ctx context.Context, site int64, in batchSettings) e
 
 // Batches are what a member can spend points on, in their order.
 func (m *Module) Batches(ctx context.Context, siteID, personID int64) ([]loyaltyapi.RedemptionBatch, error) {
-	if err := m.club(ctx, siteID, personID); err != nil {
+	if _, err := m.clubMember(ctx, siteID, personID); err != nil {
 		return nil, err
 	}
 	batches, err := batchesOf(ctx, m.db, siteID, 0, false)
@@ -97,10 +88,7 @@ func (m *Module) Batches(ctx context.Context, siteID, personID int64) ([]loyalty
 
 // Redemptions reads a member's redemptions, newest first, and says whether older ones follow.
 func (m *Module) Redemptions(ctx context.Context, siteID, personID int64, after loyaltyapi.AfterID, limit int) ([]loyaltyapi.Redemption, bool, error) {
-	if err := m.club(ctx, siteID, personID); err != nil {
-		return nil, false, err
-	}
-	r, err := memberOf(ctx, m.db, siteID, personID)
+	r, err := m.clubMember(ctx, siteID, personID)
 	if err != nil {
 		return nil, false, err
 	}
@@ -140,20 +128,20 @@ func (m *Module) Adjustments(ctx context.Context, siteID, personID int64, after 
 	return out, len(rows) > limit, nil
 }
 
-// club says why a person cannot spend points at all.
-func (m *Module) club(ctx context.Context, siteID, personID int64) error {
+// clubMember reads a member, or says why the person cannot spend points at all.
+func (m *Module) clubMember(ctx context.Context, siteID, personID int64) (memberRow, error) {
 	r, err := memberOf(ctx, m.db, siteID, personID)
 	if err != nil {
-		return err
+		return r, err
 	}
 	if r.Status != active {
-		return errInactive
+		return r, errInactive
 	}
 	programs, err := programsOf(ctx, m.db, siteID)
 	if err == nil && (len(programs) == 0 || programs[0].Status != active) {
 		err = errNoClub
 	}
-	return err
+	return r, err
 }
 
 func views(batches []redemptionBatch) []loyaltyapi.RedemptionBatch {

@@ -2,7 +2,6 @@ package loyalty
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/idempotency"
@@ -18,22 +17,16 @@ func (m *Module) create(ctx context.Context, s site.Site, in settings, key idemp
 	if err := in.check(); err != nil {
 		return out, false, err
 	}
-	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
-		replayed = false
-		claim, err := idempotency.TakeOne(ctx, u.Tx, "loyalty", u.Now, s.ID, key)
-		if err != nil {
-			return err
-		}
-		if claim.Replayed {
-			replayed = true
-			return json.Unmarshal(claim.Answer, &out)
-		}
-		p := program{SiteID: s.ID, Version: 1, TiersVersion: 1, CreatedAt: u.Now, UpdatedAt: u.Now, settings: in}
-		if p, err = addProgram(ctx, u, p); err != nil {
-			return err
-		}
-		out = p.view()
-		return idempotency.KeepOne(ctx, u.Tx, "loyalty", s.ID, key, []byte(text(out)))
+	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
+		replayed, err = idempotency.Once(ctx, u.Tx, module, u.Now, s.ID, key, &out, func() error {
+			p := program{SiteID: s.ID, Version: 1, TiersVersion: 1, CreatedAt: u.Now, UpdatedAt: u.Now, settings: in}
+			if p, err = addProgram(ctx, u, p); err != nil {
+				return err
+			}
+			out = p.view()
+			return nil
+		})
+		return err
 	})
 	return out, replayed, err
 }
@@ -49,27 +42,21 @@ func (m *Module) configure(ctx context.Context, s site.Site, id int64, in settin
 		return out, false, err
 	}
 	retier := false
-	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
+	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		retier = false
-		claim, err := idempotency.TakeOne(ctx, u.Tx, "loyalty", u.Now, s.ID, key)
-		if err != nil {
-			return err
-		}
-		if replayed = claim.Replayed; replayed {
-			return json.Unmarshal(claim.Answer, &out)
-		}
-		before, err := lockProgram(ctx, u, s.ID, id)
-		if err != nil {
-			return err
-		}
-		after := before.change(in, u.Now)
-		out, retier = after.view(), after.TiersVersion > before.TiersVersion
-		if after.Version != before.Version {
-			if err := saveProgram(ctx, u, after); err != nil {
+		replayed, err = idempotency.Once(ctx, u.Tx, module, u.Now, s.ID, key, &out, func() error {
+			before, err := lockProgram(ctx, u, s.ID, id)
+			if err != nil {
 				return err
 			}
-		}
-		return idempotency.KeepOne(ctx, u.Tx, "loyalty", s.ID, key, []byte(text(out)))
+			after := before.change(in, u.Now)
+			out, retier = after.view(), after.TiersVersion > before.TiersVersion
+			if after.Version == before.Version {
+				return nil
+			}
+			return saveProgram(ctx, u, after)
+		})
+		return err
 	})
 	if err == nil && retier {
 		m.wake()

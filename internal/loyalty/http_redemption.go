@@ -109,10 +109,7 @@ func (m *Module) putBatch(ctx context.Context, in *struct {
 	return web.Answer(batchAnswer{view}), nil
 }
 
-func (m *Module) listWaiting(ctx context.Context, in *struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"25"`
-	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
-}) (*web.OK[redemptionsAnswer], error) {
+func (m *Module) listWaiting(ctx context.Context, in *struct{ web.Page }) (*web.OK[redemptionsAnswer], error) {
 	site := web.From(ctx).Site.ID
 	var after loyaltyapi.AfterID
 	const list = "waiting redemptions"

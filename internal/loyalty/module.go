@@ -119,7 +119,7 @@ func (m *Module) pass(ctx context.Context) {
 	if n, err := m.retierAll(ctx); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Int("done", n).Msg("re-tier members")
 	}
-	if _, err := idempotency.Sweep(ctx, m.db, "loyalty", m.now().Add(-keep), 1000); err != nil && ctx.Err() == nil {
+	if _, err := idempotency.Sweep(ctx, m.db, module, m.now().Add(-keep), 1000); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Msg("sweep idempotency keys")
 	}
 }

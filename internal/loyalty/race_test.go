@@ -9,6 +9,7 @@ import (
 
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/customer/customerevent"
+	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/referral/referralevent"
 )
 
@@ -116,5 +117,33 @@ func TestExpiryOnTwoReplicas(t *testing.T) {
 	}
 	if left != 0 || points != 120_000 {
 		t.Errorf("%d lots live past their date, %d points expired; want 0 and 120000", left, points)
+	}
+}
+
+// The last place among a programme's batches is given once, whoever asks at the same time. Archived ones keep theirs.
+func TestBatchesOfAProgrammeAreBounded(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	p := w.start(1, club())
+	w.admin.MustExec(`insert into loyalty.redemption_batch (site_id, program_id, status, description, points_cost, position, created_at, updated_at)
+		select 1, $1, case when n % 2 = 0 then 'active' else 'archived' end, 'gone', 1, 0, $2, $2 from generate_series(1, $3::int) n`, p.ID, noon, maxBatches-1)
+	var won atomic.Int64
+	var wg sync.WaitGroup
+	gate := make(chan struct{})
+	for range 4 {
+		wg.Go(func() {
+			<-gate
+			_, _, err := w.createBatch(context.WithoutCancel(t.Context()), 1, p.ID, batchSettings{Status: active, Description: "$5 off", PointsCost: 1}, noKey)
+			if f, ok := fault.Of(err); err == nil {
+				won.Add(1)
+			} else if !ok || f.Kind != fault.Conflict || f.Code != "too_many_redemption_batches" {
+				t.Error(err)
+			}
+		})
+	}
+	close(gate)
+	wg.Wait()
+	if won.Load() != 1 {
+		t.Errorf("%d were added; want 1", won.Load())
 	}
 }

@@ -126,11 +126,9 @@ func (b *books) redeem(h *holder, batch *redemptionBatch, source string) (*redem
 	r := &redemption{SiteID: h.SiteID, ID: t.ID, MemberID: h.MemberID, BatchID: batch.ID, Status: waiting, Description: batch.Description,
 		Points: cost, TrafficSource: source, CouponListID: batch.CouponListID, CreatedAt: t.EffectiveAt}
 	told := loyaltyevent.PointsRedeemed{SiteID: h.SiteID, RedemptionID: r.ID, TransactionID: t.ID, MemberID: h.MemberID, PersonID: h.PersonID,
-		Points: cost, Balance: h.Balance, RedeemedAt: t.EffectiveAt}
+		Points: cost, Balance: h.Balance, CouponListID: orZero(r.CouponListID), RedeemedAt: t.EffectiveAt}
 	if r.CouponListID == nil {
 		r.Status, r.FulfilledAt = fulfilled, &r.CreatedAt
-	} else {
-		told.CouponListID = *r.CouponListID
 	}
 	b.txns, b.spent = append(b.txns, t), append(b.spent, r)
 	b.tell(h, told)
@@ -178,15 +176,8 @@ func (b *books) cancel(h *holder, r *redemption, used []allocation, reason strin
 	}
 	b.txns = append(b.txns, t)
 	r.Status, r.CancelReason, r.CancelTxnID, r.CancelledAt, r.dirty = cancelled, &reason, &t.ID, &t.EffectiveAt, true
-	told := loyaltyevent.RedemptionCancelled{SiteID: h.SiteID, RedemptionID: r.ID, TransactionID: t.ID, MemberID: h.MemberID, PersonID: h.PersonID,
-		Points: r.Points, Balance: h.Balance, CancelledAt: t.EffectiveAt}
-	if r.CouponListID != nil {
-		told.CouponListID = *r.CouponListID
-	}
-	if r.CouponID != nil {
-		told.CouponID = *r.CouponID
-	}
-	b.tell(h, told)
+	b.tell(h, loyaltyevent.RedemptionCancelled{SiteID: h.SiteID, RedemptionID: r.ID, TransactionID: t.ID, MemberID: h.MemberID, PersonID: h.PersonID,
+		Points: r.Points, Balance: h.Balance, CouponListID: orZero(r.CouponListID), CouponID: orZero(r.CouponID), CancelledAt: t.EffectiveAt})
 	return b.expireDue(h)
 }
 

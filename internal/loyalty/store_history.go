@@ -44,7 +44,7 @@ func entriesOf(ctx context.Context, db sqlx.QueryerContext, site, account, after
 	}
 	err := sqlx.SelectContext(ctx, db, &rows, `
 		select t.id, t.kind, t.reason, t.points, t.origin_id, t.referral_id, t.reward_id, t.earn_id, t.description, t.rule, t.effective_at,
-			t.recorded_at,			e.seq, e.amount, e.balance_after, l.expires_at
+			t.recorded_at, e.seq, e.amount, e.balance_after, l.expires_at
 		from loyalty.entry e
 		join loyalty.txn t on t.site_id = e.site_id and t.id = e.txn_id
 		left join loyalty.lot l on l.site_id = e.site_id and l.id = e.txn_id

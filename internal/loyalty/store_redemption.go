@@ -1,6 +1,7 @@
 package loyalty
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -23,19 +24,9 @@ var errNoRedemption = fault.New(fault.NotFound, "redemption_not_found", "No such
 
 // pairs are things in the order of locks, each once, as two arrays.
 func pairs(ids []siteID) (sites, own []int64) {
-	seen := make(map[siteID]bool, len(ids))
-	ids = slices.DeleteFunc(slices.Clone(ids), func(id siteID) bool {
-		was := seen[id]
-		seen[id] = true
-		return was
-	})
-	slices.SortFunc(ids, func(a, b siteID) int {
-		if a.site != b.site {
-			return int(a.site - b.site)
-		}
-		return int(a.id - b.id)
-	})
-	for _, id := range ids {
+	ids = slices.Clone(ids)
+	slices.SortFunc(ids, func(a, b siteID) int { return cmp.Or(cmp.Compare(a.site, b.site), cmp.Compare(a.id, b.id)) })
+	for _, id := range slices.Compact(ids) {
 		sites, own = append(sites, id.site), append(own, id.id)
 	}
 	return sites, own

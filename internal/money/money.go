@@ -75,6 +75,14 @@ func Format(minor int64, code string) string {
 	return sign + s[:len(s)-digits] + "." + s[len(s)-digits:]
 }
 
+var symbols = map[string]string{"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
+
+// Symbol is the sign that everybody reads as a currency; others have none and are shown by their code.
+func Symbol(code string) (sign string, known bool) {
+	sign, known = symbols[code]
+	return sign, known
+}
+
 // Share is floor(total × part ÷ whole) for 0 ≤ part ≤ whole, exact in 128 bits: how much of total a part of whole stands for.
 // Taken of the cumulative part, it is total at the end, however the parts were cut. A whole of zero has no parts: total.
 func Share(total, part, whole int64) int64 {

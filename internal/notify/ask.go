@@ -2,8 +2,6 @@ package notify
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/talkable/talkable/internal/bus"
@@ -46,32 +44,22 @@ func (m message) shown() message {
 
 // resend queues a message again that failed or whose outcome nobody knows: a person takes the risk that it comes twice.
 func (m *Module) resend(ctx context.Context, siteID, id int64, key idempotency.Key) (answer message, replayed bool, err error) {
-	err = m.Outbox.InTx(ctx, func(u *bus.Unit) error {
-		claimed, err := idempotency.TakeOne(ctx, u.Tx, "notify", u.Now, siteID, key)
-		if err != nil {
+	err = m.Outbox.InTx(ctx, func(u *bus.Unit) (err error) {
+		replayed, err = idempotency.Once(ctx, u.Tx, "notify", u.Now, siteID, key, &answer, func() error {
+			if answer, err = lockMessage(ctx, u, siteID, id); err != nil {
+				return err
+			}
+			if !resendable(answer.Status) {
+				return fault.New(fault.Conflict, "message_not_resendable",
+					"Only a failed or an uncertain message can be sent again; this one is %s.", answer.Status)
+			}
+			if answer.BodyDroppedAt != nil {
+				return fault.New(fault.Conflict, "message_too_old", "The message is too old to be sent again.")
+			}
+			answer, err = requeue(ctx, u, siteID, id, u.Now)
 			return err
-		}
-		if replayed = claimed.Replayed; replayed {
-			return json.Unmarshal(claimed.Answer, &answer)
-		}
-		if answer, err = lockMessage(ctx, u, siteID, id); err != nil {
-			return err
-		}
-		if !resendable(answer.Status) {
-			return fault.New(fault.Conflict, "message_not_resendable",
-				"Only a failed or an uncertain message can be sent again; this one is %s.", answer.Status)
-		}
-		if answer.BodyDroppedAt != nil {
-			return fault.New(fault.Conflict, "message_too_old", "The message is too old to be sent again.")
-		}
-		if answer, err = requeue(ctx, u, siteID, id, u.Now); err != nil {
-			return err
-		}
-		body, err := json.Marshal(answer)
-		if err != nil {
-			return fmt.Errorf("keep the answer: %w", err)
-		}
-		return idempotency.KeepOne(ctx, u.Tx, "notify", siteID, key, body)
+		})
+		return err
 	})
 	if err != nil {
 		return message{}, false, err

@@ -203,7 +203,7 @@ func (b *bench) told() []string {
 	}
 	defer db.Close()
 	var out []string
-	if err := db.Select(&out, `select concat_ws(' ', type, key, payload->>'status') from notify.waiting order by id, i`); err != nil {
+	if err := db.Select(&out, `select concat_ws(' ', type, key, payload->>'status', 'doubted ' || (payload->>'uncertain_at')) from notify.waiting order by id, i`); err != nil {
 		b.t.Fatal(err)
 	}
 	return out

@@ -27,8 +27,7 @@ type listInput struct {
 	Email    string `query:"email" maxLength:"320" doc:"What was sent to this address, or is for the person who has it"`
 	PersonID int64  `query:"person_id" minimum:"0"`
 	Status   string `query:"status" enum:"queued,sending,transmitting,sent,failed,uncertain"`
-	Limit    int    `query:"limit" minimum:"1" maximum:"100" default:"25"`
-	Cursor   string `query:"cursor"`
+	web.Page
 }
 
 type messageList struct {

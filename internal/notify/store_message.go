@@ -2,6 +2,8 @@ package notify
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -124,19 +126,34 @@ func startTransmission(ctx context.Context, tx sqlx.ExtContext, j job, l letter,
 }
 
 // finishAttempt notes what became of a claimed message. A worker that comes late may still turn an uncertain outcome into the
-// one it saw. False: the message has gone on without this worker.
-func finishAttempt(ctx context.Context, tx sqlx.ExtContext, j job, f fate, detail string, now time.Time) (bool, error) {
+// one it saw. doubted is when the message was told as uncertain, if it was. False: the message has gone on without this worker.
+func finishAttempt(ctx context.Context, tx sqlx.ExtContext, j job, f fate, detail string, now time.Time) (doubted sql.NullTime, mine bool, err error) {
 	next := f.next
 	if next.IsZero() {
 		next = now
 	}
-	return one(tx.ExecContext(ctx, `
-		update notify.message
+	err = sqlx.GetContext(ctx, tx, &doubted, `
+		with old as (
+			select site_id, id, uncertain_at from notify.message
+			where site_id = $1 and id = $2 and claim = $3 and status in ('sending', 'transmitting', 'uncertain')
+			for update
+		)
+		update notify.message m
 		set status = $4, reason = nullif($5, ''), last_error = nullif($6, ''), next_at = $7, lease_until = null,
 			sent_at = case when $4 = 'sent' then $8::timestamptz end,
-			failed_at = case when $4 in ('failed', 'uncertain') then $8::timestamptz end
-		where site_id = $1 and id = $2 and claim = $3 and status in ('sending', 'transmitting', 'uncertain')`,
-		j.SiteID, j.ID, j.Claim, f.status, f.reason, detail, next, now))
+			failed_at = case when $4 in ('failed', 'uncertain') then $8::timestamptz end,
+			uncertain_at = case $4 when 'uncertain' then coalesce(m.uncertain_at, $8) when 'queued' then m.uncertain_at end
+		from old
+		where m.site_id = old.site_id and m.id = old.id
+		returning old.uncertain_at`,
+		j.SiteID, j.ID, j.Claim, f.status, f.reason, detail, next, now)
+	if errors.Is(err, sql.ErrNoRows) {
+		return doubted, false, nil
+	}
+	if err != nil {
+		return doubted, false, fmt.Errorf("finish an attempt: %w", err)
+	}
+	return doubted, true, nil
 }
 
 // giveBack returns claimed messages that were not tried.
@@ -168,6 +185,7 @@ func endLeases(ctx context.Context, tx sqlx.ExtContext, now time.Time) (returned
 		set status = case m.status when 'sending' then 'queued' else 'uncertain' end,
 			reason = case m.status when 'sending' then m.reason else 'lost' end,
 			failed_at = case m.status when 'sending' then m.failed_at else $1 end,
+			uncertain_at = case m.status when 'sending' then m.uncertain_at else coalesce(m.uncertain_at, $1) end,
 			last_error = case m.status when 'sending' then 'the worker ended before it was sent'
 				else 'the worker ended while it was being sent' end,
 			lease_until = null, next_at = $1

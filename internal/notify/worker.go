@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -179,15 +180,18 @@ func (w *worker) finish(ctx context.Context, j job, f fate, detail string) error
 		}
 		var mine bool
 		err = w.Outbox.InTx(ctx, func(u *bus.Unit) (err error) {
-			if mine, err = finishAttempt(ctx, u, j, f, detail, u.Now); err != nil || !mine {
+			var doubted sql.NullTime
+			if doubted, mine, err = finishAttempt(ctx, u, j, f, detail, u.Now); err != nil || !mine {
 				return err
 			}
-			switch f.status {
-			case sent:
+			switch {
+			case f.status == sent:
 				u.Tell(j.SiteID, j.key(), notifyevent.MessageSent{SiteID: j.SiteID, MessageID: j.ID, PersonID: j.PersonID,
-					Template: j.Template, Channel: j.Channel, SentAt: u.Now})
-			case failed, uncertain:
-				u.Tell(j.SiteID, j.key(), j.failed(f.status, u.Now))
+					Template: j.Template, Channel: j.Channel, SentAt: u.Now, UncertainAt: doubted.Time})
+			case f.status == failed, f.status == uncertain && !doubted.Valid: // a doubt is told once
+				e := j.failed(f.status, u.Now)
+				e.UncertainAt = doubted.Time
+				u.Tell(j.SiteID, j.key(), e)
 			}
 			return nil
 		})

@@ -2,7 +2,6 @@ package referral
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/talkable/talkable/internal/bus"
@@ -42,41 +41,33 @@ func (m *Module) SetStatus(ctx context.Context, s site.Site, originID int64, to 
 
 // step moves the referral that lock finds, if it isn't there already.
 func (m *Module) step(ctx context.Context, s site.Site, step referralapi.Step, k idempotency.Key, lock func(u *bus.Unit) ([]referral, error)) (out referralapi.Referral, replayed bool, err error) {
-	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
-		claim, err := idempotency.TakeOne(ctx, u.Tx, schema, u.Now, s.ID, k)
-		if err != nil {
-			return err
-		}
-		if replayed = claim.Replayed; replayed {
-			return json.Unmarshal(claim.Answer, &out)
-		}
-		list, err := lock(u)
-		if err != nil {
-			return err
-		}
-		if len(list) == 0 {
-			return errNoReferral
-		}
-		to, changes, err := list[0].step(step.Status)
-		if err != nil {
-			return err
-		}
-		if changes {
-			list[0].KeyID, list[0].Note = orNull(step.KeyID), orNull(step.Note)
-			if err := m.move(ctx, u, list, to, step.Cause); err != nil {
+	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
+		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, k, &out, func() error {
+			list, err := lock(u)
+			if err != nil {
 				return err
 			}
-		}
-		rewards, err := rewardsOfReferrals(ctx, u, []int64{s.ID}, []int64{list[0].ID})
-		if err != nil {
-			return err
-		}
-		out = list[0].answer(rewards, u.Now, s.Zone)
-		answer, err := json.Marshal(out)
-		if err != nil {
-			return err
-		}
-		return idempotency.KeepOne(ctx, u.Tx, schema, s.ID, k, answer)
+			if len(list) == 0 {
+				return errNoReferral
+			}
+			to, changes, err := list[0].step(step.Status)
+			if err != nil {
+				return err
+			}
+			if changes {
+				list[0].KeyID, list[0].Note = orNull(step.KeyID), orNull(step.Note)
+				if err := m.move(ctx, u, list, to, step.Cause); err != nil {
+					return err
+				}
+			}
+			rewards, err := rewardsOfReferrals(ctx, u, []int64{s.ID}, []int64{list[0].ID})
+			if err != nil {
+				return err
+			}
+			out = list[0].answer(rewards, u.Now, s.Zone)
+			return nil
+		})
+		return err
 	})
 	if postgres.Violates(err, "referral_friend_once") {
 		err = fault.New(fault.Invalid, "friend_already_referred", "The friend has another referral in this campaign.").Because(err)

@@ -2,7 +2,6 @@ package referral
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/idempotency"
@@ -15,32 +14,16 @@ func (m *Module) createCampaign(ctx context.Context, s site.Site, in campaignInp
 	if err != nil {
 		return out, false, err
 	}
-	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
-		claim, err := idempotency.TakeOne(ctx, u.Tx, schema, u.Now, s.ID, k)
-		if err != nil {
+	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
+		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, k, &out, func() error {
+			c.SiteID, c.Version, c.UpdatedAt = s.ID, 1, u.Now
+			if err := insertCampaign(ctx, u.Tx, &c); err != nil {
+				return err
+			}
+			out, err = m.furnish(ctx, u, &c)
 			return err
-		}
-		if replayed = claim.Replayed; replayed {
-			return json.Unmarshal(claim.Answer, &out)
-		}
-		c.SiteID, c.Version, c.UpdatedAt = s.ID, 1, u.Now
-		if err := insertCampaign(ctx, u.Tx, &c); err != nil {
-			return err
-		}
-		if err := bindCoupons(ctx, u, &c); err != nil {
-			return err
-		}
-		if err := saveIncentives(ctx, u.Tx, &c); err != nil {
-			return err
-		}
-		if out, err = m.readCampaign(ctx, u, s.ID, c.ID); err != nil {
-			return err
-		}
-		answer, err := json.Marshal(out)
-		if err != nil {
-			return err
-		}
-		return idempotency.KeepOne(ctx, u.Tx, schema, s.ID, k, answer)
+		})
+		return err
 	})
 	m.catalog.changed(s.ID)
 	return out, replayed, err
@@ -53,33 +36,28 @@ func (m *Module) replaceCampaign(ctx context.Context, s site.Site, id int64, in 
 		return out, false, err
 	}
 	c.SiteID, c.ID = s.ID, id
-	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
-		claim, err := idempotency.TakeOne(ctx, u.Tx, schema, u.Now, s.ID, k)
-		if err != nil {
+	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
+		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, k, &out, func() error {
+			c.UpdatedAt = u.Now
+			if err := updateCampaign(ctx, u.Tx, &c); err != nil {
+				return err
+			}
+			out, err = m.furnish(ctx, u, &c)
 			return err
-		}
-		if replayed = claim.Replayed; replayed {
-			return json.Unmarshal(claim.Answer, &out)
-		}
-		c.UpdatedAt = u.Now
-		if err := updateCampaign(ctx, u.Tx, &c); err != nil {
-			return err
-		}
-		if err := bindCoupons(ctx, u, &c); err != nil {
-			return err
-		}
-		if err := saveIncentives(ctx, u.Tx, &c); err != nil {
-			return err
-		}
-		if out, err = m.readCampaign(ctx, u, s.ID, id); err != nil {
-			return err
-		}
-		answer, err := json.Marshal(out)
-		if err != nil {
-			return err
-		}
-		return idempotency.KeepOne(ctx, u.Tx, schema, s.ID, k, answer)
+		})
+		return err
 	})
 	m.catalog.changed(s.ID)
 	return out, replayed, err
+}
+
+// furnish gives a campaign that was just written its coupons and incentives, and reads what came of it.
+func (m *Module) furnish(ctx context.Context, u *bus.Unit, c *campaign) (campaignJSON, error) {
+	if err := bindCoupons(ctx, u, c); err != nil {
+		return campaignJSON{}, err
+	}
+	if err := saveIncentives(ctx, u.Tx, c); err != nil {
+		return campaignJSON{}, err
+	}
+	return m.readCampaign(ctx, u, c.SiteID, c.ID)
 }

@@ -39,7 +39,7 @@ func (d *delivery) refuse(line int, reason string) {
 // simply sent again: what is there already counts as known.
 func (m *Module) deliver(ctx context.Context, siteID, keyID, listID int64, format string, body io.Reader) (delivery, error) {
 	out := delivery{Refusals: []refusedLine{}}
-	l, err := listForCodes(ctx, m.db, siteID, listID)
+	l, err := couponListByID(ctx, m.db, siteID, listID)
 	if err != nil {
 		return out, err
 	}

@@ -257,7 +257,7 @@ func TestServeWaiting_serves_what_a_failure_left(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := p.outbox.InTx(t.Context(), func(u *bus.Unit) error { // a delivery that died before it served
-		l, err := listForCodes(t.Context(), u, 1, list)
+		l, err := couponListByID(t.Context(), u, 1, list)
 		if err != nil {
 			return err
 		}

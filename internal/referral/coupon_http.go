@@ -32,8 +32,9 @@ func (m *Module) couponRoutes(api huma.API) {
 		Summary: "Deliver codes to a coupon list", RequestBody: &huma.RequestBody{Required: true, Description: "A code a line. In CSV a header may name the column `code`; " +
 			"in NDJSON a line is a text or an object with a `code`.", Content: map[string]*huma.MediaType{plainText: text, csvText: text, ndjson: text}},
 		Description: "The body may be of any size; it is taken in parts of some thousand lines. Codes are kept in upper case and are unique over all lists of the " +
-			"site. Codes that the list has already are counted and change nothing, so a delivery that broke off is sent again. Lines that can't be " +
-			"taken are reported with their number and the reason; the others are taken. Rewards and redemptions that wait are served at once, in their order. " +
+			"site. Codes that the list has already are counted and change nothing, so a delivery that broke off is sent again. An `Idempotency-Key` is " +
+			"neither needed nor kept: the answer to a repetition counts as `known` what came before. Lines that can't be taken are reported with their " +
+			"number and the reason; the others are taken. Rewards and redemptions that wait are served at once, in their order. " +
 			"404 if the site has no such list, 415 for other media types."}, m.postCodes)
 	huma.Register(api, huma.Operation{OperationID: "generateCouponCodes", Method: http.MethodPost, Path: "/api/v2/coupon_lists/{id}/generate", Tags: tags,
 		Summary: "Generate codes for a coupon list", DefaultStatus: http.StatusCreated,
@@ -46,10 +47,7 @@ type couponListsResult struct {
 	NextCursor  *string          `json:"next_cursor" doc:"null on the last page"`
 }
 
-func (m *Module) getCouponLists(ctx context.Context, in *struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"25"`
-	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
-}) (*web.OK[couponListsResult], error) {
+func (m *Module) getCouponLists(ctx context.Context, in *struct{ web.Page }) (*web.OK[couponListsResult], error) {
 	siteID, before := web.From(ctx).Site.ID, int64(0)
 	if _, err := m.cursors.Decode(siteID, "coupon lists", in.Cursor, &before); err != nil {
 		return nil, err
@@ -124,9 +122,8 @@ type couponListLogEntry struct {
 }
 
 func (m *Module) getCouponListLog(ctx context.Context, in *struct {
-	ID     int64  `path:"id"`
-	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"25"`
-	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
+	ID int64 `path:"id"`
+	web.Page
 }) (*web.OK[couponListLogResult], error) {
 	siteID, before, name := web.From(ctx).Site.ID, int64(0), "log of coupon list "+itoa(in.ID)
 	if _, err := m.cursors.Decode(siteID, name, in.Cursor, &before); err != nil {

@@ -7,8 +7,10 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
+	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/site"
 )
@@ -301,5 +303,20 @@ func TestDeliver_takes_200000_codes_in_little_memory(t *testing.T) {
 	l, err := readCouponList(t.Context(), p.db, 1, list)
 	if err != nil || l.Available != n {
 		t.Errorf("%+v %v", l, err)
+	}
+}
+
+// A delivery that breaks off keeps the lines that came whole; half a line is no code. Sent again, it is complete.
+func TestDelivery_that_breaks_off(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	list := p.list(p.one)
+	broken := io.MultiReader(strings.NewReader("AAA\nBBB\nCCC-HA"), iotest.ErrReader(io.ErrUnexpectedEOF))
+	d, err := p.deliver(t.Context(), 1, 7, list, plainText, broken)
+	if f, ok := fault.Of(err); !ok || f.Code != "incomplete_body" || !strings.Contains(f.Detail, "2 codes") || d.Added != 2 {
+		t.Errorf("%+v %v", d, err)
+	}
+	if d := p.stockUp(p.one, list, "AAA", "BBB", "CCC-HALF"); d.Added != 1 || d.Known != 2 || d.Refused != 0 {
+		t.Errorf("again: %+v", d)
 	}
 }

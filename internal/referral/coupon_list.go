@@ -52,27 +52,16 @@ func (m *Module) createCouponList(ctx context.Context, s site.Site, keyID int64,
 	if err != nil {
 		return out, false, err
 	}
-	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
-		claim, err := idempotency.TakeOne(ctx, u.Tx, schema, u.Now, s.ID, k)
-		if err != nil {
-			return err
-		}
-		if replayed = claim.Replayed; replayed {
-			return json.Unmarshal(claim.Answer, &out)
-		}
-		l.SiteID, l.CreatedAt, l.UpdatedAt = s.ID, u.Now, u.Now
-		if err := insertCouponList(ctx, u.Tx, &l); err != nil {
-			return err
-		}
-		out = l.json()
-		answer, err := json.Marshal(out)
-		if err != nil {
-			return err
-		}
-		if err := logCouponList(ctx, u.Tx, u.Now, s.ID, l.ID, keyID, "created", out); err != nil {
-			return err
-		}
-		return idempotency.KeepOne(ctx, u.Tx, schema, s.ID, k, answer)
+	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
+		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, k, &out, func() error {
+			l.SiteID, l.CreatedAt, l.UpdatedAt = s.ID, u.Now, u.Now
+			if err := insertCouponList(ctx, u.Tx, &l); err != nil {
+				return err
+			}
+			out = l.json()
+			return logCouponList(ctx, u.Tx, u.Now, s.ID, l.ID, keyID, "created", out)
+		})
+		return err
 	})
 	return out, replayed, err
 }
@@ -85,42 +74,32 @@ func (m *Module) replaceCouponList(ctx context.Context, s site.Site, keyID, id i
 	if err != nil {
 		return out, false, err
 	}
-	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
-		claim, err := idempotency.TakeOne(ctx, u.Tx, schema, u.Now, s.ID, k)
-		if err != nil {
+	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
+		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, k, &out, func() error {
+			old, err := lockCouponLists(ctx, u.Tx, []int64{s.ID}, []int64{id})
+			switch {
+			case err != nil:
+				return err
+			case len(old) == 0:
+				return errNoCouponList
+			case old[0].Kind != l.Kind:
+				return errKind
+			}
+			l.SiteID, l.ID, l.UpdatedAt = s.ID, id, u.Now
+			if err := updateCouponList(ctx, u.Tx, &l); err != nil {
+				return err
+			}
+			was, is := old[0].json(), l.json()
+			if err := logCouponList(ctx, u.Tx, u.Now, s.ID, id, keyID, "changed", map[string]any{"was": settings(was), "is": settings(is)}); err != nil {
+				return err
+			}
+			if _, err := m.serveLocked(ctx, u, &l); err != nil { // the first thousand, so that the answer counts them
+				return err
+			}
+			out, err = readCouponList(ctx, u, s.ID, id)
 			return err
-		}
-		if replayed = claim.Replayed; replayed {
-			return json.Unmarshal(claim.Answer, &out)
-		}
-		old, err := lockCouponLists(ctx, u.Tx, []int64{s.ID}, []int64{id})
-		switch {
-		case err != nil:
-			return err
-		case len(old) == 0:
-			return errNoCouponList
-		case old[0].Kind != l.Kind:
-			return errKind
-		}
-		l.SiteID, l.ID, l.UpdatedAt = s.ID, id, u.Now
-		if err := updateCouponList(ctx, u.Tx, &l); err != nil {
-			return err
-		}
-		was, is := old[0].json(), l.json()
-		if err := logCouponList(ctx, u.Tx, u.Now, s.ID, id, keyID, "changed", map[string]any{"was": settings(was), "is": settings(is)}); err != nil {
-			return err
-		}
-		if _, err := m.serveLocked(ctx, u, &l); err != nil { // the first thousand, so that the answer counts them
-			return err
-		}
-		if out, err = readCouponList(ctx, u, s.ID, id); err != nil {
-			return err
-		}
-		answer, err := json.Marshal(out)
-		if err != nil {
-			return err
-		}
-		return idempotency.KeepOne(ctx, u.Tx, schema, s.ID, k, answer)
+		})
+		return err
 	})
 	if err != nil {
 		return out, false, err
@@ -137,14 +116,11 @@ func settings(l couponListJSON) map[string]any {
 }
 
 func readCouponList(ctx context.Context, q sqlx.QueryerContext, siteID, id int64) (couponListJSON, error) {
-	list, err := couponListsByID(ctx, q, siteID, []int64{id})
+	l, err := couponListByID(ctx, q, siteID, id)
 	if err != nil {
 		return couponListJSON{}, err
 	}
-	if len(list) == 0 {
-		return couponListJSON{}, errNoCouponList
-	}
-	return list[0].json(), nil
+	return l.json(), nil
 }
 
 // CouponLists returns lists of a site by their ids; unknown ones are left out.
@@ -180,36 +156,25 @@ func (m *Module) generateCodes(ctx context.Context, s site.Site, keyID, id int64
 	if in.Count < 1 || in.Count > mostGenerate {
 		return out, false, fault.New(fault.Invalid, "invalid_count", "The count must be from 1 to %d.", mostGenerate).At("/count", "out of bounds")
 	}
-	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
-		claim, err := idempotency.TakeOne(ctx, u.Tx, schema, u.Now, s.ID, k)
-		if err != nil {
-			return err
-		}
-		if replayed = claim.Replayed; replayed {
-			return json.Unmarshal(claim.Answer, &out)
-		}
-		l, err := listForCodes(ctx, u, s.ID, id)
-		if err != nil {
-			return err
-		}
-		for out.Added = 0; out.Added < in.Count; {
-			made, err := insertCodes(ctx, u.Tx, u.Now, l, draw(template, min(in.Count-out.Added, codesBatch)))
+	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
+		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, k, &out, func() error {
+			l, err := couponListByID(ctx, u, s.ID, id)
 			if err != nil {
 				return err
 			}
-			out.Added += len(made)
-		}
-		if err := addStock(ctx, u.Tx, []key{{s.ID, id}}, []int64{int64(out.Added)}, []int64{0}); err != nil {
-			return err
-		}
-		if err := logCouponList(ctx, u.Tx, u.Now, s.ID, id, keyID, "generated", map[string]any{"template": template, "added": out.Added}); err != nil {
-			return err
-		}
-		answer, err := json.Marshal(out)
-		if err != nil {
-			return err
-		}
-		return idempotency.KeepOne(ctx, u.Tx, schema, s.ID, k, answer)
+			for out.Added = 0; out.Added < in.Count; {
+				made, err := insertCodes(ctx, u.Tx, u.Now, l, draw(template, min(in.Count-out.Added, codesBatch)))
+				if err != nil {
+					return err
+				}
+				out.Added += len(made)
+			}
+			if err := addStock(ctx, u.Tx, []key{{s.ID, id}}, []int64{int64(out.Added)}, []int64{0}); err != nil {
+				return err
+			}
+			return logCouponList(ctx, u.Tx, u.Now, s.ID, id, keyID, "generated", map[string]any{"template": template, "added": out.Added})
+		})
+		return err
 	})
 	if err != nil {
 		return out, false, err
@@ -218,8 +183,8 @@ func (m *Module) generateCodes(ctx context.Context, s site.Site, keyID, id int64
 	return out, replayed, err
 }
 
-// listForCodes reads the list that codes are for. It needs no lock: nothing that matters for codes ever changes.
-func listForCodes(ctx context.Context, q sqlx.QueryerContext, siteID, id int64) (*couponList, error) {
+// couponListByID reads a list without a lock: nothing that matters for codes ever changes.
+func couponListByID(ctx context.Context, q sqlx.QueryerContext, siteID, id int64) (*couponList, error) {
 	lists, err := couponListsByID(ctx, q, siteID, []int64{id})
 	if err != nil {
 		return nil, err

@@ -77,15 +77,13 @@ func (m *Module) RedemptionCoupon(ctx context.Context, s site.Site, redemptionID
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
-		c, err := couponOfRedemption(ctx, m.db, s.ID, redemptionID)
-		if c != nil {
-			return c.present(m.now(), s.Zone, false), nil
-		}
-		if err == nil {
-			var known map[key]bool
-			if known, err = redemptionsKnown(ctx, m.db, []int64{s.ID}, []int64{redemptionID}); known[key{s.ID, redemptionID}] {
-				return nil, nil // or it came between the two questions; the next who asks is told
+		known, err := redemptionsKnown(ctx, m.db, []int64{s.ID}, []int64{redemptionID})
+		if err == nil && known[key{s.ID, redemptionID}] { // asked first: who is known by now has the coupon by now, if there is one
+			c, err := couponOfRedemption(ctx, m.db, s.ID, redemptionID)
+			if c == nil || err != nil {
+				return nil, err
 			}
+			return c.present(m.now(), s.Zone, false), nil
 		}
 		if err != nil && ctx.Err() == nil {
 			return nil, err

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyevent"
 )
@@ -155,5 +156,21 @@ func TestCancelling_races_with_deliveries(t *testing.T) {
 	}
 	if wrong := p.books(); wrong != "" {
 		t.Error(wrong)
+	}
+}
+
+// A redemption that was not heard of yet is on its way, which is another answer than that it waits for its list.
+func TestRedemptionCoupon_that_is_on_its_way(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	c, err := p.RedemptionCoupon(ctx, p.one, 5)
+	if f, ok := fault.Of(err); c != nil || !ok || f.Kind != fault.Unavailable || f.Code != "coupon_pending" || f.Retry != time.Second {
+		t.Errorf("nobody has heard of it: %+v %v", c, err)
+	}
+	p.tell(loyaltyevent.PointsRedeemed{SiteID: 1, RedemptionID: 5, PersonID: 3, CouponListID: p.list(p.one)})
+	if c, err := p.RedemptionCoupon(t.Context(), p.one, 5); c != nil || err != nil {
+		t.Errorf("it waits: %+v %v", c, err)
 	}
 }

@@ -128,8 +128,7 @@ type referralsResult struct {
 
 func (m *Module) getReferrals(ctx context.Context, in *struct {
 	Status string `query:"status" doc:"pending, flagged or blocked; any when left out"`
-	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"25"`
-	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
+	web.Page
 }) (*web.OK[referralsResult], error) {
 	list, next, err := m.queue(ctx, web.From(ctx).Site.ID, in.Status, in.Limit, in.Cursor)
 	if err != nil {

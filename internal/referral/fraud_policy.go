@@ -141,7 +141,7 @@ func (in *policyInput) policy(campaign, version int64, l *lists) *policy {
 	p.Campaign, p.Version, p.lists = campaign, version, l
 	if campaign == 0 {
 		p.lists = &lists{blockedEmails: emailsOf(in.BlockedEmails), qaEmails: emailsOf(in.QAEmails), blockedIPs: spansOf(in.BlockedIPs),
-			qaIPs: spansOf(in.QAIPs), disposable: setOf(in.DisposableDomains), ordinary: setOf(in.OrdinaryDomains)}
+			qaIPs: spansOf(in.QAIPs), disposable: lowerSet(in.DisposableDomains), ordinary: lowerSet(in.OrdinaryDomains)}
 	}
 	return p
 }
@@ -170,7 +170,7 @@ func (in *RulesBody) policy() *policy {
 	return p
 }
 
-func setOf(list []string) map[string]bool {
+func lowerSet(list []string) map[string]bool {
 	out := map[string]bool{}
 	for _, s := range list {
 		out[strings.ToLower(s)] = true
@@ -263,28 +263,18 @@ func (m *Module) replacePolicy(ctx context.Context, s site.Site, campaignID, key
 	if err != nil {
 		return out, false, err
 	}
-	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
-		claim, err := idempotency.TakeOne(ctx, u.Tx, schema, u.Now, s.ID, k)
-		if err != nil {
+	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
+		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, k, &out, func() error {
+			if _, err := readPolicy(ctx, u, s.ID, campaignID); err != nil {
+				return err
+			}
+			if err := insertPolicy(ctx, u.Tx, u.Now, s.ID, campaignID, keyID, string(text)); err != nil {
+				return err
+			}
+			out, err = readPolicy(ctx, u, s.ID, campaignID)
 			return err
-		}
-		if replayed = claim.Replayed; replayed {
-			return json.Unmarshal(claim.Answer, &out)
-		}
-		if _, err := readPolicy(ctx, u, s.ID, campaignID); err != nil {
-			return err
-		}
-		if err := insertPolicy(ctx, u.Tx, u.Now, s.ID, campaignID, keyID, string(text)); err != nil {
-			return err
-		}
-		if out, err = readPolicy(ctx, u, s.ID, campaignID); err != nil {
-			return err
-		}
-		answer, err := json.Marshal(out)
-		if err != nil {
-			return err
-		}
-		return idempotency.KeepOne(ctx, u.Tx, schema, s.ID, k, answer)
+		})
+		return err
 	})
 	m.books.changed(s.ID)
 	return out, replayed, err

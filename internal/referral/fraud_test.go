@@ -155,7 +155,7 @@ func TestSpans(t *testing.T) {
 
 func TestThrowaway(t *testing.T) {
 	t.Parallel()
-	l := &lists{disposable: setOf([]string{"Odd.example"}), ordinary: setOf([]string{"yopmail.com"})}
+	l := &lists{disposable: lowerSet([]string{"Odd.example"}), ordinary: lowerSet([]string{"yopmail.com"})}
 	for email, want := range map[string]string{"a@mailinator.com": "mailinator.com", "a@x.Mailinator.com": "mailinator.com", "a@notmailinator.com": "",
 		"a@odd.example": "odd.example", "a@yopmail.com": "", "a@shop.example": ""} {
 		if got := throwaway(email, l); got.Match != want || got.Missing != "" {

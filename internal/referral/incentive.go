@@ -91,15 +91,13 @@ func percent(basisPoints int64) string {
 	return strings.TrimSuffix(strings.TrimRight(s, "0"), ".")
 }
 
-var symbols = map[string]string{"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
-
 // price writes an amount for people: "$5", "$5.50", "CHF 20".
 func price(minor int64, code string) string {
 	s := money.Format(minor, code)
 	if whole, frac, ok := strings.Cut(s, "."); ok && strings.Trim(frac, "0") == "" {
 		s = whole
 	}
-	if sign, ok := symbols[code]; ok {
+	if sign, ok := money.Symbol(code); ok {
 		return sign + s
 	}
 	return code + " " + s

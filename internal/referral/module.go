@@ -108,7 +108,8 @@ func (m *Module) Consumer() *bus.Consumer {
 	return c
 }
 
-// Run approves referrals whose delay is over, watches the stock of coupons, keeps days for visits ahead, and drops what is too old. It returns when ctx ends.
+// Run approves referrals whose delay is over, serves those who wait for coupons, watches their stock, keeps days for visits ahead, and
+// drops what is too old. It returns when ctx ends.
 func (m *Module) Run(ctx context.Context) error {
 	approve, days, serve, low := time.NewTicker(approveEvery), time.NewTicker(daysEvery), time.NewTicker(serveEvery), time.NewTicker(lowEvery)
 	defer approve.Stop()
@@ -130,7 +131,7 @@ func (m *Module) Run(ctx context.Context) error {
 			m.keep(ctx)
 		case <-serve.C:
 			if _, err := m.ServeWaiting(ctx); err != nil && ctx.Err() == nil {
-				m.log.Error().Err(err).Msg("handing out coupons to rewards that wait failed; it is tried again")
+				m.log.Error().Err(err).Msg("handing out coupons to those who wait failed; it is tried again")
 			}
 		case <-low.C:
 			if err := m.CheckStock(ctx); err != nil && ctx.Err() == nil {

@@ -152,18 +152,13 @@ func countUses(ctx context.Context, tx *sqlx.Tx, sites []int64, codes []string, 
 
 // singleUseLists says which of these lists hand out coupons.
 func singleUseLists(ctx context.Context, q sqlx.QueryerContext, sites, ids []int64) (map[key]bool, error) {
-	var rows []couponList
-	err := sqlx.SelectContext(ctx, q, &rows, `
+	rows, err := keysIn(ctx, q, `
 		select l.site_id, l.id from (select distinct s, i from unnest($1::bigint[], $2::bigint[]) u (s, i)) u
 		join referral.coupon_list l on l.site_id = u.s and l.id = u.i and l.kind = 'single-use'`, pq.Array(sites), pq.Array(ids))
 	if err != nil {
 		return nil, fmt.Errorf("single-use lists: %w", err)
 	}
-	out := map[key]bool{}
-	for _, l := range rows {
-		out[key{l.SiteID, l.ID}] = true
-	}
-	return out, nil
+	return setOf(rows), nil
 }
 
 // personsOfVisitor are who a visitor is known to be.

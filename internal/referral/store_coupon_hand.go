@@ -125,8 +125,8 @@ type waitRow struct {
 const waitColumns = `w.site_id, w.list_id, w.id, coalesce(w.reward_id, 0) as reward_id, coalesce(w.redemption_id, 0) as redemption_id,
 	coalesce(w.person_id, 0) as person_id`
 
-// lockWaiting locks those who have waited longest for a coupon of a list. It passes over those whom a refund is taking out of the
-// queue: waiting for it, with the list's lock, could be waiting for each other.
+// lockWaiting locks those who have waited longest for a coupon of a list. It passes over those whom a refund or a cancellation is
+// taking out of the queue: waiting for it, with the list's lock, could be waiting for each other.
 func lockWaiting(ctx context.Context, tx *sqlx.Tx, list key, limit int) ([]waitRow, error) {
 	var out []waitRow
 	err := tx.SelectContext(ctx, &out, `
@@ -175,8 +175,7 @@ func deleteWaits(ctx context.Context, tx *sqlx.Tx, rows []waitRow) error {
 
 // servable are the lists that have coupons while somebody waits for one: what a transaction that failed has left.
 func servable(ctx context.Context, q sqlx.QueryerContext, now time.Time) ([]key, error) {
-	var rows []couponList
-	err := sqlx.SelectContext(ctx, q, &rows, `
+	lists, err := keysIn(ctx, q, `
 		select l.site_id, l.id from referral.coupon_list l
 		where l.kind = 'single-use' and (l.expires_at is null or l.expires_at > $1)
 			and exists (select from referral.coupon_wait w where w.site_id = l.site_id and w.list_id = l.id)
@@ -186,9 +185,5 @@ func servable(ctx context.Context, q sqlx.QueryerContext, now time.Time) ([]key,
 	if err != nil {
 		return nil, fmt.Errorf("lists to serve: %w", err)
 	}
-	out := make([]key, len(rows))
-	for i, l := range rows {
-		out[i] = key{l.SiteID, l.ID}
-	}
-	return out, nil
+	return lists, nil
 }

@@ -176,3 +176,27 @@ func split(keys []key) (sites, ids []int64) {
 	}
 	return sites, ids
 }
+
+// keysIn are the rows of a query for site_id and id.
+func keysIn(ctx context.Context, q sqlx.QueryerContext, query string, args ...any) ([]key, error) {
+	var rows []struct {
+		SiteID int64 `db:"site_id"`
+		ID     int64 `db:"id"`
+	}
+	if err := sqlx.SelectContext(ctx, q, &rows, query, args...); err != nil {
+		return nil, err
+	}
+	out := make([]key, len(rows))
+	for i, r := range rows {
+		out[i] = key{r.SiteID, r.ID}
+	}
+	return out, nil
+}
+
+func setOf(keys []key) map[key]bool {
+	out := make(map[key]bool, len(keys))
+	for _, k := range keys {
+		out[k] = true
+	}
+	return out
+}

@@ -11,8 +11,7 @@ import (
 
 // redemptionsKnown says which redemptions have a coupon, wait for one, or need none any more.
 func redemptionsKnown(ctx context.Context, q sqlx.QueryerContext, sites, ids []int64) (map[key]bool, error) {
-	var rows []couponList
-	err := sqlx.SelectContext(ctx, q, &rows, `
+	rows, err := keysIn(ctx, q, `
 		select u.s as site_id, u.r as id
 		from unnest($1::bigint[], $2::bigint[]) u (s, r)
 		where exists (select from referral.coupon c where c.site_id = u.s and c.redemption_id = u.r)
@@ -21,11 +20,7 @@ func redemptionsKnown(ctx context.Context, q sqlx.QueryerContext, sites, ids []i
 	if err != nil {
 		return nil, fmt.Errorf("known redemptions: %w", err)
 	}
-	out := map[key]bool{}
-	for _, r := range rows {
-		out[key{r.SiteID, r.ID}] = true
-	}
-	return out, nil
+	return setOf(rows), nil
 }
 
 func noteCancelled(ctx context.Context, tx *sqlx.Tx, now time.Time, sites, ids []int64) error {

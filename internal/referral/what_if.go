@@ -2,7 +2,6 @@ package referral
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/talkable/talkable/internal/bus"
@@ -152,40 +151,32 @@ func (m *Module) tryPolicy(ctx context.Context, s site.Site, in whatIfInput, k i
 	if err != nil {
 		return out, false, err
 	}
-	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
-		claim, err := idempotency.TakeOne(ctx, u.Tx, schema, u.Now, s.ID, k)
-		if err != nil {
-			return err
-		}
-		if replayed = claim.Replayed; replayed {
-			return json.Unmarshal(claim.Answer, &out)
-		}
-		rows, err := referralsBefore(ctx, u, s.ID, "", before, limit)
-		if err != nil {
-			return err
-		}
-		var next *int64
-		if len(rows) == limit {
-			last := rows[limit-1].ID
-			next = &last
-		}
-		list := rows[:0]
-		for _, r := range rows {
-			if r.CreatedAt.Before(since) {
-				next = nil
-				break // ids grow with the time
+	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
+		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, k, &out, func() error {
+			rows, err := referralsBefore(ctx, u, s.ID, "", before, limit)
+			if err != nil {
+				return err
 			}
-			if in.CampaignID == nil || r.CampaignID == *in.CampaignID {
-				list = append(list, r)
+			var next *int64
+			if len(rows) == limit {
+				last := rows[limit-1].ID
+				next = &last
 			}
-		}
-		out = in.RulesBody.policy().try(list)
-		out.NextBeforeID = next
-		answer, err := json.Marshal(out)
-		if err != nil {
-			return err
-		}
-		return idempotency.KeepOne(ctx, u.Tx, schema, s.ID, k, answer)
+			list := rows[:0]
+			for _, r := range rows {
+				if r.CreatedAt.Before(since) {
+					next = nil
+					break // ids grow with the time
+				}
+				if in.CampaignID == nil || r.CampaignID == *in.CampaignID {
+					list = append(list, r)
+				}
+			}
+			out = in.RulesBody.policy().try(list)
+			out.NextBeforeID = next
+			return nil
+		})
+		return err
 	})
 	return out, replayed, err
 }

@@ -18,6 +18,12 @@ func NewCursors(secret []byte) *Cursors { return &Cursors{secret: secret} }
 
 const macSize = 12
 
+// Page is embedded in the inputs of lists: which page is wanted, and how long.
+type Page struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"25"`
+	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
+}
+
 // Encode makes the cursor of a list ("entries") of a site that continues after the row described by after (small, JSON).
 func (c *Cursors) Encode(siteID int64, list string, after any) string {
 	body, err := json.Marshal(after)

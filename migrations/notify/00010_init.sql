@@ -50,6 +50,7 @@ create table notify.message (
 	queued_at timestamptz not null,
 	sent_at timestamptz,
 	failed_at timestamptz,
+	uncertain_at timestamptz, -- when it was told as uncertain, until it is told what became of it
 	body_dropped_at timestamptz,
 	constraint message_pkey primary key (site_id, id),
 	constraint message_dedupe_key unique (site_id, dedupe_key),

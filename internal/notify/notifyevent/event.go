@@ -14,11 +14,14 @@ type MessageSent struct {
 	Template  string    `json:"template"`
 	Channel   string    `json:"channel"` // email
 	SentAt    time.Time `json:"sent_at"`
+
+	// UncertainAt is the FailedAt at which it was told as uncertain before; zero if it wasn't.
+	UncertainAt time.Time `json:"uncertain_at,omitzero"`
 }
 
 func (MessageSent) EventType() string { return "notify.message_sent.v1" }
 
-// MessageFailed says that a message was given up, or that its outcome cannot be known.
+// MessageFailed says that a message was given up, or that its outcome cannot be known; the latter once, until something else is told.
 type MessageFailed struct {
 	SiteID    int64     `json:"site_id"`
 	MessageID int64     `json:"message_id"`
@@ -27,6 +30,9 @@ type MessageFailed struct {
 	Channel   string    `json:"channel"`
 	Status    string    `json:"status"` // failed, uncertain
 	FailedAt  time.Time `json:"failed_at"`
+
+	// UncertainAt is the FailedAt at which it was told as uncertain before; zero if it wasn't.
+	UncertainAt time.Time `json:"uncertain_at,omitzero"`
 }
 
 func (MessageFailed) EventType() string { return "notify.message_failed.v1" }

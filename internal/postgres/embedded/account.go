@@ -21,13 +21,13 @@ type account struct {
 	uid, gid uint32
 }
 
-// accountFor: a cluster that is there runs as its owner, a new one as postgres or nobody.
-func accountFor(cluster string) (*account, error) {
+// accountFor is what uid me runs PostgreSQL as: a cluster that is there runs as its owner, a new one as postgres or nobody where
+// me is root.
+func accountFor(me uint32, cluster string) (*account, error) {
 	info, err := os.Stat(cluster)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	me := uint32(os.Geteuid())
 	if info != nil {
 		uid, gid := owner(info)
 		if me != 0 && uid != me {

@@ -135,6 +135,9 @@ func initdb(ctx context.Context, c Config, p programs, user *account, dir string
 		if err == nil {
 			return nil
 		}
+		if ctx.Err() != nil { // it was killed for that
+			return fmt.Errorf("initdb: %w", context.Cause(ctx))
+		}
 		failed = fmt.Errorf("initdb: %w: %s", err, strings.TrimSpace(string(out)))
 		if !strings.Contains(string(out), "invalid locale name") {
 			break

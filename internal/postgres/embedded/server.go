@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"os/exec"
 	"sync"
 	"syscall"
@@ -52,7 +53,7 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	user, err := accountFor(c.cluster())
+	user, err := accountFor(uint32(os.Geteuid()), c.cluster())
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,62 @@
+package notify
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestDoubt: a worker was frozen while it sent, and its message was told as uncertain; then it wakes up and knows. What it was told
+// to be before is taken back, once.
+func TestDoubt(t *testing.T) {
+	t.Parallel()
+	const doubted, failed1 = "notify.message_failed.v1 message:1 uncertain", "notify.message_failed.v1 message:1 failed"
+	for _, tt := range []struct {
+		saw  []fate
+		want []string
+	}{
+		{[]fate{{status: sent}}, []string{doubted, "notify.message_sent.v1 message:1 doubted "}},
+		{[]fate{{status: failed, reason: refused}}, []string{doubted, failed1 + " doubted "}},
+		{[]fate{{status: uncertain, reason: lost}}, []string{doubted}},
+		{[]fate{{status: uncertain, reason: lost}, {status: sent}, {status: sent}}, []string{doubted, "notify.message_sent.v1 message:1 doubted "}},
+	} {
+		t.Run(tt.saw[0].status, func(t *testing.T) {
+			t.Parallel()
+			b := ready(t)
+			b.earn(earned(1, 1, 7))
+			w := b.worker(b.Module)
+			jobs, _, err := w.claim(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			l, err := jobs[0].render(w.sender)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if mine, err := startTransmission(t.Context(), b.DB, jobs[0], l, b.clock.Now().Add(handLease)); !mine || err != nil {
+				t.Fatal(mine, err)
+			}
+			b.clock.Move(handLease + time.Second)
+			since := b.clock.Now().UTC().Format("2006-01-02T15:04:05Z")
+			if err := b.tidy(t.Context(), false); err != nil {
+				t.Fatal(err)
+			}
+			b.clock.Move(time.Hour)
+			for _, f := range tt.saw {
+				if err := w.finish(t.Context(), jobs[0], f, ""); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got := b.told()
+			for i, want := range tt.want {
+				if strings.HasSuffix(want, "doubted ") {
+					tt.want[i] = want + since
+				}
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("told %q\nwant %q", got, tt.want)
+			}
+		})
+	}
+}
