@@ -1,6 +1,7 @@
 package customer
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -129,7 +130,7 @@ func (b *book) add(e entry, p *person) (*origin, result, error) {
 }
 
 // confirm replaces what a browser said by what the merchant says. When both say the same, the browser's visitors stay: the cookie
-// is what the thank-you page was there for.
+// is what the thank-you page was there for. So do its address and its user agent, which a shop's server seldom tells.
 func (b *book) confirm(o *origin, e entry, p *person) (*origin, result, error) {
 	same := o.Type == customerevent.AffiliateMember || o.same(e, p)
 	p, err := b.describe(e, p)
@@ -142,6 +143,7 @@ func (b *book) confirm(o *origin, e entry, p *person) (*origin, result, error) {
 				e.in.Visitors = append(e.in.Visitors[:len(e.in.Visitors):len(e.in.Visitors)], v)
 			}
 		}
+		e.in.IP, e.in.UserAgent = cmp.Or(e.in.IP, o.IP), cmp.Or(e.in.UserAgent, o.UserAgent)
 	}
 	o.fill(e, p, b.now)
 	if o.stored && !o.turned {

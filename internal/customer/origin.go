@@ -40,6 +40,7 @@ type origin struct {
 	OccurredAt      time.Time      `db:"occurred_at" json:"occurred_at"`
 	RecordedAt      time.Time      `db:"recorded_at" json:"recorded_at"`
 
+	phone  string             // that came with it; not kept
 	person *person            // of PersonID, when the batch has it at hand
 	items  []customerapi.Item // to be written
 	stored bool               // the row is there
@@ -99,7 +100,7 @@ func (o *origin) of(p *person) bool {
 // fill makes the origin what the entry says.
 func (o *origin) fill(e entry, p *person, now time.Time) {
 	in := e.in
-	o.person, o.items, o.RecordedAt = p, in.Items, now
+	o.person, o.items, o.phone, o.RecordedAt = p, in.Items, e.who.phone, now
 	o.Visitors, o.Subtotal, o.Currency = in.Visitors, in.Subtotal, in.Currency
 	o.CouponCodes, o.CampaignTags, o.TrafficSource = in.CouponCodes, in.CampaignTags, in.TrafficSource
 	o.Segments, o.UTM = in.Segments[:], utm(in.UTM)
@@ -119,7 +120,9 @@ func (o *origin) same(e entry, p *person) bool {
 func (o *origin) event(first bool) customerevent.OriginRecorded {
 	e := customerevent.OriginRecorded{SiteID: o.SiteID, Type: o.Type, VisitorIDs: o.Visitors, Category: o.Category,
 		Subtotal: o.Subtotal, Currency: o.Currency, CouponCodes: o.CouponCodes, CampaignTags: o.CampaignTags,
-		TrafficSource: o.TrafficSource, Verified: o.Verified, FirstPurchase: first, OccurredAt: o.OccurredAt, RecordedAt: o.RecordedAt}
+		TrafficSource: o.TrafficSource, Verified: o.Verified, FirstPurchase: first, OccurredAt: o.OccurredAt, RecordedAt: o.RecordedAt,
+		IP: o.IP, Device: customerapi.Fingerprint(customerapi.DeviceMark, o.UserAgent), Address: addressMark(o.ShippingAddress, o.ShippingZip),
+		Phone: customerapi.Fingerprint(customerapi.PhoneMark, o.phone)}
 	if o.Type != customerevent.AffiliateMember {
 		e.Number = o.Number
 	}

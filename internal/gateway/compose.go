@@ -38,7 +38,7 @@ type customers interface {
 type referrals interface {
 	Join(ctx context.Context, s site.Site, in referralapi.Join) (*referralapi.Offer, error)
 	Offer(ctx context.Context, s site.Site, codeOrID string, channels []string) (*referralapi.Offer, error)
-	SetStatus(ctx context.Context, s site.Site, originID int64, status, cause string, key idempotency.Key) (out referralapi.Referral, replayed bool, err error)
+	SetStatus(ctx context.Context, s site.Site, originID int64, to referralapi.Step, key idempotency.Key) (out referralapi.Referral, replayed bool, err error)
 	Counts(ctx context.Context, siteID, personID int64) (referralapi.Counts, error)
 	Coupon(ctx context.Context, s site.Site, code string) (*referralapi.FoundCoupon, error)
 	couponHands

@@ -119,7 +119,8 @@ func (c Composition) updateReferral(ctx context.Context, in *updateReferralInput
 	if !origin.Verified || origin.PersonID == 0 {
 		return out, nil // nobody is referred by these, so there is nothing to wait for
 	}
-	ref, replayed, err := c.Referrals.SetStatus(ctx, req.Site, origin.ID, status, "manual", req.Idempotency)
+	ref, replayed, err := c.Referrals.SetStatus(ctx, req.Site, origin.ID,
+		referralapi.Step{Status: status, Cause: "manual", KeyID: req.KeyID}, req.Idempotency)
 	if f, ok := fault.Of(err); ok && f.Code == "no_referral" {
 		return out, nil
 	}
@@ -137,7 +138,7 @@ func (c Composition) updateReferral(ctx context.Context, in *updateReferralInput
 
 func referralJSON(r referralapi.Referral, people map[int64]customerapi.Person, s site.Site) talkableReferral {
 	return talkableReferral{ID: r.ID, Status: r.Status, CampaignID: r.CampaignID, OfferID: r.OfferID, ReferredOriginID: r.OriginID,
-		ReferredSubtotal: money.Decimal{Minor: r.Subtotal, Currency: r.Currency}, AdRewarded: r.AdvocateGot, TrackMethod: r.TrackMethod,
+		ReferredSubtotal: money.Decimal{Minor: r.Subtotal, Currency: r.Currency}, AdRewarded: r.AdvocateGot, QAGenerated: r.QA, TrackMethod: r.TrackMethod,
 		FraudDetails: r.FraudDetails, FraudPolicyStatus: r.Fraud,
 		CreatedAt: web.Talkable(r.CreatedAt, s.Zone), UpdatedAt: web.Talkable(r.UpdatedAt, s.Zone),
 		AdvocatePerson: personOf(people, r.AdvocateID), FriendPerson: personOf(people, r.FriendID),

@@ -2,7 +2,6 @@ package referral
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"github.com/talkable/talkable/internal/bus"
@@ -28,28 +27,36 @@ var (
 // SetStatus moves the referral of an origin to another status, for a reason ("manual"). It waits up to five seconds until the
 // origin has been decided. An origin without a referral is a fault NotFound "no_referral"; the same status again changes nothing. replayed
 // says that the Idempotency-Key had moved it before: the answer is that of then, also when the status is another by now.
-func (m *Module) SetStatus(ctx context.Context, s site.Site, originID int64, status, cause string, k idempotency.Key) (out referralapi.Referral, replayed bool, err error) {
-	if err := checkStatus(status); err != nil {
+func (m *Module) SetStatus(ctx context.Context, s site.Site, originID int64, to referralapi.Step, k idempotency.Key) (out referralapi.Referral, replayed bool, err error) {
+	if err := checkStatus(to.Status); err != nil {
 		return out, false, err
 	}
 	if err := m.await(ctx, s.ID, originID); err != nil {
 		return out, false, err
 	}
+	return m.step(ctx, s, to, k, func(u *bus.Unit) ([]referral, error) {
+		return lockReferrals(ctx, u.Tx, []int64{s.ID}, []int64{originID})
+	})
+}
+
+// step moves the referral that lock finds, if it isn't there already.
+func (m *Module) step(ctx context.Context, s site.Site, step referralapi.Step, k idempotency.Key, lock func(u *bus.Unit) ([]referral, error)) (out referralapi.Referral, replayed bool, err error) {
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, k, &out, func() error {
-			list, err := lockReferrals(ctx, u.Tx, []int64{s.ID}, []int64{originID})
+			list, err := lock(u)
 			if err != nil {
 				return err
 			}
 			if len(list) == 0 {
 				return errNoReferral
 			}
-			to, changes, err := list[0].step(status)
+			to, changes, err := list[0].step(step.Status)
 			if err != nil {
 				return err
 			}
 			if changes {
-				if err := m.move(ctx, u, list, to, cause); err != nil {
+				list[0].KeyID, list[0].Note = orNull(step.KeyID), orNull(step.Note)
+				if err := m.move(ctx, u, list, to, step.Cause); err != nil {
 					return err
 				}
 			}
@@ -183,6 +190,9 @@ func (m *Module) ApproveDue(ctx context.Context) (int, error) {
 			if n = len(list); err != nil || n == 0 {
 				return err
 			}
+			for i := range list {
+				list[i].KeyID, list[i].Note = nil, nil
+			}
 			return m.move(ctx, u, list, referralevent.Approved, causeDelay)
 		})
 		if err != nil {
@@ -203,5 +213,3 @@ func label(cause string) string {
 		return causeManual
 	}
 }
-
-func itoa(n int64) string { return strconv.FormatInt(n, 10) }

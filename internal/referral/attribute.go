@@ -59,12 +59,13 @@ type traced struct {
 
 // attribution is a decision about one origin, and why.
 type attribution struct {
-	Rule       string   `json:"rule"`
-	Candidates []traced `json:"candidates"`
-	Findings   any      `json:"fraud,omitempty"`
+	Rule       string    `json:"rule"`
+	Candidates []traced  `json:"candidates"`
+	Findings   []finding `json:"fraud,omitempty"`
 
-	reason string
-	kept   *candidate
+	reason  string
+	kept    *candidate
+	verdict string // of the fraud rules on what was kept
 }
 
 // attribute decides whose link a purchase or event came by: the last touch within the campaign's window before it. Touches of

@@ -16,6 +16,8 @@ import (
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/postgres"
+	"github.com/talkable/talkable/internal/referral/referralapi"
+	"github.com/talkable/talkable/internal/referral/referralevent"
 	"github.com/talkable/talkable/internal/site"
 )
 
@@ -105,11 +107,11 @@ func TestRecorded_blocks_the_advocates_other_browser(t *testing.T) {
 	if err != nil || r.Status != "blocked" {
 		t.Fatalf("%+v %v", r, err)
 	}
-	r, _, err = p.SetStatus(t.Context(), p.one, 2, "unblocked", "manual", idempotency.Key{})
+	r, _, err = p.SetStatus(t.Context(), p.one, 2, referralapi.Step{Status: "unblocked", Cause: "manual"}, idempotency.Key{})
 	if err != nil || r.Status != "pending" {
 		t.Fatalf("%+v %v", r, err)
 	}
-	if r, _, err = p.SetStatus(t.Context(), p.one, 2, "approved", "manual", idempotency.Key{}); err != nil || len(r.AdvocateRewards) != 2 {
+	if r, _, err = p.SetStatus(t.Context(), p.one, 2, referralapi.Step{Status: "approved", Cause: "manual"}, idempotency.Key{}); err != nil || len(r.AdvocateRewards) != 2 {
 		t.Errorf("%+v %v", r, err)
 	}
 }
@@ -143,7 +145,7 @@ func TestSetStatus(t *testing.T) {
 	p.tell(p.purchase(p.one, 1, 20, 1000, uuidOf(1)), p.purchase(p.one, 2, 21, 1000))
 	p.told()
 	set := func(origin int64, status string) (string, *fault.Error) {
-		r, _, err := p.SetStatus(t.Context(), p.one, origin, status, "manual", idempotency.Key{})
+		r, _, err := p.SetStatus(t.Context(), p.one, origin, referralapi.Step{Status: status, Cause: "manual"}, idempotency.Key{})
 		f, _ := fault.Of(err)
 		if err != nil && f == nil {
 			t.Fatal(err)
@@ -174,7 +176,7 @@ func TestSetStatus(t *testing.T) {
 	}
 	var approvals atomic.Int64
 	race(20, func(int) {
-		if r, _, err := p.SetStatus(t.Context(), p.one, 1, "approved", "manual", idempotency.Key{}); err == nil && r.Status == "approved" && len(r.AdvocateRewards) == 2 {
+		if r, _, err := p.SetStatus(t.Context(), p.one, 1, referralapi.Step{Status: "approved", Cause: "manual"}, idempotency.Key{}); err == nil && r.Status == "approved" && len(r.AdvocateRewards) == 2 {
 			approvals.Add(1)
 		}
 	})
@@ -201,7 +203,7 @@ func TestSetStatus_waits_for_the_decision(t *testing.T) {
 	p.touched(uuidOf(1), 10)
 	answer := make(chan error, 1)
 	go func() {
-		r, _, err := p.SetStatus(t.Context(), p.one, 1, "approved", "manual", idempotency.Key{})
+		r, _, err := p.SetStatus(t.Context(), p.one, 1, referralapi.Step{Status: "approved", Cause: "manual"}, idempotency.Key{})
 		if err == nil && r.Status != "approved" {
 			err = fmt.Errorf("status %s", r.Status)
 		}
@@ -229,7 +231,7 @@ func TestApproveDue(t *testing.T) {
 	if n, err := p.ApproveDue(t.Context()); n != 0 || err != nil {
 		t.Errorf("too early: %d %v", n, err)
 	}
-	if _, _, err := p.SetStatus(t.Context(), p.one, 1, "voided", "manual", idempotency.Key{}); err != nil {
+	if _, _, err := p.SetStatus(t.Context(), p.one, 1, referralapi.Step{Status: "voided", Cause: "manual"}, idempotency.Key{}); err != nil {
 		t.Error(err)
 	}
 	p.clock.Move(time.Hour)
@@ -259,24 +261,44 @@ func TestDatabase_refuses_what_the_graph_refuses(t *testing.T) {
 	p.campaign(p.one, nil)
 	p.join(p.one, 10)
 	n := int64(0)
-	for _, from := range statuses {
+	for _, from := range append([]string{inProgress}, statuses...) {
 		for _, to := range statuses {
 			n++
+			first := from
+			if from == referralevent.Voided {
+				first = referralevent.Pending
+			}
+			if from == inProgress {
+				first = to
+			}
 			var id int64
-			if err := p.root.Get(&id, `
+			err := p.root.Get(&id, `
 				insert into referral.referral (site_id, campaign_id, offer_id, origin_id, advocate_id, friend_id, status, cause, track_method, subtotal,
 					currency, fraud, occurred_at, created_at, updated_at)
-				values (1, 1, 1, $1, 10, $1, $2, '', 'cookie', 1, 'USD', '[]', now(), now(), now()) returning id`, n, from); err != nil {
+				values (1, 1, 1, $1, 10, $1, $2, '', 'cookie', 1, 'USD', '[]', now(), now(), now()) returning id`, n, first)
+			if from == inProgress {
+				if (err == nil) != allowed(from, to) || err != nil && !postgres.Violates(err, "status_log_begins") {
+					t.Errorf("begins %s: %v", to, err)
+				}
+				continue
+			}
+			if err == nil && first != from {
+				_, err = p.db.Exec(`update referral.referral set status = $2 where site_id = 1 and id = $1`, id, from)
+			}
+			if err != nil {
 				t.Fatal(err)
 			}
-			_, err := p.db.Exec(`update referral.referral set status = $2 where site_id = 1 and id = $1`, id, to)
+			_, err = p.db.Exec(`update referral.referral set status = $2 where site_id = 1 and id = $1`, id, to)
 			if want := from == to || allowed(from, to); (err == nil) != want || err != nil && !postgres.Violates(err, "referral_step") {
 				t.Errorf("%s to %s: %v", from, to, err)
+			}
+			if stored := p.count(`select count(*) from referral.referral_graph where old = $1 and new = $2`, from, to) == 1; stored != allowed(from, to) {
+				t.Errorf("the table has %s to %s: %v", from, to, stored)
 			}
 		}
 	}
 	for _, q := range []string{`update referral.attribution set reason = ''`, `delete from referral.reward`, `update referral.visit set live = true`,
-		`delete from referral.status_log`, `truncate referral.identity`, `delete from referral.campaign`} {
+		`delete from referral.status_log`, `delete from referral.referral_graph`, `update referral.fraud_policy set version = 1`, `truncate referral.identity`, `delete from referral.campaign`} {
 		if _, err := p.db.Exec(q); err == nil {
 			t.Errorf("the module may %s", q)
 		}
@@ -294,7 +316,7 @@ func TestUseCases_run_on_one_connection(t *testing.T) {
 	}
 	p.tell(p.purchase(p.one, 1, 20, 1000, uuidOf(1)))
 	p.tell(customerevent.OriginRefunded{SiteID: 1, OriginID: 1, Subtotal: 1000, RefundedTotal: 400})
-	if _, _, err := p.SetStatus(t.Context(), p.one, 1, "approved", "manual", idempotency.Key{}); err != nil {
+	if _, _, err := p.SetStatus(t.Context(), p.one, 1, referralapi.Step{Status: "approved", Cause: "manual"}, idempotency.Key{}); err != nil {
 		t.Error(err)
 	}
 	if _, err := p.ApproveDue(t.Context()); err != nil {

@@ -40,6 +40,7 @@ func (m *Module) Routes(api huma.API) {
 	m.couponRoutes(api)
 	m.shareRoutes(api)
 	m.claimRoutes(api)
+	m.fraudRoutes(api)
 }
 
 type campaignsResult struct {
@@ -166,10 +167,5 @@ func (m *Module) getAttribution(ctx context.Context, in *struct {
 	if a == nil {
 		return nil, fault.New(fault.NotFound, "attribution_not_found", "Nothing has been decided about this origin.")
 	}
-	out := attributionJSON{OriginID: a.OriginID, Outcome: a.Outcome, Reason: a.Reason, OfferID: a.OfferID, ReferralID: a.ReferralID,
-		Trace: json.RawMessage(a.Trace), OccurredAt: a.OccurredAt, DecidedAt: a.DecidedAt}
-	if a.Method != "" {
-		out.Method = &a.Method
-	}
-	return web.Answer(attributionResult{out}), nil
+	return web.Answer(attributionResult{a.json()}), nil
 }

@@ -10,6 +10,10 @@
 // An advocate joins a campaign and gets an offer; a friend opens its link: a visit, and a friend offer; the friend buys: the
 // origin is attributed to the last touch, and a referral is made, checked for fraud, approved and rewarded. Each origin's
 // decision is kept with its reasons, also when there is no referral.
+//
+// Fraud rules judge a referral when it is made, by the policy of its campaign or its site (fraud_profile.go); what each of them saw
+// is kept with its verdict (fraud_rule.go), so that it can be explained, and tried again by another policy (what_if.go). Addresses
+// are asked of Deps.People, and only where a rule compares them.
 package referral
 
 import (
@@ -51,6 +55,7 @@ type Deps struct {
 	Reg       prometheus.Registerer
 	Now       clock.Clock
 	Cursors   *web.Cursors
+	People    People // who knows addresses; nil: nobody, so rules that compare them are skipped
 	PublicURL string // links are PublicURL + "/x/" + code
 }
 
@@ -67,6 +72,8 @@ type Module struct {
 	metrics   metrics
 
 	catalog *catalog
+	books   *books
+	people  People
 	known   *lru.Cache[string, cachedLink]
 	joins   *postgres.Group[want, *referralapi.Offer]
 	visits  *postgres.Group[visit, visited]
@@ -83,7 +90,8 @@ func New(d Deps) *Module {
 	}
 	m := &Module{db: d.DB, outbox: d.Outbox, log: d.Log, reg: d.Reg, now: d.Now, cursors: d.Cursors,
 		publicURL: strings.TrimRight(d.PublicURL, "/"),
-		secure:    strings.HasPrefix(d.PublicURL, "https://"), metrics: newMetrics(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known}
+		secure:    strings.HasPrefix(d.PublicURL, "https://"), metrics: newMetrics(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known,
+		books: newBooks(d.Now), people: d.People}
 	m.joins = postgres.NewGroup(joinBatch, m.join).Writers(2).Observe(func(n int) { m.metrics.batch.WithLabelValues("join").Observe(float64(n)) })
 	m.visits = postgres.NewGroup(visitBatch, m.visitShared).Writers(2).Observe(func(n int) { m.metrics.batch.WithLabelValues("visit").Observe(float64(n)) })
 	return m
@@ -139,6 +147,9 @@ func (m *Module) keep(ctx context.Context) {
 	dropped, err := keepDays(ctx, m.db, now)
 	if err == nil {
 		_, err = idempotency.Sweep(ctx, m.db, schema, now.Add(-sweepAge), sweepBatch)
+	}
+	if err == nil {
+		err = dropMarks(ctx, m.db, now.AddDate(-1, 0, 0), sweepBatch)
 	}
 	switch {
 	case err != nil && ctx.Err() == nil:

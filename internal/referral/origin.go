@@ -57,27 +57,33 @@ func (m *Module) recorded(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 			delete(since, one)
 		}
 	}
-	if len(deeds) == 0 {
-		return nil
-	}
-	done, err := attributed(ctx, u, sites, origins)
+	marks, err := m.gatherMarks(ctx, u, batch)
 	if err != nil {
 		return err
 	}
-	deeds = slices.DeleteFunc(deeds, func(d deed) bool { return done[key{d.body.SiteID, d.body.OriginID}] })
-	if len(deeds) == 0 {
-		return nil
+	if len(deeds) > 0 {
+		done, err := attributed(ctx, u, sites, origins)
+		if err != nil {
+			return err
+		}
+		deeds = slices.DeleteFunc(deeds, func(d deed) bool { return done[key{d.body.SiteID, d.body.OriginID}] })
 	}
-	if err := useCoupons(ctx, u, deeds); err != nil {
-		return err
+	if len(deeds) > 0 {
+		if err := useCoupons(ctx, u, deeds); err != nil {
+			return err
+		}
+		if err := m.decide(ctx, u, deeds, since, marks); err != nil {
+			return err
+		}
 	}
-	return m.decide(ctx, u, deeds, since)
+	keys, seen := foldMarks(marks)
+	return keepMarks(ctx, u.Tx, keys, seen)
 }
 
 // decide attributes the deeds, makes their referrals, keeps the reasons and issues what is approved at once. since tells which
-// identities were learned by which event of the batch.
-func (m *Module) decide(ctx context.Context, u *bus.Unit, deeds []deed, since map[seen]int) error {
-	facts, err := gather(ctx, u, deeds, since)
+// identities were learned by which event of the batch, marks what its events show their people with.
+func (m *Module) decide(ctx context.Context, u *bus.Unit, deeds []deed, since map[seen]int, marks map[markKey][]toldMark) error {
+	facts, err := m.gather(ctx, u, deeds, since, marks)
 	if err != nil {
 		return err
 	}
@@ -88,7 +94,7 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, deeds []deed, since ma
 		byOrigin[key{d.body.SiteID, d.body.OriginID}] = n
 		decisions[n] = facts.attribute(n, d)
 		if decisions[n].kept != nil {
-			r := facts.refer(d, &decisions[n])
+			r := facts.refer(n, d, &decisions[n], made)
 			if r.Status == referralevent.Pending && facts.campaigns[key{r.SiteID, r.CampaignID}].ApprovalMode == automatic {
 				due := facts.campaigns[key{r.SiteID, r.CampaignID}].due(u.Now)
 				if r.ApproveAt = &due; !due.After(u.Now) {
@@ -136,6 +142,8 @@ type facts struct {
 	referred   map[friendKey]bool // also by earlier deeds of the batch
 	seen       map[seen]bool      // friends' visitors that are known as the advocate's
 	since      map[seen]int
+	suspects   map[int]suspect // by the deed's place in the batch
+	looked     *looked
 }
 
 // then says whether an identity that is known now was known when the deed was told: a decision doesn't depend on which later
@@ -145,8 +153,8 @@ func (f *facts) then(d deed, one seen) bool {
 	return !inBatch || at <= d.at
 }
 
-func gather(ctx context.Context, u *bus.Unit, deeds []deed, since map[seen]int) (*facts, error) {
-	f := &facts{candidates: map[int][]candidate{}, since: since}
+func (m *Module) gather(ctx context.Context, u *bus.Unit, deeds []deed, since map[seen]int, marks map[markKey][]toldMark) (*facts, error) {
+	f := &facts{candidates: map[int][]candidate{}, since: since, suspects: map[int]suspect{}}
 	rows, err := findCandidates(ctx, u, deeds)
 	if err != nil {
 		return nil, err
@@ -175,8 +183,40 @@ func gather(ctx context.Context, u *bus.Unit, deeds []deed, since map[seen]int) 
 	if f.referred, err = alreadyReferred(ctx, u, slices.Collect(maps.Keys(friends))); err != nil {
 		return nil, err
 	}
-	f.seen, err = known(ctx, u, slices.Collect(maps.Keys(pairs)))
+	if f.seen, err = known(ctx, u, slices.Collect(maps.Keys(pairs))); err != nil {
+		return nil, err
+	}
+	var suspects []suspect
+	for n, d := range deeds {
+		a := f.candidate(n, d)
+		if a == nil {
+			continue
+		}
+		b, err := m.books.of(ctx, u, d.body.SiteID)
+		if err != nil {
+			return nil, err
+		}
+		f.suspects[n] = suspect{n, d, a, b.of(a.campaignID)}
+		suspects = append(suspects, f.suspects[n])
+	}
+	f.looked, err = m.look(ctx, u, suspects, marks)
 	return f, err
+}
+
+// candidate is the one that a deed came by, if its friend isn't referred already; nil if none.
+func (f *facts) candidate(n int, d deed) *candidate {
+	if d.body.PersonID == 0 {
+		return nil
+	}
+	return attribute(d.body.OccurredAt, f.candidates[n], f.campaignsOf(n, d), func(int64) bool { return false }).kept
+}
+
+func (f *facts) campaignsOf(n int, d deed) map[int64]*campaign {
+	campaigns := map[int64]*campaign{}
+	for _, c := range f.candidates[n] {
+		campaigns[c.campaignID] = f.campaigns[key{d.body.SiteID, c.campaignID}]
+	}
+	return campaigns
 }
 
 // attribute decides about one deed and notes its friend as referred for the next ones.
@@ -184,36 +224,39 @@ func (f *facts) attribute(n int, d deed) attribution {
 	if d.body.PersonID == 0 {
 		return attribution{Rule: "last_touch/1", reason: reasonNoPerson, Candidates: []traced{}}
 	}
-	campaigns := map[int64]*campaign{}
-	for _, c := range f.candidates[n] {
-		campaigns[c.campaignID] = f.campaigns[key{d.body.SiteID, c.campaignID}]
-	}
-	return attribute(d.body.OccurredAt, f.candidates[n], campaigns, func(campaignID int64) bool {
+	return attribute(d.body.OccurredAt, f.candidates[n], f.campaignsOf(n, d), func(campaignID int64) bool {
 		return f.referred[friendKey{d.body.SiteID, campaignID, d.body.PersonID}]
 	})
 }
 
-// refer makes the referral of a deed whose link was found, and runs the fraud rules over it.
-func (f *facts) refer(d deed, a *attribution) referral {
-	c := a.kept
-	var theirs []string
-	for _, v := range d.visitors {
-		if one := (seen{d.body.SiteID, v, c.advocateID}); f.seen[one] && f.then(d, one) {
-			theirs = append(theirs, v)
+// refer makes the referral of a deed whose link was found, and runs the fraud rules over it. made are those that the batch has made
+// before.
+func (f *facts) refer(n int, d deed, a *attribution, made []referral) referral {
+	c, s := a.kept, f.suspects[n]
+	self := func() evidence {
+		var theirs []string
+		for _, v := range d.visitors {
+			if one := (seen{d.body.SiteID, v, c.advocateID}); f.seen[one] && f.then(d, one) {
+				theirs = append(theirs, v)
+			}
 		}
+		return selfReferral(c.advocateID, d.body.PersonID, d.visitors, theirs, c.offerOwner)
 	}
-	found := []finding{selfReferral(c.advocateID, d.body.PersonID, d.visitors, theirs, c.offerOwner)}
+	found := s.policy.judge(f.looked.measure(s, self, made))
 	text, err := json.Marshal(found)
 	if err != nil {
 		panic(err) // plain fields
 	}
 	r := referral{SiteID: d.body.SiteID, CampaignID: c.campaignID, OfferID: c.offerID, OriginID: d.body.OriginID,
 		AdvocateID: c.advocateID, FriendID: d.body.PersonID, Status: referralevent.Pending, Cause: causeCreated, TrackMethod: c.method,
-		Subtotal: d.body.Subtotal, Currency: d.body.Currency, Fraud: string(text), OccurredAt: d.body.OccurredAt}
-	a.Findings = found
-	if blocks(found) {
+		Subtotal: d.body.Subtotal, Currency: d.body.Currency, Fraud: string(text), QA: f.looked.qa(s), OccurredAt: d.body.OccurredAt}
+	a.Findings, a.verdict = found, worst(found)
+	switch a.verdict {
+	case verdictBlocked:
 		r.Status, r.Cause = referralevent.Blocked, causeFraud
 		return r
+	case verdictFlagged:
+		r.Status, r.Cause = referralevent.Flagged, causeFraud
 	}
 	f.referred[friendKey{r.SiteID, r.CampaignID, r.FriendID}] = true
 	return r
@@ -227,7 +270,7 @@ func (a attribution) row(d deed, r *referral) attributionRow {
 	case r != nil:
 		out.Outcome, out.ReferralID = outcomeReferred, &r.ID
 		if out.Method, out.OfferID = a.kept.method, &a.kept.offerID; r.Status == referralevent.Blocked {
-			out.Outcome, out.Reason = outcomeBlocked, ruleSelf
+			out.Outcome, out.Reason = outcomeBlocked, because(a.Findings, verdictBlocked)[0]
 		}
 	case a.kept != nil:
 		out.Reason, a.Findings = reasonAlreadyReferred, nil

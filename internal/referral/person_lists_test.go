@@ -24,7 +24,7 @@ func TestPersonLists(t *testing.T) {
 			p.tell(p.purchase(s, 70+i, 20+i, 10_000, to.Query().Get("tkbl_cvuuid")))
 		}
 		for origin, status := range map[int64]string{70: "approved", 71: "voided", 72: "blocked"} {
-			if _, _, err := p.SetStatus(t.Context(), s, origin, status, "manual", idempotency.Key{}); err != nil {
+			if _, _, err := p.SetStatus(t.Context(), s, origin, referralapi.Step{Status: status, Cause: "manual"}, idempotency.Key{}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -3,6 +3,7 @@ package referral
 import (
 	"encoding/json"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -112,5 +113,32 @@ func FuzzCampaign(f *testing.F) {
 			}
 			seen[i.Identifier] = true
 		}
+	})
+}
+
+// FuzzLists: whatever stands in a list or an address, nothing breaks, an address that isn't one is in no range, and what is similar is so
+// both ways.
+func FuzzLists(f *testing.F) {
+	f.Add("203.0.113.0/24", "203.0.113.9", "*@x.example", "A@x.example")
+	f.Add("1.2.3.4-1.2.3.9", "::ffff:1.2.3.5", "a*b@", "aXb@")
+	f.Add("::/0", "::1%eth0", "***", "")
+	f.Fuzz(func(t *testing.T, entry, ip, like, email string) {
+		if spansOf([]string{entry}).has(ip) {
+			if _, err := netip.ParseAddr(ip); err != nil {
+				t.Errorf("%q is in %q", ip, entry)
+			}
+		}
+		if emailsOf([]string{strings.ReplaceAll(email, "*", "")}).has("") {
+			t.Error("nobody is on the list")
+		}
+		emailsOf([]string{like}).has(email)
+		if len(like)+len(email) < 400 {
+			a, b := mailboxOf(like), mailboxOf(email)
+			d, n := a.apart(b)
+			if e, m := b.apart(a); d != e || n != m || d < 0 || (a == b) != (d == 0) {
+				t.Errorf("%q, %q: %d %d", like, email, d, e)
+			}
+		}
+		throwaway(email, noLists)
 	})
 }

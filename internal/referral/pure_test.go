@@ -227,7 +227,8 @@ func TestStep(t *testing.T) {
 		{"approved", "approved", "approved", false, true}, {"pending", "unblocked", "pending", false, true}, {"voided", "voided", "voided", false, true},
 		{"approved", "voided", "", false, false}, {"voided", "approved", "", false, false}, {"approved", "pending", "", false, false},
 		{"blocked", "approved", "", false, false}, {"approved", "unblocked", "", false, false}, {"pending", "in_progress", "", false, false},
-		{"pending", "flagged", "", false, false},
+		{"pending", "flagged", "flagged", true, true}, {"flagged", "pending", "pending", true, true}, {"flagged", "unblocked", "", false, false},
+		{"blocked", "flagged", "", false, false}, {"voided", "flagged", "", false, false},
 	} {
 		r := referral{Status: c.from}
 		to, changes, err := r.step(c.word)
@@ -321,7 +322,7 @@ func TestAttribute_does_not_depend_on_the_order_of_candidates(t *testing.T) {
 func TestSelfReferral(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		got  finding
+		got  evidence
 		want string
 	}{
 		"another person":         {selfReferral(1, 2, []string{uuidOf(1)}, nil, ""), ""},
@@ -330,8 +331,9 @@ func TestSelfReferral(t *testing.T) {
 		"the advocate's browser": {selfReferral(1, 2, []string{uuidOf(1)}, []string{uuidOf(1)}, ""), "visitor_of_advocate"},
 		"the offer's browser":    {selfReferral(1, 2, []string{uuidOf(3), uuidOf(1)}, nil, uuidOf(1)), "visitor_of_offer"},
 	} {
-		if c.got.Evidence["match"] != c.want || blocks([]finding{c.got}) != (c.want != "") {
-			t.Errorf("%s: %+v", name, c.got)
+		found := basicPolicy.judge(map[string]evidence{ruleSelf: c.got})
+		if c.got.Match != c.want || len(found) != 1 || (worst(found) == verdictBlocked) != (c.want != "") {
+			t.Errorf("%s: %+v", name, found)
 		}
 	}
 }

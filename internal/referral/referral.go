@@ -39,17 +39,27 @@ type referral struct {
 	RefundedTotal int64      `db:"refunded_total"`
 	RefundedFull  bool       `db:"refunded_full"`
 	Fraud         string     `db:"fraud"`
+	QA            bool       `db:"qa"`
+	KeyID         *int64     `db:"key_id"` // who asked for the present status
+	Note          *string    `db:"note"`   // and why
 	ApproveAt     *time.Time `db:"approve_at"`
 	OccurredAt    time.Time  `db:"occurred_at"`
 	CreatedAt     time.Time  `db:"created_at"`
 	UpdatedAt     time.Time  `db:"updated_at"`
 }
 
-// allowed is the whole graph of a referral's states. A trigger on the table holds the same.
+// inProgress is where a referral is before it is there: its first status is a step from it.
+const inProgress = "in_progress"
+
+// allowed is the whole graph of a referral's states. The table referral_graph holds the same, and a trigger keeps to it.
 func allowed(from, to string) bool {
 	switch from {
-	case referralevent.Pending, referralevent.Flagged:
-		return to == referralevent.Approved || to == referralevent.Voided || to == referralevent.Blocked
+	case inProgress:
+		return to == referralevent.Pending || to == referralevent.Flagged || to == referralevent.Approved || to == referralevent.Blocked
+	case referralevent.Pending:
+		return to == referralevent.Flagged || to == referralevent.Approved || to == referralevent.Voided || to == referralevent.Blocked
+	case referralevent.Flagged:
+		return to == referralevent.Pending || to == referralevent.Approved || to == referralevent.Voided || to == referralevent.Blocked
 	case referralevent.Blocked:
 		return to == referralevent.Pending
 	default:
@@ -95,16 +105,15 @@ func (r *referral) key() string { return "referral:" + itoa(r.ID) }
 func (r *referral) created() referralevent.ReferralCreated {
 	told := referralevent.ReferralCreated{SiteID: r.SiteID, ReferralID: r.ID, CampaignID: r.CampaignID, OfferID: r.OfferID,
 		OriginID: r.OriginID, AdvocateID: r.AdvocateID, FriendID: r.FriendID, Status: r.Status, TrackMethod: r.TrackMethod,
-		Subtotal: r.Subtotal, Currency: r.Currency, OccurredAt: r.OccurredAt, CreatedAt: r.CreatedAt}
+		Subtotal: r.Subtotal, Currency: r.Currency, QA: r.QA, OccurredAt: r.OccurredAt, CreatedAt: r.CreatedAt}
 	if r.Status == referralevent.Approved { // told by ReferralApproved, which follows
 		told.Status = referralevent.Pending
 	}
-	if r.Status == referralevent.Blocked {
-		for _, f := range r.findings() {
-			if f.Verdict == verdictBlocked {
-				told.Reasons = append(told.Reasons, f.Rule)
-			}
-		}
+	switch r.Status {
+	case referralevent.Blocked:
+		told.Reasons = because(r.findings(), verdictBlocked)
+	case referralevent.Flagged:
+		told.Reasons = because(r.findings(), verdictFlagged)
 	}
 	return told
 }
@@ -133,8 +142,12 @@ func (r *referral) findings() []finding {
 func (r *referral) answer(rewards []reward, now time.Time, zone *time.Location) referralapi.Referral {
 	out := referralapi.Referral{ID: r.ID, Status: r.Status, CampaignID: r.CampaignID, OfferID: r.OfferID, OriginID: r.OriginID,
 		AdvocateID: r.AdvocateID, FriendID: r.FriendID, Subtotal: r.Subtotal, Currency: r.Currency, TrackMethod: r.TrackMethod,
-		Fraud: verdicts(r.findings()), FraudDetails: details(r.findings()), CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
+		Fraud: verdicts(r.findings()), FraudDetails: details(r.findings()), QA: r.QA, Cause: r.Cause,
+		RefundedTotal: r.RefundedTotal, OccurredAt: r.OccurredAt, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
 		AdvocateRewards: []referralapi.Reward{}, FriendRewards: []referralapi.Reward{}}
+	if r.Status == referralevent.Pending {
+		out.ApproveAt = r.ApproveAt
+	}
 	for _, w := range rewards {
 		if w.Side == sideAdvocate {
 			out.AdvocateRewards = append(out.AdvocateRewards, w.present(now, zone))

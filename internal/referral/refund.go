@@ -42,7 +42,7 @@ func (m *Module) refunded(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 		case was == referralevent.Approved:
 			approved = append(approved, r)
 		case r.RefundedFull && allowed(was, referralevent.Voided):
-			r.Status, r.Cause = referralevent.Voided, causeRefund
+			r.Status, r.Cause, r.KeyID, r.Note = referralevent.Voided, causeRefund, nil, nil
 			u.Tell(r.SiteID, r.key(), r.voided(was, u.Now))
 		}
 		changed = append(changed, r)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/talkable/talkable/internal/customer/customerevent"
 	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/referral/referralapi"
 )
 
 // Refunds in any split, before or after the approval, end alike.
@@ -32,7 +33,7 @@ func TestRefunds_end_the_same_in_any_order(t *testing.T) {
 		}
 		for i := 0; i <= len(cuts); i++ {
 			if i == approve {
-				if _, _, err := p.SetStatus(t.Context(), p.one, origin, "approved", "manual", idempotency.Key{}); err != nil {
+				if _, _, err := p.SetStatus(t.Context(), p.one, origin, referralapi.Step{Status: "approved", Cause: "manual"}, idempotency.Key{}); err != nil {
 					rt.Fatal(err)
 				}
 			}

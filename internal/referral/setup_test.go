@@ -20,6 +20,7 @@ import (
 
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/clock"
+	"github.com/talkable/talkable/internal/customer/customerapi"
 	"github.com/talkable/talkable/internal/customer/customerevent"
 	"github.com/talkable/talkable/internal/gateway/gatewayevent"
 	"github.com/talkable/talkable/internal/idempotency"
@@ -46,6 +47,21 @@ type place struct {
 	clock *clock.Movable
 	one   site.Site
 	two   site.Site
+	known phoneBook
+	keyID int64 // that requests come with
+}
+
+// phoneBook is who has which address and number.
+type phoneBook map[key]customerapi.Person
+
+func (b phoneBook) People(_ context.Context, siteID int64, ids []int64) (map[int64]customerapi.Person, error) {
+	out := map[int64]customerapi.Person{}
+	for _, id := range ids {
+		if p, ok := b[key{siteID, id}]; ok {
+			out[id] = p
+		}
+	}
+	return out, nil
 }
 
 func migrated(ctx context.Context, url string) error {
@@ -73,10 +89,10 @@ func open(t testing.TB, url string, size int) *place {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close(); _ = root.Close() })
-	at := clock.NewMovable(epoch)
+	at, known := clock.NewMovable(epoch), phoneBook{}
 	m := New(Deps{DB: db, Outbox: bus.NewOutbox("referral", db, at.Now, nil), Log: zerolog.Nop(), Reg: prometheus.NewRegistry(), Now: at.Now,
-		Cursors: web.NewCursors([]byte("secret")), PublicURL: "https://go.example"})
-	return &place{Module: m, t: t, url: url, root: root, clock: at,
+		Cursors: web.NewCursors([]byte("secret")), People: known, PublicURL: "https://go.example"})
+	return &place{Module: m, t: t, known: known, url: url, root: root, clock: at,
 		one: site.Site{ID: 1, Slug: "one", Name: "One", Currency: "USD", Zone: time.UTC, URL: "https://one.example/"},
 		two: site.Site{ID: 2, Slug: "two", Name: "Two", Currency: "USD", Zone: time.UTC, URL: "https://two.example/"}}
 }
@@ -226,7 +242,7 @@ func (p *place) call(s site.Site, method, path string, body any, key string) (in
 			if key != "" {
 				k = idempotency.Key{Value: key, Fingerprint: fmt.Sprint(method, path, body)}
 			}
-			next.ServeHTTP(w, r.WithContext(web.With(r.Context(), &web.Request{ID: "request", Site: s, Idempotency: k, Replayed: &replayed})))
+			next.ServeHTTP(w, r.WithContext(web.With(r.Context(), &web.Request{ID: "request", Site: s, KeyID: p.keyID, Idempotency: k, Replayed: &replayed})))
 		})
 	})
 	p.Routes(web.NewAPI(router, "test", "1", ""))

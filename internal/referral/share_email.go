@@ -55,7 +55,7 @@ func (m *Module) ShareByEmail(ctx context.Context, s site.Site, in referralapi.E
 			if out, friends = planEmails(in, deref(o.PersonID), sent); len(friends) == 0 {
 				return nil
 			}
-			return m.saveShares(ctx, u, o, emails(o, friends, len(sent), in.Reminder), first, words{in.Subject, in.Message})
+			return m.saveShares(ctx, u, o, emailShares(o, friends, len(sent), in.Reminder), first, words{in.Subject, in.Message})
 		})
 		return err
 	})
@@ -87,8 +87,8 @@ func planEmails(in referralapi.EmailShare, advocate int64, sent map[int64]bool) 
 	return out, friends
 }
 
-// emails are the shares of an offer that was mailed to so many people before.
-func emails(o *offer, friends []int64, before int, reminder bool) []share {
+// emailShares are the shares of an offer that was mailed to so many people before.
+func emailShares(o *offer, friends []int64, before int, reminder bool) []share {
 	out := make([]share, len(friends))
 	for i := range friends {
 		slot := int64(before + i + 1)

@@ -22,7 +22,7 @@ func people(ids ...int64) []referralapi.Recipient {
 	return out
 }
 
-func span(first, n int64) []int64 {
+func friendsFrom(first, n int64) []int64 {
 	var out []int64
 	for i := range n {
 		out = append(out, first+i)
@@ -85,7 +85,7 @@ func TestShareByEmail_writes_to_25_and_to_each_once_under_concurrency(t *testing
 		at := []*place{p, other}[n%2]
 		done.Go(func() {
 			gate.Wait()
-			_, _, err := at.ShareByEmail(t.Context(), p.one, referralapi.EmailShare{Code: o.ShortURLCode, Recipients: people(span(int64(100+4*n), 6)...)}) // neighbours overlap
+			_, _, err := at.ShareByEmail(t.Context(), p.one, referralapi.EmailShare{Code: o.ShortURLCode, Recipients: people(friendsFrom(int64(100+4*n), 6)...)}) // neighbours overlap
 			if err != nil {
 				t.Error(err)
 			}
@@ -122,19 +122,19 @@ func TestShareByEmail_database_refuses_a_26th_and_a_second(t *testing.T) {
 	write := func(list []share) error {
 		return p.outbox.InTx(t.Context(), func(u *bus.Unit) error { return insertShares(t.Context(), u.Tx, u.Now, list) })
 	}
-	if err := write(emails(o, span(100, 25), 0, true)); err != nil {
+	if err := write(emailShares(o, friendsFrom(100, 25), 0, true)); err != nil {
 		t.Fatal(err)
 	}
-	if err := write(emails(o, []int64{200}, 25, true)); !postgres.Violates(err, "share_slot") {
+	if err := write(emailShares(o, []int64{200}, 25, true)); !postgres.Violates(err, "share_slot") {
 		t.Error(err)
 	}
-	if err := write(emails(o, []int64{200}, 24, true)); !postgres.Violates(err, "share_slot_once") {
+	if err := write(emailShares(o, []int64{200}, 24, true)); !postgres.Violates(err, "share_slot_once") {
 		t.Error(err)
 	}
 	if _, err := p.root.Exec(`delete from referral.share where slot = 25`); err != nil {
 		t.Fatal(err)
 	}
-	if err := write(emails(o, []int64{101}, 24, true)); !postgres.Violates(err, "share_friend_once") {
+	if err := write(emailShares(o, []int64{101}, 24, true)); !postgres.Violates(err, "share_friend_once") {
 		t.Error(err)
 	}
 }

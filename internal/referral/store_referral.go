@@ -12,7 +12,7 @@ import (
 )
 
 const referralColumns = `r.site_id, r.id, r.campaign_id, r.offer_id, r.origin_id, r.advocate_id, r.friend_id, r.status, r.cause,
-	r.track_method, r.subtotal, r.currency, r.refunded_total, r.refunded_full, r.fraud, r.approve_at, r.occurred_at, r.created_at, r.updated_at`
+	r.track_method, r.subtotal, r.currency, r.refunded_total, r.refunded_full, r.fraud, r.qa, r.key_id, r.note, r.approve_at, r.occurred_at, r.created_at, r.updated_at`
 
 // insertReferrals writes referrals and returns them with their ids, as they are stored. One whose origin has a referral, or whose
 // friend is referred in the campaign already, is left out.
@@ -29,7 +29,7 @@ func insertReferrals(ctx context.Context, tx *sqlx.Tx, now time.Time, list []ref
 	for i := range texts {
 		texts[i] = make([]string, n)
 	}
-	occurred, approve := make([]time.Time, n), make([]sqlTime, n)
+	occurred, approve, qa := make([]time.Time, n), make([]sqlTime, n), make([]bool, n)
 	for i, r := range list {
 		for c, v := range []int64{r.SiteID, r.CampaignID, r.OfferID, r.OriginID, r.AdvocateID, r.FriendID, r.Subtotal} {
 			ints[c][i] = v
@@ -37,7 +37,7 @@ func insertReferrals(ctx context.Context, tx *sqlx.Tx, now time.Time, list []ref
 		for c, v := range []string{r.Status, r.Cause, r.TrackMethod, r.Currency, r.Fraud} {
 			texts[c][i] = v
 		}
-		occurred[i], approve[i] = r.OccurredAt, sqlTime{r.ApproveAt}
+		occurred[i], approve[i], qa[i] = r.OccurredAt, sqlTime{r.ApproveAt}, r.QA
 	}
 	var made []struct {
 		SiteID   int64 `db:"site_id"`
@@ -46,17 +46,17 @@ func insertReferrals(ctx context.Context, tx *sqlx.Tx, now time.Time, list []ref
 	}
 	err := tx.SelectContext(ctx, &made, `
 		insert into referral.referral as r (site_id, campaign_id, offer_id, origin_id, advocate_id, friend_id, subtotal, status, cause,
-			track_method, currency, fraud, occurred_at, approve_at, created_at, updated_at)
-		select s, c, o, origin, a, f, subtotal, status, cause, method, currency, fraud::jsonb, at, due, $15, $15
+			track_method, currency, fraud, occurred_at, approve_at, qa, created_at, updated_at)
+		select s, c, o, origin, a, f, subtotal, status, cause, method, currency, fraud::jsonb, at, due, qa, $15, $15
 		from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[],
-			$9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::timestamptz[]) with ordinality
-			u (s, c, o, origin, a, f, subtotal, status, cause, method, currency, fraud, at, due, n)
+			$9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::timestamptz[], $16::boolean[]) with ordinality
+			u (s, c, o, origin, a, f, subtotal, status, cause, method, currency, fraud, at, due, qa, n)
 		order by n
 		on conflict do nothing
 		returning site_id, id, origin_id`,
 		pq.Array(ints[0]), pq.Array(ints[1]), pq.Array(ints[2]), pq.Array(ints[3]), pq.Array(ints[4]), pq.Array(ints[5]),
 		pq.Array(ints[6]), pq.Array(texts[0]), pq.Array(texts[1]), pq.Array(texts[2]), pq.Array(texts[3]), pq.Array(texts[4]),
-		timestamps(occurred), pq.Array(approve), now)
+		timestamps(occurred), pq.Array(approve), now, pq.Array(qa))
 	if err != nil {
 		return nil, fmt.Errorf("insert referrals: %w", err)
 	}
@@ -81,15 +81,19 @@ func saveReferrals(ctx context.Context, tx *sqlx.Tx, now time.Time, list []refer
 	n := len(list)
 	sites, ids, refunded := make([]int64, n), make([]int64, n), make([]int64, n)
 	status, causes, full := make([]string, n), make([]string, n), make([]bool, n)
+	keys, notes := make([]int64, n), make([]string, n)
 	for i, r := range list {
 		sites[i], ids[i], refunded[i], status[i], causes[i], full[i] = r.SiteID, r.ID, r.RefundedTotal, r.Status, r.Cause, r.RefundedFull
+		keys[i], notes[i] = deref(r.KeyID), deref(r.Note)
 	}
 	_, err := tx.ExecContext(ctx, `
 		update referral.referral r set status = u.status, cause = u.cause, refunded_total = u.refunded, refunded_full = u.full,
-			approve_at = case when u.status = r.status then r.approve_at end, updated_at = $7
-		from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::boolean[]) u (s, i, status, cause, refunded, "full")
+			key_id = nullif(u.key, 0), note = nullif(u.note, ''), approve_at = case when u.status = r.status then r.approve_at end, updated_at = $7
+		from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::boolean[], $8::bigint[], $9::text[])
+			u (s, i, status, cause, refunded, "full", key, note)
 		where r.site_id = u.s and r.id = u.i`,
-		pq.Array(sites), pq.Array(ids), pq.Array(status), pq.Array(causes), pq.Array(refunded), pq.Array(full), now)
+		pq.Array(sites), pq.Array(ids), pq.Array(status), pq.Array(causes), pq.Array(refunded), pq.Array(full), now,
+		pq.Array(keys), pq.Array(notes))
 	if err != nil {
 		return fmt.Errorf("save referrals: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/talkable/talkable/internal/customer/customerevent"
 	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/referral/referralapi"
 	"github.com/talkable/talkable/internal/timeline"
 )
 
@@ -30,7 +31,7 @@ func TestStory_a_friend_opens_the_link_and_buys(t *testing.T) {
 	buy := p.purchase(p.one, 77, 20, 10_044, visitor)
 	p.tell(buy)
 	p.tell(buy) // told again
-	r, _, err := p.SetStatus(t.Context(), p.one, 77, "approved", "manual", idempotency.Key{})
+	r, _, err := p.SetStatus(t.Context(), p.one, 77, referralapi.Step{Status: "approved", Cause: "manual"}, idempotency.Key{})
 	if err != nil {
 		t.Fatal(err)
 	}

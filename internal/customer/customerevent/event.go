@@ -59,6 +59,12 @@ type OriginRecorded struct {
 	FirstPurchase bool      `json:"first_purchase,omitempty"` // no verified purchase of this person was known before this one
 	OccurredAt    time.Time `json:"occurred_at"`              // when the person did it; may be long ago
 	RecordedAt    time.Time `json:"recorded_at"`
+
+	// What fraud rules compare. All but the IP address are fingerprints: they tell whether two are the same, and no more.
+	IP      string `json:"ip,omitempty"`      // that it was told to come from
+	Device  string `json:"device,omitempty"`  // of the browser's user agent
+	Address string `json:"address,omitempty"` // of the shipping address and zip, without case, accents, signs and spaces
+	Phone   string `json:"phone,omitempty"`   // of the number that came with it; the person may have another
 }
 
 func (OriginRecorded) EventType() string { return "customer.origin_recorded.v1" }

@@ -56,6 +56,7 @@ type Incentive struct {
 type Referral struct {
 	ID              int64
 	Status          string // referralevent's
+	Cause           string // of the status
 	CampaignID      int64
 	OfferID         int64
 	OriginID        int64
@@ -63,14 +64,26 @@ type Referral struct {
 	FriendID        int64
 	Subtotal        int64
 	Currency        string
+	RefundedTotal   int64
 	TrackMethod     string
 	AdvocateGot     bool // an advocate reward exists that isn't voided
 	Fraud           Verdicts
+	QA              bool // somebody of the merchant's tried things out
 	FraudDetails    *string
+	ApproveAt       *time.Time // when it will be approved by itself
+	OccurredAt      time.Time  // of the friend's origin
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 	AdvocateRewards []Reward
 	FriendRewards   []Reward
+}
+
+// Step asks for another status of a referral.
+type Step struct {
+	Status string // referralevent's, or "unblocked"
+	Cause  string // manual
+	KeyID  int64  // who asks; 0 for nobody
+	Note   string // why, in the words of who asks
 }
 
 // Verdicts lists the labels of the fraud rules by what each of them found.

@@ -60,13 +60,14 @@ type ReferralCreated struct {
 	OriginID    int64     `json:"origin_id"`
 	AdvocateID  int64     `json:"advocate_id"`
 	FriendID    int64     `json:"friend_id"`
-	Status      string    `json:"status"`       // pending, blocked; approved is told by ReferralApproved
+	Status      string    `json:"status"`       // pending, flagged, blocked; approved is told by ReferralApproved
 	TrackMethod string    `json:"track_method"` // cookie, email
 	Subtotal    int64     `json:"subtotal"`
 	Currency    string    `json:"currency,omitempty"`
-	Reasons     []string  `json:"reasons,omitempty"` // codes of the rules that blocked it
+	Reasons     []string  `json:"reasons,omitempty"` // codes of the rules that blocked or flagged it
 	OccurredAt  time.Time `json:"occurred_at"`       // of the friend's origin
 	CreatedAt   time.Time `json:"created_at"`
+	QA          bool      `json:"qa_generated,omitempty"` // somebody of the merchant's tried things out
 }
 
 func (ReferralCreated) EventType() string { return "referral.referral_created.v1" }

@@ -1,0 +1,68 @@
+package referral
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+)
+
+// explanation is why a referral is what it is.
+type explanation struct {
+	Referral    referralJSON     `json:"referral"`
+	Verdict     string           `json:"verdict" enum:"blocked,flagged,passed" doc:"Of the fraud rules, when the referral was made"`
+	Rules       []finding        `json:"rules" doc:"What each fraud rule saw then"`
+	History     []statusStep     `json:"history" doc:"Every status that the referral had, the oldest first"`
+	Attribution *attributionJSON `json:"attribution" doc:"How the advocate was found, and who was passed over"`
+}
+
+type statusStep struct {
+	From   *string   `json:"from" db:"old" doc:"null: it was made so"`
+	To     string    `json:"to" db:"new"`
+	Cause  string    `json:"cause" db:"cause"`
+	KeyID  *int64    `json:"key_id" db:"key_id" doc:"The API key that asked for it"`
+	Reason *string   `json:"reason" db:"note" doc:"In the words of who asked for it"`
+	At     time.Time `json:"at" db:"at"`
+}
+
+// explain puts together what is kept about a referral.
+func (m *Module) explain(ctx context.Context, siteID, id int64) (explanation, error) {
+	r, err := referralByID(ctx, m.db, siteID, id)
+	if err != nil {
+		return explanation{}, err
+	}
+	found := r.findings()
+	out := explanation{Referral: showReferral(r.answer(nil, m.now(), nil)), Verdict: worst(found), Rules: explained(found)}
+	if out.History, err = historyOf(ctx, m.db, siteID, id); err != nil {
+		return explanation{}, err
+	}
+	a, err := attributionOf(ctx, m.db, siteID, r.OriginID)
+	if err == nil && a != nil {
+		shown := a.json()
+		out.Attribution = &shown
+	}
+	return out, err
+}
+
+// explained are all rules; those that found nothing were skipped.
+func explained(found []finding) []finding {
+	out := make([]finding, 0, len(rules))
+	for _, r := range rules {
+		one := finding{Rule: r.Name, Label: r.Label, Version: r.Version, Verdict: verdictSkipped, Setting: settingSkip}
+		if i := slices.IndexFunc(found, func(f finding) bool { return f.Rule == r.Name }); i >= 0 {
+			one = found[i]
+		}
+		if one.Version == r.Version {
+			one.Definition = r.Definition
+		}
+		one.Policy = cmp.Or(one.Policy, "built-in")
+		out = append(out, one)
+	}
+	return out
+}
+
+func (a *attributionRow) json() attributionJSON {
+	return attributionJSON{OriginID: a.OriginID, Outcome: a.Outcome, Reason: a.Reason, Method: orNull(a.Method), OfferID: a.OfferID, ReferralID: a.ReferralID,
+		Trace: json.RawMessage(a.Trace), OccurredAt: a.OccurredAt.UTC(), DecidedAt: a.DecidedAt.UTC()}
+}

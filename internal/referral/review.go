@@ -1,0 +1,110 @@
+package referral
+
+import (
+	"context"
+	"time"
+
+	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/referral/referralapi"
+	"github.com/talkable/talkable/internal/referral/referralevent"
+	"github.com/talkable/talkable/internal/site"
+	"github.com/talkable/talkable/internal/web"
+)
+
+var errReferralNotFound = fault.New(fault.NotFound, "referral_not_found", "No such referral.")
+
+// referralJSON is a referral in our own shape.
+type referralJSON struct {
+	ID            int64                `json:"id"`
+	Status        string               `json:"status" enum:"pending,flagged,approved,voided,blocked"`
+	Cause         string               `json:"cause" doc:"Of the status: created, fraud, automatic, delay, manual or refund"`
+	CampaignID    int64                `json:"campaign_id"`
+	OfferID       int64                `json:"offer_id"`
+	OriginID      int64                `json:"origin_id"`
+	AdvocateID    int64                `json:"advocate_id" doc:"Person"`
+	FriendID      int64                `json:"friend_id" doc:"Person"`
+	Subtotal      int64                `json:"subtotal" doc:"Minor units"`
+	Currency      string               `json:"currency"`
+	RefundedTotal int64                `json:"refunded_total" doc:"Minor units"`
+	TrackMethod   string               `json:"track_method"`
+	QAGenerated   bool                 `json:"qa_generated"`
+	FraudDetails  *string              `json:"fraud_details"`
+	Policies      referralapi.Verdicts `json:"fraud_policies_status"`
+	ApproveAt     *time.Time           `json:"approve_at" doc:"When it will be approved by itself; null if it won't"`
+	OccurredAt    time.Time            `json:"occurred_at"`
+	CreatedAt     time.Time            `json:"created_at"`
+	UpdatedAt     time.Time            `json:"updated_at"`
+}
+
+func showReferral(r referralapi.Referral) referralJSON {
+	return referralJSON{ID: r.ID, Status: r.Status, Cause: r.Cause, CampaignID: r.CampaignID, OfferID: r.OfferID, OriginID: r.OriginID, AdvocateID: r.AdvocateID,
+		FriendID: r.FriendID, Subtotal: r.Subtotal, Currency: r.Currency, RefundedTotal: r.RefundedTotal, TrackMethod: r.TrackMethod, QAGenerated: r.QA,
+		FraudDetails: r.FraudDetails, Policies: r.Fraud, ApproveAt: instant(r.ApproveAt), OccurredAt: r.OccurredAt.UTC(), CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC()}
+}
+
+// queue is a page of the referrals in a status, or in any if it is "", the newest first.
+func (m *Module) queue(ctx context.Context, siteID int64, status string, limit int, cursor string) (out []referralJSON, next *string, err error) {
+	switch status {
+	case "", referralevent.Pending, referralevent.Flagged, referralevent.Blocked:
+	default:
+		return nil, nil, fault.New(fault.Invalid, "invalid_status", "`status` must be pending, flagged or blocked, or left out.").At("query.status", "is none of them")
+	}
+	name, before := "referrals "+status, int64(0)
+	if _, err := m.cursors.Decode(siteID, name, cursor, &before); err != nil {
+		return nil, nil, err
+	}
+	rows, err := referralsBefore(ctx, m.db, siteID, status, before, limit+1)
+	if err != nil {
+		return nil, nil, err
+	}
+	out = []referralJSON{}
+	for _, r := range rows[:min(len(rows), limit)] {
+		out = append(out, showReferral(r.answer(nil, m.now(), nil)))
+	}
+	if len(rows) > limit {
+		c := m.cursors.Encode(siteID, name, rows[limit-1].ID)
+		next = &c
+	}
+	return out, next, nil
+}
+
+// resolutionInput is what a person has decided about a referral.
+type resolutionInput struct {
+	web.SiteBody
+	Status string `json:"status" doc:"approved, voided, blocked, or unblocked"`
+	Reason string `json:"reason" doc:"Kept in the history; 1 to 1000 characters"`
+}
+
+func (in resolutionInput) check() error {
+	var f findings
+	switch in.Status {
+	case referralevent.Approved, referralevent.Voided, referralevent.Blocked, unblocked:
+	default:
+		f.add("/status", "must be approved, voided, blocked or unblocked")
+	}
+	checkText(&f, "/reason", in.Reason, 1, 1000)
+	if len(f.fields) == 0 {
+		return nil
+	}
+	e := fault.New(fault.Invalid, "invalid_resolution", "The resolution can't be like this: %s %s.", f.fields[0].Pointer, f.fields[0].Detail)
+	e.Fields = f.fields
+	return e
+}
+
+// resolve moves a referral for a reason that is kept; replayed says that the Idempotency-Key had done it before.
+func (m *Module) resolve(ctx context.Context, s site.Site, id, keyID int64, in resolutionInput, k idempotency.Key) (referralJSON, bool, error) {
+	if err := in.check(); err != nil {
+		return referralJSON{}, false, err
+	}
+	step := referralapi.Step{Status: in.Status, Cause: causeManual, KeyID: keyID, Note: in.Reason}
+	r, replayed, err := m.step(ctx, s, step, k, func(u *bus.Unit) ([]referral, error) {
+		list, err := lockReferralByID(ctx, u.Tx, s.ID, id)
+		if err == nil && len(list) == 0 {
+			err = errReferralNotFound
+		}
+		return list, err
+	})
+	return showReferral(r), replayed, err
+}
