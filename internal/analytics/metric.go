@@ -38,6 +38,7 @@ var metrics = []metric{
 	{name: "total_sales_count", of: sales, currencied: true, formula: "Purchases, by order date, refunded ones included."},
 	{name: "total_sales_sum", kind: moneyOf, of: sales, formula: "Subtotals of purchases, by order date, before refunds."},
 	{name: "total_sales_aov", kind: averageOf, of: sales, formula: "total_sales_sum ÷ total_sales_count, both in one currency."},
+	{name: "average_order_value", kind: averageOf, of: sales, formula: "The same as total_sales_aov."},
 	{name: "total_first_time_sales_count", of: firstSales, currencied: true, formula: "First purchases: no earlier one of the person was known."},
 	{name: "total_first_time_sales_sum", kind: moneyOf, of: firstSales, formula: "Subtotals of first purchases, before refunds."},
 	{name: "total_first_time_sales_aov", kind: averageOf, of: firstSales,
