@@ -158,15 +158,20 @@ func TestClientRuby(t *testing.T) {
 			"person.events_count": "number", "person.referral_counts.total": "number", "person.reward_counts.total": "number"})
 		p.send("GET /api/v2/people/nobody@shop.example?site_slug=demo", "-").refused(400, "No person found by `person_slug`.")
 	})
-	t.Run("106 109 metrics", func(t *testing.T) {
+	t.Run("106 107 109 110 112 metrics", func(t *testing.T) {
 		p.t = t
 		days := "site_slug=demo&start_date=2014-09-01&end_date=2099-10-01"
 		a := p.send("GET /api/v2/metrics/offers?api_key="+s.demo.APIKey+"&"+days, "-").fine(200)
 		a.is("result_type", "number")
 		a.shape(map[string]string{"plain": "number", "formatted": "text"})
+		p.send("GET /api/v2/metrics/offers?campaign_ids=35944,12345&campaign_tags=invite,test&campaign_status=live&"+days, "-").fine(200).is("plain", 0.0)
+		p.send("GET /api/v2/metrics/offers?campaign_tags=invite,test&campaign_status=live&"+days, "-").fine(200).is("result_type", "number")
 		p.send("GET /api/v2/metrics/average_order_value?"+days, "-").fine(200).is("result_type", "money")
 		p.send("GET /api/v2/metrics/nonsense?"+days, "-").refused(400, "No metric found.")
 		p.send("GET /api/v2/metrics/clicks/segmentize/?campaign_ids=1&segment_by[period]=day&start_date=2024-01-01&end_date=2024-01-10", "-").fine(200).
 			is("segmented.0.period", "1/1/24 - 1/1/24", "segmented.9.period", "1/10/24 - 1/10/24", "segmented.0.result_type", "number")
+		if _, more := p.send("GET /api/v2/metrics/clicks/segmentize/?campaign_ids=1&segment_by[period]=day&start_date=2024-01-01&end_date=2024-01-01", "-").fine(200).at("segmented.1"); more {
+			t.Error("a day has more than one row")
+		}
 	})
 }

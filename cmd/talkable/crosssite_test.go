@@ -168,7 +168,7 @@ func TestAnotherSitesThingsAreUnknown(t *testing.T) {
 }
 
 // nobodys are operations whose path names what belongs to no site.
-var nobodys = []string{"getMetric", "segmentizeMetric"}
+var nobodys = []string{"getMetric", "detalizeMetric", "segmentizeMetric"}
 
 func first(key, _ string) string { return key }
 

@@ -11,6 +11,8 @@ const (
 	tallyOf               // how much of, where that isn't money: points
 	percentOf             // how many of, in percent of how many over
 	averageOf             // how much of ÷ how many of, in one currency
+	shareOf               // how much of, in percent of how much over, in one currency
+	liftOf                // how much of, in percent of how much over without it, in one currency
 )
 
 // metric is a number that can be asked for.
@@ -57,6 +59,9 @@ var metrics = []metric{
 	{name: "talkable_sales_count", of: approvedSales, byCampaign: true, currencied: true,
 		formula: "Referrals that were approved, by the date of the friend's origin; later voids are in referrals_voided."},
 	{name: "talkable_sales_sum", kind: moneyOf, of: approvedSales, byCampaign: true, formula: "Subtotals of talkable_sales_count, before refunds."},
+	{name: "revenue_percentage", kind: shareOf, of: approvedSales, over: sales, formula: "talkable_sales_sum in percent of total_sales_sum, both in one currency."},
+	{name: "lift_in_sales", kind: liftOf, of: approvedSales, over: sales,
+		formula: "talkable_sales_sum in percent of what total_sales_sum is without it, both in one currency."},
 	{name: "conversion_percentage", kind: percentOf, of: approvedSales, over: uniqueVisits, byCampaign: true,
 		formula: "talkable_sales_count in percent of visits_unique of the same days."},
 	{name: "referrals_blocked", of: blocked, byCampaign: true,
@@ -114,14 +119,20 @@ func (m metric) keys() []string {
 }
 
 // inMoney says that the metric has sense within one currency only.
-func (m metric) inMoney() bool { return m.kind == moneyOf || m.kind == averageOf }
+func (m metric) inMoney() bool {
+	switch m.kind {
+	case moneyOf, averageOf, shareOf, liftOf:
+		return true
+	}
+	return false
+}
 
 // resultType is Talkable's name of the unit.
 func (m metric) resultType() string {
 	switch m.kind {
 	case moneyOf, averageOf:
 		return "money"
-	case percentOf:
+	case percentOf, shareOf, liftOf:
 		return "percent"
 	}
 	return "number"

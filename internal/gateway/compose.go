@@ -67,10 +67,13 @@ func (c Composition) Routes(api huma.API) {
 			Tags: []string{"Origins"}, Metadata: public, Summary: "Tell what somebody did: " + kind,
 			Description: "The same as POST /origins with this type."}, c.createTyped(kind))
 	}
-	huma.Register(api, huma.Operation{OperationID: "updateReferral", Method: http.MethodPut, Path: "/api/v2/origins/{origin_slug}/referral",
+	update := huma.Operation{OperationID: "updateReferral", Method: http.MethodPut, Path: "/api/v2/origins/{origin_slug}/referral",
 		Tags: []string{"Referrals"}, Summary: "Approve, void or block the referral of an order",
 		Description: "The slug is the order number, or event_category:event_number. Right after a purchase it waits until the purchase has been " +
-			"looked at. An order that made no referral is answered with {\"ok\":true}. Approved and voided cannot be swapped for each other. Takes `Idempotency-Key`."}, c.updateReferral)
+			"looked at. An order that made no referral is answered with {\"ok\":true}. Approved and voided cannot be swapped for each other. Takes `Idempotency-Key`."}
+	huma.Register(api, update, c.updateReferral)
+	update.OperationID, update.Method, update.Summary = "postReferral", http.MethodPost, "The same as PUT, as one client sends it"
+	huma.Register(api, update, c.updateReferral)
 	huma.Register(api, huma.Operation{OperationID: "getOffer", Method: http.MethodGet, Path: "/api/v2/offers/{code}",
 		Tags: []string{"Offers"}, Metadata: public, Summary: "Read an advocate's offer by its code or id"}, c.getOffer)
 	huma.Register(api, huma.Operation{OperationID: "getPerson", Method: http.MethodGet, Path: "/api/v2/people/{person_slug}",
