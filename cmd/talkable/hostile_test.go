@@ -39,6 +39,7 @@ func (p probe) String() string {
 // ignored are members that an operation doesn't look at: those of other types of origins, and where older clients put a status.
 var ignored = map[string][]string{
 	"createOrigin": {"data/event_"}, "createPurchase": {"data/event_"}, "createEvent": {"data/order_number/"},
+	"createAffiliateMembers": {"data/0/"}, "createPurchases": {"data/0/"}, "createEvents": {"data/0/"}, // a row's faults are its own: see TestBatch
 	"createAffiliateMember": {"data/event_", "data/order_number/", "data/subtotal/", "data/items/"}, "updateReferral": {"status/"},
 }
 

@@ -151,7 +151,14 @@ func kindOf(h http.Header) (kind int, boundary string, err error) {
 	if malformed != nil {
 		media = ""
 	}
-	kind = map[string]int{"application/json": isJSON, "application/x-www-form-urlencoded": isURLEncoded, "multipart/form-data": isMultipart}[media]
+	switch media {
+	case "application/json":
+		kind = isJSON
+	case "application/x-www-form-urlencoded":
+		kind = isURLEncoded
+	case "multipart/form-data":
+		kind = isMultipart
+	}
 	boundary = params["boundary"]
 	if kind == isMultipart {
 		delete(params, "boundary")
