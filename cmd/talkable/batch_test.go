@@ -183,6 +183,7 @@ func TestBatchGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := startServer(t, l)
+	startServer(t, l) // two replicas share what is left
 	shop = newShop(t, next.demo)
 	for n, id := range ids {
 		if got := ended(shop, id); got.Job.State != "done" || got.Job.Recorded != 900 || got.Job.Failed != 0 || got.Job.Offers != map[int]int{3: 900}[n] {

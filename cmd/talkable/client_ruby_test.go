@@ -79,6 +79,14 @@ func TestClientRuby(t *testing.T) {
 			t.Errorf("%d %s", a.status, a.text)
 		}
 	})
+	t.Run("44 a check of the integration", func(t *testing.T) {
+		p.t = t
+		for _, total := range []string{"5", "6"} { // it is no order: another subtotal is no duplicate
+			p.send("POST /api/v2/origins", `{"type":"Purchase","data":{"uuid":null,"email":"Integration@Talkable.com","order_number":"check","subtotal":`+total+`},"site_slug":"demo"}`).
+				fine(201).is("origin.type", "Purchase", "origin.order_number", "check", "offer", nil)
+		}
+		p.send("GET /api/v2/people/integration@talkable.com?site_slug=demo", "-").refused(400, "No person found by `person_slug`.")
+	})
 	t.Run("26 35 41 event", func(t *testing.T) {
 		p.t = t
 		body := `{"type":"Event","data":{"uuid":null,"traffic_source":"talkable-gem","r":null,"campaign_tags":null,"email":"buyer@shop.example","event_number":"42",` +

@@ -97,7 +97,7 @@ func (p *platform) wire(c *config, now clock.Clock, smtp string, secret func(*ga
 	messages := notify.New(notify.Deps{DB: pools["notify"], Outbox: outboxes["notify"], Log: logs["notify"], Reg: reg, Now: now, Cursors: cursors,
 		SMTP: smtp, From: c.EmailFrom})
 
-	compose := gateway.Composition{Customers: customers, Referrals: referrals, Members: points, Cursors: cursors,
+	compose := gateway.Composition{Customers: customers, Referrals: referrals, Members: points, Cursors: cursors, Now: now,
 		Tellers: []gateway.Teller{customers, referrals, points, messages}}
 	jobs := gateway.NewJobs(gateway.JobsDeps{DB: pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg, Now: now,
 		Cursors: cursors, Customers: customers, Referrals: referrals})

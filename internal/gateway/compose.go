@@ -6,6 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/talkable/talkable/internal/clock"
 	"github.com/talkable/talkable/internal/customer/customerapi"
 	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
@@ -24,6 +25,7 @@ type Composition struct {
 	Members   members
 	Tellers   []Teller // every module that has something to say of a person
 	Cursors   *web.Cursors
+	Now       clock.Clock
 }
 
 type customers interface {

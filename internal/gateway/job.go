@@ -25,12 +25,12 @@ import (
 )
 
 const (
-	jobRows     = 1000            // of one batch
-	jobsWaiting = 100             // of one site
-	jobPiece    = 200             // rows recorded at once
-	jobLease    = 2 * time.Minute // longer than a piece may take
-	jobTries    = 20              // of one piece; while the database is away they don't count
-	jobKept     = 30              // days after its end
+	jobRows     = 1000             // of one batch
+	jobsWaiting = 100              // of one site
+	jobPiece    = 200              // rows recorded at once
+	jobLease    = 90 * time.Second // longer than a piece may take
+	jobTries    = 20               // of one piece; while the database is away they don't count
+	jobKept     = 30               // days after its end
 )
 
 // JobsDeps is what the jobs stand on.
@@ -116,7 +116,7 @@ func (b *Jobs) work(ctx context.Context) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, jobLease-30*time.Second)
 	defer cancel()
 	began := b.Now()
-	j, found, err := claimJob(ctx, b.DB, began, began.Add(jobLease))
+	j, found, err := b.claim(ctx, began)
 	if err != nil || !found {
 		return false, err
 	}
@@ -144,6 +144,13 @@ func (b *Jobs) work(ctx context.Context) (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// claim ends even when ctx does: a claim that nobody knows of would have the job wait for its lease.
+func (b *Jobs) claim(ctx context.Context, now time.Time) (job, bool, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return claimJob(ctx, b.DB, now, now.Add(jobLease))
 }
 
 // piece is what became of some rows.
@@ -187,6 +194,9 @@ func (b *Jobs) piece(ctx context.Context, j job) (piece, error) {
 	origins, datas, places := []customerapi.Origin{}, []originData{}, []int{}
 	for i := j.Done; i < min(j.Done+jobPiece, len(rows)); i++ {
 		data, in, err := readRow(rows[i], jobKinds[j.Kind], &web.Request{Site: tenant, ClientIP: j.ClientIP, UserAgent: j.UserAgent})
+		if err == nil && integrationCheck(in) {
+			err = errIntegrationCheck
+		}
 		if err != nil {
 			p.errors = append(p.errors, rowError(i, err))
 			continue
@@ -242,6 +252,9 @@ func (b *Jobs) join(ctx context.Context, s site.Site, all []referralapi.Join) (o
 	}
 	return offers, err
 }
+
+var errIntegrationCheck = fault.New(fault.Invalid, "integration_check", "A purchase of this address is a check of the integration; it is not recorded.").
+	At("/data/email", "is not recorded")
 
 // jobKinds are the types of the origins that a batch holds.
 var jobKinds = map[string]string{"affiliate_members": customerevent.AffiliateMember, "purchases": customerevent.Purchase, "events": customerevent.Event}
