@@ -171,7 +171,7 @@ func TestAnotherSitesThingsAreUnknown(t *testing.T) {
 var makers = []string{"updatePerson", "unsubscribePerson"}
 
 // nobodys are operations whose path names what belongs to no site.
-var nobodys = []string{"getMetric", "segmentizeMetric"}
+var nobodys = []string{"getMetric", "detalizeMetric", "segmentizeMetric"}
 
 func first(key, _ string) string { return key }
 

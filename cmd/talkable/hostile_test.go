@@ -39,6 +39,7 @@ func (p probe) String() string {
 // ignored are members that an operation doesn't look at: those of other types of origins, and where older clients put a status.
 var ignored = map[string][]string{
 	"createOrigin": {"data/event_"}, "createPurchase": {"data/event_"}, "createEvent": {"data/order_number/"},
+	"createAffiliateMembers": {"data/0/"}, "createPurchases": {"data/0/"}, "createEvents": {"data/0/"}, // a row's faults are its own: see TestBatch
 	"createAffiliateMember": {"data/event_", "data/order_number/", "data/subtotal/", "data/items/"}, "updateReferral": {"status/"},
 }
 
@@ -88,6 +89,14 @@ func probes(op operation, s sample, w world) (out []probe) {
 				add(probe{row: v.row, what: "/" + strings.Join(f.at, "/") + "=" + v.raw, body: put(good, f.at, v.raw), refuse: v.refuse && !out, names: f.names(),
 					once: !v.refuse && references[f.at[len(f.at)-1]]})
 			}
+		}
+	}
+	if op.forms {
+		for _, v := range hostileForms {
+			add(probe{row: "4.1 a form", what: v, body: v, refuse: true, headers: []string{"Content-Type", "application/x-www-form-urlencoded"}})
+		}
+		for _, v := range hostileParts {
+			add(probe{row: "4.1 a form in parts", what: v, body: v, refuse: true, headers: []string{"Content-Type", "multipart/form-data; boundary=x"}})
 		}
 	}
 	for _, p := range op.params {
@@ -157,6 +166,11 @@ var (
 	hostileSegments = []string{"%27%20OR%201=1%20--", "%22%3B%20DROP%20TABLE%20x", "%00", "a%00b", "%ff%fe", "..%2f..%2fsite", "..%5c..%5csite", "%2e%2e%2f", "..", ".", "%2e", "99999999999999999999", "-1", "0", "1e3", "1.0",
 		"0x10", "%20", "%D9%A1", "%EF%BC%95", "null", "undefined", "__proto__", "{id}", "0193b1d6-9bd1-7cc0-9d8e-0c2f1f6f6a6b", "%7B00000000-0000-0000-0000-000000000000%7D", "nobody%40nowhere.example",
 		"a%40b.cd%0d%0aX:1", strings.Repeat("x", 3000), strings.Repeat("%41", 4000), "%F0%9F%98%80", "E%CC%81", "%E2%80%AE", "%3Cscript%3E", "%25%32%37", "a%2fb", "a;b", "a%3Fb", "%"}
+	hostileForms = []string{"a[b=1", "a]=1", "[a]=1", "a[b]c=1", "a[[b]]=1", "a[][]=1", "=1", "a=1&a[b]=1", "a[]=1&a[b]=1", "data=1&data[email]=a@b.cd", "data[]=1&data[email]=a@b.cd", "a=1&a=1", "a=%00", "a=%ff", "%ff=1",
+		"a=%zz", "a;b=1", "a" + strings.Repeat("[b]", 40) + "=1", "a" + strings.Repeat("[]", 30_000) + "=1", strings.Repeat("a", 600) + "=1", strings.Repeat("a[]=&", 10_001), "site_slug[]=demo", "site_slug=somebody-else", "{}"}
+	hostileParts = []string{"--x--x", "--x\r\n", "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1", "--x\r\nContent-Disposition: form-data; name=\"a[b\"\r\n\r\n1\r\n--x--", "--x\r\n\r\n1\r\n--x--",
+		"--x\r\nContent-Disposition: form-data; name=\"a\"; filename=\"f\"\r\n\r\n1\r\n--x--", "--x\r\nContent-Disposition: form-data; name=\"a\"\r\nContent-Transfer-Encoding: base64\r\n\r\nMQ==\r\n--x--",
+		"--x\r\n" + strings.Repeat("A: b\r\n", 50_000) + "\r\n1\r\n--x--", "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\x00\r\n--x--"}
 	hostileQueries = []string{"0", "-1", "1000000000", "99999999999999999999", "many", "1.5", "1e2", "%27%20or%201%3D1", "eyJhIjoxfQ", strings.Repeat("A", 3000), "%3Cscript%3E", "2026-02-30", "%D9%A1", "%F0%9F%98%80", "%0d%0aX:1", "a%22b", "__proto__"}
 )
 
@@ -171,7 +185,10 @@ func hostileHeaders(op operation, s sample, good string) (out []probe) {
 	writes := op.method == "POST" || op.method == "PUT"
 	if writes && good != "" {
 		for _, v := range []string{"text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded", "application/json; charset=utf-7", "application/json; x=y", "application/xml", "", "*/*", "application/json, text/plain"} {
-			if v != s.kind {
+			switch {
+			case op.forms && strings.Contains(v, "form"): // JSON is no form
+				head("22 another kind of body", 400, true, "Content-Type", v)
+			case v != s.kind:
 				head("22 another kind of body", 415, true, "Content-Type", v)
 			}
 		}
@@ -314,7 +331,7 @@ func TestHostileInputOfEveryKind(t *testing.T) {
 			t.Errorf("%s\n\t%s: %d %.400s", all[i], wrong, a.status, a.body)
 		}
 		rows[all[i].row]++
-		if a.status >= 400 && !all[i].once {
+		if a.status >= 400 && a.status != http.StatusTooManyRequests && !all[i].once { // which a batch is for a moment only
 			refused = append(refused, all[i])
 		}
 	}

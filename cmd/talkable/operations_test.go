@@ -26,6 +26,7 @@ type operation struct {
 	id, method, path string
 	public           bool // public keys may call it
 	needsBody        bool
+	forms            bool // takes its body as a form, too
 	params           []param
 	body             *schema // nil: it takes none, or one that isn't JSON
 }
@@ -139,6 +140,7 @@ func parseOperations(t testing.TB, text []byte) []operation {
 			}
 			if op.Body != nil {
 				o.needsBody = op.Body.Required
+				_, o.forms = op.Body.Content["application/x-www-form-urlencoded"]
 				if c, ok := op.Body.Content["application/json"]; ok {
 					o.body = doc.resolve(c.Schema)
 				}

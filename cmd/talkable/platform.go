@@ -92,15 +92,18 @@ func (p *platform) wire(c *config, now clock.Clock, smtp string, secret func(*ga
 		Cursors: cursors, People: customers, PublicURL: c.PublicURL})
 	points := loyalty.New(loyalty.Deps{DB: pools["loyalty"], Outbox: outboxes["loyalty"], Log: logs["loyalty"], Reg: reg, Now: now,
 		Cursors: cursors, Coupons: referrals})
-	counts := analytics.New(analytics.Deps{DB: pools["analytics"], Outbox: outboxes["analytics"], Log: logs["analytics"], Reg: reg, Now: now})
+	counts := analytics.New(analytics.Deps{DB: pools["analytics"], Outbox: outboxes["analytics"], Log: logs["analytics"], Reg: reg, Now: now,
+		Campaigns: referrals})
 	messages := notify.New(notify.Deps{DB: pools["notify"], Outbox: outboxes["notify"], Log: logs["notify"], Reg: reg, Now: now, Cursors: cursors,
 		SMTP: smtp, From: c.EmailFrom})
 
-	compose := gateway.Composition{Customers: customers, Referrals: referrals, Members: points, Cursors: cursors,
+	compose := gateway.Composition{Customers: customers, Referrals: referrals, Members: points, Cursors: cursors, Now: now,
 		Tellers: []gateway.Teller{customers, referrals, points, messages}}
+	jobs := gateway.NewJobs(gateway.JobsDeps{DB: pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg, Now: now,
+		Cursors: cursors, Customers: customers, Referrals: referrals})
 	p.gateway, p.customer, p.visit, p.qr = edge, customers, referrals.Visit(), referrals.QR()
-	p.register = []func(huma.API){compose.Routes, edge.Routes, customers.Routes, referrals.Routes, points.Routes, counts.Routes, messages.Routes}
-	p.modules = []module{edge, customers, referrals, points, counts, messages}
+	p.register = []func(huma.API){compose.Routes, jobs.Routes, edge.Routes, customers.Routes, referrals.Routes, points.Routes, counts.Routes, messages.Routes}
+	p.modules = []module{edge, jobs, customers, referrals, points, counts, messages}
 	for _, m := range p.modules {
 		if consumer := m.Consumer(); consumer != nil {
 			p.consumers = append(p.consumers, consumer)

@@ -30,7 +30,7 @@ type sample struct {
 var nobody = map[string]string{
 	"$campaign": "987654321", "$program": "987654321", "$code": "zzzzzzzzzz", "$visitor": "0193b1d6-9bd1-7cc0-9d8e-0c2f1f6f6a6b",
 	"$purchase": "987654321", "$message": "987654321", "$person": "987654321", "$batch": "987654321", "$redemption": "987654321",
-	"$couponlist": "987654321", "$referral": "987654321", "$friendoffer": "987654321", "SAVE-ONE": "NO-SUCH-ONE", "c-gone": "c-never",
+	"$couponlist": "987654321", "$job": "987654321", "$referral": "987654321", "$friendoffer": "987654321", "SAVE-ONE": "NO-SUCH-ONE", "c-gone": "c-never",
 	"ann@shop.example": "nobody@shop.example", "1001": "no-such-order",
 }
 
@@ -83,6 +83,11 @@ var samples = []sample{
 	{id: "resolveReferral", path: map[string]string{"id": "$referral"}, body: `{"status":"approved","reason":"Both are known"}`},
 	{id: "explainReferral", path: map[string]string{"id": "$referral"}},
 	{id: "getReferralGraph", path: map[string]string{"id": "$referral"}},
+	{id: "postReferral", path: map[string]string{"origin_slug": "1001"}, body: `{"status":"approved"}`},
+	{id: "createAffiliateMembers", body: `{"data":[{"email":"ann@shop.example"},{"email":"nobody"}],"create_offers":true}`},
+	{id: "createPurchases", fresh: "1003", learn: map[string]string{"job": "job.id"}, body: `{"data":[{"email":"cid@shop.example","order_number":"1003","subtotal":5}],"create_offers":false}`},
+	{id: "createEvents", fresh: "e-2", body: `{"data":[{"email":"cid@shop.example","event_number":"e-2","event_category":"newsletter"}]}`},
+	{id: "getJob", path: map[string]string{"id": "$job"}, query: "limit=5"},
 	{id: "refund-origin", path: map[string]string{"origin_slug": "1001"}, body: `{"data":{"refund_subtotal":1}}`},
 	{id: "getPerson", path: map[string]string{"person_slug": "ann@shop.example"}, learn: map[string]string{"person": "person.id"}},
 	{id: "getPersonTimeline", path: map[string]string{"person_slug": "ann@shop.example"}, query: "limit=5"},
@@ -124,6 +129,7 @@ var samples = []sample{
 	{id: "anonymizePerson", path: map[string]string{"person_slug": "c-gone"}, body: `{}`, before: `{"data":{"customer_id":"c-gone"}}`},
 	{id: "listMetrics"},
 	{id: "getMetric", path: map[string]string{"metric": "total_sales_sum"}, query: "start_date=2026-01-01&end_date=2026-12-31"},
+	{id: "detalizeMetric", path: map[string]string{"metric": "offers"}, query: "start_date=2026-01-01&end_date=2026-12-31&detalize_by[campaigns]=true&campaign_tags=sample"},
 	{id: "segmentizeMetric", path: map[string]string{"metric": "total_sales_sum"}, query: "start_date=2026-01-01&end_date=2026-12-31&segment_by[period]=month"},
 }
 

@@ -17,14 +17,16 @@ type question struct {
 	metric    metric
 	span      span
 	campaigns []int64
-	currency  string // "" takes all, for counts
-	precision int    // -1: unsaid
+	tags      []string // of the campaigns that are meant
+	status    string   // of them
+	currency  string   // "" takes all, for counts
+	precision int      // -1: unsaid
 }
 
 // known are the parameters that are understood. Any other is refused, because a number that leaves out what was asked for is a
 // wrong number.
 var known = map[string]bool{"site_slug": true, "api_key": true, "start_date": true, "end_date": true, "campaign_ids": true,
-	"campaign_ids[]": true, "currency": true, "precision": true, "exclude_qa_generated": true, "live_campaigns_only": true}
+	"campaign_ids[]": true, "campaign_tags": true, "campaign_tags[]": true, "campaign_status": true, "currency": true, "precision": true, "exclude_qa_generated": true, "live_campaigns_only": true}
 
 // read makes a question of a query. home is the site's currency.
 func read(name string, query url.Values, home string, extra ...string) (question, error) {
@@ -44,14 +46,14 @@ func read(name string, query url.Values, home string, extra ...string) (question
 	if q.campaigns, err = campaignIDs(append(append([]string{}, query["campaign_ids[]"]...), query["campaign_ids"]...)); err != nil {
 		return q, err
 	}
-	if len(q.campaigns) > 0 && !q.metric.byCampaign {
+	if err := q.setCampaigns(query); err != nil {
+		return q, err
+	}
+	if !q.metric.byCampaign && (len(q.campaigns) > 0 || q.named()) {
 		return q, unavailable("campaign_ids", "This filter isn't available here: "+name+" isn't kept by campaign.")
 	}
 	if v := query.Get("exclude_qa_generated"); v != "" && v != "true" && v != "1" {
 		return q, unavailable("exclude_qa_generated", "This filter isn't available here: exclude_qa_generated can only be true.")
-	}
-	if v := query.Get("live_campaigns_only"); v != "" && v != "false" && v != "0" {
-		return q, unavailable("live_campaigns_only", "This filter isn't available here: live_campaigns_only can only be false.")
 	}
 	if text := query.Get("precision"); text != "" {
 		if q.precision, err = strconv.Atoi(text); err != nil || q.precision < 0 || q.precision > 6 {
@@ -59,6 +61,50 @@ func read(name string, query url.Values, home string, extra ...string) (question
 		}
 	}
 	return q, q.setCurrency(query.Get("currency"), home)
+}
+
+// setCampaigns reads which campaigns are meant by their tags and their status.
+func (q *question) setCampaigns(query url.Values) error {
+	for _, value := range append(append([]string{}, query["campaign_tags[]"]...), query["campaign_tags"]...) {
+		for tag := range strings.SplitSeq(value, ",") {
+			if tag = strings.TrimSpace(tag); tag != "" {
+				q.tags = append(q.tags, tag)
+			}
+		}
+	}
+	if len(q.tags) > 100 {
+		return fault.New(fault.Invalid, "invalid_request", "campaign_tags must be at most 100 tags.").At("query.campaign_tags", "too many")
+	}
+	q.status = strings.ToLower(query.Get("campaign_status"))
+	switch v := query.Get("live_campaigns_only"); {
+	case v == "" || v == "false" || v == "0":
+	case v != "true" && v != "1":
+		return fault.New(fault.Invalid, "invalid_request", "live_campaigns_only must be true or false.").At("query.live_campaigns_only", "neither true nor false")
+	case q.status != "" && q.status != "live":
+		return fault.New(fault.Invalid, "invalid_request", "live_campaigns_only contradicts campaign_status.").At("query.live_campaigns_only", "contradicts campaign_status")
+	default:
+		q.status = "live"
+	}
+	if !slices.Contains([]string{"", "live", "test", "scheduled", "disabled"}, q.status) {
+		return fault.New(fault.Invalid, "invalid_request", "campaign_status must be live, test, scheduled or disabled.").At("query.campaign_status", "no status of campaigns")
+	}
+	return nil
+}
+
+// named says whether campaigns are meant by what they are called.
+func (q *question) named() bool { return len(q.tags) > 0 || q.status != "" }
+
+// noCampaign is none that there could be: what is asked of no campaigns is zero, and not what all of them have.
+const noCampaign = -1
+
+// among keeps to those of the campaigns that were asked for by their ids, too.
+func (q *question) among(found []int64) {
+	if len(q.campaigns) > 0 {
+		found = slices.DeleteFunc(found, func(id int64) bool { return !slices.Contains(q.campaigns, id) })
+	}
+	if q.campaigns = found; len(found) == 0 {
+		q.campaigns = []int64{noCampaign}
+	}
 }
 
 func (q *question) setCurrency(asked, home string) error {
@@ -103,7 +149,7 @@ func campaignIDs(values []string) ([]int64, error) {
 
 // one answers a question with one number.
 func (m *Module) one(ctx context.Context, siteID int64, q question) (MetricValue, error) {
-	found, err := totals(ctx, m.DB, siteID, q.metric.keys(), q.span.from, q.span.to, q.campaigns, q.currency, false)
+	found, err := totals(ctx, m.DB, siteID, q, apart{})
 	if err != nil {
 		return MetricValue{}, err
 	}
@@ -126,10 +172,15 @@ func (m *Module) byPeriod(ctx context.Context, siteID int64, q question, period 
 	if err != nil {
 		return nil, err
 	}
-	found, err := totals(ctx, m.DB, siteID, q.metric.keys(), q.span.from, q.span.to, q.campaigns, q.currency, true)
+	found, err := totals(ctx, m.DB, siteID, q, apart{days: true})
 	if err != nil {
 		return nil, err
 	}
+	return q.segments(spans, found), nil
+}
+
+// segments cuts totals of days, in their order, into spans.
+func (q question) segments(spans []span, found []total) []metricSegment {
 	out := make([]metricSegment, len(spans))
 	next := 0
 	for i, s := range spans {
@@ -140,7 +191,7 @@ func (m *Module) byPeriod(ctx context.Context, siteID int64, q question, period 
 		}
 		out[i] = metricSegment{MetricValue: q.metric.value(parts, q.currency, q.precision), Period: s.String()}
 	}
-	return out, nil
+	return out
 }
 
 // short bounds what an answer repeats of a request.

@@ -27,13 +27,16 @@ func (m *Module) Routes(api huma.API) {
 			"nothing is silently ignored."}, m.get)
 	huma.Register(api, segmentize, m.segmentize)
 	huma.Register(api, slashed, m.segmentize)
+	huma.Register(api, huma.Operation{OperationID: "detalizeMetric", Method: http.MethodGet, Path: "/api/v2/metrics/{metric}/detalize", Tags: tags,
+		Summary: "Get a metric by campaign or period", Description: "The older form of segmentize: detalize_by[period], detalize_by[campaigns] or both, " +
+			"rows ordered by campaign, then by period. 400 for other ways to take it apart: they aren't kept."}, m.detalize)
 }
 
 type metricDescription struct {
 	Name       string `json:"name" example:"total_sales_sum"`
 	ResultType string `json:"result_type" enum:"number,money,percent"`
 	Formula    string `json:"formula"`
-	ByCampaign bool   `json:"by_campaign" doc:"Takes campaign_ids"`
+	ByCampaign bool   `json:"by_campaign" doc:"Takes campaign_ids, campaign_tags and campaign_status"`
 	ByCurrency bool   `json:"by_currency" doc:"Takes currency"`
 }
 
@@ -53,13 +56,16 @@ func (m *Module) list(context.Context, *struct{}) (*web.OK[metricList], error) {
 // MetricInput (exported, or huma wouldn't fill it where it is embedded) says to the API description what a query may hold; Resolve takes the query itself, for lists are spelled in
 // three ways and an unknown filter is refused.
 type MetricInput struct {
-	Metric      string   `path:"metric" maxLength:"100" example:"total_sales_sum"`
-	SiteSlug    string   `query:"site_slug" doc:"The site; may be left out, the key decides it"`
-	StartDate   string   `query:"start_date" required:"true" doc:"First day, 2024-01-15 or 1/15/2024"`
-	EndDate     string   `query:"end_date" required:"true" doc:"Last day, included"`
-	CampaignIDs []string `query:"campaign_ids[],explode" doc:"Only these campaigns; also campaign_ids=1,2"`
-	Currency    string   `query:"currency" doc:"ISO 4217; sums are of the site's currency unless it is given"`
-	Precision   string   `query:"precision" doc:"Decimals, 0 to 6: of percentages (2), and at most of money"`
+	Metric         string   `path:"metric" maxLength:"100" example:"total_sales_sum"`
+	SiteSlug       string   `query:"site_slug" doc:"The site; may be left out, the key decides it"`
+	StartDate      string   `query:"start_date" required:"true" doc:"First day, 2024-01-15 or 1/15/2024"`
+	EndDate        string   `query:"end_date" required:"true" doc:"Last day, included"`
+	CampaignIDs    []string `query:"campaign_ids[],explode" doc:"Only these campaigns; also campaign_ids=1,2"`
+	CampaignTags   []string `query:"campaign_tags[],explode" doc:"Only campaigns with one of these tags; also campaign_tags=a,b"`
+	CampaignStatus string   `query:"campaign_status" doc:"Only campaigns that are live, test, scheduled or disabled now"`
+	LiveOnly       string   `query:"live_campaigns_only" doc:"The same as campaign_status=live"`
+	Currency       string   `query:"currency" doc:"ISO 4217; sums are of the site's currency unless it is given"`
+	Precision      string   `query:"precision" doc:"Decimals, 0 to 6: of percentages (2), and at most of money"`
 
 	query url.Values
 	err   error
@@ -71,17 +77,24 @@ func (in *MetricInput) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-func (in *MetricInput) question(ctx context.Context, extra ...string) (question, int64, error) {
+// question reads what is asked, and finds the campaigns that are meant.
+func (m *Module) question(ctx context.Context, in *MetricInput, extra ...string) (question, int64, error) {
 	if in.err != nil {
 		return question{}, 0, fault.New(fault.Invalid, "invalid_request", "The query can't be read.").Because(in.err)
 	}
 	s := web.From(ctx).Site
 	q, err := read(in.Metric, in.query, s.Currency, extra...)
+	if err == nil && q.named() {
+		var ids []int64
+		if ids, err = m.Campaigns.CampaignIDs(ctx, s.ID, q.tags, q.status); err == nil {
+			q.among(ids)
+		}
+	}
 	return q, s.ID, err
 }
 
 func (m *Module) get(ctx context.Context, in *MetricInput) (*web.OK[MetricValue], error) {
-	q, siteID, err := in.question(ctx)
+	q, siteID, err := m.question(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +115,7 @@ type metricSegments struct {
 }
 
 func (m *Module) segmentize(ctx context.Context, in *segmentInput) (*web.OK[metricSegments], error) {
-	q, siteID, err := in.question(ctx, "segment_by[period]")
+	q, siteID, err := m.question(ctx, &in.MetricInput, "segment_by[period]")
 	if err != nil {
 		return nil, err
 	}

@@ -1,8 +1,10 @@
 package analytics
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -125,6 +127,80 @@ func TestMetrics(t *testing.T) {
 	}
 	_, body := get(t, h, "/api/v2/metrics")
 	golden(t, "metrics.json", strings.ReplaceAll(body, "},{", "},\n{"))
+}
+
+// tagged are campaigns 1 (live, invite) and 2 (disabled, invite and old) of every site.
+type tagged struct{}
+
+func (tagged) CampaignIDs(_ context.Context, _ int64, tags []string, status string) ([]int64, error) {
+	var ids []int64
+	for id, c := range map[int64]struct {
+		tags   []string
+		status string
+	}{1: {[]string{"invite"}, "live"}, 2: {[]string{"invite", "old"}, "disabled"}} {
+		if (status == "" || status == c.status) && (len(tags) == 0 || slices.ContainsFunc(tags, func(t string) bool { return slices.Contains(c.tags, t) })) {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
+func TestDetalize(t *testing.T) {
+	t.Parallel()
+	b := stocked(t)
+	b.Module.Campaigns = tagged{}
+	h := b.server(1, "USD")
+	const january = "start_date=2024-01-01&end_date=2024-01-31"
+	one := func(n int, more string) string {
+		return fmt.Sprintf(`{"plain":%d,"formatted":"%d","result_type":"number"%s}`, n, n, more)
+	}
+	for query, want := range map[string]string{
+		"visits/detalize?detalize_by[campaigns]=true&" + january:                                          one(3, `,"campaign":1`) + "," + one(1, `,"campaign":2`),
+		"visits/detalize?detalize_by[campaigns]=1&campaign_ids=2&" + january:                              one(1, `,"campaign":2`),
+		"visits/detalize?detalize_by[campaigns]=1&campaign_tags=old&" + january:                           one(1, `,"campaign":2`),
+		"visits/detalize?detalize_by[campaigns]=1&campaign_tags[]=invite&campaign_status=live&" + january: one(3, `,"campaign":1`),
+		"visits/detalize?detalize_by[campaigns]=1&live_campaigns_only=true&" + january:                    one(3, `,"campaign":1`),
+		"visits/detalize?detalize_by[campaigns]=1&campaign_tags=none&" + january:                          ``,
+		"visits/detalize?detalize_by[campaigns]=1&campaign_ids=1&campaign_tags=old&" + january:            ``,
+		"visits/detalize?detalize_by[period]=month&" + january:                                            one(4, `,"period":"1/1/24 - 1/31/24"`),
+		"visits/detalize?detalize_by[period]=month&start_date=2020-01-01&end_date=2020-01-31":             one(0, `,"period":"1/1/20 - 1/31/20"`),
+		"visits/detalize?detalize_by[campaigns]=true&detalize_by[period]=day&start_date=2024-01-01&end_date=2024-01-02": one(3, `,"campaign":1,"period":"1/1/24 - 1/1/24"`) + "," +
+			one(0, `,"campaign":1,"period":"1/2/24 - 1/2/24"`) + "," + one(0, `,"campaign":2,"period":"1/1/24 - 1/1/24"`) + "," + one(1, `,"campaign":2,"period":"1/2/24 - 1/2/24"`),
+		"total_sales_sum/detalize?detalize_by[period]=year&" + january: `{"plain":151.44,"formatted":"$151.44","result_type":"money","period":"1/1/24 - 1/31/24"}`,
+	} {
+		code, body := get(t, h, "/api/v2/metrics/"+query)
+		if want = `{"ok":true,"result":{"detalized":[` + want + `]}}`; code != 200 || strings.TrimSpace(body) != want {
+			t.Errorf("%s\n\tis %d %s\n\twant %s", query, code, body, want)
+		}
+	}
+	for query, want := range map[string]string{
+		"visits?campaign_status=live&" + january:                                          `"plain":3`,
+		"visits?campaign_tags=invite,old&" + january:                                      `"plain":4`,
+		"visits?campaign_tags=invite&campaign_tags=x&campaign_status=disabled&" + january: `"plain":1`,
+		"visits?campaign_tags=nothing&" + january:                                         `"plain":0`,
+		"revenue_percentage?" + january:                                                   `"plain":6.60,"formatted":"6.60%"`,
+		"lift_in_sales?" + january:                                                        `"plain":7.06,"formatted":"7.06%"`,
+		"revenue_percentage?start_date=2020-01-01&end_date=2020-01-01":                    `"plain":0.00`,
+	} {
+		if code, body := get(t, h, "/api/v2/metrics/"+query); code != 200 || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s", query, code, body)
+		}
+	}
+	for query, want := range map[string]string{
+		"visits/detalize?" + january:                                      "detalize_by must name a period or campaigns.",
+		"visits/detalize?detalize_by[period]=hour&" + january:             "Unsupported option for period segmentation. Supported options: day, week, month, quarter, year",
+		"visits/detalize?detalize_by[split_test]=true&" + january:         "This filter isn't available here: detalize_by[split_test].",
+		"visits/detalize?detalize_by[campaigns]=maybe&" + january:         "detalize_by[campaigns] must be true or false.",
+		"total_sales_sum/detalize?detalize_by[campaigns]=true&" + january: "total_sales_sum isn't kept by campaign.",
+		"total_sales_sum?campaign_tags=invite&" + january:                 "This filter isn't available here: total_sales_sum isn't kept by campaign.",
+		"visits?campaign_status=dead&" + january:                          "campaign_status must be live, test, scheduled or disabled.",
+		"visits?live_campaigns_only=yes&" + january:                       "live_campaigns_only must be true or false.",
+		"visits?live_campaigns_only=true&campaign_status=test&" + january: "live_campaigns_only contradicts campaign_status.",
+	} {
+		if code, body := get(t, h, "/api/v2/metrics/"+query); code != 400 || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s", query, code, body)
+		}
+	}
 }
 
 func TestSegments(t *testing.T) {

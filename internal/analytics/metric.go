@@ -11,6 +11,8 @@ const (
 	tallyOf               // how much of, where that isn't money: points
 	percentOf             // how many of, in percent of how many over
 	averageOf             // how much of ÷ how many of, in one currency
+	shareOf               // how much of, in percent of how much over, in one currency
+	liftOf                // how much of, in percent of how much over without it, in one currency
 )
 
 // metric is a number that can be asked for.
@@ -41,6 +43,7 @@ var metrics = []metric{
 	{name: "total_sales_count", of: sales, currencied: true, formula: "Purchases, by order date, refunded ones included."},
 	{name: "total_sales_sum", kind: moneyOf, of: sales, formula: "Subtotals of purchases, by order date, before refunds."},
 	{name: "total_sales_aov", kind: averageOf, of: sales, formula: "total_sales_sum ÷ total_sales_count, both in one currency."},
+	{name: "average_order_value", kind: averageOf, of: sales, formula: "The same as total_sales_aov."},
 	{name: "total_first_time_sales_count", of: firstSales, currencied: true, formula: "First purchases: no earlier one of the person was known."},
 	{name: "total_first_time_sales_sum", kind: moneyOf, of: firstSales, formula: "Subtotals of first purchases, before refunds."},
 	{name: "total_first_time_sales_aov", kind: averageOf, of: firstSales,
@@ -59,6 +62,9 @@ var metrics = []metric{
 	{name: "talkable_sales_count", of: approvedSales, byCampaign: true, currencied: true,
 		formula: "Referrals that were approved, by the date of the friend's origin; later voids are in referrals_voided."},
 	{name: "talkable_sales_sum", kind: moneyOf, of: approvedSales, byCampaign: true, formula: "Subtotals of talkable_sales_count, before refunds."},
+	{name: "revenue_percentage", kind: shareOf, of: approvedSales, over: sales, formula: "talkable_sales_sum in percent of total_sales_sum, both in one currency."},
+	{name: "lift_in_sales", kind: liftOf, of: approvedSales, over: sales,
+		formula: "talkable_sales_sum in percent of what total_sales_sum is without it, both in one currency."},
 	{name: "conversion_percentage", kind: percentOf, of: approvedSales, over: uniqueVisits, byCampaign: true,
 		formula: "talkable_sales_count in percent of visits_unique of the same days."},
 	{name: "referrals_blocked", of: blocked, byCampaign: true,
@@ -117,14 +123,20 @@ func (m metric) keys() []string {
 }
 
 // inMoney says that the metric has sense within one currency only.
-func (m metric) inMoney() bool { return m.kind == moneyOf || m.kind == averageOf }
+func (m metric) inMoney() bool {
+	switch m.kind {
+	case moneyOf, averageOf, shareOf, liftOf:
+		return true
+	}
+	return false
+}
 
 // resultType is Talkable's name of the unit.
 func (m metric) resultType() string {
 	switch m.kind {
 	case moneyOf, averageOf:
 		return "money"
-	case percentOf:
+	case percentOf, shareOf, liftOf:
 		return "percent"
 	}
 	return "number"

@@ -31,6 +31,13 @@ type Deps struct {
 	Log    zerolog.Logger
 	Reg    prometheus.Registerer
 	Now    clock.Clock
+
+	Campaigns campaigns
+}
+
+// campaigns knows campaigns by their tags and status, which change: they aren't counted by them.
+type campaigns interface {
+	CampaignIDs(ctx context.Context, siteID int64, tags []string, status string) ([]int64, error)
 }
 
 // Module is the analytics module.

@@ -144,24 +144,29 @@ func forgetVisitors(ctx context.Context, db sqlx.ExtContext, siteID int64, keep,
 
 // total is what was counted under a key, on a day or in all.
 type total struct {
-	Key   string    `db:"metric"`
-	Day   time.Time `db:"day"` // of segments only
-	Count int64     `db:"count"`
-	Sum   int64     `db:"sum"`
+	Key      string    `db:"metric"`
+	Campaign int64     `db:"campaign_id"` // where it was asked for
+	Day      time.Time `db:"day"`         // where it was asked for
+	Count    int64     `db:"count"`
+	Sum      int64     `db:"sum"`
 }
 
+// apart says by what totals are kept apart.
+type apart struct{ days, campaigns bool }
+
 // totals adds up days. currency "" takes all of them, which only counts may ask for.
-func totals(ctx context.Context, db sqlx.QueryerContext, siteID int64, keys []string, from, to time.Time, campaigns []int64,
-	currency string, byDay bool) ([]total, error) {
+func totals(ctx context.Context, db sqlx.QueryerContext, siteID int64, q question, by apart) ([]total, error) {
 	var found []total
 	err := sqlx.SelectContext(ctx, db, &found, `
-		select metric, case when $7 then day else $3::date end as day, sum(count)::bigint as count, sum(sum)::bigint as sum
+		select metric, case when $8 then campaign_id else 0 end as campaign_id, case when $7 then day else $3::date end as day,
+			sum(count)::bigint as count, sum(sum)::bigint as sum
 		from analytics.daily
 		where site_id = $1 and metric = any ($2) and day between $3::date and $4::date
 			and (cardinality($5::bigint[]) = 0 or campaign_id = any ($5)) and ($6 = '' or currency = $6)
-		group by 1, 2
-		order by 2, 1`,
-		siteID, pq.Array(keys), from.Format(time.DateOnly), to.Format(time.DateOnly), pq.Array(append([]int64{}, campaigns...)), currency, byDay)
+		group by 1, 2, 3
+		order by 2, 3, 1`,
+		siteID, pq.Array(q.metric.keys()), q.span.from.Format(time.DateOnly), q.span.to.Format(time.DateOnly), pq.Array(append([]int64{}, q.campaigns...)),
+		q.currency, by.days, by.campaigns)
 	if err != nil {
 		return nil, fmt.Errorf("add up days: %w", err)
 	}

@@ -42,11 +42,18 @@ func (m metric) value(parts map[string]pair, currency string, precision int) Met
 		v.Plain, v.Formatted = amount(ratio(of.sum, 1, 0), currency, precision)
 	case averageOf:
 		v.Plain, v.Formatted = amount(ratio(of.sum, of.count, 0), currency, precision)
-	case percentOf:
+	case percentOf, shareOf, liftOf:
 		if precision < 0 {
 			precision = 2
 		}
-		text := decimal(ratio(of.count, over.count, precision+2), precision)
+		part, whole := of.count, over.count
+		if m.kind != percentOf {
+			part, whole = of.sum, over.sum
+		}
+		if m.kind == liftOf {
+			whole = max(whole-part, 0)
+		}
+		text := decimal(ratio(part, whole, precision+2), precision)
 		v.Plain, v.Formatted = number(text), text+"%"
 	case tallyOf:
 		v.Plain = number(big.NewInt(of.sum).String())

@@ -21,43 +21,47 @@ var (
 
 // letIn finds who asks, holds them to their rate, reads the body and checks that it speaks of their own site. What it puts into
 // the context is all that operations know of the request.
-func (g *Gateway) letIn(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		req := web.From(r.Context())
-		b := &body{w: bare(w), r: r, limit: g.limits.Body}
-		c, err := g.identify(w, r, b)
-		if err != nil {
-			if fault.Is(err, fault.Unauthenticated) {
-				w.Header().Set("WWW-Authenticate", `Bearer realm="talkable"`)
-			}
-			web.Fail(w, r, err)
-			return
-		}
-		req.Site, req.KeyID, req.Public = c.site, c.keyID, c.public
-		if !g.withinRate(w, r, c) {
-			return
-		}
-		if streamed(r) {
-			if err := ownSite(r, document{}, c.site.Slug); err != nil {
-				web.Fail(w, r, err)
-			} else if err := stream(w, r, next); err != nil {
+func (g *Gateway) letIn(forms *shapes) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if err := g.enter(w, r, forms, next); err != nil {
 				web.Fail(w, r, err)
 			}
-			return
+		})
+	}
+}
+
+func (g *Gateway) enter(w http.ResponseWriter, r *http.Request, forms *shapes, next http.Handler) error {
+	req := web.From(r.Context())
+	b := &body{w: bare(w), r: r, limit: g.limits.Body, forms: forms}
+	c, err := g.identify(w, r, b)
+	if fault.Is(err, fault.Unauthenticated) {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="talkable"`)
+	}
+	if err != nil {
+		return err
+	}
+	req.Site, req.KeyID, req.Public = c.site, c.keyID, c.public
+	if !g.withinRate(w, r, c) {
+		return nil
+	}
+	if streamed(r) {
+		if err := ownSite(r, document{}, c.site.Slug); err != nil {
+			return err
 		}
-		doc, err := b.read()
-		if err == nil {
-			err = ownSite(r, doc, c.site.Slug)
-		}
-		if err == nil {
-			req.Idempotency, err = idempotencyKey(r, doc.raw)
-		}
-		if err != nil {
-			web.Fail(w, r, err)
-			return
-		}
+		return stream(w, r, next)
+	}
+	doc, err := b.read()
+	if err == nil {
+		err = ownSite(r, doc, c.site.Slug)
+	}
+	if err == nil {
+		req.Idempotency, err = idempotencyKey(r, doc.raw)
+	}
+	if err == nil {
 		next.ServeHTTP(w, r)
-	})
+	}
+	return err
 }
 
 // identify finds whom the request's key stands for. A key that cannot be one of ours is refused without asking the database;

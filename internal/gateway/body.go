@@ -6,16 +6,22 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/talkable/talkable/internal/fault"
 )
 
 var (
 	errTooLarge  = fault.New(fault.TooLarge, "too_large", "The body is too large.")
-	errMediaType = fault.New(fault.Unsupported, "unsupported_media_type", "Bodies are JSON in UTF-8: Content-Type: application/json")
-	errEncoding  = fault.New(fault.Unsupported, "unsupported_content_encoding", "Bodies are sent as they are, without Content-Encoding.")
-	errCut       = fault.New(fault.Invalid, "incomplete_body", "The body did not arrive whole, or not in time.")
+	errMediaType = fault.New(fault.Unsupported, "unsupported_media_type", "The bodies of this operation are JSON in UTF-8: Content-Type: application/json")
+	errNoForm    = fault.New(fault.Unsupported, "unsupported_media_type",
+		"Bodies are JSON in UTF-8, or forms: Content-Type: application/json, application/x-www-form-urlencoded or multipart/form-data")
+	errForeign  = fault.New(fault.Forbidden, "cross_site", "A page of another origin sent this form, and a browser its key.")
+	errEncoding = fault.New(fault.Unsupported, "unsupported_content_encoding", "Bodies are sent as they are, without Content-Encoding.")
+	errCut      = fault.New(fault.Invalid, "incomplete_body", "The body did not arrive whole, or not in time.")
 )
 
 // body is the request's body, read and scanned when it is first needed: for the key where the oldest clients put it, else once
@@ -24,6 +30,7 @@ type body struct {
 	w     http.ResponseWriter
 	r     *http.Request
 	limit int64
+	forms *shapes
 	done  bool
 	doc   document
 	err   error
@@ -48,8 +55,7 @@ func (b *body) read() (document, error) {
 
 func (b *body) load() (document, error) {
 	if !writes(b.r.Method) || b.r.ContentLength == 0 {
-		b.r.Body = http.NoBody
-		return document{}, nil
+		return b.none()
 	}
 	// Package http closes gently after its own reader found a body too large, so that the client gets to read why.
 	raw, err := io.ReadAll(http.MaxBytesReader(b.w, b.r.Body, b.limit))
@@ -58,39 +64,118 @@ func (b *body) load() (document, error) {
 	} else if err != nil {
 		return document{}, errCut.Because(err)
 	}
-	b.r.ContentLength = int64(len(raw))
 	if len(raw) == 0 {
-		b.r.Body = http.NoBody
-		return document{}, nil
+		return b.none()
 	}
-	if err := readable(b.r.Header); err != nil {
+	kind, boundary, err := kindOf(b.r.Header)
+	if err != nil {
 		return document{}, err
 	}
+	if kind == isJSON {
+		return b.holds(raw)
+	}
+	schema, takes := b.forms.of(b.r)
+	switch {
+	case !takes:
+		return document{}, errMediaType
+	case kind == isNothing:
+		return document{}, errNoForm
+	case ambient(b.r) && new(http.CrossOriginProtection).Check(b.r) != nil:
+		return document{}, errForeign
+	}
+	var pairs []pair
+	if kind == isMultipart {
+		pairs, err = parts(raw, boundary)
+	} else {
+		pairs, err = urlencoded(string(raw))
+	}
+	if err != nil {
+		return document{}, err
+	}
+	return b.filled(pairs, schema)
+}
+
+// none is the document of a request without a body. Talkable's operations then take from the query what they would take from a body.
+func (b *body) none() (document, error) {
+	b.r.Body = http.NoBody
+	if schema, takes := b.forms.of(b.r); !takes || schema == nil || b.r.URL.RawQuery == "" || !writes(b.r.Method) {
+		return document{}, nil
+	} else if pairs, err := urlencoded(b.r.URL.RawQuery); err != nil {
+		return document{}, err
+	} else {
+		return b.filled(slices.DeleteFunc(pairs, func(p pair) bool { return p.key == "api_key" }), schema)
+	}
+}
+
+// filled is the document of a form.
+func (b *body) filled(pairs []pair, schema *huma.Schema) (document, error) {
+	tree, err := decodeForm(pairs)
+	if err != nil {
+		return document{}, err
+	}
+	raw, err := b.forms.json(nil, tree, schema, nil)
+	if err != nil {
+		return document{}, err
+	}
+	return b.holds(raw)
+}
+
+// holds puts JSON in the request for the operation to read, and scans it.
+func (b *body) holds(raw []byte) (document, error) {
+	b.r.ContentLength = int64(len(raw))
 	b.r.Header.Set("Content-Type", "application/json")
 	b.r.Body = io.NopCloser(bytes.NewReader(raw))
 	return scan(raw)
 }
 
-// readable says whether the headers announce JSON in UTF-8. Nothing else is taken, so that no browser can send a body here
-// without asking first.
-func readable(h http.Header) error {
+// Kinds of bodies.
+const (
+	isNothing = iota // that is read here
+	isJSON
+	isURLEncoded
+	isMultipart
+)
+
+// kindOf says what the headers announce. Everything is in UTF-8 and sent as it is.
+func kindOf(h http.Header) (kind int, boundary string, err error) {
 	for _, e := range h.Values("Content-Encoding") {
 		if e = strings.TrimSpace(e); e != "" && !strings.EqualFold(e, "identity") {
-			return errEncoding
+			return isNothing, "", errEncoding
 		}
 	}
 	types := h.Values("Content-Type")
 	if len(types) != 1 {
-		return errMediaType
+		return isNothing, "", nil
 	}
-	media, params, err := mime.ParseMediaType(types[0])
-	if err != nil || media != "application/json" {
-		return errMediaType
+	media, params, malformed := mime.ParseMediaType(types[0])
+	if malformed != nil {
+		media = ""
+	}
+	switch media {
+	case "application/json":
+		kind = isJSON
+	case "application/x-www-form-urlencoded":
+		kind = isURLEncoded
+	case "multipart/form-data":
+		kind = isMultipart
+	}
+	boundary = params["boundary"]
+	if kind == isMultipart {
+		delete(params, "boundary")
 	}
 	for name, value := range params {
 		if name != "charset" || !strings.EqualFold(value, "utf-8") {
-			return errMediaType
+			return isNothing, "", nil
 		}
 	}
-	return nil
+	if (kind == isMultipart) != (boundary != "") {
+		return isNothing, "", nil
+	}
+	return kind, boundary, nil
+}
+
+// ambient says whether the request's key is of the kind that browsers add by themselves.
+func ambient(r *http.Request) bool {
+	scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return strings.EqualFold(scheme, "Basic")
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/talkable/talkable/internal/clock"
 	"github.com/talkable/talkable/internal/customer/customerapi"
 	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
@@ -24,6 +25,7 @@ type Composition struct {
 	Members   members
 	Tellers   []Teller // every module that has something to say of a person
 	Cursors   *web.Cursors
+	Now       clock.Clock
 }
 
 type customers interface {
@@ -74,10 +76,13 @@ func (c Composition) Routes(api huma.API) {
 			Tags: []string{"Origins"}, Metadata: public, Summary: "Tell what somebody did: " + kind,
 			Description: "The same as POST /origins with this type."}, c.createTyped(kind))
 	}
-	huma.Register(api, huma.Operation{OperationID: "updateReferral", Method: http.MethodPut, Path: "/api/v2/origins/{origin_slug}/referral",
+	update := huma.Operation{OperationID: "updateReferral", Method: http.MethodPut, Path: "/api/v2/origins/{origin_slug}/referral",
 		Tags: []string{"Referrals"}, Summary: "Approve, void or block the referral of an order",
 		Description: "The slug is the order number, or event_category:event_number. Right after a purchase it waits until the purchase has been " +
-			"looked at. An order that made no referral is answered with {\"ok\":true}. Approved and voided cannot be swapped for each other. Takes `Idempotency-Key`."}, c.updateReferral)
+			"looked at. An order that made no referral is answered with {\"ok\":true}. Approved and voided cannot be swapped for each other. Takes `Idempotency-Key`."}
+	huma.Register(api, update, c.updateReferral)
+	update.OperationID, update.Method, update.Summary = "postReferral", http.MethodPost, "The same as PUT, as one client sends it"
+	huma.Register(api, update, c.updateReferral)
 	huma.Register(api, huma.Operation{OperationID: "getOffer", Method: http.MethodGet, Path: "/api/v2/offers/{code}",
 		Tags: []string{"Offers"}, Metadata: public, Summary: "Read an advocate's offer by its code or id"}, c.getOffer)
 	c.shareRoutes(api)

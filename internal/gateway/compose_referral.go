@@ -15,7 +15,7 @@ import (
 type getOfferInput struct {
 	Code     string   `path:"code" doc:"short_url_code or id of the offer"`
 	Channels []string `query:"sharing_channels[],explode" doc:"Claim links are wanted for these channels"`
-	Comma    string   `query:"sharing_channels" doc:"The same, comma separated"`
+	Commas   []string `query:"sharing_channels,explode" doc:"The same, comma separated or repeated"`
 }
 
 type offerAnswer struct {
@@ -25,7 +25,7 @@ type offerAnswer struct {
 
 func (c Composition) getOffer(ctx context.Context, in *getOfferInput) (*web.OK[offerAnswer], error) {
 	req := web.From(ctx)
-	channels := append(list(in.Channels).values(), list(strings.Split(in.Comma, ",")).values()...)
+	channels := append(list(in.Channels).values(), list(strings.Split(strings.Join(in.Commas, ","), ",")).values()...)
 	if err := checkChannels(channels, "query.sharing_channels"); err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ const aboutAPI = `Referral and loyalty for one shop, the site, at a time.
 
 Every request carries an API key, ` + "`Authorization: Bearer KEY`" + `, which decides the site. Success is
 ` + "`{\"ok\":true,\"result\":…}`" + `; failure is a problem (RFC 9457) that also has ` + "`ok`" + ` and ` + "`error_message`" + `.
-Bodies are one JSON object in UTF-8 of at most 1 MiB. Writes take an ` + "`Idempotency-Key`" + ` header: repeated with the same
+Bodies are one JSON object in UTF-8 of at most 1 MiB; where it says so, a form with bracket keys (` + "`data[items][][price]=5`" + `) may say the same. Writes take an ` + "`Idempotency-Key`" + ` header: repeated with the same
 request it answers as before, with ` + "`Idempotent-Replayed: true`" + `. ` + "`RateLimit-*`" + ` headers say how many requests a key has left.`
 
 // Describe makes the API without a gateway behind it, for its description.
@@ -64,6 +64,11 @@ func complete(op *huma.Operation, schemas huma.Registry) {
 	}
 	if op.Responses["default"] == nil {
 		op.Responses["default"] = problem
+	}
+	if _, takes := formOf(op, schemas); takes && op.RequestBody != nil {
+		for _, kind := range []string{"application/x-www-form-urlencoded", "multipart/form-data"} {
+			op.RequestBody.Content[kind] = &huma.MediaType{Schema: op.RequestBody.Content["application/json"].Schema}
+		}
 	}
 	delete(op.Responses, strconv.Itoa(http.StatusUnprocessableEntity)) // huma's word for what is a 400 here
 	if op.Metadata["public"] == true {

@@ -28,8 +28,10 @@ func (g *Gateway) Handler(register func(api huma.API), plain func(r chi.Router))
 	root.MethodNotAllowed(wrongMethod(root))
 	edge := &Edge{Handler: root, Routes: root}
 	root.Group(func(r chi.Router) {
-		r.Use(private, g.letIn)
+		forms := &shapes{}
+		r.Use(private, g.letIn(forms))
 		edge.API = newAPI(r, g.version, g.publicURL, register)
+		*forms = *shapesOf(edge.API.OpenAPI())
 	})
 	root.Group(func(r chi.Router) {
 		r.Use(g.perAddress)

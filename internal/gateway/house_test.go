@@ -206,6 +206,12 @@ func (h *house) operations(api huma.API) {
 	for _, method := range []string{"POST", "PUT", "PATCH", "DELETE"} {
 		huma.Register(api, op(method, "/loose", open), loose)
 	}
+	for _, method := range []string{"POST", "PUT"} {
+		huma.Register(api, op(method, "/form", open), func(ctx context.Context, in *struct{ Body formBody }) (*web.OK[formBody], error) {
+			h.saw(ctx)
+			return web.Answer(in.Body), nil
+		})
+	}
 	huma.Register(api, op("POST", "/bodyless/{slug}"), func(ctx context.Context, in *slugInput) (*web.OK[string], error) {
 		h.saw(ctx)
 		web.From(ctx).MarkReplayed(true)

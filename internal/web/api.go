@@ -13,6 +13,8 @@ import (
 	"github.com/go-chi/chi/v5"
 	strict "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/talkable/talkable/internal/fault"
 )
 
 // NewAPI makes the one API on a router. Bodies are read strictly: duplicate and wrongly cased names, invalid UTF-8 and trailing
@@ -63,4 +65,16 @@ func misfit(err error) error {
 		what = strings.ReplaceAll(cause.Error(), "\n", " ")
 	}
 	return errors.New(string(e.JSONPointer) + "\n" + what)
+}
+
+// Read reads a value that came in a body as strictly as bodies are read.
+func Read(raw []byte, v any) error {
+	err := misfit(strict.Unmarshal(raw, v))
+	if err == nil {
+		return nil
+	}
+	what := err.Error()
+	i := strings.LastIndexByte(what, '\n')
+	at := what[:max(i, 0)]
+	return fault.New(fault.Invalid, "invalid_request", "The request doesn't fit this operation.").At("/data"+at, what[i+1:])
 }
