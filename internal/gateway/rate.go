@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/go-chi/chi/v5/middleware"
 	"github.com/go-chi/httprate"
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -23,7 +22,7 @@ const (
 func newRate(perMinute int, headers bool) *httprate.RateLimiter {
 	named := httprate.ResponseHeaders{}
 	if headers {
-		named = httprate.ResponseHeaders{Limit: "RateLimit-Limit", Remaining: "RateLimit-Remaining"}
+		named = httprate.ResponseHeaders{Limit: "Ratelimit-Limit", Remaining: "Ratelimit-Remaining"} // as package http writes them
 	}
 	// With a counter of ours the windows begin with the minutes, which is what RateLimit-Reset tells below.
 	return httprate.NewRateLimiter(perMinute, window, httprate.WithLimitCounter(newTally()), httprate.WithResponseHeaders(named))
@@ -49,7 +48,7 @@ func (g *Gateway) perAddress(next http.Handler) http.Handler {
 
 func pass(rate *httprate.RateLimiter, w http.ResponseWriter, r *http.Request, key string) bool {
 	over := rate.OnLimit(w, r, key)
-	w.Header().Set("RateLimit-Reset", strconv.Itoa(int(untilNext().Seconds())+1))
+	w.Header()["Ratelimit-Reset"] = []string{strconv.Itoa(int(untilNext().Seconds()) + 1)}
 	if over {
 		web.Fail(w, r, tooMany())
 	}
@@ -69,7 +68,7 @@ func untilNext() time.Duration {
 
 // addressKey is the client's address for counting: all of an IPv6 network of 64 bits is one client.
 func addressKey(r *http.Request) string {
-	return httprate.CanonicalizeIP(middleware.GetClientIP(r.Context()))
+	return httprate.CanonicalizeIP(web.From(r.Context()).ClientIP)
 }
 
 // tally is a httprate.LimitCounter of bounded memory. httprate calls it under its own lock.
