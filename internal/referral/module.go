@@ -35,6 +35,7 @@ const (
 	schema     = "referral"
 	joinBatch  = 200
 	visitBatch = 500
+	visitCrowd = 32
 	linksKnown = 50_000 // links kept in memory, some 10 MB
 
 	approveEvery = time.Second
@@ -85,7 +86,7 @@ func New(d Deps) *Module {
 		publicURL: strings.TrimRight(d.PublicURL, "/"),
 		cookie:    cookieTail(strings.HasPrefix(d.PublicURL, "https://")), metrics: newMetrics(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known}
 	m.joins = postgres.NewGroup(joinBatch, m.join).Writers(2).Observe(func(n int) { m.metrics.batch.WithLabelValues("join").Observe(float64(n)) })
-	m.visits = postgres.NewGroup(visitBatch, m.visit).Writers(2).Observe(func(n int) { m.metrics.batch.WithLabelValues("visit").Observe(float64(n)) })
+	m.visits = postgres.NewGroup(visitBatch, m.visit).Writers(2).Crowd(visitCrowd).Observe(func(n int) { m.metrics.batch.WithLabelValues("visit").Observe(float64(n)) })
 	return m
 }
 
