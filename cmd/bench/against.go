@@ -40,7 +40,8 @@ func (b *bench) against(ctx context.Context) (err error) {
 		}
 		var sums [2]usage
 		var counts [2]int64
-		var costs, theirs []float64
+		var costs []float64
+		var rates [2][]float64
 		for n := range b.o.pairs {
 			var each [2]float64
 			for k := range sides {
@@ -49,16 +50,18 @@ func (b *bench) against(ctx context.Context) (err error) {
 				if err != nil {
 					return err
 				}
+				rates[i] = append(rates[i], t.rate())
 				sums[i], counts[i] = sums[i].plus(u), counts[i]+t.count
 				each[i] = float64((u.serve + u.postgres).Microseconds()) / float64(max(t.count, 1))
 			}
-			costs, theirs = append(costs, each[0]/each[1]), append(theirs, each[1])
+			costs = append(costs, each[0]/each[1])
 			progress("a %s %d/%d: %.0f µs, the other's %.0f µs", what.name, n+1, b.o.pairs, each[0], each[1])
 		}
 		s := spreadOver(costs)
 		b.report.note("a "+what.name, "%s", cost(sums[0], counts[0]))
 		b.report.note("the other's", "%s", cost(sums[1], counts[1]))
-		b.report.note("together", "%.3f (%.3f–%.3f) of the other's processor time", s.median, s.least, s.most)
+		b.report.note("together", "%.3f (%.3f–%.3f) of the other's processor time; %.0f a second, the other %.0f", s.median, s.least, s.most,
+			spreadOver(rates[0]).median, spreadOver(rates[1]).median)
 	}
 	return p.verify(ctx)
 }
