@@ -90,12 +90,6 @@ func (m *Module) visitTx(ctx context.Context, u *bus.Unit, visits []visit) ([]po
 	return out, nil
 }
 
-// claimKey is what a friend offer is unique by.
-type claimKey struct {
-	site, offer int64
-	visitor     string
-}
-
 // inOrder brings visits into the order of their friend offers, which is the one lock order for all batches. Of those that follow each
 // other the first live one adds all live ones.
 func inOrder(visits []visit) []visitRow {
