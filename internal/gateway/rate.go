@@ -94,19 +94,26 @@ func (t *tally) Increment(key string, current time.Time) error { return t.Increm
 
 // IncrementBy implements httprate.LimitCounter.
 func (t *tally) IncrementBy(key string, current time.Time, amount int) error {
-	now, before, _ := t.Get(key, current, current.Add(-window))
+	c, _ := t.counts.Peek(key) // adding it makes it the latest
+	now, before := c.in(current, current.Add(-window))
 	t.counts.Add(key, count{current, now + amount, before})
 	return nil
 }
 
 // Get implements httprate.LimitCounter.
 func (t *tally) Get(key string, current, previous time.Time) (now, before int, err error) {
-	c, ok := t.counts.Get(key)
+	c, _ := t.counts.Get(key)
+	now, before = c.in(current, previous)
+	return now, before, nil
+}
+
+// in is what was counted in two windows.
+func (c count) in(current, previous time.Time) (now, before int) {
 	switch {
-	case ok && c.window.Equal(current):
-		return c.now, c.before, nil
-	case ok && c.window.Equal(previous):
-		return 0, c.now, nil
+	case c.window.Equal(current):
+		return c.now, c.before
+	case c.window.Equal(previous):
+		return 0, c.now
 	}
-	return 0, 0, nil
+	return 0, 0 // also where nothing was
 }
