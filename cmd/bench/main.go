@@ -46,6 +46,7 @@ type options struct {
 	pairs, seconds, sites, people           int
 	short, keep, statements, json, generate bool
 	dir, bin, binary, cache                 string
+	against, profiles                       string
 	scale                                   scale
 	only                                    wanted
 }
@@ -65,6 +66,8 @@ func main() {
 	flag.StringVar(&o.dir, "dir", "", "parent `directory` of the temporary data; it must be on a disk (default: the system's)")
 	flag.StringVar(&o.bin, "postgres-bin", "", "`folder` of PostgreSQL's programs (default: searched)")
 	flag.StringVar(&o.binary, "binary", "", "a talkable `file` to measure (default: built from this source)")
+	flag.StringVar(&o.against, "against", "", "another talkable `file`: compare what a visit and a purchase cost either, and measure nothing else")
+	flag.StringVar(&o.profiles, "profiles", "", "`directory` for Go's profiles of serve under visits and under purchases")
 	flag.BoolVar(&o.keep, "keep", false, "keep the data and the logs")
 	flag.BoolVar(&o.json, "json", false, "print the report as JSON")
 	flag.BoolVar(&o.statements, "statements", false, "load pg_stat_statements and show where the database's time went")

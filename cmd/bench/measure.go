@@ -40,7 +40,12 @@ func (b *bench) visits(ctx context.Context) error {
 	var count int64
 	var latency []time.Duration
 	for n := range b.o.pairs {
-		t, u, err := b.visited(ctx, b.platform)
+		var t tally
+		var u usage
+		err := b.profiled(ctx, "visits", func() (err error) {
+			t, u, err = b.visited(ctx, b.platform)
+			return err
+		})
 		if err != nil {
 			return err
 		}
@@ -109,7 +114,11 @@ func (b *bench) purchases(ctx context.Context) error {
 	for n := range b.o.pairs {
 		at := map[int]bought{}
 		for _, conns := range []int{connections, 256, 8} {
-			r, err := b.purchase(ctx, b.platform.all(conns, b.span()))
+			var r bought
+			err := b.profiled(ctx, fmt.Sprintf("purchases-%d", conns), func() (err error) {
+				r, err = b.purchase(ctx, b.platform.all(conns, b.span()))
+				return err
+			})
 			if err != nil {
 				return err
 			}

@@ -87,7 +87,7 @@ func startPlatform(ctx context.Context, pg *database, name, binary, tags string)
 	// Visitors come from addresses of their own, through a proxy; the limits on keys and addresses stay on, and aren't met.
 	p.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "TALKABLE_LISTEN=" + p.address, "TALKABLE_INTERNAL_LISTEN=" + p.internal,
 		"TALKABLE_DATA_DIR=" + filepath.Join(pg.dir, "data-"+name), "TALKABLE_DATABASE_URL=" + pg.server.URL(name),
-		"TALKABLE_RATE_LIMIT=1000000000", "TALKABLE_TRUSTED_PROXIES=127.0.0.0/8", "TALKABLE_LOG_FORMAT=json"}
+		"TALKABLE_RATE_LIMIT=1000000000", "TALKABLE_TRUSTED_PROXIES=127.0.0.0/8", "TALKABLE_LOG_FORMAT=json", "TALKABLE_PROFILE=true"}
 	if _, err := p.command(ctx, "migrate"); err != nil {
 		return nil, err
 	}

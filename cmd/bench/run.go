@@ -126,6 +126,9 @@ func (b *bench) everything(ctx context.Context) error {
 		return err
 	}
 	began := time.Now()
+	if b.o.against != "" {
+		return b.against(ctx)
+	}
 	for _, part := range []struct {
 		name string
 		run  func(context.Context) error

@@ -23,7 +23,10 @@ import (
 	"github.com/talkable/talkable/internal/postgres"
 )
 
-const moduleName = "customer"
+const (
+	moduleName  = "customer"
+	recordCrowd = 16 // origins that must wait for a second batch to run beside the first
+)
 
 // Deps is what the module needs.
 type Deps struct {
@@ -49,7 +52,7 @@ func New(d Deps) *Module {
 	m := &Module{db: d.DB, outbox: d.Outbox, log: d.Log, now: d.Now, metrics: newMetrics(d.Reg)}
 	m.group = postgres.NewGroup(500, func(ctx context.Context, in []request) ([]answer, error) {
 		return m.record(ctx, in, 0, nil)
-	}).Writers(2).Observe(func(size int) { m.metrics.batch.Observe(float64(size)) })
+	}).Writers(2).Crowd(recordCrowd).Observe(func(size int) { m.metrics.batch.Observe(float64(size)) })
 	return m
 }
 

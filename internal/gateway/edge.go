@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"net/http"
 	"time"
 
@@ -43,7 +42,7 @@ func (g *Gateway) Handler(register func(api huma.API), plain func(r chi.Router))
 	return edge
 }
 
-// bounded takes a place among the requests in flight, or says at once that there is none, and sets the deadline.
+// bounded takes a place among the requests in flight, or says at once that there is none.
 func (g *Gateway) bounded(next http.Handler) http.Handler {
 	full := fault.New(fault.Unavailable, "overloaded", "Too much is going on here; please repeat the request.")
 	full.Retry = time.Second
@@ -55,16 +54,14 @@ func (g *Gateway) bounded(next http.Handler) http.Handler {
 			web.Fail(w, r, full)
 			return
 		}
-		ctx, cancel := context.WithTimeout(r.Context(), g.limits.Deadline)
-		defer cancel()
-		next.ServeHTTP(w, r.WithContext(ctx))
+		next.ServeHTTP(w, r)
 	})
 }
 
 // private keeps answers of the API out of every cache.
 func private(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "no-store")
+		w.Header()["Cache-Control"] = noStore
 		next.ServeHTTP(w, r)
 	})
 }

@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"sync"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
@@ -10,6 +12,24 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	inFlight prometheus.Gauge
+	known    sync.Map // kind to *meters: looking them up by their labels costs more than counting
+}
+
+// kind is what requests are counted by.
+type kind struct{ method, route, status string }
+
+// meters count the requests of a kind.
+type meters struct {
+	requests prometheus.Counter
+	seconds  prometheus.Observer
+}
+
+func (m *metrics) of(k kind) *meters {
+	if known, ok := m.known.Load(k); ok {
+		return known.(*meters)
+	}
+	known, _ := m.known.LoadOrStore(k, &meters{m.requests.WithLabelValues(k.method, k.route, k.status), m.seconds.WithLabelValues(k.method, k.route, k.status)})
+	return known.(*meters)
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -38,5 +58,5 @@ func statusLabel(status int) string {
 	if status < 100 || status > 599 {
 		return "other"
 	}
-	return string('0'+rune(status/100)) + "xx"
+	return [...]string{"", "1xx", "2xx", "3xx", "4xx", "5xx"}[status/100]
 }

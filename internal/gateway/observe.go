@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -54,21 +55,33 @@ func bare(w http.ResponseWriter) http.ResponseWriter {
 
 var saneID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 
-// begin gives the request its id and its place in the context.
+// exchange is what the edge keeps of a request, in one piece.
+type exchange struct {
+	answer
+	request web.Request
+}
+
+// Values of headers that are always the same. Who adds to them makes a copy, because there is no room left.
+var noSniff, noReferrer, noStore = []string{"nosniff"}, []string{"no-referrer"}, []string{"no-store"}
+
+// begin gives the request its id, its place in the context and its deadline.
 func (g *Gateway) begin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a := &answer{ResponseWriter: w}
-		req := &web.Request{UserAgent: text(r.UserAgent(), 512), Replayed: &a.replayed, ClientIP: middleware.GetClientIP(r.Context())}
+		x := &exchange{answer: answer{ResponseWriter: w}}
+		req := &x.request
+		*req = web.Request{UserAgent: text(r.UserAgent(), 512), Replayed: &x.replayed, ClientIP: middleware.GetClientIP(r.Context()), Log: &g.log}
 		if sent := r.Header["X-Request-Id"]; len(sent) == 1 && saneID.MatchString(sent[0]) {
 			req.ID = sent[0]
 		} else {
 			req.ID = uuid.Must(uuid.NewV7()).String() // fails without randomness only
 		}
-		w.Header().Set("X-Request-Id", req.ID)
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		w.Header().Set("Referrer-Policy", "no-referrer")
-		log := g.log.With().Str("http.request.id", req.ID).Logger()
-		next.ServeHTTP(a, r.WithContext(web.With(log.WithContext(r.Context()), req)))
+		h := w.Header() // the names are in their canonical form
+		h["X-Request-Id"] = []string{req.ID}
+		h["X-Content-Type-Options"] = noSniff
+		h["Referrer-Policy"] = noReferrer
+		ctx, cancel := context.WithTimeout(web.With(r.Context(), req), g.limits.Deadline)
+		defer cancel()
+		next.ServeHTTP(&x.answer, r.WithContext(ctx))
 	})
 }
 
@@ -82,7 +95,16 @@ func clientIP(proxies []netip.Prefix) func(http.Handler) http.Handler {
 		named[i] = p.String()
 	}
 	forwarded := middleware.ClientIPFromXFF(named...)
-	return func(next http.Handler) http.Handler { return middleware.ClientIPFromRemoteAddr(forwarded(next)) }
+	return func(next http.Handler) http.Handler {
+		peer := middleware.ClientIPFromRemoteAddr(next)
+		return forwarded(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if middleware.GetClientIPAddr(r.Context()).IsValid() {
+				next.ServeHTTP(w, r)
+			} else {
+				peer.ServeHTTP(w, r)
+			}
+		}))
+	}
 }
 
 // observe logs and counts each request once it is answered. It stands around recovered, so that it sees its answers too.
@@ -107,14 +129,14 @@ func (g *Gateway) note(r *http.Request, status int, took int64) {
 	if route == "" {
 		route, path = unmatched, masked(r.URL.Path)
 	}
-	labels := []string{methodLabel(r.Method), route, statusLabel(status)}
-	g.metrics.requests.WithLabelValues(labels...).Inc()
-	g.metrics.seconds.WithLabelValues(labels...).Observe(float64(took) / 1e9)
+	m := g.metrics.of(kind{methodLabel(r.Method), route, statusLabel(status)})
+	m.requests.Inc()
+	m.seconds.Observe(float64(took) / 1e9)
 	level := zerolog.InfoLevel
 	if status >= 500 {
 		level = zerolog.ErrorLevel
 	}
-	e := zerolog.Ctx(r.Context()).WithLevel(level).
+	e := g.log.WithLevel(level).Str("http.request.id", req.ID).
 		Str("http.request.method", r.Method).Int("http.response.status_code", status).
 		Str("url.path", path).Str("http.route", route).
 		Int64("event.duration", took).Str("client.ip", req.ClientIP)
@@ -157,7 +179,7 @@ func apologize(a *answer, r *http.Request) {
 	if p == http.ErrAbortHandler { //nolint:errorlint // compared as package http compares it
 		panic(p)
 	}
-	zerolog.Ctx(r.Context()).Error().Str("error.message", fmt.Sprint(p)).Bytes("error.stack_trace", debug.Stack()).Msg("panic")
+	web.Log(r.Context()).Error().Str("error.message", fmt.Sprint(p)).Bytes("error.stack_trace", debug.Stack()).Msg("panic")
 	if a.status != 0 {
 		panic(http.ErrAbortHandler)
 	}

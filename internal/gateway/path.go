@@ -51,7 +51,7 @@ func routed(r *http.Request) string {
 // plainPath refuses empty segments, those that go up or stay (also behind an escaped slash or a backslash), NUL, and what isn't
 // UTF-8. path is escaped or not; both are looked at.
 func plainPath(path string) bool {
-	if path == "/" {
+	if usual(path) {
 		return true
 	}
 	if len(path) > longestPath || !strings.HasPrefix(path, "/") || strings.Contains(path, "//") {
@@ -74,7 +74,27 @@ func plainPath(path string) bool {
 	return true
 }
 
+// usual says that nothing in path can mean anything else: it consists of slashes that don't follow each other, letters, digits, hyphens and
+// underscores.
+func usual(path string) bool {
+	if len(path) > longestPath || !strings.HasPrefix(path, "/") {
+		return false
+	}
+	for i := range len(path) {
+		switch c := path[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_':
+		case c == '/' && (i == 0 || path[i-1] != '/'):
+		default:
+			return false
+		}
+	}
+	return true
+}
+
 func plainQuery(raw string) bool {
+	if raw == "" {
+		return true
+	}
 	values, err := url.ParseQuery(raw)
 	if err != nil {
 		return false

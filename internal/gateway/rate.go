@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/go-chi/chi/v5/middleware"
 	"github.com/go-chi/httprate"
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -23,7 +22,7 @@ const (
 func newRate(perMinute int, headers bool) *httprate.RateLimiter {
 	named := httprate.ResponseHeaders{}
 	if headers {
-		named = httprate.ResponseHeaders{Limit: "RateLimit-Limit", Remaining: "RateLimit-Remaining"}
+		named = httprate.ResponseHeaders{Limit: "Ratelimit-Limit", Remaining: "Ratelimit-Remaining"} // as package http writes them
 	}
 	// With a counter of ours the windows begin with the minutes, which is what RateLimit-Reset tells below.
 	return httprate.NewRateLimiter(perMinute, window, httprate.WithLimitCounter(newTally()), httprate.WithResponseHeaders(named))
@@ -49,7 +48,7 @@ func (g *Gateway) perAddress(next http.Handler) http.Handler {
 
 func pass(rate *httprate.RateLimiter, w http.ResponseWriter, r *http.Request, key string) bool {
 	over := rate.OnLimit(w, r, key)
-	w.Header().Set("RateLimit-Reset", strconv.Itoa(int(untilNext().Seconds())+1))
+	w.Header()["Ratelimit-Reset"] = []string{strconv.Itoa(int(untilNext().Seconds()) + 1)}
 	if over {
 		web.Fail(w, r, tooMany())
 	}
@@ -69,7 +68,7 @@ func untilNext() time.Duration {
 
 // addressKey is the client's address for counting: all of an IPv6 network of 64 bits is one client.
 func addressKey(r *http.Request) string {
-	return httprate.CanonicalizeIP(middleware.GetClientIP(r.Context()))
+	return httprate.CanonicalizeIP(web.From(r.Context()).ClientIP)
 }
 
 // tally is a httprate.LimitCounter of bounded memory. httprate calls it under its own lock.
@@ -95,19 +94,26 @@ func (t *tally) Increment(key string, current time.Time) error { return t.Increm
 
 // IncrementBy implements httprate.LimitCounter.
 func (t *tally) IncrementBy(key string, current time.Time, amount int) error {
-	now, before, _ := t.Get(key, current, current.Add(-window))
+	c, _ := t.counts.Peek(key) // adding it makes it the latest
+	now, before := c.in(current, current.Add(-window))
 	t.counts.Add(key, count{current, now + amount, before})
 	return nil
 }
 
 // Get implements httprate.LimitCounter.
 func (t *tally) Get(key string, current, previous time.Time) (now, before int, err error) {
-	c, ok := t.counts.Get(key)
+	c, _ := t.counts.Get(key)
+	now, before = c.in(current, previous)
+	return now, before, nil
+}
+
+// in is what was counted in two windows.
+func (c count) in(current, previous time.Time) (now, before int) {
 	switch {
-	case ok && c.window.Equal(current):
-		return c.now, c.before, nil
-	case ok && c.window.Equal(previous):
-		return 0, c.now, nil
+	case c.window.Equal(current):
+		return c.now, c.before
+	case c.window.Equal(previous):
+		return 0, c.now
 	}
-	return 0, 0, nil
+	return 0, 0 // also where nothing was
 }

@@ -28,6 +28,7 @@ type Group[In, Out any] struct {
 	mu      sync.Mutex
 	busy    int
 	writers int
+	crowd   int // so many must wait for one more batch to run beside others
 	queue   []*ticket[In, Out]
 }
 
@@ -51,7 +52,7 @@ func NewGroup[In, Out any](max int, run func(ctx context.Context, in []In) ([]Re
 	if !grouped {
 		max, writers = 1, poolSize
 	}
-	return &Group[In, Out]{run: run, max: max, limit: groupLimit, writers: writers, observe: func(int) {}}
+	return &Group[In, Out]{run: run, max: max, limit: groupLimit, writers: writers, crowd: 1, observe: func(int) {}}
 }
 
 // Writers lets n batches run at a time: while one waits for the disk or computes here, the other has the database. They are to each
@@ -61,6 +62,20 @@ func (g *Group[In, Out]) Writers(n int) *Group[In, Out] {
 		g.writers = n
 	}
 	return g
+}
+
+// Crowd lets a batch run beside another only when n requests wait for it: until then they are better off together, because a batch
+// costs as much as some requests.
+func (g *Group[In, Out]) Crowd(n int) *Group[In, Out] {
+	if grouped {
+		g.crowd = n
+	}
+	return g
+}
+
+// more says whether one more batch may run, for as many as wait.
+func (g *Group[In, Out]) more(wait int) bool {
+	return g.busy == 0 || g.busy < g.writers && wait >= g.crowd
 }
 
 // Observe hands the size of each batch to fn, for a metric.
@@ -89,7 +104,7 @@ func (g *Group[In, Out]) Do(ctx context.Context, in In) (Out, error) {
 		t.until = end
 	}
 	g.mu.Lock()
-	if g.busy >= g.writers {
+	if !g.more(len(g.queue) + 1) {
 		g.queue = append(g.queue, t)
 		g.mu.Unlock()
 		select {
@@ -103,16 +118,16 @@ func (g *Group[In, Out]) Do(ctx context.Context, in In) (Out, error) {
 				if !lead {
 					return t.out.Value, t.out.Err
 				}
-				g.lead(ctx, nil)
+				g.lead(ctx, nil, false)
 			}
 			return none, ctx.Err()
 		}
-		g.lead(ctx, t)
+		g.lead(ctx, t, false)
 		return t.out.Value, t.out.Err
 	}
 	g.busy++
 	g.mu.Unlock()
-	g.lead(ctx, t)
+	g.lead(ctx, t, true)
 	return t.out.Value, t.out.Err
 }
 
@@ -129,16 +144,23 @@ func (g *Group[In, Out]) abandon(t *ticket[In, Out]) bool {
 	return false
 }
 
-// lead runs one batch that begins with own, then hands the lead to the first that waits. The batch belongs to all its callers,
-// so no caller that leaves ends it.
-func (g *Group[In, Out]) lead(ctx context.Context, own *ticket[In, Out]) {
-	var batch []*ticket[In, Out]
+// lead runs one batch with own, which came first or last of all, then hands the lead to the first that waits. The batch belongs
+// to all its callers, so no caller that leaves ends it.
+func (g *Group[In, Out]) lead(ctx context.Context, own *ticket[In, Out], last bool) {
+	g.mu.Lock()
+	n := g.max
 	if own != nil {
+		n--
+	}
+	n = min(len(g.queue), n)
+	batch := make([]*ticket[In, Out], 0, n+1)
+	if own != nil && !last {
 		batch = append(batch, own)
 	}
-	g.mu.Lock()
-	n := min(len(g.queue), g.max-len(batch))
 	batch = append(batch, g.queue[:n]...)
+	if own != nil && last {
+		batch = append(batch, own)
+	}
 	g.queue = append([]*ticket[In, Out](nil), g.queue[n:]...)
 	g.mu.Unlock()
 
@@ -162,12 +184,12 @@ func (g *Group[In, Out]) deadline(batch []*ticket[In, Out]) time.Time {
 // handOn gives the lead to the first that waits, and the batch its answers.
 func (g *Group[In, Out]) handOn(batch []*ticket[In, Out], own *ticket[In, Out]) {
 	g.mu.Lock()
-	if len(g.queue) > 0 {
+	g.busy--
+	if len(g.queue) > 0 && g.more(len(g.queue)) { // else there is none, or the batch that runs hands on
 		next := g.queue[0]
 		g.queue = g.queue[1:]
+		g.busy++
 		next.done <- true
-	} else {
-		g.busy--
 	}
 	g.mu.Unlock()
 	for _, t := range batch {

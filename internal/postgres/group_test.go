@@ -353,3 +353,40 @@ func TestGroup_of_two_writers(t *testing.T) {
 		}
 	})
 }
+
+// Beside a batch another begins when enough wait for it; fewer wait for the one that runs.
+func TestGroup_runs_beside_another_for_a_crowd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		underWay, most, batches := 0, 0, [][]int{}
+		var mu sync.Mutex
+		g := postgres.NewGroup(10, func(_ context.Context, in []int) ([]postgres.Result[int], error) {
+			mu.Lock()
+			underWay++
+			most = max(most, underWay)
+			batches = append(batches, slices.Clone(in))
+			mu.Unlock()
+			time.Sleep(time.Second)
+			mu.Lock()
+			underWay--
+			mu.Unlock()
+			return make([]postgres.Result[int], len(in)), nil
+		}).Writers(2).Crowd(3)
+		var all sync.WaitGroup
+		for n := range 6 {
+			all.Go(func() {
+				if _, err := g.Do(t.Context(), n); err != nil {
+					t.Errorf("%d: %v", n, err)
+				}
+			})
+			time.Sleep(100 * time.Millisecond)
+		}
+		all.Wait()
+		if got := fmt.Sprint(most, batches); got != "2 [[0] [1 2 3] [4 5]]" {
+			t.Errorf("got %s", got)
+		}
+		if _, err := g.Do(t.Context(), 7); err != nil || len(batches) != 4 {
+			t.Errorf("afterwards: %v, %v", batches, err)
+		}
+	})
+}

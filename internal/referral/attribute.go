@@ -99,6 +99,12 @@ func attribute(occurred time.Time, candidates []candidate, campaigns map[int64]*
 	return out
 }
 
+// claimKey is what a friend offer of a site is unique by.
+type claimKey struct {
+	offer   int64
+	visitor string
+}
+
 // order puts the best candidate first, each offer and visitor once, and is the same whatever order they came in.
 func order(occurred time.Time, candidates []candidate) []candidate {
 	sorted := slices.Clone(candidates)

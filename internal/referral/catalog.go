@@ -23,6 +23,28 @@ type shelf struct {
 	shop      shop
 	campaigns []*campaign
 	byID      map[int64]*campaign
+	home      *landing           // the shop's; nil if friends can't be sent there
+	landings  map[int64]*landing // of the campaigns that name a place themselves; nil likewise
+}
+
+// leads is where a claim link of the campaign leads; nil: nowhere.
+func (s *shelf) leads(campaignID int64) *landing {
+	if l, own := s.landings[campaignID]; own {
+		return l
+	}
+	return s.home
+}
+
+// landAt reads a destination, unless friends must not be sent there.
+func landAt(destination string) *landing {
+	if checkDestination(destination) != nil {
+		return nil
+	}
+	l, err := landingOf(destination)
+	if err != nil {
+		return nil // the check has read it as well
+	}
+	return l
 }
 
 // catalog keeps the campaigns of the sites in memory. Changes made by this process show at once, those of others within
@@ -65,7 +87,7 @@ func (c *catalog) of(ctx context.Context, siteID int64) (*shelf, error) {
 }
 
 func (c *catalog) read(ctx context.Context, siteID int64, now time.Time, change int) (*shelf, error) {
-	fresh := &shelf{at: now, byID: map[int64]*campaign{}}
+	fresh := &shelf{at: now, byID: map[int64]*campaign{}, landings: map[int64]*landing{}}
 	var err error
 	if fresh.campaigns, err = campaignsOf(ctx, c.db, siteID); err != nil {
 		return nil, err
@@ -75,7 +97,11 @@ func (c *catalog) read(ctx context.Context, siteID int64, now time.Time, change 
 	}
 	for _, one := range fresh.campaigns {
 		fresh.byID[one.ID] = one
+		if one.Destination != "" {
+			fresh.landings[one.ID] = landAt(one.Destination)
+		}
 	}
+	fresh.home = landAt(fresh.shop.URL)
 	c.mu.Lock()
 	if c.changes[siteID] == change {
 		c.shelves[siteID] = fresh

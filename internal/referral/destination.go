@@ -45,15 +45,22 @@ func checkDestination(s string) error {
 // parameter is one key and value of a query.
 type parameter struct{ key, value string }
 
-// withParameters adds parameters to a checked destination. What its query holds stays and wins, except for keys of identity,
-// which a destination that was copied from a browser may carry: they would make all friends one visitor.
-func withParameters(destination string, add []parameter) (string, error) {
+// landing is a destination, read once for all who are led there.
+type landing struct {
+	head, query, tail string          // before, within and behind the query
+	has               map[string]bool // keys of the query
+	asks              bool            // it ends with a question mark
+}
+
+// landingOf reads a checked destination. What its query holds stays and wins, except for keys of identity, which a destination that
+// was copied from a browser may carry: they would make all friends one visitor.
+func landingOf(destination string) (*landing, error) {
 	u, err := url.Parse(destination)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
+	l := &landing{has: map[string]bool{}, asks: u.ForceQuery}
 	var parts []string
-	has := map[string]bool{}
 	for part := range strings.SplitSeq(u.RawQuery, "&") {
 		key, _, _ := strings.Cut(part, "=")
 		if k, err := url.QueryUnescape(key); err == nil {
@@ -62,14 +69,48 @@ func withParameters(destination string, add []parameter) (string, error) {
 		if part == "" || key == paramVisitor || key == paramFriendOffer {
 			continue
 		}
-		has[key] = true
+		l.has[key] = true
 		parts = append(parts, part)
 	}
-	for _, p := range add {
-		if !has[p.key] && p.value != "" {
-			parts = append(parts, url.QueryEscape(p.key)+"="+url.QueryEscape(p.value))
-		}
+	l.query = strings.Join(parts, "&")
+	u.RawQuery, u.ForceQuery = "", false
+	whole := u.String()
+	u.Fragment, u.RawFragment = "", ""
+	l.head = u.String()
+	l.tail = whole[len(l.head):]
+	return l, nil
+}
+
+// with is the destination with parameters added.
+func (l *landing) with(add ...parameter) string {
+	b := make([]byte, 0, 384)
+	b = append(b, l.head...)
+	start := len(b)
+	if l.asks || l.query != "" {
+		b = append(append(b, '?'), l.query...)
 	}
-	u.RawQuery = strings.Join(parts, "&")
-	return u.String(), nil
+	separator := l.query != ""
+	for _, p := range add {
+		if p.value == "" || l.has[p.key] {
+			continue
+		}
+		switch {
+		case separator:
+			b = append(b, '&')
+		case len(b) == start:
+			b = append(b, '?')
+		}
+		separator = true
+		b = append(append(append(b, url.QueryEscape(p.key)...), '='), url.QueryEscape(p.value)...)
+	}
+	return string(append(b, l.tail...))
+}
+
+// withParameters adds parameters to a checked destination.
+func withParameters(destination string, add []parameter) (string, error) {
+	l, err := landingOf(destination)
+	if err != nil {
+		return "", err
+	}
+	return l.with(add...), nil
 }

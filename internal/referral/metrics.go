@@ -4,6 +4,7 @@ import "github.com/prometheus/client_golang/prometheus"
 
 type metrics struct {
 	visits       *prometheus.CounterVec // result: recorded, inactive, machine, lost
+	opened       openings
 	attributions *prometheus.CounterVec // outcome, reason
 	referrals    *prometheus.CounterVec // status at their making
 	approved     *prometheus.CounterVec // cause
@@ -14,6 +15,9 @@ type metrics struct {
 	shares       *prometheus.CounterVec // kind
 	batch        *prometheus.HistogramVec
 }
+
+// openings are the counters of visits, by result.
+type openings struct{ recorded, inactive, machine, lost prometheus.Counter }
 
 func newMetrics(reg prometheus.Registerer) metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
@@ -35,5 +39,7 @@ func newMetrics(reg prometheus.Registerer) metrics {
 			Help: "Requests that were committed together.", Buckets: []float64{1, 2, 5, 10, 20, 50, 100, 200, 500}}, []string{"kind"}),
 	}
 	reg.MustRegister(m.batch)
+	m.opened = openings{recorded: m.visits.WithLabelValues("recorded"), inactive: m.visits.WithLabelValues("inactive"),
+		machine: m.visits.WithLabelValues("machine"), lost: m.visits.WithLabelValues("lost")}
 	return m
 }

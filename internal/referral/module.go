@@ -39,6 +39,7 @@ const (
 	schema     = "referral"
 	joinBatch  = 200
 	visitBatch = 500
+	visitCrowd = 32
 	linksKnown = 50_000 // links kept in memory, some 10 MB
 
 	approveEvery = time.Second
@@ -68,7 +69,7 @@ type Module struct {
 	now       clock.Clock
 	cursors   *web.Cursors
 	publicURL string
-	secure    bool // cookies travel by https only
+	cookie    string // what follows the visitor in the cookie
 	metrics   metrics
 
 	catalog *catalog
@@ -90,10 +91,10 @@ func New(d Deps) *Module {
 	}
 	m := &Module{db: d.DB, outbox: d.Outbox, log: d.Log, reg: d.Reg, now: d.Now, cursors: d.Cursors,
 		publicURL: strings.TrimRight(d.PublicURL, "/"),
-		secure:    strings.HasPrefix(d.PublicURL, "https://"), metrics: newMetrics(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known,
+		cookie:    cookieTail(strings.HasPrefix(d.PublicURL, "https://")), metrics: newMetrics(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known,
 		books: newBooks(d.Now), people: d.People}
 	m.joins = postgres.NewGroup(joinBatch, m.join).Writers(2).Observe(func(n int) { m.metrics.batch.WithLabelValues("join").Observe(float64(n)) })
-	m.visits = postgres.NewGroup(visitBatch, m.visitShared).Writers(2).Observe(func(n int) { m.metrics.batch.WithLabelValues("visit").Observe(float64(n)) })
+	m.visits = postgres.NewGroup(visitBatch, m.visit).Writers(2).Crowd(visitCrowd).Observe(func(n int) { m.metrics.batch.WithLabelValues("visit").Observe(float64(n)) })
 	return m
 }
 

@@ -3,8 +3,10 @@ package referral
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -49,56 +51,67 @@ type friendOffer struct {
 	Visits     int64  `db:"visits"` // so far
 }
 
-// touchOffers counts visits (each claim once, with how many visits it adds) and returns the friend offers as they are now.
-func touchOffers(ctx context.Context, tx *sqlx.Tx, now time.Time, claims []friendOffer) ([]friendOffer, error) {
-	slices.SortFunc(claims, func(a, b friendOffer) int { // one lock order for all batches
-		return cmp.Or(cmp.Compare(a.SiteID, b.SiteID), cmp.Compare(a.OfferID, b.OfferID), cmp.Compare(a.VisitorID, b.VisitorID))
-	})
-	n := len(claims)
-	sites, offers, campaigns, visits := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
-	visitors := make([]string, n)
-	for i, c := range claims {
-		sites[i], offers[i], campaigns[i], visitors[i], visits[i] = c.SiteID, c.OfferID, c.CampaignID, c.VisitorID, c.Visits
-	}
-	var out []friendOffer
-	err := tx.SelectContext(ctx, &out, `
-		insert into referral.friend_offer as f (site_id, offer_id, campaign_id, visitor_id, visits, first_at, last_at)
-		select s, o, c, v, n, $6, $6
-		from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::uuid[], $5::bigint[]) with ordinality u (s, o, c, v, n, i)
-		order by i
-		on conflict (site_id, visitor_id, offer_id) do update
-			set visits = f.visits + excluded.visits, last_at = greatest(f.last_at, excluded.last_at)
-		returning f.site_id, f.id, f.offer_id, f.campaign_id, f.visitor_id, f.visits`,
-		pq.Array(sites), pq.Array(offers), pq.Array(campaigns), pq.Array(visitors), pq.Array(visits), now)
-	if err != nil {
-		return nil, fmt.Errorf("touch offers: %w", err)
-	}
-	return out, nil
+// visitRow is a visit as it is written. It adds to its friend offer; of the visits of one, the first of a batch adds for all.
+type visitRow struct {
+	*visit
+	place int   // in its batch
+	adds  int64 // 0: another one does, or the campaign isn't live
 }
 
-// insertVisits writes the visits and returns their ids in the same order.
-func insertVisits(ctx context.Context, tx *sqlx.Tx, now time.Time, visits []visit) ([]int64, error) {
+// compare orders by friend offer.
+func (v visitRow) compare(w visitRow) int {
+	return cmp.Or(cmp.Compare(v.link.SiteID, w.link.SiteID), cmp.Compare(v.link.OfferID, w.link.OfferID), strings.Compare(v.visitor, w.visitor))
+}
+
+// insertVisits writes visits, in the order of their friend offers, and counts them there. It returns the ids of the visits, and the
+// friend offers of those that add, as they are now: both in the same order.
+func insertVisits(ctx context.Context, tx *sqlx.Tx, now time.Time, visits []visitRow) ([]int64, []friendOffer, error) {
 	n := len(visits)
-	sites, offers, campaigns := make([]int64, n), make([]int64, n), make([]int64, n)
-	visitors, channels, live := make([]string, n), make([]string, n), make([]bool, n)
+	numbers, texts := make([]int64, 4*n), make([]string, 2*n)
+	sites, offers, campaigns, adds := numbers[:n], numbers[n:2*n], numbers[2*n:3*n], numbers[3*n:]
+	visitors, channels, live := texts[:n], texts[n:], make([]bool, n)
+	var touched []friendOffer
 	for i, v := range visits {
-		sites[i], offers[i], campaigns[i] = v.link.SiteID, v.link.OfferID, v.link.CampaignID
+		sites[i], offers[i], campaigns[i], adds[i] = v.link.SiteID, v.link.OfferID, v.link.CampaignID, v.adds
 		visitors[i], channels[i], live[i] = v.visitor, v.link.Channel, v.live
+		if v.adds > 0 {
+			touched = append(touched, friendOffer{SiteID: v.link.SiteID, OfferID: v.link.OfferID, CampaignID: v.link.CampaignID, VisitorID: v.visitor})
+		}
 	}
-	var ids []int64
-	err := tx.SelectContext(ctx, &ids, `
-		insert into referral.visit (site_id, offer_id, campaign_id, visitor_id, channel, live, visited_at)
-		select s, o, c, v, channel, live, $7
-		from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::uuid[], $5::text[], $6::boolean[])
-			with ordinality u (s, o, c, v, channel, live, i)
-		order by i
-		returning id`,
-		pq.Array(sites), pq.Array(offers), pq.Array(campaigns), pq.Array(visitors), pq.Array(channels), pq.Array(live), now)
+	var ids, offerIDs, counts pq.Int64Array
+	var whose pq.StringArray
+	err := tx.QueryRowContext(ctx, `
+		with v as materialized (
+			select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::uuid[], $5::text[], $6::boolean[], $7::bigint[])
+				with ordinality u (site, offer, campaign, visitor, channel, live, adds, i)
+		), kept as (
+			insert into referral.visit (site_id, offer_id, campaign_id, visitor_id, channel, live, visited_at)
+			select site, offer, campaign, visitor, channel, live, $8 from v order by i
+			returning id
+		), touched as (
+			insert into referral.friend_offer as f (site_id, offer_id, campaign_id, visitor_id, visits, first_at, last_at)
+			select site, offer, campaign, visitor, adds, $8, $8 from v where adds > 0 order by i
+			on conflict (site_id, visitor_id, offer_id) do update
+				set visits = f.visits + excluded.visits, last_at = greatest(f.last_at, excluded.last_at)
+			returning f.id, f.visits, f.visitor_id
+		)
+		select array(select id from kept), array(select id from touched), array(select visits from touched), array(select visitor_id::text from touched)`,
+		pq.Array(sites), pq.Array(offers), pq.Array(campaigns), pq.Array(visitors), pq.Array(channels), pq.Array(live), pq.Array(adds), now).
+		Scan(&ids, &offerIDs, &counts, &whose)
 	if err != nil {
-		return nil, fmt.Errorf("insert visits: %w", err)
+		return nil, nil, fmt.Errorf("insert visits: %w", err)
+	}
+	if len(ids) != n || len(offerIDs) != len(touched) || len(counts) != len(touched) {
+		return nil, nil, fmt.Errorf("insert visits: %d and %d came back of %d and %d", len(ids), len(offerIDs), n, len(touched))
+	}
+	for i := range touched {
+		if whose[i] != touched[i].VisitorID { // they come in the order in which they went in, though no manual promises it
+			return nil, nil, errors.New("insert visits: friend offers came back in another order")
+		}
+		touched[i].ID, touched[i].Visits = offerIDs[i], counts[i]
 	}
 	slices.Sort(ids) // they were drawn in the order of the visits
-	return ids, nil
+	return ids, touched, nil
 }
 
 // addVisitDays makes partitions for the days from first to last.

@@ -1,7 +1,9 @@
 package referral
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
@@ -49,11 +51,8 @@ func (m *Module) visit(ctx context.Context, visits []visit) ([]postgres.Result[v
 }
 
 func (m *Module) visitTx(ctx context.Context, u *bus.Unit, visits []visit) ([]postgres.Result[visited], error) {
-	offers, added, err := m.touch(ctx, u, visits)
-	if err != nil {
-		return nil, err
-	}
-	ids, err := insertVisits(ctx, u.Tx, u.Now, visits)
+	rows := inOrder(visits)
+	ids, offers, err := insertVisits(ctx, u.Tx, u.Now, rows)
 	if err != nil {
 		return nil, err
 	}
@@ -61,16 +60,17 @@ func (m *Module) visitTx(ctx context.Context, u *bus.Unit, visits []visit) ([]po
 	told := map[int64]*referralevent.LinksVisited{}
 	var sites []int64
 	var clicks []reward
-	for i, v := range visits {
-		k := claimKey{v.link.SiteID, v.link.OfferID, v.visitor}
-		f, live := offers[k]
-		first := live && f.Visits == added[k] // none before this batch
-		if live {
-			out[i].Value.friendOffer = f.ID
+	var f friendOffer // of the rows at hand
+	for i, v := range rows {
+		first := false
+		if v.adds > 0 {
+			f, offers = offers[0], offers[1:]
+			if first = f.Visits == v.adds; first { // none before this batch, and only the first of the batch is the first
+				clicks = append(clicks, clickRewards(v.campaign, f, u.Now)...)
+			}
 		}
-		if first {
-			clicks = append(clicks, clickRewards(v.campaign, f, u.Now)...)
-			added[k] = -1 // only its first visit of the batch is the first
+		if v.live {
+			out[v.place].Value.friendOffer = f.ID
 		}
 		site := v.link.SiteID
 		if told[site] == nil {
@@ -84,42 +84,39 @@ func (m *Module) visitTx(ctx context.Context, u *bus.Unit, visits []visit) ([]po
 	if err := m.issue(ctx, u, clicks); err != nil {
 		return nil, err
 	}
+	if shared := clicksOf(visits); len(shared) > 0 {
+		if err := insertClicks(ctx, u.Tx, u.Now, shared); err != nil {
+			return nil, err
+		}
+	}
 	for _, site := range sites {
 		u.Tell(site, "visits:"+strconv.FormatInt(told[site].Visits[0].OfferID, 10), *told[site])
 	}
 	return out, nil
 }
 
-// claimKey is what a friend offer is unique by.
-type claimKey struct {
-	site, offer int64
-	visitor     string
-}
-
-// touch makes or counts up the friend offers of the live visits, and says how many visits the batch adds to each.
-func (m *Module) touch(ctx context.Context, u *bus.Unit, visits []visit) (map[claimKey]friendOffer, map[claimKey]int64, error) {
-	added, out := map[claimKey]int64{}, map[claimKey]friendOffer{}
-	var claims []friendOffer
-	for _, v := range visits {
-		if !v.live {
+// inOrder brings visits into the order of their friend offers, which is the one lock order for all batches. Of those that follow each
+// other the first live one adds all live ones.
+func inOrder(visits []visit) []visitRow {
+	rows := make([]visitRow, len(visits))
+	for i := range visits {
+		rows[i] = visitRow{visit: &visits[i], place: i}
+	}
+	slices.SortFunc(rows, func(a, b visitRow) int {
+		return cmp.Or(a.compare(b), cmp.Compare(a.place, b.place))
+	})
+	var first *visitRow
+	for i := range rows {
+		r := &rows[i]
+		if !r.live {
 			continue
 		}
-		k := claimKey{v.link.SiteID, v.link.OfferID, v.visitor}
-		if added[k]++; added[k] == 1 {
-			claims = append(claims, friendOffer{SiteID: k.site, OfferID: k.offer, CampaignID: v.link.CampaignID, VisitorID: k.visitor})
+		if first == nil || first.compare(*r) != 0 {
+			first = r
 		}
+		first.adds++
 	}
-	if len(claims) == 0 {
-		return out, added, nil
-	}
-	for i, c := range claims {
-		claims[i].Visits = added[claimKey{c.SiteID, c.OfferID, c.VisitorID}]
-	}
-	touched, err := touchOffers(ctx, u.Tx, u.Now, claims)
-	for _, f := range touched {
-		out[claimKey{f.SiteID, f.OfferID, f.VisitorID}] = f
-	}
-	return out, added, err
+	return rows
 }
 
 const (

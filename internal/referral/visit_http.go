@@ -5,9 +5,9 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
-	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
 
 	"github.com/talkable/talkable/internal/fault"
@@ -34,22 +34,23 @@ type cachedLink struct {
 
 // Visit serves /x/{code}: the links that advocates share. A claim link records the visit, durably, and leads to the campaign's
 // destination; when the database is away, links that this process knows still lead there, and the visit is lost.
-func (m *Module) Visit() http.Handler {
-	r := chi.NewRouter()
-	r.Get("/x/{code}", m.open)
-	r.Head("/x/{code}", m.open)
-	r.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Allow", "GET, HEAD")
-		w.WriteHeader(http.StatusMethodNotAllowed)
-	})
-	r.NotFound(func(w http.ResponseWriter, r *http.Request) { notFound(w) })
-	return r
-}
+func (m *Module) Visit() http.Handler { return http.HandlerFunc(m.open) }
+
+// Values of headers that are always the same.
+var (
+	notStored    = []string{"no-store"}
+	originAbroad = []string{"strict-origin-when-cross-origin"}
+)
 
 func (m *Module) open(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Referrer-Policy", "strict-origin-when-cross-origin")
-	code, ok := codeOf(chi.URLParam(r, "code"))
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		return
+	}
+	h := w.Header() // the names are in their canonical form
+	h["Cache-Control"], h["Referrer-Policy"] = notStored, originAbroad
+	code, ok := codeOf(codeIn(r))
 	if !ok {
 		notFound(w)
 		return
@@ -72,32 +73,40 @@ func (m *Module) open(w http.ResponseWriter, r *http.Request) {
 	if c == nil { // made elsewhere a moment ago
 		c = &campaign{SiteID: l.SiteID, ID: l.CampaignID}
 	}
-	destination := c.Destination
-	if destination == "" || l.Kind == linkShare {
-		destination = shelf.shop.URL
-	}
-	if checkDestination(destination) != nil {
-		notFound(w)
-		return
-	}
+	to := shelf.leads(l.CampaignID)
 	if l.Kind == linkShare {
-		redirect(w, r, destination, nil)
-		return
+		to = shelf.home
 	}
-	m.claim(w, r, visit{link: l, campaign: c, live: c.live(m.now())}, destination)
+	switch {
+	case to == nil:
+		notFound(w)
+	case l.Kind == linkShare:
+		redirect(w, to.with())
+	default:
+		m.claim(w, r, visit{link: l, campaign: c, live: c.live(m.now())}, to)
+	}
+}
+
+// codeIn is what stands in the place of the code, as it was sent.
+func codeIn(r *http.Request) string {
+	path := r.URL.RawPath
+	if path == "" {
+		path = r.URL.Path
+	}
+	code, _ := strings.CutPrefix(path, "/x/")
+	return code
 }
 
 // claim records the visit, unless a machine makes it, and leads to the destination.
-func (m *Module) claim(w http.ResponseWriter, r *http.Request, v visit, destination string) {
-	medium := v.link.Channel
-	if medium == "" {
-		medium = "link"
+func (m *Module) claim(w http.ResponseWriter, r *http.Request, v visit, to *landing) {
+	source, channel := parameter{"utm_source", "talkable"}, parameter{"utm_medium", v.link.Channel}
+	if channel.value == "" {
+		channel.value = "link"
 	}
-	utm := []parameter{{"utm_source", "talkable"}, {"utm_medium", medium},
-		{"utm_campaign", strconv.FormatInt(v.campaign.ID, 10)}, {"utm_content", v.campaign.Name}}
+	campaign, content := parameter{"utm_campaign", strconv.FormatInt(v.campaign.ID, 10)}, parameter{"utm_content", v.campaign.Name}
 	if machine(r) {
-		m.metrics.visits.WithLabelValues("machine").Inc()
-		redirect(w, r, destination, utm)
+		m.metrics.opened.machine.Inc()
+		redirect(w, to.with(source, channel, campaign, content))
 		return
 	}
 	v.visitor = visitorFrom(r)
@@ -108,22 +117,29 @@ func (m *Module) claim(w http.ResponseWriter, r *http.Request, v visit, destinat
 	case err != nil:
 		m.lost(err)
 	case v.live:
-		m.metrics.visits.WithLabelValues("recorded").Inc()
+		m.metrics.opened.recorded.Inc()
 	default:
-		m.metrics.visits.WithLabelValues("inactive").Inc()
+		m.metrics.opened.inactive.Inc()
 	}
-	http.SetCookie(w, &http.Cookie{Name: visitorCookie, Value: v.visitor, Path: "/", MaxAge: 400 * 24 * 60 * 60,
-		SameSite: http.SameSiteLaxMode, HttpOnly: true, Secure: m.secure})
-	identity := []parameter{{paramVisitor, v.visitor}}
+	h := w.Header()
+	h["Set-Cookie"] = append(h["Set-Cookie"], visitorCookie+"="+v.visitor+m.cookie)
+	offer := ""
 	if done.friendOffer != 0 {
-		identity = append(identity, parameter{paramFriendOffer, strconv.FormatInt(done.friendOffer, 10)})
+		offer = strconv.FormatInt(done.friendOffer, 10)
 	}
-	redirect(w, r, destination, append(identity, utm...))
+	redirect(w, to.with(parameter{paramVisitor, v.visitor}, parameter{paramFriendOffer, offer}, source, channel, campaign, content))
+}
+
+// cookieTail is what follows the visitor in the cookie.
+func cookieTail(secure bool) string {
+	whole := (&http.Cookie{Name: visitorCookie, Value: "0", Path: "/", MaxAge: 400 * 24 * 60 * 60,
+		SameSite: http.SameSiteLaxMode, HttpOnly: true, Secure: secure}).String()
+	return strings.TrimPrefix(whole, visitorCookie+"=0")
 }
 
 // lost counts a visit that couldn't be written, and says so once a minute.
 func (m *Module) lost(err error) {
-	m.metrics.visits.WithLabelValues("lost").Inc()
+	m.metrics.opened.lost.Inc()
 	now := m.now()
 	m.lostMu.Lock()
 	defer m.lostMu.Unlock()
@@ -155,7 +171,7 @@ func (m *Module) link(ctx context.Context, code string) (*link, error) {
 
 // visitorFrom is the visitor's uuid: of the cookies, of the page before, or new.
 func visitorFrom(r *http.Request) string {
-	for _, name := range []string{visitorCookie, "uuid"} {
+	for _, name := range [...]string{visitorCookie, "uuid"} {
 		if c, err := r.Cookie(name); err == nil {
 			if v, ok := visitorOf(c.Value); ok {
 				return v
@@ -168,13 +184,8 @@ func visitorFrom(r *http.Request) string {
 	return uuid.Must(uuid.NewV7()).String() // fails only without the system's random source
 }
 
-func redirect(w http.ResponseWriter, r *http.Request, destination string, add []parameter) {
-	to, err := withParameters(destination, add)
-	if err != nil {
-		web.Fail(w, r, err)
-		return
-	}
-	w.Header().Set("Location", to) // not http.Redirect: it would resolve what isn't absolute, and write a body
+func redirect(w http.ResponseWriter, to string) {
+	w.Header()["Location"] = []string{to} // not http.Redirect: it would resolve what isn't absolute, and write a body
 	w.WriteHeader(http.StatusFound)
 }
 

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/rs/zerolog"
 
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/postgres"
@@ -63,11 +62,11 @@ func ProblemOf(ctx context.Context, err error) *Problem {
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		f = fault.New(fault.Unavailable, "client_gone", "The client closed the request.")
 	default:
-		zerolog.Ctx(ctx).Error().Err(err).Str("event.outcome", "failure").Msg("request failed")
+		Log(ctx).Error().Err(err).Str("event.outcome", "failure").Msg("request failed")
 		return problem(ctx, http.StatusInternalServerError, "internal", "Something went wrong here. The request's id leads us to it.")
 	}
 	if f.Kind == fault.Unavailable && f.Code != "client_gone" {
-		zerolog.Ctx(ctx).Warn().Err(err).Msg("answered with 503")
+		Log(ctx).Warn().Err(err).Msg("answered with 503")
 	}
 	p := problem(ctx, cmp.Or(statusOf[f.Kind], http.StatusInternalServerError), f.Code, f.Detail)
 	p.Errors, p.retry = f.Fields, f.Retry

@@ -5,6 +5,8 @@ package web
 import (
 	"context"
 
+	"github.com/rs/zerolog"
+
 	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/site"
 )
@@ -19,7 +21,8 @@ type Request struct {
 	ClientIP    string // as the configured proxies tell it
 	UserAgent   string
 	Idempotency idempotency.Key
-	Replayed    *bool // set to true by a handler that answered from an earlier execution; the edge says so in a header
+	Log         *zerolog.Logger // of the edge; see the function Log
+	Replayed    *bool           // set to true by a handler that answered from an earlier execution; the edge says so in a header
 }
 
 type requestKey struct{}
@@ -35,6 +38,16 @@ func From(ctx context.Context) *Request {
 		return r
 	}
 	return &Request{}
+}
+
+// Log writes with the request's id.
+func Log(ctx context.Context) *zerolog.Logger {
+	r := From(ctx)
+	if r.Log == nil {
+		return zerolog.Ctx(ctx)
+	}
+	log := r.Log.With().Str("http.request.id", r.ID).Logger()
+	return &log
 }
 
 // MarkReplayed notes that the answer is that of an earlier execution with the same Idempotency-Key.
