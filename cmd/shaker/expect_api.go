@@ -50,11 +50,29 @@ func wantAPIPeople(l *ledger) map[string]string {
 			}
 		}
 	}
+	for email, n := range l.welcomed() {
+		c := at(email)
+		c.rewards, c.paid = c.rewards+n, c.paid+n
+	}
 	out := map[string]string{}
 	for _, p := range l.People {
 		c := at(p.Email)
 		out[p.Email] = fmt.Sprintf("%d events, referrals %d (%d approved, %d pending), rewards %d (%d paid, %d unpaid), referred by %q", p.bought(),
 			c.referrals, c.approved, c.pending, c.rewards, c.paid, c.unpaid, c.by)
+	}
+	return out
+}
+
+// welcomed counts, by e-mail address, the coupons that somebody got for opening a link: those of the browsers that verified orders
+// were made with.
+func (l *ledger) welcomed() map[string]int {
+	got, out := map[[2]string]bool{}, map[string]int{}
+	for _, o := range l.Orders {
+		v := l.Visits[o.Visitor]
+		if k := [2]string{o.Email, o.Visitor}; o.Verified && v != nil && v.Sure > 0 && v.Campaign == tagAuto && !got[k] {
+			got[k] = true
+			out[o.Email]++
+		}
 	}
 	return out
 }
