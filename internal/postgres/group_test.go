@@ -412,10 +412,10 @@ func TestGroup_leaves_nobody_behind(t *testing.T) {
 				mu.Lock()
 				defer mu.Unlock()
 				underWay--
-				switch {
-				case end == 0:
+				switch end {
+				case 0:
 					panic("seed")
-				case end == 1:
+				case 1:
 					return nil, errors.New("nothing was done")
 				}
 				out := make([]postgres.Result[int], len(in))
