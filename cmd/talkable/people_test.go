@@ -162,6 +162,7 @@ func TestPeople(t *testing.T) {
 		if path == ann {
 			settled(t, s, db)
 			check("GET", "/loyalty/members/"+address, "", 200, `"points_balance":1000`, `"member_dates":[]`)
+			check("PUT", "/loyalty/members/"+address, `{"data":{"member_dates":[{"identifier":"birthday","date":"1990-05-17"}]}}`, 422, `Validation failed: Person has been anonymized`)
 			check("GET", "/people/"+address, "", 200, `"referral_counts":{"approved":2,"pending":0,"total":2}`)
 		}
 	}

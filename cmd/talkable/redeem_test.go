@@ -67,7 +67,7 @@ func TestSpendingPoints(t *testing.T) {
 	check("POST", batches, fmt.Sprintf(`{"description":"$5 off","points_cost":30,"position":1,"coupon_list_id":%d}`, list.List.ID), 201)
 	check("GET", batches, "", 200, `"next_cursor":null`)
 	check("GET", ann+"/redemption_batches", "", 200, `{"redemption_batches":[{"id":2,"description":"$5 off","points_cost":30,"position":1,`+
-		`"available_coupons_count":0,"coupon_list":{"name":"Five","amount":5.00,"localized_amount":"$5.00","percentage_discount":false,"expires_at":null}},{"id":1,"description":"A mug","points_cost":60,"position":2,"available_coupons_count":null,"coupon_list":null}]}`)
+		`"available_coupons_count":0,"coupon_list":{"name":"Five","amount":5.00,"localized_amount":"$5","percentage_discount":false,"expires_at":null}},{"id":1,"description":"A mug","points_cost":60,"position":2,"available_coupons_count":null,"coupon_list":null}]}`)
 
 	for _, bad := range []string{`{"data":{}}`, `{"data":{"redemption_batch_id":0}}`, `{"data":{"redemption_batch_id":"x"}}`, `{"data":{"redemption_batch_id":77}}`} {
 		check("POST", ann+"/redeem_actions", bad, 400)

@@ -33,6 +33,7 @@ func (m *Module) Consumer() *bus.Consumer {
 	count(m, c, tierFacts)
 	count(m, c, sentFacts)
 	count(m, c, failedFacts)
+	count(m, c, suppressedFacts)
 	return c
 }
 

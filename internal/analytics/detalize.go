@@ -69,7 +69,24 @@ func (m *Module) detalize(ctx context.Context, in *detailInput) (*web.OK[metricD
 	if err != nil {
 		return nil, err
 	}
+	if by.size(found) > maxDetails {
+		return nil, fault.New(fault.Invalid, "invalid_range", "That would be more than %d rows; please ask for longer periods, fewer days or fewer campaigns.", maxDetails).
+			At("query.detalize_by", "makes too many rows")
+	}
 	return web.Answer(metricDetails{by.rows(q, found)}), nil
+}
+
+const maxDetails = 50_000 // rows of an answer; the days of a hundred years are fewer
+
+// size is how many rows totals, which come by campaign, are put into.
+func (d details) size(found []total) int {
+	campaigns := 1
+	for i := 1; i < len(found); i++ {
+		if found[i].Campaign != found[i-1].Campaign {
+			campaigns++
+		}
+	}
+	return campaigns * max(len(d.spans), 1)
 }
 
 // rows puts totals, which come by campaign and day, into rows.

@@ -145,6 +145,10 @@ func failedFacts(m notifyevent.MessageFailed) []fact {
 	return append(plain(m.SiteID, mailsFailed, m.FailedAt, 0), doubtEnded(m.SiteID, m.UncertainAt)...)
 }
 
+func suppressedFacts(m notifyevent.MessageSuppressed) []fact {
+	return doubtEnded(m.SiteID, m.UncertainAt)
+}
+
 // doubtEnded takes back that a message was counted as uncertain at at, since it is known now what became of it.
 func doubtEnded(site int64, at time.Time) []fact {
 	if at.IsZero() {

@@ -82,6 +82,7 @@ func cases() []factCase {
 		{"sent after all", sentFacts(notifyevent.MessageSent{SiteID: 1, Template: "x", SentAt: start, UncertainAt: start}), "emails_sent 0  1 0; emails_uncertain 0  -1 0"},
 		{"failed after all", failedFacts(notifyevent.MessageFailed{SiteID: 1, Status: "failed", FailedAt: start, UncertainAt: start}),
 			"emails_failed 0  1 0; emails_uncertain 0  -1 0"},
+		{"suppressed after all", suppressedFacts(notifyevent.MessageSuppressed{SiteID: 1, SuppressedAt: start, UncertainAt: start}), "emails_uncertain 0  -1 0"},
 		{"uncertain", failedFacts(notifyevent.MessageFailed{SiteID: 1, Status: "uncertain", FailedAt: start}), "emails_uncertain 0  1 0"},
 	}
 }

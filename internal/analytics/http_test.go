@@ -187,15 +187,16 @@ func TestDetalize(t *testing.T) {
 		}
 	}
 	for query, want := range map[string]string{
-		"visits/detalize?" + january:                                      "detalize_by must name a period or campaigns.",
-		"visits/detalize?detalize_by[period]=hour&" + january:             "Unsupported option for period segmentation. Supported options: day, week, month, quarter, year",
-		"visits/detalize?detalize_by[split_test]=true&" + january:         "This filter isn't available here: detalize_by[split_test].",
-		"visits/detalize?detalize_by[campaigns]=maybe&" + january:         "detalize_by[campaigns] must be true or false.",
-		"total_sales_sum/detalize?detalize_by[campaigns]=true&" + january: "total_sales_sum isn't kept by campaign.",
-		"total_sales_sum?campaign_tags=invite&" + january:                 "This filter isn't available here: total_sales_sum isn't kept by campaign.",
-		"visits?campaign_status=dead&" + january:                          "campaign_status must be live, test, scheduled or disabled.",
-		"visits?live_campaigns_only=yes&" + january:                       "live_campaigns_only must be true or false.",
-		"visits?live_campaigns_only=true&campaign_status=test&" + january: "live_campaigns_only contradicts campaign_status.",
+		"visits/detalize?" + january:                          "detalize_by must name a period or campaigns.",
+		"visits/detalize?detalize_by[period]=hour&" + january: "Unsupported option for period segmentation. Supported options: day, week, month, quarter, year",
+		"visits/detalize?detalize_by[period]=day&detalize_by[campaigns]=1&start_date=1930-01-01&end_date=2029-12-31": "That would be more than 50000 rows; please ask for longer periods, fewer days or fewer campaigns.",
+		"visits/detalize?detalize_by[split_test]=true&" + january:                                                    "This filter isn't available here: detalize_by[split_test].",
+		"visits/detalize?detalize_by[campaigns]=maybe&" + january:                                                    "detalize_by[campaigns] must be true or false.",
+		"total_sales_sum/detalize?detalize_by[campaigns]=true&" + january:                                            "total_sales_sum isn't kept by campaign.",
+		"total_sales_sum?campaign_tags=invite&" + january:                                                            "This filter isn't available here: total_sales_sum isn't kept by campaign.",
+		"visits?campaign_status=dead&" + january:                                                                     "campaign_status must be live, test, scheduled or disabled.",
+		"visits?live_campaigns_only=yes&" + january:                                                                  "live_campaigns_only must be true or false.",
+		"visits?live_campaigns_only=true&campaign_status=test&" + january:                                            "live_campaigns_only contradicts campaign_status.",
 	} {
 		if code, body := get(t, h, "/api/v2/metrics/"+query); code != 400 || !strings.Contains(body, want) {
 			t.Errorf("%s: %d %s", query, code, body)

@@ -45,6 +45,9 @@ func (g *Gateway) enter(w http.ResponseWriter, r *http.Request, forms *shapes, n
 	if !g.withinRate(w, r, c) {
 		return nil
 	}
+	if foreign(r) {
+		return errForeign
+	}
 	if streamed(r) {
 		if err := ownSite(r, document{}, c.site.Slug); err != nil {
 			return err

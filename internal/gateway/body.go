@@ -19,7 +19,7 @@ var (
 	errMediaType = fault.New(fault.Unsupported, "unsupported_media_type", "The bodies of this operation are JSON in UTF-8: Content-Type: application/json")
 	errNoForm    = fault.New(fault.Unsupported, "unsupported_media_type",
 		"Bodies are JSON in UTF-8, or forms: Content-Type: application/json, application/x-www-form-urlencoded or multipart/form-data")
-	errForeign  = fault.New(fault.Forbidden, "cross_site", "A page of another origin sent this form, and a browser its key.")
+	errForeign  = fault.New(fault.Forbidden, "cross_site", "A page of another origin sent this request, and a browser its key.")
 	errEncoding = fault.New(fault.Unsupported, "unsupported_content_encoding", "Bodies are sent as they are, without Content-Encoding.")
 	errCut      = fault.New(fault.Invalid, "incomplete_body", "The body did not arrive whole, or not in time.")
 )
@@ -80,8 +80,6 @@ func (b *body) load() (document, error) {
 		return document{}, errMediaType
 	case kind == isNothing:
 		return document{}, errNoForm
-	case ambient(b.r) && new(http.CrossOriginProtection).Check(b.r) != nil:
-		return document{}, errForeign
 	}
 	var pairs []pair
 	if kind == isMultipart {
@@ -174,8 +172,13 @@ func kindOf(h http.Header) (kind int, boundary string, err error) {
 	return kind, boundary, nil
 }
 
-// ambient says whether the request's key is of the kind that browsers add by themselves.
-func ambient(r *http.Request) bool {
+// foreign says whether a page of another origin may have had a browser send this write with a key that the browser adds by itself.
+// A form need have no body: the query says as much. JSON isn't sent without asking first, and nobody here says yes.
+func foreign(r *http.Request) bool {
 	scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	return strings.EqualFold(scheme, "Basic")
+	if !writes(r.Method) || !strings.EqualFold(scheme, "Basic") {
+		return false
+	}
+	kind, _, _ := kindOf(r.Header)
+	return kind != isJSON && new(http.CrossOriginProtection).Check(r) != nil
 }

@@ -65,6 +65,8 @@ func (rawDates) Schema(huma.Registry) *huma.Schema {
 var errDates = fault.New(fault.Invalid, "invalid_member_dates",
 	"Invalid member_dates format, expected an array of objects with ``date`` and ``identifier`` keys").At("/data/member_dates", "has another form")
 
+var errForgotten = fault.New(fault.Unprocessable, "person_anonymized", "Validation failed: Person has been anonymized")
+
 func (d rawDates) read() ([]loyaltyapi.MemberDate, error) {
 	if len(d) == 0 || string(d) == "null" {
 		return nil, nil
@@ -102,6 +104,9 @@ func (c Composition) updateMember(ctx context.Context, in *updateMemberInput) (*
 	p, err := c.memberPerson(ctx, req.Site.ID, in.Slug)
 	if err != nil {
 		return nil, err
+	}
+	if p.AnonymizedAt != nil { // a date would say who it was
+		return nil, errForgotten
 	}
 	m, err := c.Members.Member(ctx, req.Site.ID, p.ID)
 	switch {

@@ -8,7 +8,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/rs/zerolog"
 
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/idempotency"
@@ -222,7 +221,7 @@ func (c Composition) redeemPoints(ctx context.Context, in *redeemInput) (*web.OK
 		coupon, err := c.Referrals.RedemptionCoupon(ctx, req.Site, a.Redemption.ID)
 		switch {
 		case err != nil: // it comes later: the points are spent, and the answer says so
-			zerolog.Ctx(ctx).Warn().Err(err).Int64("redemption.id", a.Redemption.ID).Msg("a redemption is answered without its coupon")
+			web.Log(ctx).Warn().Err(err).Int64("redemption.id", a.Redemption.ID).Msg("a redemption is answered without its coupon")
 		case coupon != nil:
 			fulfilled := "fulfilled"
 			shown[0].Coupon, shown[0].Status = coupon, &fulfilled

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"encoding/json"
-	"strings"
 
 	"github.com/talkable/talkable/internal/customer/customerapi"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
@@ -64,7 +63,7 @@ func (c Composition) listBatches(ctx context.Context, in *MemberPath) (*web.OK[m
 type spendableList struct {
 	Name               string          `json:"name"`
 	Amount             json.RawMessage `json:"amount" doc:"Number: money, or per cent"`
-	LocalizedAmount    string          `json:"localized_amount" example:"$5.00"`
+	LocalizedAmount    string          `json:"localized_amount" example:"$5"`
 	PercentageDiscount bool            `json:"percentage_discount"`
 	ExpiresAt          *string         `json:"expires_at"`
 }
@@ -79,16 +78,10 @@ func (c Composition) couponLists(ctx context.Context, siteID int64, ids []int64)
 func spendable(l referralapi.CouponList, s site.Site) *spendableList {
 	out := &spendableList{Name: l.Name, PercentageDiscount: l.BasisPoints != 0}
 	if out.PercentageDiscount {
-		percent := strings.TrimSuffix(money.Format(l.BasisPoints, "USD"), ".00") // two digits, as hundredths of per cent have
+		percent := money.Rate(l.BasisPoints)
 		out.Amount, out.LocalizedAmount = []byte(percent), percent+"%"
 	} else {
-		amount := money.Format(l.Amount, l.Currency)
-		out.Amount = []byte(amount)
-		if sign, ok := money.Symbol(l.Currency); ok {
-			out.LocalizedAmount = sign + amount
-		} else {
-			out.LocalizedAmount = amount + " " + l.Currency
-		}
+		out.Amount, out.LocalizedAmount = []byte(money.Format(l.Amount, l.Currency)), money.Price(l.Amount, l.Currency)
 	}
 	if l.ExpiresAt != nil {
 		at := web.Talkable(*l.ExpiresAt, s.Zone)

@@ -167,6 +167,8 @@ func (s *shapes) text(b []byte, text string, a admitted, path []string) ([]byte,
 		return append(b, "true"...), nil
 	case a.truth && (text == "false" || text == "0" || text == "f"):
 		return append(b, "false"...), nil
+	case a.list && strings.Count(text, ",") >= maxValues:
+		return nil, badForm(path, "too many values; at most 10000")
 	case a.list:
 		return s.list(b, texts(strings.Split(text, ",")), a, path)
 	}

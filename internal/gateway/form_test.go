@@ -330,6 +330,11 @@ func TestFormsAtTheEdge(t *testing.T) {
 		h.fine(send("POST", "/api/v2/form", "text=a", form, "Authorization", basic))
 		h.problem(send("POST", "/api/v2/form", "text=a", form, "Authorization", basic, "Sec-Fetch-Site", "cross-site"), http.StatusForbidden, "cross_site")
 		h.problem(send("POST", "/api/v2/form", "text=a", form, "Authorization", basic, "Origin", "https://evil.example"), http.StatusForbidden, "cross_site")
+		// A form without fields is a request without a body, and what it says stands in the query.
+		for _, target := range []string{"/api/v2/form?text=a", "/api/v2/bodyless/x"} {
+			h.fine(h.call("POST", target, "", "Authorization", basic))
+			h.problem(h.call("POST", target, "", "Authorization", basic, "Sec-Fetch-Site", "cross-site"), http.StatusForbidden, "cross_site")
+		}
 	})
 }
 
@@ -352,5 +357,22 @@ func TestFormsAreReadInBoundedTime(t *testing.T) {
 			b.WriteString(key() + "=1&")
 		}
 		_, _ = asJSON(s, schema, b.String()) // refused or not; that it ends is all
+	}
+}
+
+// TestFormsAreReadInBoundedMemory: a text with commas where a list stands becomes no more values than a body may have.
+func TestFormsAreReadInBoundedMemory(t *testing.T) {
+	s, schema := formShapes()
+	encoded := "ids=" + strings.Repeat(",", 1<<20)
+	made := testing.Benchmark(func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := asJSON(s, schema, encoded); !fault.Is(err, fault.Invalid) {
+				b.Fatal(err)
+			}
+		}
+	}).AllocedBytesPerOp()
+	if made > 16<<20 {
+		t.Errorf("%d MiB for a body of one", made>>20)
 	}
 }

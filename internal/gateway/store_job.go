@@ -87,12 +87,13 @@ func jobErrors(ctx context.Context, q sqlx.QueryerContext, siteID, id int64, aft
 func claimJob(ctx context.Context, db sqlx.QueryerContext, now, until time.Time) (job, bool, error) {
 	var j job
 	err := sqlx.GetContext(ctx, db, &j, `
-		update gateway.job j set leased_until = $2
-		from (
+		with next as materialized ( -- once, however the rest is planned: looked for again it would find the next but one
 			select site_id, id from gateway.job
 			where state = 'waiting' and coalesce(leased_until <= $1, true)
 			order by changed_at, id limit 1
-			for update skip locked) next
+			for update skip locked)
+		update gateway.job j set leased_until = $2
+		from next
 		where j.site_id = next.site_id and j.id = next.id
 		returning j.site_id, j.id, j.kind, j.create_offers, j.state, j.body, j.total, j.done, j.recorded, j.failed, j.offers, j.attempts, j.client_ip,
 			j.user_agent, j.created_at, j.changed_at, j.leased_until, j.finished_at`, now, until)

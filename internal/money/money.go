@@ -83,6 +83,24 @@ func Symbol(code string) (sign string, known bool) {
 	return sign, known
 }
 
+// Price writes an amount for people: "$5", "$5.50", "CHF 20".
+func Price(minor int64, code string) string {
+	s := Format(minor, code)
+	if whole, frac, ok := strings.Cut(s, "."); ok && strings.Trim(frac, "0") == "" {
+		s = whole
+	}
+	if sign, ok := Symbol(code); ok {
+		return sign + s
+	}
+	return code + " " + s
+}
+
+// Rate writes basis points as a plain percentage, without its sign: 1050 is "10.5".
+func Rate(basisPoints int64) string {
+	s := fmt.Sprintf("%d.%02d", basisPoints/100, basisPoints%100)
+	return strings.TrimSuffix(strings.TrimRight(s, "0"), ".")
+}
+
 // Share is floor(total × part ÷ whole) for 0 ≤ part ≤ whole, exact in 128 bits: how much of total a part of whole stands for.
 // Taken of the cumulative part, it is total at the end, however the parts were cut. A whole of zero has no parts: total.
 func Share(total, part, whole int64) int64 {

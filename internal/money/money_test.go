@@ -32,6 +32,17 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestForPeople(t *testing.T) {
+	for _, c := range []struct{ got, want string }{
+		{Price(500, "USD"), "$5"}, {Price(550, "USD"), "$5.50"}, {Price(500, "CHF"), "CHF 5"}, {Price(5, "GBP"), "£0.05"},
+		{Price(1200, "JPY"), "¥1200"}, {Rate(1000), "10"}, {Rate(1050), "10.5"}, {Rate(1055), "10.55"}, {Rate(5), "0.05"},
+	} {
+		if c.got != c.want {
+			t.Errorf("got %s, want %s", c.got, c.want)
+		}
+	}
+}
+
 func TestFormatIsTheInverseOfParse(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		minor := rapid.Int64Range(-Max, Max).Draw(t, "minor")

@@ -19,7 +19,7 @@ type message struct {
 	TemplateVersion *int       `db:"template_version" json:"template_version" doc:"Of the words that were sent; null before the first attempt"`
 	DedupeKey       string     `db:"dedupe_key" json:"dedupe_key" doc:"The occasion; at most one message each" example:"points_earned:7"`
 	Status          string     `db:"status" json:"status" enum:"queued,sending,transmitting,sent,failed,uncertain,suppressed"`
-	Reason          *string    `db:"reason" json:"reason" doc:"Why it isn't sent: no_contact, no_site, no_address, refused, gave_up, lost, unrenderable; of a suppressed one: unsubscribed, anonymized"`
+	Reason          *string    `db:"reason" json:"reason" doc:"Why it isn't sent: no_contact, no_site, no_address, refused, gave_up, lost, unrenderable; of a suppressed one: unsubscribed, anonymized, too_many"`
 	Attempts        int        `db:"attempts" json:"attempts"`
 	Recipient       *string    `db:"recipient" json:"recipient"`
 	Subject         *string    `db:"subject" json:"subject"`
@@ -31,7 +31,7 @@ type message struct {
 	QueuedAt        time.Time  `db:"queued_at" json:"queued_at"`
 	SentAt          *time.Time `db:"sent_at" json:"sent_at" doc:"When the next server accepted it"`
 	FailedAt        *time.Time `db:"failed_at" json:"failed_at"`
-	SuppressedAt    *time.Time `db:"suppressed_at" json:"suppressed_at" doc:"When it was decided that the person wants no such mail"`
+	SuppressedAt    *time.Time `db:"suppressed_at" json:"suppressed_at" doc:"When it was decided that the person gets no such mail"`
 	BodyDroppedAt   *time.Time `db:"body_dropped_at" json:"body_dropped_at"`
 }
 
@@ -95,6 +95,9 @@ func (m *Module) Timeline(ctx context.Context, siteID, personID int64, before ti
 			summary = "An e-mail was sent: " + h.Template
 		case "message_suppressed":
 			summary = "An e-mail was not sent, because the person wants none: " + h.Template
+			if h.Reason.String == tooMany {
+				summary = "An e-mail was not sent, because the person had enough that day: " + h.Template
+			}
 			data["reason"] = h.Reason.String
 		default:
 			summary = "An e-mail failed: " + h.Template

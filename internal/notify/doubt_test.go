@@ -60,3 +60,64 @@ func TestDoubt(t *testing.T) {
 		})
 	}
 }
+
+// TestDoubt_ends_without_an_attempt: a message in doubt is sent again, which nobody may want any more, or which ends in the same doubt.
+func TestDoubt_ends_without_an_attempt(t *testing.T) {
+	t.Parallel()
+	const doubted = "notify.message_failed.v1 message:1 uncertain"
+	for name, tt := range map[string]struct {
+		then func(b *bench)
+		want string
+	}{
+		"unsubscribed": {func(b *bench) {
+			b.unsubscribes(1, 7, "anna@example.com")
+			b.round()
+		}, "notify.message_suppressed.v1 message:1 doubted "},
+		"anonymized":     {func(b *bench) { b.anonymizes(1, 7) }, "notify.message_suppressed.v1 message:1 doubted "},
+		"lost once more": {func(b *bench) { b.loses() }, ""},
+		"no address any more": {func(b *bench) {
+			b.clock.Move(time.Second)
+			b.person(1, 7, "", "Anna")
+			b.round()
+		}, "notify.message_failed.v1 message:1 failed doubted "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := ready(t)
+			b.earn(earned(1, 1, 7))
+			b.loses()
+			want := []string{doubted}
+			if tt.want != "" {
+				want = append(want, tt.want+b.clock.Now().UTC().Format("2006-01-02T15:04:05Z"))
+			}
+			if status, body := call(t, b.server(1), "POST", "/api/v2/messages/1/resend"); status != 200 {
+				t.Fatal(status, body)
+			}
+			tt.then(b)
+			if got := b.told(); !slices.Equal(got, want) {
+				t.Errorf("told %q\nwant %q", got, want)
+			}
+		})
+	}
+}
+
+// loses lets a worker die while it sends the one message.
+func (b *bench) loses() {
+	b.t.Helper()
+	w := b.worker(b.Module)
+	jobs, _, err := w.claim(b.t.Context())
+	if err != nil || len(jobs) != 1 {
+		b.t.Fatal(len(jobs), err)
+	}
+	l, err := jobs[0].render(w.sender)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if mine, err := startTransmission(b.t.Context(), b.DB, jobs[0], l, b.clock.Now().Add(handLease)); !mine || err != nil {
+		b.t.Fatal(mine, err)
+	}
+	b.clock.Move(handLease + time.Second)
+	if err := b.tidy(b.t.Context(), false); err != nil {
+		b.t.Fatal(err)
+	}
+}

@@ -1,6 +1,9 @@
 package notify
 
-import "time"
+import (
+	"database/sql"
+	"time"
+)
 
 // States of a message.
 const (
@@ -24,6 +27,7 @@ const (
 	unrenderable = "unrenderable" // our template is at fault
 	unsubscribed = "unsubscribed" // of a suppressed one: the person wants no mail but what is necessary
 	anonymized   = "anonymized"   // of a suppressed one: nobody is to know who the person was
+	tooMany      = "too_many"     // of a suppressed one: the person had as many today as the template allows
 )
 
 const (
@@ -47,6 +51,8 @@ type job struct {
 	Since     time.Time `db:"since"`
 	QueuedAt  time.Time `db:"queued_at"`
 	MessageID string    `db:"message_id_header"`
+
+	Doubted sql.NullTime `db:"uncertain_at"` // when it was told as uncertain, if it was
 
 	ContactKnown bool   `db:"contact_known"`
 	Unsubscribed bool   `db:"unsubscribed"`

@@ -6,7 +6,7 @@
 //
 // A message goes out at most once for its occasion: the dedupe key is unique, and a message whose transmission began and whose
 // outcome nobody knows is marked uncertain and waits for a person's decision. Who has unsubscribed gets only what is necessary, who
-// is anonymized nothing: other messages end as suppressed.
+// is anonymized nothing, and nobody more than some recommendations a day: other messages end as suppressed.
 package notify
 
 import (

@@ -32,13 +32,19 @@ type words struct {
 	version             int
 	subject, text, html *mustache.Template
 	necessary           bool // transactional: who has unsubscribed gets it, too
+	daily               int  // of these a person gets so many of a site within a day; 0: all
 }
 
 // necessary says whether the template's messages go to who has unsubscribed, too.
 func necessary(template string) bool { return templates[template].necessary }
 
 // templates are parsed once; a broken one is a broken build, which the tests see.
-var templates = map[string]words{pointsEarned: load(pointsEarned, pointsEarnedVersion), shared: load(shared, sharedVersion)}
+var templates = map[string]words{pointsEarned: load(pointsEarned, pointsEarnedVersion), shared: load(shared, sharedVersion).atMost(sharesDaily)}
+
+// sharesDaily is how many advocates may have the site write to one person in a day, who asked for none of it.
+const sharesDaily = 5
+
+func (w words) atMost(daily int) words { w.daily = daily; return w }
 
 func load(name string, version int) words {
 	parse := func(part string, raw bool) *mustache.Template {

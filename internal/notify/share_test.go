@@ -4,7 +4,9 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/jmoiron/sqlx"
 	"pgregory.net/rapid"
 
 	"github.com/talkable/talkable/internal/bus"
@@ -50,6 +52,37 @@ func TestShare_one_mail_for_each_friend_and_share(t *testing.T) {
 		if text := string(m.Data); !strings.Contains(text, who) {
 			t.Errorf("no %q in %s", who, text)
 		}
+	}
+}
+
+// Whom advocates recommend a shop to has asked for none of it: five a day are enough, of each site.
+func TestShare_few_to_one_person_in_a_day(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.site(1, "Demo Shop")
+	b.site(2, "Twin")
+	b.person(1, 8, "bob@shop.example", "")
+	b.person(2, 8, "bob@shop.example", "")
+	b.share(mailed(1, 1, 8), mailed(1, 2, 8), mailed(1, 3, 8), mailed(1, 2, 8))
+	b.share(mailed(1, 4, 8), mailed(1, 5, 8), mailed(1, 6, 8), mailed(2, 1, 8))
+	b.earn(earned(1, 41, 8))
+	b.share(mailed(1, 7, 8), mailed(1, 8, 9)) // whom nothing is known of yet
+	b.clock.Move(23 * time.Hour)
+	b.share(mailed(1, 10, 8))
+	b.clock.Move(2 * time.Hour)
+	b.share(mailed(1, 11, 8))
+	db, err := sqlx.Open("postgres", b.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var rows []string
+	if err := db.Select(&rows, `select concat_ws(' ', site_id, dedupe_key, reason) from notify.message order by site_id, id`); err != nil {
+		t.Fatal(err)
+	}
+	if text := strings.Join(rows, "; "); text != "1 share:1; 1 share:2; 1 share:3; 1 share:4; 1 share:5; 1 share:6 too_many; "+
+		"1 points_earned:41; 1 share:7 too_many; 1 share:8; 1 share:10 too_many; 1 share:11; 2 share:1" {
+		t.Errorf("got %s", text)
 	}
 }
 

@@ -18,8 +18,8 @@ type order struct {
 }
 
 // insertOrders queues messages of one template; those whose occasion has one already are left out. Whoever is known to have no
-// address, or to want none, gets none: such a message ends where it begins. It returns the new ones that are queued, as a number,
-// and those that have ended.
+// address, or to want none, or has had its fill of the day, gets none: such a message ends where it begins. It returns the new ones
+// that are queued, as a number, and those that have ended. One consumer after the other comes here, so nothing is counted at a time.
 func insertOrders(ctx context.Context, tx sqlx.ExtContext, template string, now time.Time, orders []order) (waiting int, mute []ended, err error) {
 	n := len(orders)
 	sites, persons, keys, data := make([]int64, n), make([]int64, n), make([]string, n), make([]string, n)
@@ -31,14 +31,22 @@ func insertOrders(ctx context.Context, tx sqlx.ExtContext, template string, now 
 		insert into notify.message (site_id, person_id, channel, template, dedupe_key, data, status, reason, since, next_at, queued_at, failed_at, suppressed_at)
 		select s, p, 'email', $5, k, d::jsonb, case when reason is null then 'queued' when reason = $7 then 'failed' else 'suppressed' end, reason, $6, $6, $6,
 			case when reason = $7 then $6::timestamptz end, case when reason <> $7 then $6::timestamptz end
-		from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) as u (s, p, k, d)
-		left join lateral (
-			select case when anonymized_at is not null then $8 when unsubscribed_at is not null and not $10 then $9 when email = '' then $7 end as reason
-			from notify.contact where site_id = s and person_id = p offset 0) c on true
+		from (
+			select s, p, k, d, coalesce(c.reason, case when daily > 0 and nth + had > daily then $12 end) as reason
+			from (select s, p, k, d, row_number() over (partition by s, p order by n) as nth, $11::int as daily
+				from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) with ordinality as u (s, p, k, d, n)) o
+			left join lateral (
+				select case when anonymized_at is not null then $8 when unsubscribed_at is not null and not $10 then $9 when email = '' then $7 end as reason
+				from notify.contact where site_id = s and person_id = p offset 0) c on true
+			left join lateral (
+				select count(*) as had from notify.message m
+				where daily > 0 and m.site_id = s and m.person_id = p and m.template = 'share' and m.status <> 'suppressed'
+					and m.queued_at > $6::timestamptz - interval '1 day') h on true) wanted
 		order by s, k
 		on conflict on constraint message_dedupe_key do nothing
 		returning site_id, id, person_id, channel, template, status, coalesce(reason, '') as reason`,
-		pq.Array(sites), pq.Array(persons), pq.Array(keys), pq.Array(data), template, now, noAddress, anonymized, unsubscribed, necessary(template))
+		pq.Array(sites), pq.Array(persons), pq.Array(keys), pq.Array(data), template, now, noAddress, anonymized, unsubscribed, necessary(template),
+		templates[template].daily, tooMany)
 	if err != nil {
 		return 0, nil, fmt.Errorf("queue messages: %w", err)
 	}
@@ -54,7 +62,7 @@ func insertOrders(ctx context.Context, tx sqlx.ExtContext, template string, now 
 func lockDue(ctx context.Context, tx sqlx.ExtContext, now time.Time, n int) ([]job, error) {
 	var jobs []job
 	err := sqlx.SelectContext(ctx, tx, &jobs, `
-		select m.site_id, m.id, m.person_id, m.channel, m.template, m.data, m.attempts, m.claim, m.since, m.queued_at,
+		select m.site_id, m.id, m.person_id, m.channel, m.template, m.data, m.attempts, m.claim, m.since, m.queued_at, m.uncertain_at,
 			coalesce(m.message_id_header, '') as message_id_header,
 			c.person_id is not null as contact_known, c.unsubscribed_at is not null as unsubscribed, c.anonymized_at is not null as anonymized,
 			coalesce(c.email, '') as email,
@@ -107,7 +115,7 @@ func settleJobs(ctx context.Context, tx sqlx.ExtContext, jobs []job, fates []fat
 	_, err := tx.ExecContext(ctx, `
 		update notify.message m
 		set status = f, reason = r, next_at = n::timestamptz, failed_at = case when f = 'failed' then $6::timestamptz end,
-			suppressed_at = case when f = 'suppressed' then $6::timestamptz end
+			suppressed_at = case when f = 'suppressed' then $6::timestamptz end, uncertain_at = case when f = 'queued' then m.uncertain_at end
 		from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[]) as u (s, i, f, r, n)
 		where m.site_id = u.s and m.id = u.i`,
 		pq.Array(sites), pq.Array(ids), pq.Array(states), pq.Array(reasons), pq.Array(nexts), now)
@@ -180,11 +188,13 @@ func giveBack(ctx context.Context, tx sqlx.ExtContext, jobs []job, now time.Time
 	return nil
 }
 
-// endLeases returns messages whose worker died before transmission, and marks those whose worker died within it.
+// endLeases returns messages whose worker died before transmission, and marks those whose worker died within it. A doubt that was
+// told before is returned with its moment.
 func endLeases(ctx context.Context, tx sqlx.ExtContext, now time.Time) (returned int, doubtful []job, err error) {
 	var ended []struct {
 		job
 		Status string `db:"status"`
+		Known  bool   `db:"known"`
 	}
 	err = sqlx.SelectContext(ctx, tx, &ended, `
 		update notify.message m
@@ -197,12 +207,13 @@ func endLeases(ctx context.Context, tx sqlx.ExtContext, now time.Time) (returned
 			lease_until = null, next_at = $1
 		where (m.site_id, m.id) in (
 			select site_id, id from notify.message where lease_until < $1 order by lease_until limit 100 for update skip locked)
-		returning m.site_id, m.id, m.person_id, m.channel, m.template, m.status`, now)
+		returning m.site_id, m.id, m.person_id, m.channel, m.template, m.status, m.uncertain_at, coalesce(m.uncertain_at < $1, false) as known`, now)
 	if err != nil {
 		return 0, nil, fmt.Errorf("end leases: %w", err)
 	}
 	for _, e := range ended {
 		if e.Status == uncertain {
+			e.Doubted.Valid = e.Known
 			doubtful = append(doubtful, e.job)
 		} else {
 			returned++

@@ -41,13 +41,13 @@ func anonymizeContacts(ctx context.Context, tx sqlx.ExtContext, people []custome
 		update notify.message m set status = 'suppressed', reason = $4, lease_until = null, suppressed_at = $3
 		from unnest($1::bigint[], $2::bigint[]) as u (s, p)
 		where m.site_id = u.s and m.person_id = u.p and m.status in ('queued', 'sending')
-		returning m.site_id, m.id, m.person_id, m.channel, m.template, m.status, m.reason`, pq.Array(sites), pq.Array(ids), now, anonymized)
+		returning m.site_id, m.id, m.person_id, m.channel, m.template, m.status, m.reason, m.uncertain_at`, pq.Array(sites), pq.Array(ids), now, anonymized)
 	if err != nil {
 		return nil, fmt.Errorf("stop messages to anonymized people: %w", err)
 	}
 	_, err = tx.ExecContext(ctx, `
 		update notify.message m set recipient = case when recipient is not null then '' end, subject = null, text = null, html = null,
-			last_error = null, body_dropped_at = coalesce(body_dropped_at, $3)
+			last_error = null, body_dropped_at = coalesce(body_dropped_at, $3), uncertain_at = case when status <> 'suppressed' then uncertain_at end
 		from unnest($1::bigint[], $2::bigint[]) as u (s, p)
 		where m.site_id = u.s and m.person_id = u.p`, pq.Array(sites), pq.Array(ids), now)
 	if err != nil {

@@ -76,6 +76,9 @@ func (m *Module) endLeases(ctx context.Context) error {
 			return err
 		}
 		for _, j := range doubtful {
+			if j.Doubted.Valid { // a doubt is told once
+				continue
+			}
 			u.Tell(j.SiteID, j.key(), j.failed(uncertain, u.Now))
 		}
 		return nil

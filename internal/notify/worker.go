@@ -224,10 +224,12 @@ func label(status string) string {
 func (j job) tellEnd(u *bus.Unit, f fate) {
 	switch f.status {
 	case failed:
-		u.Tell(j.SiteID, j.key(), j.failed(failed, u.Now))
+		e := j.failed(failed, u.Now)
+		e.UncertainAt = j.Doubted.Time
+		u.Tell(j.SiteID, j.key(), e)
 	case suppressed:
 		u.Tell(j.SiteID, j.key(), notifyevent.MessageSuppressed{SiteID: j.SiteID, MessageID: j.ID, PersonID: j.PersonID, Template: j.Template,
-			Channel: j.Channel, Reason: f.reason, SuppressedAt: u.Now})
+			Channel: j.Channel, Reason: f.reason, SuppressedAt: u.Now, UncertainAt: j.Doubted.Time})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"github.com/talkable/talkable/internal/money"
 	"github.com/talkable/talkable/internal/referral/referralevent"
 )
 
@@ -78,7 +79,7 @@ func (m *Module) readCampaign(ctx context.Context, q sqlx.QueryerContext, siteID
 			part, amount = &one.CouponPercent, &one.CouponAmount
 		}
 		if *amount = orNull(i.Amount); i.BasisPoints > 0 {
-			*part = number(percent(i.BasisPoints))
+			*part = number(money.Rate(i.BasisPoints))
 		}
 		out.Incentives = append(out.Incentives, one)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/money"
 	"github.com/talkable/talkable/internal/referral/referralapi"
 	"github.com/talkable/talkable/internal/site"
 	"github.com/talkable/talkable/internal/web"
@@ -41,7 +42,7 @@ func (l *couponList) json() couponListJSON {
 		ExpiresAt: instant(l.ExpiresAt), ExpiresAfterDays: l.ExpiresDays, SubtotalMin: l.SubtotalMin, LowStock: l.LowStock, LowAt: instant(l.LowAt),
 		Total: l.Added, Issued: l.Issued, Available: l.available(), Waiting: l.Waiting, CreatedAt: l.CreatedAt.UTC(), UpdatedAt: l.UpdatedAt.UTC()}
 	if l.BasisPoints > 0 {
-		out.Percent = number(percent(l.BasisPoints))
+		out.Percent = number(money.Rate(l.BasisPoints))
 	}
 	return out
 }

@@ -2,7 +2,6 @@ package referral
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/talkable/talkable/internal/money"
 	"github.com/talkable/talkable/internal/referral/referralevent"
@@ -63,7 +62,7 @@ func (i incentive) wire() string {
 func (i incentive) value() string {
 	switch {
 	case i.BasisPoints > 0:
-		return percent(i.BasisPoints)
+		return money.Rate(i.BasisPoints)
 	case i.Amount > 0:
 		return money.Format(i.Amount, i.Currency)
 	default:
@@ -77,28 +76,10 @@ func (i incentive) describe() string {
 	case i.Kind == referralevent.Points:
 		return fmt.Sprintf("%d points", i.Points)
 	case i.BasisPoints > 0:
-		return percent(i.BasisPoints) + "%"
+		return money.Rate(i.BasisPoints) + "%"
 	case i.Amount > 0:
-		return price(i.Amount, i.Currency)
+		return money.Price(i.Amount, i.Currency)
 	default:
 		return fmt.Sprintf("coupon %q", i.CouponCode)
 	}
-}
-
-// percent writes basis points as a plain percentage: 1050 is "10.5".
-func percent(basisPoints int64) string {
-	s := fmt.Sprintf("%d.%02d", basisPoints/100, basisPoints%100)
-	return strings.TrimSuffix(strings.TrimRight(s, "0"), ".")
-}
-
-// price writes an amount for people: "$5", "$5.50", "CHF 20".
-func price(minor int64, code string) string {
-	s := money.Format(minor, code)
-	if whole, frac, ok := strings.Cut(s, "."); ok && strings.Trim(frac, "0") == "" {
-		s = whole
-	}
-	if sign, ok := money.Symbol(code); ok {
-		return sign + s
-	}
-	return code + " " + s
 }

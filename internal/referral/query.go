@@ -131,7 +131,7 @@ func (w *reward) present(now time.Time, zone *time.Location) referralapi.Reward 
 		out.IncentiveDescription = fmt.Sprintf("%d points", w.Points)
 	case referralevent.Commission:
 		out.Amount = number(money.Format(w.Amount, w.Currency))
-		out.IncentiveDescription = price(w.Amount, w.Currency) + " back"
+		out.IncentiveDescription = money.Price(w.Amount, w.Currency) + " back"
 	case referralevent.Coupon:
 		if out.Amount = number(i.value()); w.CouponCode == "" { // it waits, or was taken back before it came
 			out.IncentiveDescription = "coupon for " + i.describe() + " off"

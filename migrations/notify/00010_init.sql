@@ -41,7 +41,7 @@ create table notify.message (
 	text text,
 	html text,
 	status text not null,
-	reason text,                           -- why it is not sent: no_contact, no_site, no_address, refused, gave_up, lost, unrenderable, unsubscribed, anonymized
+	reason text,                           -- why it is not sent: no_contact, no_site, no_address, refused, gave_up, lost, unrenderable, unsubscribed, anonymized, too_many
 	attempts int not null default 0,       -- since it was queued, or queued again
 	claim int not null default 0,          -- how often a worker took it: the fence against a worker that woke up late
 	since timestamptz not null,            -- when it was queued, or queued again
@@ -65,6 +65,7 @@ create index message_due on notify.message (next_at) where status = 'queued';
 create index message_lease_until on notify.message (lease_until) where lease_until is not null;
 create index message_person on notify.message (site_id, person_id, id);
 create index message_by_status on notify.message (site_id, status, id) where status <> 'sent'; -- sent ones are nearly all: the key serves
+create index message_shared on notify.message (site_id, person_id, queued_at) where template = 'share' and status <> 'suppressed'; -- how many a day
 create index message_recipient on notify.message (site_id, lower(recipient)) where recipient is not null;
 create index message_body on notify.message (queued_at) where text is not null; -- the words come with the first attempt
 

@@ -37,15 +37,18 @@ type MessageFailed struct {
 
 func (MessageFailed) EventType() string { return "notify.message_failed.v1" }
 
-// MessageSuppressed says that a message is not sent because of what its person wants.
+// MessageSuppressed says that a message is not sent for its person's sake.
 type MessageSuppressed struct {
 	SiteID       int64     `json:"site_id"`
 	MessageID    int64     `json:"message_id"`
 	PersonID     int64     `json:"person_id,omitempty"`
 	Template     string    `json:"template"`
 	Channel      string    `json:"channel"`
-	Reason       string    `json:"reason"` // unsubscribed, anonymized
+	Reason       string    `json:"reason"` // unsubscribed, anonymized, too_many
 	SuppressedAt time.Time `json:"suppressed_at"`
+
+	// UncertainAt is the FailedAt at which it was told as uncertain before; zero if it wasn't.
+	UncertainAt time.Time `json:"uncertain_at,omitzero"`
 }
 
 func (MessageSuppressed) EventType() string { return "notify.message_suppressed.v1" }
