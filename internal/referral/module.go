@@ -148,15 +148,24 @@ func (m *Module) keep(ctx context.Context) {
 	now := m.now()
 	dropped, err := keepDays(ctx, m.db, now)
 	if err == nil {
-		_, err = idempotency.Sweep(ctx, m.db, schema, now.Add(-sweepAge), sweepBatch)
+		err = wholly(func() (int64, error) { return idempotency.Sweep(ctx, m.db, schema, now.Add(-sweepAge), sweepBatch) })
 	}
 	if err == nil {
-		err = dropMarks(ctx, m.db, now.AddDate(-1, 0, 0), sweepBatch)
+		err = wholly(func() (int64, error) { return dropMarks(ctx, m.db, now.AddDate(-1, 0, 0), sweepBatch) })
 	}
 	switch {
 	case err != nil && ctx.Err() == nil:
 		m.log.Error().Err(err).Msg("housekeeping failed; it is tried again")
 	case dropped > 0:
 		m.log.Info().Int("days", dropped).Msg("dropped old visits")
+	}
+}
+
+// wholly sweeps a batch at a time until nothing is left.
+func wholly(sweep func() (int64, error)) error {
+	for {
+		if n, err := sweep(); err != nil || n < sweepBatch {
+			return err
+		}
 	}
 }
