@@ -8,6 +8,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"github.com/talkable/talkable/internal/customer/customerapi"
 	"github.com/talkable/talkable/migrations"
 )
 
@@ -75,6 +76,8 @@ func TestPeople(t *testing.T) {
 		check("PUT", ann, bad, 400, `"ok":false`)
 	}
 	check("GET", ann, "", 200, `"first_name":"Ann"`)
+
+	check("PUT", "/fraud/policy", `{"profile":"basic","observe":true}`, 200) // keeps what people are seen with
 
 	// The story: Ann shares, Bob buys.
 	tale := tale{advocate: "ann.x@shop.example", friend: "bob@shop.example", order: "1001"}
@@ -150,6 +153,17 @@ func TestPeople(t *testing.T) {
 	check("GET", bob+"/personal_data", "", 200, `{"ok":true,"result":{"person":{"email":"bob@shop.example","first_name":null,"last_name":null,"username":null,"customer_id":null,"created_at":"`,
 		`"opted_in_at":null,"phone_opted_in_at":null,"unsubscribed_at":null,"origins":[{"type":"Purchase","created_at":"`, `"ip_address":"192.0.2.77","order_number":"1002","subtotal":7.50`)
 	check("GET", member, "", 200, `"points_balance":1000`)
+	ip := customerapi.Fingerprint("ip", "192.0.2.77")
+	ip = strings.Join([]string{ip[:8], ip[8:12], ip[12:16], ip[16:20], ip[20:]}, "-")
+	var browsers []string
+	if err := db.Select(&browsers, `select i.visitor_id::text from referral.identity i
+		join customer.person p on p.site_id = i.site_id and p.id = i.person_id join gateway.site s on s.site_id = i.site_id
+		where s.slug = 'people' and p.email in ('ann.x@shop.example', 'bob@shop.example')`); err != nil || len(browsers) == 0 {
+		t.Fatalf("%q %v", browsers, err)
+	}
+	if len(traces(t, db, "people", ip)) == 0 || len(traces(t, db, "people", browsers...)) == 0 {
+		t.Error("nothing would be found")
+	}
 	for _, path := range []string{ann, bob} {
 		gone := check("POST", path+"/anonymize", `{"site_slug":"people"}`, 200, `"username":null`, `"first_name":null,"last_name":null,"phone_number":null`, `"custom_properties":{}`)
 		if !regexp.MustCompile(`"email":"[0-9a-f-]{36}@anonymized\.email"`).MatchString(gone) {
@@ -175,6 +189,14 @@ func TestPeople(t *testing.T) {
 	}
 	for where, n := range traces(t, db, "people", "ann.x@", "bob@shop", "192.0.2.77", "77777", "new_name", "1990-05-17") {
 		t.Errorf("%d rows of %s still tell who they were", n, where)
+	}
+	for where, n := range traces(t, db, "people", append(browsers, ip)...) {
+		table, _, _ := strings.Cut(where, " ")
+		switch table {
+		case "referral.visit", "referral.friend_offer", "referral.reward", "customer.visitor", "analytics.visitor_day": // what browsers did, whose ever they are
+		default:
+			t.Errorf("%d rows of %s still tell whose browser it was, or from where they came", n, where)
+		}
 	}
 	if a := ask(t, other, "GET", "/api/v2"+ann, ""); a.status != 200 { // the twin's are as they were
 		t.Errorf("the twin: %d %s", a.status, a.body)

@@ -263,7 +263,7 @@ func TestAnonymize(t *testing.T) {
 		in := purchase("1", "canary@example.com", 100)
 		in.Person = customerapi.Identity{Email: "canary@example.com", Phone: "+12025551111", CustomerID: "canary-id", Username: "canary-name", FirstName: "Canary",
 			LastName: "Canary", CustomProperties: map[string]string{"nick": "canary"}}
-		in.IP, in.UserAgent, in.ShippingAddress, in.ShippingZip = "192.0.2.77", "canary-browser", "1 Canary St", "canary-zip"
+		in.IP, in.UserAgent, in.ShippingAddress, in.ShippingZip, in.Visitors = "192.0.2.77", "canary-browser", "1 Canary St", "canary-zip", []string{visitor1}
 		if _, err := b.Record(t.Context(), s, in); err != nil {
 			t.Fatal(err)
 		}
@@ -277,12 +277,21 @@ func TestAnonymize(t *testing.T) {
 		t.Errorf("got %+v, %v", p, err)
 	}
 	db := b.admin()
-	for _, table := range []string{"person", "origin"} {
-		var left int
-		if err := db.Get(&left, `select count(*) from customer.`+table+` x where site_id = 1 and (x::text ilike '%canary%' or x::text like '%192.0.2.77%' or x::text like '%2025551111%')`); err != nil || left != 0 {
-			t.Errorf("%d of %s tell who it was: %v", left, table, err)
+	nothing := func() {
+		t.Helper()
+		for _, table := range []string{"person", "origin"} {
+			var left int
+			if err := db.Get(&left, `select count(*) from customer.`+table+` x where site_id = 1 and `+map[string]string{"person": "id", "origin": "person_id"}[table]+` = $1 and
+				(x::text ilike '%canary%' or x::text like '%192.0.2.77%' or x::text like '%2025551111%' or x::text like '%`+visitor1+`%')`, p.ID); err != nil || left != 0 {
+				t.Errorf("%d of %s tell who it was: %v", left, table, err)
+			}
+		}
+		var linked []int64
+		if err := db.Select(&linked, `select site_id from customer.visitor where person_id is not null`); err != nil || fmt.Sprint(linked) != "[2]" {
+			t.Errorf("browsers are linked on sites %v: %v", linked, err)
 		}
 	}
+	nothing()
 	for _, slug := range []string{"canary@example.com", "canary-id", "canary-name", "+12025551111"} { // case 92
 		_, err := b.Person(t.Context(), 1, slug)
 		wantFault(t, err, fault.Invalid, "person_not_found")
@@ -300,7 +309,9 @@ func TestAnonymize(t *testing.T) {
 	wantFault(t, err, fault.Invalid, "person_not_found")
 	_, _, err = b.UpdatePerson(t.Context(), 1, p.Email, customerapi.PersonUpdate{FirstName: ptr("Back")})
 	wantFault(t, err, fault.Unprocessable, "person_anonymized")
-	b.must(customerapi.Origin{Type: customerevent.Purchase, Number: "2", Verified: true, Person: customerapi.Identity{Email: p.Email, FirstName: "Back", CustomerID: "back"}})
+	b.must(customerapi.Origin{Type: customerevent.Purchase, Number: "2", Verified: true, Person: customerapi.Identity{Email: p.Email, FirstName: "Back", CustomerID: "back"},
+		IP: "192.0.2.77", UserAgent: "canary-browser", ShippingAddress: "1 Canary St", Visitors: []string{visitor1}})
+	nothing()
 	if now, err := b.Person(t.Context(), 1, p.Email); err != nil || now.FirstName != "" || now.CustomerID != "" {
 		t.Errorf("it came back: %+v, %v", now, err)
 	}

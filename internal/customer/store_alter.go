@@ -27,12 +27,20 @@ func savePerson(ctx context.Context, u *bus.Unit, p *person) error {
 	return wrap("save person", err)
 }
 
-// anonymizeOrigins takes out of what a person did all that says who or where it was.
+// anonymizeOrigins takes out of what a person did all that says who or where it was. A browser of the person that comes back under
+// another name must not tell either.
 func anonymizeOrigins(ctx context.Context, u *bus.Unit, p *person) error {
 	_, err := u.ExecContext(ctx, `
-		update customer.origin set ip = '', user_agent = '', shipping_address = '', shipping_zip = ''
-		where site_id = $1 and person_id = $2 and (ip <> '' or user_agent <> '' or shipping_address <> '' or shipping_zip <> '')`, p.SiteID, p.ID)
-	return wrap("anonymize origins", err)
+		update customer.origin set visitors = '{}', ip = '', user_agent = '', shipping_address = '', shipping_zip = ''
+		where site_id = $1 and person_id = $2
+			and (visitors <> '{}' or ip <> '' or user_agent <> '' or shipping_address <> '' or shipping_zip <> '')`, p.SiteID, p.ID)
+	if err != nil {
+		return wrap("anonymize origins", err)
+	}
+	_, err = u.ExecContext(ctx, `
+		update customer.visitor set person_id = null where ctid = any(array(
+			select ctid from customer.visitor where site_id = $1 and person_id = $2 order by uuid for no key update))`, p.SiteID, p.ID)
+	return wrap("anonymize visitors", err)
 }
 
 // anonymizeAnswers does the same to what was answered about the person and kept with Idempotency-Keys, which go on guarding. It reads

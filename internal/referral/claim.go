@@ -2,6 +2,7 @@ package referral
 
 import (
 	"context"
+	"crypto/sha256"
 	"slices"
 	"strconv"
 	"strings"
@@ -191,7 +192,16 @@ func claimedAs(reason string, rewards []reward, now time.Time, zone *time.Locati
 
 var personSpace = uuid.MustParse("5f1c9a52-6a1d-4f0e-9a0c-8c6a1d7f2b3e")
 
-// visitorOfPerson stands for the browser of a friend who has none that we know: always the same one.
+// visitorOfPerson stands for the browser of a friend who has none that we know: always the same one. Everybody can work it out, so
+// no browser may call itself so.
 func visitorOfPerson(siteID, personID int64) string {
-	return uuid.NewSHA1(personSpace, []byte(itoa(siteID)+":"+itoa(personID))).String()
+	return uuid.NewHash(sha256.New(), personSpace, []byte(itoa(siteID)+":"+itoa(personID)), standIn).String()
+}
+
+const standIn = 8 // the version of UUIDs that stand for people's browsers; those of browsers are of others
+
+// standsIn says that a visitor is no browser.
+func standsIn(visitor string) bool {
+	id, err := uuid.Parse(visitor)
+	return err == nil && id.Version() == standIn
 }

@@ -197,3 +197,18 @@ func TestClaimOffer_keeps_the_answer_of_a_key(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestClaimOffer_is_not_overtaken_by_a_browser_that_calls_itself_the_friend(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	p.campaign(p.one, nil)
+	p.claim(p.one, 10, 20, "")
+	p.clock.Move(time.Minute)
+	p.visitLink(p.join(p.one, 66).ClaimURL, visitorOfPerson(1, 20))
+	p.visitLink(p.join(p.one, 66).ClaimURL+"?"+paramVisitor+"="+visitorOfPerson(1, 20), "")
+	p.clock.Move(time.Minute)
+	p.tell(p.purchase(p.one, 1, 20, 10_000))
+	if n := p.count(`select advocate_id from referral.referral where friend_id = 20`); n != 10 {
+		t.Errorf("the advocate is %d", n)
+	}
+}

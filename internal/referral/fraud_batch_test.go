@@ -183,7 +183,7 @@ func TestRules_windows(t *testing.T) {
 	if a, b := p.state(p.one, 2), p.state(p.one, 3); a != "blocked "+ruleIP || b != "approved" {
 		t.Errorf("within: %s, after: %s", a, b)
 	}
-	if err := dropMarks(t.Context(), p.db, p.clock.Now().Add(-24*time.Hour), 10); err != nil || p.count(`select count(*) from referral.mark`) != 2 {
+	if _, err := dropMarks(t.Context(), p.db, p.clock.Now().Add(-24*time.Hour), 10); err != nil || p.count(`select count(*) from referral.mark`) != 2 {
 		t.Errorf("%d marks are left: %v", p.count(`select count(*) from referral.mark`), err)
 	}
 }
@@ -328,7 +328,8 @@ func TestFraud_queries_have_an_index(t *testing.T) {
 		`select 1 from referral.mark where site_id = 1 and kind = 'ip' and value = '00000000-0000-4000-8000-000000000001' and person_id = 1`:                                 "using mark_",
 		`select 1 from referral.mark where site_id = 1 and person_id = 1`:                                                                                                    "mark_by_person",
 		`select id from referral.referral where site_id = 1 and friend_id = 1 and advocate_id = 2 and status in ('pending', 'flagged', 'approved')`:                          "referral_friend_once",
-		`select occurred_at from referral.referral where site_id = 1 and advocate_id = 1 and occurred_at > now() - interval '30 days' order by occurred_at desc limit 1000`:  "referral_by_advocate",
+		`select occurred_at from referral.referral where site_id = 1 and advocate_id = 1 and occurred_at > now() - interval '30 days' order by occurred_at desc limit 1000`:  "referral_pace",
+		`select id from referral.referral r where site_id = 1 and advocate_id = 1 and r.id < 100 order by r.id desc limit 26`:                                                "referral_by_advocate",
 		`select id from referral.referral r where site_id = 1 and status = 'flagged' and status in ('pending', 'flagged', 'blocked') and id < 100 order by id desc limit 26`: "referral_open",
 		`select version from referral.fraud_policy where site_id = 1 and campaign_id = 0 order by version desc limit 1`:                                                      "fraud_policy_pkey",
 	} {

@@ -5,7 +5,7 @@
 // referral.coupons_low.v1, referral.offer_shared.v1, referral.offer_claimed.v1
 //
 // It hears:  gateway.site_changed.v1 (a projection), customer.origin_recorded.v1 (attribution), customer.origin_refunded.v1,
-// loyalty.points_redeemed.v1 (a coupon for it), loyalty.redemption_cancelled.v1 (no coupon for it)
+// customer.person_anonymized.v1 (erasure), loyalty.points_redeemed.v1 (a coupon for it), loyalty.redemption_cancelled.v1 (no coupon for it)
 //
 // An advocate joins a campaign and gets an offer; a friend opens its link: a visit, and a friend offer; the friend buys: the
 // origin is attributed to the last touch, and a referral is made, checked for fraud, approved and rewarded. Each origin's
@@ -104,6 +104,7 @@ func (m *Module) Consumer() *bus.Consumer {
 	bus.On(c, m.siteChanged)
 	bus.On(c, m.recorded)
 	bus.On(c, m.refunded)
+	bus.On(c, m.anonymized)
 	bus.On(c, m.redeemed)
 	bus.On(c, m.redemptionCancelled)
 	return c
@@ -147,15 +148,24 @@ func (m *Module) keep(ctx context.Context) {
 	now := m.now()
 	dropped, err := keepDays(ctx, m.db, now)
 	if err == nil {
-		_, err = idempotency.Sweep(ctx, m.db, schema, now.Add(-sweepAge), sweepBatch)
+		err = wholly(func() (int64, error) { return idempotency.Sweep(ctx, m.db, schema, now.Add(-sweepAge), sweepBatch) })
 	}
 	if err == nil {
-		err = dropMarks(ctx, m.db, now.AddDate(-1, 0, 0), sweepBatch)
+		err = wholly(func() (int64, error) { return dropMarks(ctx, m.db, now.AddDate(-1, 0, 0), sweepBatch) })
 	}
 	switch {
 	case err != nil && ctx.Err() == nil:
 		m.log.Error().Err(err).Msg("housekeeping failed; it is tried again")
 	case dropped > 0:
 		m.log.Info().Int("days", dropped).Msg("dropped old visits")
+	}
+}
+
+// wholly sweeps a batch at a time until nothing is left.
+func wholly(sweep func() (int64, error)) error {
+	for {
+		if n, err := sweep(); err != nil || n < sweepBatch {
+			return err
+		}
 	}
 }

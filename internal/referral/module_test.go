@@ -44,3 +44,14 @@ func TestRun_approves_what_is_due_and_ends_with_its_context(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestKeep_drops_all_that_is_too_old(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	p.root.MustExec(`insert into referral.mark (site_id, kind, value, person_id, origin_id, first_at, last_at)
+		select 1, 'ip', gen_random_uuid(), n, n, $1, $1 from generate_series(1, $2::int) n`, epoch.AddDate(-2, 0, 0), sweepBatch+1)
+	p.keep(t.Context())
+	if n := p.count(`select count(*) from referral.mark`); n != 0 {
+		t.Errorf("%d marks are left", n)
+	}
+}

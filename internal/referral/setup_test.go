@@ -112,8 +112,11 @@ func (p *place) hear(events ...bus.Payload) error {
 		var redeemed []bus.Event[loyaltyevent.PointsRedeemed]
 		var refunds []bus.Event[customerevent.OriginRefunded]
 		var cancelled []bus.Event[loyaltyevent.RedemptionCancelled]
+		var anonymized []bus.Event[customerevent.PersonAnonymized]
 		for _, e := range events {
 			switch e := e.(type) {
+			case customerevent.PersonAnonymized:
+				anonymized = append(anonymized, bus.Event[customerevent.PersonAnonymized]{Body: e})
 			case gatewayevent.SiteChanged:
 				sites = append(sites, bus.Event[gatewayevent.SiteChanged]{Body: e})
 			case customerevent.OriginRecorded:
@@ -140,6 +143,9 @@ func (p *place) hear(events ...bus.Payload) error {
 			if err := p.refunded(p.t.Context(), u, refunds); err != nil {
 				return err
 			}
+		}
+		if err := p.anonymized(p.t.Context(), u, anonymized); err != nil {
+			return err
 		}
 		if err := p.redeemed(p.t.Context(), u, redeemed); err != nil {
 			return err

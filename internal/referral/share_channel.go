@@ -110,9 +110,13 @@ func ownChannels(ctx context.Context, q sqlx.QueryerContext, siteID int64, name 
 	return out, nil
 }
 
-// saveChannels makes the site's own channels these.
+// saveChannels makes the site's own channels these. Those who do so for one site queue up, else the lists of two would be mixed.
 func saveChannels(ctx context.Context, tx *sqlx.Tx, now time.Time, siteID int64, own []string) error {
-	_, err := tx.ExecContext(ctx, `
+	_, err := tx.ExecContext(ctx, `select pg_advisory_xact_lock(hashtextextended('referral.sharing_channel', $1))`, siteID)
+	if err != nil {
+		return fmt.Errorf("lock sharing channels: %w", err)
+	}
+	_, err = tx.ExecContext(ctx, `
 		delete from referral.sharing_channel where site_id = $1 and name <> all ($2::text[])`, siteID, pq.Array(own))
 	if err == nil {
 		_, err = tx.ExecContext(ctx, `

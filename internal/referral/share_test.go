@@ -110,6 +110,29 @@ func TestShareSocial_64_takes_usual_channels_and_those_of_the_site(t *testing.T)
 	}
 }
 
+func TestSharingChannels_are_those_of_one_request(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	want := map[string]bool{}
+	var gate, done sync.WaitGroup
+	gate.Add(1)
+	for n := range 8 {
+		own := []string{fmt.Sprintf("a%d", n), fmt.Sprintf("b%d", n), fmt.Sprintf("c%d", n)}
+		want[fmt.Sprint(own)] = true
+		done.Go(func() {
+			gate.Wait()
+			if _, _, err := p.replaceChannels(t.Context(), 1, own, idempotency.Key{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	gate.Done()
+	done.Wait()
+	if own, err := ownChannels(t.Context(), p.db, 1, ""); err != nil || !want[fmt.Sprint(own)] {
+		t.Errorf("%v %v", own, err)
+	}
+}
+
 func TestShareSocial_is_done_once_for_a_key_and_not_when_the_campaign_is_over(t *testing.T) {
 	t.Parallel()
 	p := setup(t)

@@ -141,14 +141,16 @@ func keepMarks(ctx context.Context, tx *sqlx.Tx, keys []markKey, seen map[markKe
 	return nil
 }
 
-// dropMarks forgets what was seen before keep, at most limit of them.
-func dropMarks(ctx context.Context, q sqlx.ExecerContext, keep time.Time, limit int) error {
-	_, err := q.ExecContext(ctx, `
-		delete from referral.mark where ctid = any(array(select ctid from referral.mark where last_at < $1 limit $2))`, keep, limit)
+// dropMarks forgets what was seen before keep, at most limit of them, and returns how many. It waits for nobody, and what is being
+// seen again stays.
+func dropMarks(ctx context.Context, q sqlx.ExecerContext, keep time.Time, limit int) (int64, error) {
+	done, err := q.ExecContext(ctx, `
+		delete from referral.mark where ctid = any(array(
+			select ctid from referral.mark where last_at < $1 limit $2 for update skip locked))`, keep, limit)
 	if err != nil {
-		return fmt.Errorf("drop old marks: %w", err)
+		return 0, fmt.Errorf("drop old marks: %w", err)
 	}
-	return nil
+	return done.RowsAffected()
 }
 
 // pairKey is an advocate and a friend.

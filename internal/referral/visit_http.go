@@ -173,12 +173,12 @@ func (m *Module) link(ctx context.Context, code string) (*link, error) {
 func visitorFrom(r *http.Request) string {
 	for _, name := range [...]string{visitorCookie, "uuid"} {
 		if c, err := r.Cookie(name); err == nil {
-			if v, ok := visitorOf(c.Value); ok {
+			if v, ok := visitorOf(c.Value); ok && !standsIn(v) {
 				return v
 			}
 		}
 	}
-	if v, ok := visitorOf(r.URL.Query().Get(paramVisitor)); ok {
+	if v, ok := visitorOf(r.URL.Query().Get(paramVisitor)); ok && !standsIn(v) {
 		return v
 	}
 	return uuid.Must(uuid.NewV7()).String() // fails only without the system's random source

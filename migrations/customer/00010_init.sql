@@ -30,7 +30,7 @@ create unique index person_customer_id on customer.person (site_id, customer_id)
 create unique index person_phone on customer.person (site_id, phone) where phone is not null;
 create unique index person_username_norm on customer.person (site_id, username_norm) where username_norm is not null;
 
--- A browser or an app. The first person that a verified origin named for it stays. Nobody asks for the visitors of a person.
+-- A browser or an app. The first person that a verified origin named for it stays, until it is anonymized.
 create table customer.visitor (
 	site_id bigint not null,
 	uuid uuid not null,
@@ -38,6 +38,7 @@ create table customer.visitor (
 	created_at timestamptz not null,
 	constraint visitor_pkey primary key (site_id, uuid)
 );
+create index visitor_person on customer.visitor (site_id, person_id) where person_id is not null;
 
 -- What somebody did. The number makes it the same one for ever: order number, event number within its category, and for a
 -- sign-up who signed up ("person:7", "visitor:UUID", "nobody"). digest is that of what may not differ when it is told again.

@@ -28,9 +28,8 @@ create index mark_old on referral.mark using brin (last_at);
 
 -- The queue of what a person has to look at. A referral that is approved at once is never in it.
 create index referral_open on referral.referral (site_id, status, id) where status in ('pending', 'flagged', 'blocked');
--- Velocity counts the referrals of an advocate in a window; the other readers of the old index want its first columns.
-drop index referral.referral_by_advocate;
-create index referral_by_advocate on referral.referral (site_id, advocate_id, occurred_at);
+-- Velocity counts the referrals of an advocate in a window; lists of them go by id.
+create index referral_pace on referral.referral (site_id, advocate_id, occurred_at);
 
 alter table referral.referral
 	add column qa boolean not null default false,
