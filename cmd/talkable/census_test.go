@@ -150,3 +150,34 @@ func leftQuery() string {
 		todo as (` + strings.Join(rows, " union all ") + `)
 		select coalesce((select string_agg(what || ': ' || n, ', ') from todo where n <> 0), ''), (select string_agg(source || ' ' || seq, ', ' order by source) from head)`
 }
+
+// stopsAfter has whoever writes origins wait once there are some with such a number, until it is let go on: however quick the import, it is
+// cut off in the midst of it.
+func stopsAfter(t *testing.T, db *sqlx.DB, like string) (goOn func()) {
+	t.Helper()
+	if _, err := db.Exec(`create function customer.gate() returns trigger language plpgsql as $$ begin
+			if exists (select from customer.origin where number like '` + like + `') then
+				perform pg_advisory_xact_lock(1);
+			end if;
+			return null;
+		end $$;
+		create trigger gate before insert on customer.origin for each statement execute function customer.gate()`); err != nil {
+		t.Fatal(err)
+	}
+	held, err := db.Beginx()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := held.Exec(`select pg_advisory_xact_lock(1)`); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		t.Helper()
+		if err := held.Rollback(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Exec(`drop trigger gate on customer.origin; drop function customer.gate()`); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -292,37 +292,6 @@ func reportOf(t *testing.T, path string) string {
 	return string(text)
 }
 
-// stopsAfter has whoever writes origins wait once there are some with such a number, until it is let go on: however quick the import, it is
-// cut off in the midst of it.
-func stopsAfter(t *testing.T, db *sqlx.DB, like string) (goOn func()) {
-	t.Helper()
-	if _, err := db.Exec(`create function customer.gate() returns trigger language plpgsql as $$ begin
-			if exists (select from customer.origin where number like '` + like + `') then
-				perform pg_advisory_xact_lock(1);
-			end if;
-			return null;
-		end $$;
-		create trigger gate before insert on customer.origin for each statement execute function customer.gate()`); err != nil {
-		t.Fatal(err)
-	}
-	held, err := db.Beginx()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := held.Exec(`select pg_advisory_xact_lock(1)`); err != nil {
-		t.Fatal(err)
-	}
-	return func() {
-		t.Helper()
-		if err := held.Rollback(); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := db.Exec(`drop trigger gate on customer.origin; drop function customer.gate()`); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // TestImportInterrupted: an import that is cut off goes on where it stopped; two at once take each row in once.
 func TestImportInterrupted(t *testing.T) {
 	t.Parallel()
