@@ -38,7 +38,7 @@ func (p published) send(line, body string, more ...string) seen {
 		p.t.Fatal(err)
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(longest))
 	if _, err := io.WriteString(conn, request); err != nil {
 		p.t.Fatal(err)
 	}

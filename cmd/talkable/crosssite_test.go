@@ -127,6 +127,7 @@ func TestAnotherSitesThingsAreUnknown(t *testing.T) {
 			}
 		}
 	}
+	settled(t, s, db)
 	before.same(t, census(t, db))
 
 	// Bodies: site b says things of a in all that it makes. It may get an origin of its own; nothing of a may change or come back.
@@ -190,11 +191,9 @@ func censusOf(t testing.TB, db *sqlx.DB, slug string) rowsOf {
 	}
 	out := rowsOf{}
 	for _, name := range tables {
-		var got string
-		if err := db.Get(&got, `select count(*) || ' rows, ' || coalesce(sum(hashtextextended(x::text, 0)::numeric), 0) from `+name+` x where site_id = $1`, site); err != nil {
-			t.Fatalf("%s: %v", name, err)
+		if name != "referral.coupon_day" { // see contents
+			out[name] = tally(t, db, name, `where site_id = $1`, site)
 		}
-		out[name] = got
 	}
 	if len(out) < 20 {
 		t.Fatalf("only %d tables have a site", len(out))

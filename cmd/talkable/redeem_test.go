@@ -11,12 +11,16 @@ import (
 // TestSpendingPoints goes through Talkable's operations of adjusting and redeeming, as their clients call them.
 func TestSpendingPoints(t *testing.T) {
 	t.Parallel()
-	s := startServer(t, oneDatabase(t))
+	l := oneDatabase(t)
+	s := startServer(t, l)
+	db := open(t, l["TALKABLE_DATABASE_URL"])
 	shop := newShop(t, demoFile{Server: s.demo.Server, APIKey: makeSite(t, s, "points")})
 	const ann = "/api/v2/loyalty/members/ann@shop.example"
+	asked := 0
 	check := func(method, path, body string, status int, want ...string) string {
 		t.Helper()
-		a := ask(t, shop, method, path, body)
+		asked++
+		a := later(func() reply { return ask(t, shop, method, path, body, "Idempotency-Key", fmt.Sprint("check-", asked)) })
 		got, text := a.status, a.body
 		if got != status {
 			t.Errorf("%s %s %s: %d %s, want %d", method, path, body, got, text, status)
@@ -84,6 +88,7 @@ func TestSpendingPoints(t *testing.T) {
 	}
 	check("GET", ann, "", 200, `"points_balance":150`)
 
+	settled(t, s, db) // the cancelled one doesn't wait any more
 	shop.must("POST", fmt.Sprintf("/api/v2/coupon_lists/%d/generate", list.List.ID), object{"template": "FIVE-########", "count": 2}, nil)
 	check("PUT", batches+"/2", `{"description":"$5 off","points_cost":30,"position":1,"coupon_list_id":987654}`, 400)
 	check("POST", ann+"/manual_adjustment_actions", `{"data":{"points":30}}`, 200)

@@ -104,6 +104,7 @@ func TestReplicasFrozenKilledAndReplaced(t *testing.T) {
 		})
 	}
 	time.Sleep(time.Second)
+	eventually(t, "the load is there", func() bool { return answered.Load() >= 20 })
 	began := time.Now()
 	pa.terminate()
 	<-pa.done
