@@ -144,8 +144,10 @@ func (p *place) hear(events ...bus.Payload) error {
 				return err
 			}
 		}
-		if err := p.anonymized(p.t.Context(), u, anonymized); err != nil {
-			return err
+		if len(anonymized) > 0 {
+			if err := p.anonymized(p.t.Context(), u, anonymized); err != nil {
+				return err
+			}
 		}
 		if err := p.redeemed(p.t.Context(), u, redeemed); err != nil {
 			return err
