@@ -25,7 +25,7 @@ func gates(only []string) []gate {
 		list = append(list, gate{"writes that found the disk full", 1})
 	}
 	if n.wants(faultAimed) {
-		list = append(list, gate{"fault " + faultAimed, 5})
+		list = append(list, gate{"fault " + faultAimed, 5}, gate{beforeCommit, 1})
 		for _, module := range []string{"referral", "loyalty", "analytics", "notify"} {
 			list = append(list, gate{"consumers of " + module + " cut inside a transaction", 1})
 		}

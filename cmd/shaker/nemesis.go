@@ -79,7 +79,7 @@ var faults = []fault{
 // Faults with a part of their own; all but the disk run along with the others.
 const (
 	faultDisk       = "disk-full"
-	faultAimed      = "aimed"      // backends ended inside a consumer's transaction
+	faultAimed      = "aimed"      // backends ended inside a consumer's transaction, or between a request's last write and its commit
 	faultFailpoints = "failpoints" // replicas that kill themselves at a named step
 	faultMail       = "mail"       // a mail server that refuses, or goes away without a word
 )
@@ -236,20 +236,27 @@ func (n *nemesis) enough(rounds int) bool {
 	return time.Now().After(n.until) && rounds > 0 && len(n.queue) == 0
 }
 
-// aim ends backends that are writing inside a transaction of a module that hears events.
+// A module that only answers requests is cut after it has told, while it pauses before its commit.
+const beforeCommit = "cut before the commit of requests"
+
+// aim ends backends that are writing inside a transaction of a module that hears events, and backends of customer, which hears none,
+// between what its requests tell and their commit.
 func (n *nemesis) aim(ctx context.Context) {
-	heard := []string{"referral", "loyalty", "analytics", "notify"}
+	targets := []struct{ module, query, reached string }{{"customer", "insert into customer.outbox%", beforeCommit}}
+	for _, module := range []string{"referral", "loyalty", "analytics", "notify"} {
+		targets = append(targets, struct{ module, query, reached string }{module, "%", "consumers of " + module + " cut inside a transaction"})
+	}
 	for i := 0; ctx.Err() == nil; i++ {
-		module := heard[i%len(heard)]
+		at := targets[i%len(targets)]
 		for try := 0; try < 60 && ctx.Err() == nil; try++ {
 			var hit int
 			err := n.admin.GetContext(ctx, &hit, `
 				select count(pg_terminate_backend(pid)) from (
 					select pid from pg_stat_activity where application_name = $1 and backend_xid is not null
-						and state in ('active', 'idle in transaction') limit 1) a`, "talkable "+module)
+						and (state = 'idle in transaction' or state = 'active' and $2 = '%') and query like $2 limit 1) a`, "talkable "+at.module, at.query)
 			if err == nil && hit > 0 {
 				n.tally.reach("fault "+faultAimed, 1)
-				n.tally.reach("consumers of "+module+" cut inside a transaction", 1)
+				n.tally.reach(at.reached, 1)
 				break
 			}
 			wait(ctx, 5*time.Millisecond)

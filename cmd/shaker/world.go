@@ -79,7 +79,7 @@ func makeWorld(ctx context.Context, dir, binary string) (*world, error) {
 	if w.post, err = openPostOffice(filepath.Join(dir, "mail")); err != nil {
 		return w, err
 	}
-	w.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TALKABLE_DATABASE_URL=postgres://postgres@" + w.proxy.address() + "/talkable?sslmode=disable",
+	w.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TALKABLE_FAILPOINT_PAUSE=bus.before_commit:20ms:4", "TALKABLE_DATABASE_URL=postgres://postgres@" + w.proxy.address() + "/talkable?sslmode=disable",
 		"TALKABLE_SMTP_URL=" + w.post.sink.URL(), "TALKABLE_LOG_FORMAT=json", "TALKABLE_LOG_LEVEL=warn", "TALKABLE_RATE_LIMIT=1000000000",
 		"TALKABLE_TRUSTED_PROXIES=127.0.0.0/8"}
 	if _, err := w.command(ctx, "migrate"); err != nil {

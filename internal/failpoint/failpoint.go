@@ -1,6 +1,7 @@
 // Package failpoint names the moments at which a process may die in a kill test. In ordinary builds a hit is nothing at all;
 // built with the tag "failpoint", TALKABLE_FAILPOINT="bus.after_commit:3" kills the own process (SIGKILL) at the third hit of
-// that name, so that no deferred call and no buffer is saved.
+// that name, so that no deferred call and no buffer is saved. TALKABLE_FAILPOINT_PAUSE="bus.before_commit:20ms:4" lets every fourth
+// hit wait 20 ms, so that somebody outside can find the moment.
 package failpoint
 
 import "slices"
