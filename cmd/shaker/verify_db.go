@@ -17,7 +17,7 @@ type pair struct {
 
 func pairs(ctx context.Context, db *sqlx.DB, query string, args ...any) (map[string]string, error) {
 	var rows []pair
-	if err := db.SelectContext(ctx, &rows, query, args...); err != nil {
+	if err := db.SelectContext(ctx, &rows, "select coalesce(name, 'nobody that is known') as name, coalesce(value, '') as value from ("+query+") q", args...); err != nil {
 		return nil, err
 	}
 	out := make(map[string]string, len(rows))
