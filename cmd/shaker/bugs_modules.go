@@ -79,7 +79,10 @@ var moduleBugs = []bug{
 	{Name: "partial-refund-skipped", Says: "only a refund of all takes rewards back",
 		Edits: []edit{{"internal/referral/refund.go", "			approved = append(approved, r)", "			if r.RefundedFull {\n				approved = append(approved, r)\n			}"}}},
 	{Name: "visit-untold", Says: "of a visitor who comes again nothing is told: visits are lost on the way to the numbers",
-		Edits: []edit{{"internal/referral/visit.go", "		told[site].Visits = append(told[site].Visits, referralevent.Visit{", "		if v.live && !first && len(told[site].Visits) > 0 {\n			continue\n		}\n		told[site].Visits = append(told[site].Visits, referralevent.Visit{"}}},
+		Edits: []edit{
+			{"internal/referral/visit.go", "		told[site].Visits = append(told[site].Visits, referralevent.Visit{", "		if v.live && !first {\n			continue\n		}\n		told[site].Visits = append(told[site].Visits, referralevent.Visit{"},
+			{"internal/referral/visit.go", "		u.Tell(site, \"visits:\"", "		if len(told[site].Visits) == 0 {\n			continue\n		}\n		u.Tell(site, \"visits:\""},
+		}},
 	{Name: "visit-later", Says: "the visitor is led on, with a number that nothing stands behind yet, before the visit is written: a kill loses it",
 		Only: []string{"kill", "kill-both"},
 		Edits: []edit{
