@@ -184,13 +184,7 @@ func TestLong_work_outlives_reading(t *testing.T) {
 
 func TestServe_drains(t *testing.T) {
 	h := newHouse(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- h.g.Serve(ctx, l, h.edge, 5*time.Second) }()
+	l, stop, served := h.serve(5 * time.Second)
 	answered := make(chan reply, 1)
 	go func() {
 		req, _ := http.NewRequest("GET", "http://"+l.Addr().String()+"/api/v2/slow", nil)
@@ -233,16 +227,23 @@ func TestServe_drains(t *testing.T) {
 	}
 }
 
+// serve begins to serve on loopback, until stop is called; what Serve returned comes by served.
+func (h *house) serve(drain time.Duration) (l net.Listener, stop func(), served chan error) {
+	h.t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(h.t.Context())
+	served = make(chan error, 1)
+	go func() { served <- h.g.Serve(ctx, l, h.edge, drain) }()
+	return l, stop, served
+}
+
 // A client that has opened a connection and sends its first request while the server goes is answered: it could not know better.
 func TestServe_answers_on_connections_opened_before_the_end(t *testing.T) {
 	h := newHouse(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- h.g.Serve(ctx, l, h.edge, 5*time.Second) }()
+	l, stop, served := h.serve(5 * time.Second)
 	dial := func() net.Conn {
 		conn, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {
@@ -302,13 +303,7 @@ func TestServe_answers_on_connections_opened_before_the_end(t *testing.T) {
 
 func TestServe_ends_what_does_not_finish(t *testing.T) {
 	h := newHouse(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- h.g.Serve(ctx, l, h.edge, 100*time.Millisecond) }()
+	l, stop, served := h.serve(100 * time.Millisecond)
 	done := make(chan error, 1)
 	go func() {
 		req, _ := http.NewRequest("GET", "http://"+l.Addr().String()+"/api/v2/slow", nil)

@@ -209,6 +209,24 @@ func (b *bench) told() []string {
 	return out
 }
 
+// transmitting is a worker that has begun to transmit the one message in the queue, and gets no further.
+func (b *bench) transmitting() (*worker, job) {
+	b.t.Helper()
+	w := b.worker(b.Module)
+	jobs, _, err := w.claim(b.t.Context())
+	if err != nil || len(jobs) != 1 {
+		b.t.Fatal(len(jobs), err)
+	}
+	l, err := jobs[0].render(w.sender)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if mine, err := startTransmission(b.t.Context(), b.DB, jobs[0], l, b.clock.Now().Add(handLease)); !mine || err != nil {
+		b.t.Fatal(mine, err)
+	}
+	return w, jobs[0]
+}
+
 // server answers the module's operations for a site.
 func (b *bench) server(siteID int64) http.Handler {
 	r := chi.NewRouter()

@@ -25,18 +25,7 @@ func TestDoubt(t *testing.T) {
 			t.Parallel()
 			b := ready(t)
 			b.earn(earned(1, 1, 7))
-			w := b.worker(b.Module)
-			jobs, _, err := w.claim(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			l, err := jobs[0].render(w.sender)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if mine, err := startTransmission(t.Context(), b.DB, jobs[0], l, b.clock.Now().Add(handLease)); !mine || err != nil {
-				t.Fatal(mine, err)
-			}
+			w, j := b.transmitting()
 			b.clock.Move(handLease + time.Second)
 			since := b.clock.Now().UTC().Format("2006-01-02T15:04:05Z")
 			if err := b.tidy(t.Context(), false); err != nil {
@@ -44,7 +33,7 @@ func TestDoubt(t *testing.T) {
 			}
 			b.clock.Move(time.Hour)
 			for _, f := range tt.saw {
-				if err := w.finish(t.Context(), jobs[0], f, ""); err != nil {
+				if err := w.finish(t.Context(), j, f, ""); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -104,18 +93,7 @@ func TestDoubt_ends_without_an_attempt(t *testing.T) {
 // loses lets a worker die while it sends the one message.
 func (b *bench) loses() {
 	b.t.Helper()
-	w := b.worker(b.Module)
-	jobs, _, err := w.claim(b.t.Context())
-	if err != nil || len(jobs) != 1 {
-		b.t.Fatal(len(jobs), err)
-	}
-	l, err := jobs[0].render(w.sender)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	if mine, err := startTransmission(b.t.Context(), b.DB, jobs[0], l, b.clock.Now().Add(handLease)); !mine || err != nil {
-		b.t.Fatal(mine, err)
-	}
+	b.transmitting()
 	b.clock.Move(handLease + time.Second)
 	if err := b.tidy(b.t.Context(), false); err != nil {
 		b.t.Fatal(err)

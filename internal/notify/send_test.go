@@ -274,18 +274,7 @@ func TestWorkerDies(t *testing.T) {
 		t.Parallel()
 		b := ready(t)
 		b.earn(earned(1, 1, 7))
-		w := b.worker(b.Module)
-		jobs, _, err := w.claim(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		l, err := jobs[0].render(w.sender)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if mine, err := startTransmission(t.Context(), b.DB, jobs[0], l, b.clock.Now().Add(handLease)); !mine || err != nil {
-			t.Fatal(mine, err)
-		}
+		w, j := b.transmitting()
 		for range 3 {
 			b.clock.Move(handLease + time.Second)
 			if err := b.tidy(t.Context(), false); err != nil {
@@ -310,7 +299,7 @@ func TestWorkerDies(t *testing.T) {
 			t.Fatal(code, body)
 		}
 		// The worker of the first attempt must not overwrite what the second one did.
-		if err := w.finish(t.Context(), jobs[0], fate{status: failed, reason: refused}, "late"); err != nil {
+		if err := w.finish(t.Context(), j, fate{status: failed, reason: refused}, "late"); err != nil {
 			t.Fatal(err)
 		}
 		b.want(1, "sent - 1")
