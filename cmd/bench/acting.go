@@ -21,17 +21,17 @@ const (
 )
 
 // members gives up to ten thousand people who have bought points to spend, and each site something to spend them on.
-func (b *bench) members(ctx context.Context) ([]member, error) {
+func (p *platform) members(ctx context.Context) ([]member, error) {
 	at := map[int64]int{}
-	for i := range b.sites {
-		s := &b.sites[i]
+	for i := range p.sites {
+		s := &p.sites[i]
 		at[s.id] = i
 		var made struct {
 			Batch struct {
 				ID int64 `json:"id"`
 			} `json:"redemption_batch"`
 		}
-		err := b.call(ctx, s.key, "POST", fmt.Sprintf("/api/v2/loyalty/programs/%d/redemption_batches", s.program), object{"description": "A cup", "points_cost": unitPoints}, &made)
+		err := p.call(ctx, s.key, "POST", fmt.Sprintf("/api/v2/loyalty/programs/%d/redemption_batches", s.program), object{"description": "A cup", "points_cost": unitPoints}, &made)
 		if err != nil {
 			return nil, err
 		}
@@ -41,7 +41,7 @@ func (b *bench) members(ctx context.Context) ([]member, error) {
 		SiteID int64  `db:"site_id"`
 		Email  string `db:"email"`
 	}
-	err := b.db.SelectContext(ctx, &rows, `
+	err := p.db.SelectContext(ctx, &rows, `
 		select p.site_id, p.email from customer.person p join loyalty.member m on (m.site_id, m.person_id) = (p.site_id, p.id)
 		where p.email is not null order by md5(p.email) limit $1`, mostMembers)
 	if err != nil {
@@ -50,31 +50,31 @@ func (b *bench) members(ctx context.Context) ([]member, error) {
 	all := make([]member, len(rows))
 	jobs := make([]*acting, connections)
 	for i := range jobs {
-		jobs[i] = &acting{platform: b.platform, points: endowment}
+		jobs[i] = &acting{platform: p, points: endowment}
 	}
 	for i, r := range rows {
 		all[i] = member{at[r.SiteID], r.Email}
 		j := jobs[i%connections]
 		j.todo = append(j.todo, all[i])
 	}
-	if _, err = drive(ctx, b.address, connections, 0, func(i int) job { return jobs[i] }); err != nil {
+	if _, err = drive(ctx, p.address, connections, 0, func(i int) job { return jobs[i] }); err != nil {
 		return nil, err
 	}
 	for _, j := range jobs {
-		b.took.acted(j)
+		p.took.acted(j)
 	}
-	return all, b.quiet(ctx)
+	return all, p.quiet(ctx)
 }
 
 // act lets members' points be adjusted, or be spent by them, for a while.
-func (b *bench) act(ctx context.Context, span time.Duration, redeem bool, of []member) (tally, error) {
+func (p *platform) act(ctx context.Context, span time.Duration, redeem bool, of []member) (tally, error) {
 	jobs := make([]*acting, connections)
-	t, err := drive(ctx, b.address, connections, span, func(i int) job {
-		jobs[i] = &acting{platform: b.platform, redeem: redeem, points: unitPoints, of: of}
+	t, err := drive(ctx, p.address, connections, span, func(i int) job {
+		jobs[i] = &acting{platform: p, redeem: redeem, points: unitPoints, of: of}
 		return jobs[i]
 	})
 	for _, j := range jobs {
-		b.took.acted(j)
+		p.took.acted(j)
 	}
 	return t, err
 }

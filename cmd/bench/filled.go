@@ -18,20 +18,21 @@ func reopen(ctx context.Context, pg *database, o options) (p *platform, err erro
 		return nil, err
 	}
 	var rows []struct {
-		SiteID int64          `db:"site_id"`
-		Slug   string         `db:"slug"`
-		Key    string         `db:"key"`
-		Links  pq.StringArray `db:"links"`
+		SiteID  int64          `db:"site_id"`
+		Slug    string         `db:"slug"`
+		Key     string         `db:"key"`
+		Program int64          `db:"program"`
+		Links   pq.StringArray `db:"links"`
 	}
 	err = p.db.SelectContext(ctx, &rows, `
-		select s.site_id, s.slug, s.key, (
+		select s.site_id, s.slug, s.key, (select min(id) from loyalty.program where site_id = s.site_id) as program, (
 			select array_agg('/x/' || bench.code('h', s.first + 1 + floor(random() * s.advocates)::bigint + 0 * g)) from generate_series(1, $1) g) as links
 		from bench.site s order by s.n`, linksOfSite)
 	if err != nil {
 		return nil, errors.Join(err, p.stop())
 	}
 	for _, r := range rows {
-		p.sites = append(p.sites, shop{slug: r.Slug, key: r.Key, id: r.SiteID, links: r.Links})
+		p.sites = append(p.sites, shop{slug: r.Slug, key: r.Key, id: r.SiteID, program: r.Program, links: r.Links})
 	}
 	return p, p.remember(ctx)
 }
@@ -52,10 +53,11 @@ func (b *bench) filled(ctx context.Context) (err error) {
 		}
 	}
 	before := p.took.purchases
+	var members [2][]member
 	var sum bought
 	for n := range b.o.pairs {
 		var both [2]bought
-		var visits [2]tally
+		var visits, adjusted, redeemed [2]tally
 		var others [2]float64
 		for i, side := range []*platform{p, b.platform} {
 			if both[i], err = side.purchase(ctx, side.all(connections, b.span())); err != nil {
@@ -65,12 +67,36 @@ func (b *bench) filled(ctx context.Context) (err error) {
 			if visits[i], u, err = b.visited(ctx, side); err != nil {
 				return err
 			}
-			others[i] = max(both[i].others(0), u.others(0))
+			if members[i] == nil { // who has bought is a member
+				if members[i], err = side.members(ctx); err != nil {
+					return err
+				}
+			}
+			start, err := side.used(ctx)
+			if err != nil {
+				return err
+			}
+			if adjusted[i], err = side.act(ctx, b.span(), false, members[i]); err != nil {
+				return err
+			}
+			if redeemed[i], err = side.act(ctx, b.span(), true, members[i]); err != nil {
+				return err
+			}
+			end, err := side.used(ctx)
+			if err != nil {
+				return err
+			}
+			if err := side.quiet(ctx); err != nil {
+				return err
+			}
+			others[i] = max(both[i].others(0), u.others(0), end.minus(start).others(0))
 		}
 		busy, speed := max(others[0], others[1]), pace()
 		b.report.add("filled / empty", pair{both[0].rate(), both[1].rate(), 0, busy, speed})
 		b.report.add("filled / empty settled", pair{both[0].settled, both[1].settled, 0, busy, speed})
 		b.report.add("filled / empty visits", pair{visits[0].rate(), visits[1].rate(), 0, busy, speed})
+		b.report.add("filled / empty adjusted", pair{adjusted[0].rate(), adjusted[1].rate(), 0, busy, speed})
+		b.report.add("filled / empty redeemed", pair{redeemed[0].rate(), redeemed[1].rate(), 0, busy, speed})
 		sum.count, sum.usage = sum.count+both[0].count, sum.plus(both[0].usage)
 		progress("filled %d/%d: purchases %.0f/s and %.0f/s, settled %.0f/s and %.0f/s, visits %.0f/s and %.0f/s, others %.0f %%", n+1, b.o.pairs,
 			both[0].rate(), both[1].rate(), both[0].settled, both[1].settled, visits[0].rate(), visits[1].rate(), 100*busy)

@@ -39,6 +39,8 @@ var entries = []entry{
 	{"filled / empty", "filled", 0.45, 0.8, false, "purchases on 64 connections on a database that holds what -scale says, against an empty one"},
 	{"filled / empty settled", "filled", 0, 0, false, "the same, all that follows included"},
 	{"filled / empty visits", "filled", 0, 0, false, "visits likewise"},
+	{"filled / empty adjusted", "filled", 0, 0, false, "points adjusted likewise, of ten thousand members"},
+	{"filled / empty redeemed", "filled", 0, 0, false, "points redeemed likewise, by them"},
 	{"rollup / raw", "filled", 0.01, 0.005, true, "the time of visits by day of all sites out of the rollups, against counting the visits; both must say the same. The bounds are those of 20 million visits, and wider in proportion with fewer"},
 	{"p99 answer / 25 ms", "latency", 0, 1.0, true, "at 100 purchases a second: until the answer"},
 	{"p99 points / 60 ms", "latency", 0, 1.0, true, "at 100 purchases a second: until the points are in the advocate's account"},
