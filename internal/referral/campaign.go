@@ -36,6 +36,7 @@ type campaign struct {
 	ApprovalDelay   int64 // seconds
 	StartsAt        *time.Time
 	EndsAt          *time.Time
+	Limits          limits // of what its rewards may be and cost
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 	Incentives      []incentive // the active ones first, in their order

@@ -40,6 +40,8 @@ func (m *Module) Routes(api huma.API) {
 	m.couponRoutes(api)
 	m.shareRoutes(api)
 	m.claimRoutes(api)
+	m.limitRoutes(api)
+	m.refusedRoutes(api)
 	m.fraudRoutes(api)
 }
 

@@ -40,6 +40,7 @@ type referral struct {
 	RefundedFull  bool       `db:"refunded_full"`
 	Fraud         string     `db:"fraud"`
 	QA            bool       `db:"qa"`
+	Deed          *string    `db:"deed"`   // what conditions may ask of the origin
 	KeyID         *int64     `db:"key_id"` // who asked for the present status
 	Note          *string    `db:"note"`   // and why
 	ApproveAt     *time.Time `db:"approve_at"`

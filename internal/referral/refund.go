@@ -30,17 +30,19 @@ func (m *Module) refunded(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 	if err != nil {
 		return err
 	}
-	var changed, approved []referral
+	var changed, approved, emptied []referral
 	for _, r := range locked {
 		now := refunds[key{r.SiteID, r.OriginID}]
 		if now.total <= r.RefundedTotal && (!now.full || r.RefundedFull) {
 			continue // heard before
 		}
-		was := r.Status
+		was, partly := r.Status, !r.RefundedFull
 		r.RefundedTotal, r.RefundedFull = max(r.RefundedTotal, now.total), r.RefundedFull || now.full
 		switch {
 		case was == referralevent.Approved:
-			approved = append(approved, r)
+			if approved = append(approved, r); partly && r.RefundedFull {
+				emptied = append(emptied, r)
+			}
 		case r.RefundedFull && allowed(was, referralevent.Voided):
 			r.Status, r.Cause, r.KeyID, r.Note = referralevent.Voided, causeRefund, nil, nil
 			u.Tell(r.SiteID, r.key(), r.voided(was, u.Now))
@@ -51,6 +53,9 @@ func (m *Module) refunded(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 		return nil
 	}
 	if err := saveReferrals(ctx, u.Tx, u.Now, changed); err != nil {
+		return err
+	}
+	if err := m.uncount(ctx, u, emptied); err != nil {
 		return err
 	}
 	return m.clawBack(ctx, u, approved)
@@ -71,19 +76,33 @@ func (m *Module) clawBack(ctx context.Context, u *bus.Unit, list []referral) err
 	if err != nil {
 		return err
 	}
-	var clawed, waiting []reward
+	var clawed []reward
 	var steps []*referralevent.RewardClawedBack
+	waits := map[key]bool{}
 	for _, w := range rewards {
-		waits := w.Status == rewardWaiting
+		waiting := w.Status == rewardWaiting
 		if told := w.clawBack(byID[key{w.SiteID, deref(w.ReferralID)}], u.Now); told != nil {
 			clawed, steps = append(clawed, w), append(steps, told)
-			if waits {
-				waiting = append(waiting, w)
-			}
+			waits[key{w.SiteID, w.ID}] = waiting
 		}
 	}
+	return m.takeBack(ctx, u, clawed, steps, waits)
+}
+
+// takeBack writes and tells what was taken back of rewards; waits are those that had waited for a coupon. Budgets come before coupons in
+// the order of locks.
+func (m *Module) takeBack(ctx context.Context, u *bus.Unit, clawed []reward, steps []*referralevent.RewardClawedBack, waits map[key]bool) error {
 	if len(clawed) == 0 {
 		return nil
+	}
+	if err := m.giveBack(ctx, u, clawed); err != nil {
+		return err
+	}
+	var waiting []reward
+	for _, w := range clawed {
+		if waits[key{w.SiteID, w.ID}] {
+			waiting = append(waiting, w)
+		}
 	}
 	untold, err := dequeue(ctx, u, waiting) // nobody has heard of them, so nobody hears that they are taken back
 	if err != nil {
