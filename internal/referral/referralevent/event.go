@@ -77,6 +77,7 @@ type ReferralApproved struct {
 	SiteID     int64     `json:"site_id"`
 	ReferralID int64     `json:"referral_id"`
 	CampaignID int64     `json:"campaign_id"`
+	OfferID    int64     `json:"offer_id,omitempty"`
 	OriginID   int64     `json:"origin_id"`
 	AdvocateID int64     `json:"advocate_id"`
 	FriendID   int64     `json:"friend_id"`
