@@ -34,7 +34,9 @@ func TestDryRunsLeaveNothing(t *testing.T) {
 			tried++
 			settled(t, s, db)
 			before := census(t, db)
-			dry = asOften(func() reply { return ask(t, shop, op.method, dryRunOf(target), body, one.headers("Idempotency-Key", "dry-"+op.id)...) }, one)
+			dry = asOften(func() reply {
+				return ask(t, shop, op.method, dryRunOf(target), body, one.headers("Idempotency-Key", "dry-"+op.id)...)
+			}, one)
 			settled(t, s, db)
 			if before.same(t, census(t, db)); t.Failed() {
 				t.Fatalf("a dry run of %s left something: %d %s", op.id, dry.status, dry.body)

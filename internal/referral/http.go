@@ -41,6 +41,7 @@ func (m *Module) Routes(api huma.API) {
 	m.shareRoutes(api)
 	m.claimRoutes(api)
 	m.fraudRoutes(api)
+	m.manualRoutes(api)
 }
 
 type campaignsResult struct {

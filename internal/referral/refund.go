@@ -22,6 +22,9 @@ func (m *Module) refunded(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 		k := key{e.Body.SiteID, e.Body.OriginID}
 		refunds[k] = refund{max(refunds[k].total, e.Body.RefundedTotal), refunds[k].full || e.Body.Full}
 	}
+	if err := keepRefunds(ctx, u.Tx, refunds); err != nil {
+		return err
+	}
 	var sites, origins []int64
 	for k := range refunds {
 		sites, origins = append(sites, k.site), append(origins, k.id)
@@ -71,11 +74,18 @@ func (m *Module) clawBack(ctx context.Context, u *bus.Unit, list []referral) err
 	if err != nil {
 		return err
 	}
+	return m.takeBack(ctx, u, rewards, func(w *reward) *referralevent.RewardClawedBack {
+		return w.clawBack(byID[key{w.SiteID, deref(w.ReferralID)}], u.Now)
+	})
+}
+
+// takeBack takes back of rewards what step says, and tells of it.
+func (m *Module) takeBack(ctx context.Context, u *bus.Unit, rewards []reward, step func(*reward) *referralevent.RewardClawedBack) error {
 	var clawed, waiting []reward
 	var steps []*referralevent.RewardClawedBack
 	for _, w := range rewards {
 		waits := w.Status == rewardWaiting
-		if told := w.clawBack(byID[key{w.SiteID, deref(w.ReferralID)}], u.Now); told != nil {
+		if told := step(&w); told != nil {
 			clawed, steps = append(clawed, w), append(steps, told)
 			if waits {
 				waiting = append(waiting, w)
