@@ -30,7 +30,7 @@ type sample struct {
 var nobody = map[string]string{
 	"$campaign": "987654321", "$program": "987654321", "$code": "zzzzzzzzzz", "$visitor": "0193b1d6-9bd1-7cc0-9d8e-0c2f1f6f6a6b",
 	"$purchase": "987654321", "$message": "987654321", "$person": "987654321", "$batch": "987654321", "$redemption": "987654321",
-	"$couponlist": "987654321", "$job": "987654321", "$hook": "987654321", "$endedhook": "987654321", "$delivery": "987654321", "$referral": "987654321", "$friendoffer": "987654321", "SAVE-ONE": "NO-SUCH-ONE", "c-gone": "c-never",
+	"$couponlist": "987654321", "$job": "987654321", "$hook": "987654321", "$endedhook": "987654321", "$delivery": "987654321", "$referral": "987654321", "$byhand": "987654321", "$friendoffer": "987654321", "SAVE-ONE": "NO-SUCH-ONE", "c-gone": "c-never",
 	"ann@shop.example": "nobody@shop.example", "1001": "no-such-order",
 }
 
@@ -87,6 +87,9 @@ var samples = []sample{
 	{id: "resolveReferral", path: map[string]string{"id": "$referral"}, body: `{"status":"approved","reason":"Both are known"}`},
 	{id: "explainReferral", path: map[string]string{"id": "$referral"}},
 	{id: "getReferralGraph", path: map[string]string{"id": "$referral"}},
+	{id: "createReferral", learn: map[string]string{"byhand": "referral.id"}, body: `{"advocate":"bob@shop.example","origin":"1002","campaign_id":$campaign,"reason":"They called us","force":true}`},
+	{id: "reattributeReferral", path: map[string]string{"id": "$byhand"}, body: `{"advocate":"bob@shop.example","reason":"It is his","force":true}`},
+	{id: "listAudit", query: "subject=referral&limit=5"},
 	{id: "postReferral", path: map[string]string{"origin_slug": "1001"}, body: `{"status":"approved"}`},
 	{id: "createAffiliateMembers", body: `{"data":[{"email":"ann@shop.example"},{"email":"nobody"}],"create_offers":true}`},
 	{id: "createPurchases", fresh: "1003", learn: map[string]string{"job": "job.id"}, body: `{"data":[{"email":"cid@shop.example","order_number":"1003","subtotal":5}],"create_offers":false}`},

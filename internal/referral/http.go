@@ -43,6 +43,7 @@ func (m *Module) Routes(api huma.API) {
 	m.limitRoutes(api)
 	m.refusedRoutes(api)
 	m.fraudRoutes(api)
+	m.manualRoutes(api)
 }
 
 type campaignsResult struct {

@@ -103,12 +103,7 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, deeds []deed, since ma
 		decisions[n] = facts.attribute(n, d)
 		if decisions[n].kept != nil {
 			r := facts.refer(n, d, &decisions[n], made)
-			if r.Status == referralevent.Pending && facts.campaigns[key{r.SiteID, r.CampaignID}].ApprovalMode == automatic {
-				due := facts.campaigns[key{r.SiteID, r.CampaignID}].due(u.Now)
-				if r.ApproveAt = &due; !due.After(u.Now) {
-					r.Status, r.Cause, r.ApproveAt = referralevent.Approved, causeAutomatic, nil
-				}
-			}
+			facts.campaigns[key{r.SiteID, r.CampaignID}].approveWhenDue(&r, u.Now)
 			made = append(made, r)
 		}
 	}
