@@ -10,7 +10,7 @@ type metrics struct {
 	approved     *prometheus.CounterVec // cause
 	rewards      *prometheus.CounterVec // side, kind
 	clawed       *prometheus.CounterVec // kind
-	coupons      *prometheus.CounterVec // for: reward, redemption
+	coupons      *prometheus.CounterVec // for: reward, redemption, personal
 	couponsLow   prometheus.Counter
 	shares       *prometheus.CounterVec // kind
 	batch        *prometheus.HistogramVec
@@ -32,7 +32,7 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		approved:     counter("referrals_approved_total", "Referrals approved.", "cause"),
 		rewards:      counter("rewards_total", "Rewards issued.", "side", "kind"),
 		clawed:       counter("rewards_clawed_total", "Claw-backs of rewards.", "kind"),
-		coupons:      counter("coupons_issued_total", "Single-use coupons handed out.", "for"),
+		coupons:      counter("coupons_issued_total", "Coupons handed out: single-use ones, and codes of advocates' own.", "for"),
 		couponsLow:   counter("coupon_lists_low_total", "Coupon lists that ran low.").WithLabelValues(),
 		shares:       counter("shares_total", "Offers shared.", "kind"),
 		batch: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "talkable", Subsystem: "referral", Name: "batch_requests",
