@@ -80,7 +80,7 @@ var samples = []sample{
 		"disposable_domains":["odd.example"],"ordinary_domains":["even.example"]}`},
 	{id: "getCampaignFraudPolicy", path: map[string]string{"id": "$campaign"}},
 	{id: "replaceCampaignFraudPolicy", path: map[string]string{"id": "$campaign"}, body: `{"profile":"low"}`},
-	{id: "getAttribution", path: map[string]string{"origin_id": "$purchase"}},
+	{id: "getAttribution", path: map[string]string{"id": "$purchase"}},
 	{id: "updateReferral", path: map[string]string{"origin_slug": "1001"}, learn: map[string]string{"referral": "referral.id"}, body: `{"data":{"status":"approved"}}`},
 	{id: "listReferrals", query: "limit=5"},
 	{id: "tryFraudPolicy", body: `{"profile":"high","rules":{"velocity":"block"},"thresholds":{"velocity_referrals":3},"limit":50}`},
