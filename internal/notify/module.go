@@ -33,6 +33,8 @@ type Deps struct {
 	Cursors *web.Cursors
 	SMTP    string // see ParseSMTP
 	From    string // sender of sites that name none, unless the SMTP URL has one
+
+	PublicURL string // where the links for unsubscribing lead; "": mails have none
 }
 
 // Module is the notify module.

@@ -28,6 +28,7 @@ const (
 	reasonFuture          = "touch_after_purchase"
 	reasonNotLive         = "campaign_not_live"
 	reasonNoAdvocate      = "advocate_unknown"
+	reasonLapsed          = "friend_offer_expired"
 	reasonAlreadyReferred = "already_referred"
 	reasonOlder           = "older_touch"
 )
@@ -138,6 +139,8 @@ func (c candidate) drop(occurred, touch time.Time, k *campaign) string {
 		return reasonNotLive
 	case touch.Before(occurred.AddDate(0, 0, -k.AttributionDays)):
 		return reasonExpired
+	case k.lapsed(c.firstAt, occurred):
+		return reasonLapsed
 	case c.advocateID == 0:
 		return reasonNoAdvocate
 	default:

@@ -39,6 +39,8 @@ type campaign struct {
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 	Incentives      []incentive // the active ones first, in their order
+
+	terms *terms // nil: none
 }
 
 // state is the status at a moment: a scheduled campaign is live once its period begins.

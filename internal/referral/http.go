@@ -41,6 +41,8 @@ func (m *Module) Routes(api huma.API) {
 	m.shareRoutes(api)
 	m.claimRoutes(api)
 	m.fraudRoutes(api)
+	m.termsRoutes(api)
+	m.siteLinksRoutes(api)
 }
 
 type campaignsResult struct {
@@ -148,7 +150,7 @@ type attributionResult struct {
 type attributionJSON struct {
 	OriginID   int64           `json:"origin_id"`
 	Outcome    string          `json:"outcome" enum:"referred,blocked,none"`
-	Reason     string          `json:"reason" doc:"last_touch, no_person, no_touch, expired_touch, touch_after_purchase, campaign_not_live, advocate_unknown, already_referred, or the fraud rule that blocked"`
+	Reason     string          `json:"reason" doc:"last_touch, no_person, no_touch, expired_touch, touch_after_purchase, campaign_not_live, friend_offer_expired, advocate_unknown, already_referred, or the fraud rule that blocked"`
 	Method     *string         `json:"track_method" doc:"cookie or email"`
 	OfferID    *int64          `json:"offer_id"`
 	ReferralID *int64          `json:"referral_id"`

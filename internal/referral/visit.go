@@ -66,7 +66,7 @@ func (m *Module) visitTx(ctx context.Context, u *bus.Unit, visits []visit) ([]po
 		if v.adds > 0 {
 			f, offers = offers[0], offers[1:]
 			if first = f.Visits == v.adds; first { // none before this batch, and only the first of the batch is the first
-				clicks = append(clicks, clickRewards(v.campaign, f, u.Now)...)
+				clicks = append(clicks, visitRewards(v.campaign, f, u.Now)...)
 			}
 		}
 		if v.live {
