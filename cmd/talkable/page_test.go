@@ -142,7 +142,7 @@ func TestPages(t *testing.T) {
 		if bob["phone_number"] != "+4915123456789" || bob["subscribed_at"] == nil {
 			t.Errorf("%v", bob)
 		}
-		shop.say("POST", "/api/v2/origins", `{"type":"Purchase","data":{"phone_number":"+4915123456789","order_number":"page-1","subtotal":"50"}}`, 201)
+		shop.say("POST", "/api/v2/origins", `{"type":"Purchase","data":{"customer_id":"c-bob","phone_number":"+4915123456789","order_number":"page-1","subtotal":"50"}}`, 201)
 		referral := shop.say("PUT", "/api/v2/origins/page-1/referral", `{"data":{"status":"approved"}}`, 200)["referral"].(map[string]any)
 		if who := referral["advocate_person"].(map[string]any)["email"]; who != "page-ann@shop.example" {
 			t.Errorf("%v", referral)

@@ -14,7 +14,11 @@ const (
 	dim    = "#000000"
 )
 
-const readable = 4.5 // the least contrast of text with what is behind it (WCAG 2.2, AA)
+const (
+	readable = 4.5 // the least contrast of text with what is behind it (WCAG 2.2, AA)
+	bold     = 6.5 // of what is to stand out on a dark page
+	glare    = 0.6 // the most saturation there
+)
 
 // palette is what one colour of a site becomes: of buttons, of the words on them, and of links.
 type palette struct{ brand, ink, link string }
@@ -43,6 +47,30 @@ func toContrast(color, toward, ground string) string {
 		}
 	}
 	return toward
+}
+
+// lit is a colour for dark pages: the same hue, light enough to be read there, and not so strong that it glares.
+func lit(color string) string {
+	c := channels(color)
+	high, low := max(c[0], c[1], c[2]), min(c[0], c[1], c[2])
+	for light := 0.6; light < 1; light += 0.02 {
+		spread := 0.0 // of the channels around the light, as HSL has it
+		if high > low {
+			spread = min(glare, (high-low)/(255-math.Abs(high+low-255))) * (1 - math.Abs(2*light-1))
+		}
+		var out [3]int
+		for i := range out {
+			at := 0.5
+			if high > low {
+				at = (c[i] - low) / (high - low)
+			}
+			out[i] = int(math.Round(255 * (light + (at-0.5)*spread)))
+		}
+		if one := fmt.Sprintf("#%02x%02x%02x", out[0], out[1], out[2]); contrast(one, night) >= bold {
+			return one
+		}
+	}
+	return bright
 }
 
 func channels(color string) (out [3]float64) {

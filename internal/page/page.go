@@ -121,7 +121,9 @@ func (p *Pages) form(next http.HandlerFunc) http.HandlerFunc {
 
 // Gone is the one answer to whatever leads nowhere.
 func (p *Pages) Gone(w http.ResponseWriter, r *http.Request) {
-	p.show(w, r, http.StatusNotFound, notice(p.frame(r, 0), "gone"))
+	n := notice(p.frame(r, 0), "gone")
+	n.Next = n.Home
+	p.show(w, r, http.StatusNotFound, n)
 }
 
 // fail says that something doesn't work, and logs what.

@@ -111,6 +111,11 @@ func TestColors_can_be_read(t *testing.T) {
 			}
 		}
 	})
+	for color, want := range map[string]string{"#0b7a4b": "#5cd6a2", "#000000": "#", "#1d4ed8": "#"} {
+		if got := lit(color); !strings.HasPrefix(got, want) || contrast(got, night) < bold {
+			t.Errorf("%s by night is %s", color, got)
+		}
+	}
 	if c := contrast("#000000", "#ffffff"); c < 20.99 || c > 21.01 {
 		t.Errorf("black on white is %.2f", c)
 	}

@@ -63,7 +63,7 @@ func (p *Pages) frame(r *http.Request, siteID int64) frame {
 func stylesheet(look gatewayapi.Look) template.CSS {
 	day, dark := paletteOn(paper, look.Color), look.ColorDark
 	if dark == "" {
-		dark = toContrast(look.Color, bright, night)
+		dark = lit(look.Color)
 	}
 	eve := paletteOn(night, dark)
 	return template.CSS(fmt.Sprintf(":root{--brand:%s;--ink:%s;--link:%s}\n@media (prefers-color-scheme:dark){:root{--brand:%s;--ink:%s;--link:%s}}\n",
