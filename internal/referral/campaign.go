@@ -41,6 +41,8 @@ type campaign struct {
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 	Incentives      []incentive // the active ones first, in their order
+
+	terms *linkTerms // nil: none
 }
 
 // state is the status at a moment: a scheduled campaign is live once its period begins.

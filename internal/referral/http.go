@@ -40,6 +40,8 @@ func (m *Module) Routes(api huma.API) {
 	m.refusedRoutes(api)
 	m.fraudRoutes(api)
 	m.manualRoutes(api)
+	m.termsRoutes(api)
+	m.siteLinksRoutes(api)
 }
 
 type campaignsResult struct {

@@ -14,6 +14,7 @@ type metrics struct {
 	coupons      *prometheus.CounterVec // for: reward, redemption, personal
 	couponsLow   prometheus.Counter
 	shares       *prometheus.CounterVec // kind
+	pageClaims   *prometheus.CounterVec // result: claimed, refused
 	batch        *prometheus.HistogramVec
 }
 
@@ -37,6 +38,7 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		coupons:      counter("coupons_issued_total", "Coupons handed out: single-use ones, and codes of advocates' own.", "for"),
 		couponsLow:   counter("coupon_lists_low_total", "Coupon lists that ran low.").WithLabelValues(),
 		shares:       counter("shares_total", "Offers shared.", "kind"),
+		pageClaims:   counter("page_claims_total", "Addresses given on claim pages, by what became of them.", "result"),
 		batch: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "talkable", Subsystem: "referral", Name: "batch_requests",
 			Help: "Requests that were committed together.", Buckets: []float64{1, 2, 5, 10, 20, 50, 100, 200, 500}}, []string{"kind"}),
 	}

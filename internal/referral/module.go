@@ -5,7 +5,7 @@
 // referral.coupons_low.v1, referral.offer_shared.v1, referral.offer_claimed.v1, referral.personal_coupon_made.v1
 //
 // It hears:  gateway.site_changed.v1 (a projection), customer.origin_recorded.v1 (attribution), customer.origin_refunded.v1,
-// customer.person_anonymized.v1 (erasure), loyalty.points_redeemed.v1 (a coupon for it), loyalty.redemption_cancelled.v1 (no coupon for it)
+// customer.person_changed.v1 (names), customer.person_anonymized.v1 (erasure), loyalty.points_redeemed.v1 (a coupon for it), loyalty.redemption_cancelled.v1 (no coupon for it)
 //
 // An advocate joins a campaign and gets an offer; a friend opens its link: a visit, and a friend offer; the friend buys: the
 // origin is attributed to the last touch, and a referral is made, checked for fraud, approved and rewarded. Each origin's
@@ -106,6 +106,7 @@ func (m *Module) Consumer() *bus.Consumer {
 	bus.On(c, m.siteChanged)
 	bus.On(c, m.recorded)
 	bus.On(c, m.refunded)
+	bus.On(c, m.personChanged)
 	bus.On(c, m.anonymized)
 	bus.On(c, m.redeemed)
 	bus.On(c, m.redemptionCancelled)

@@ -105,7 +105,7 @@ func withIncentives(ctx context.Context, q sqlx.QueryerContext, rows []campaignR
 		c := byID[key{i.SiteID, i.CampaignID}]
 		c.Incentives = append(c.Incentives, i)
 	}
-	return out, nil
+	return out, withTerms(ctx, q, byID, sites, ids)
 }
 
 // insertCampaign gives c its id.

@@ -66,7 +66,7 @@ func (m *Module) visitTx(ctx context.Context, u *bus.Unit, visits []visit) ([]po
 		first := false
 		if v.adds > 0 {
 			f, offers = offers[0], offers[1:]
-			if first = f.Visits == v.adds; first { // none before this batch, and only the first of the batch is the first
+			if first = f.Visits == v.adds; first && !v.campaign.terms.gated() { // none before this batch, and only the first of the batch is the first
 				clicks = append(clicks, arrival{campaign: v.campaign, offer: f, advocate: v.link.AdvocateID, channel: v.link.Channel})
 			}
 		}

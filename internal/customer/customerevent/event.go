@@ -16,6 +16,7 @@ type PersonChanged struct {
 	CustomerID     string    `json:"customer_id,omitempty"`
 	FirstName      string    `json:"first_name,omitempty"`
 	LastName       string    `json:"last_name,omitempty"`
+	Username       string    `json:"username,omitempty"` // the personal name, as it was written
 	ChangedAt      time.Time `json:"changed_at"`
 	UnsubscribedAt time.Time `json:"unsubscribed_at,omitzero"` // not zero: wants no mail but what is necessary
 }

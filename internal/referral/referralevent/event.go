@@ -267,7 +267,8 @@ type OfferShared struct {
 
 func (OfferShared) EventType() string { return "referral.offer_shared.v1" }
 
-// OfferClaimed says that a merchant told us of a friend who claims an advocate's offer; a claim by a link is a visit instead.
+// OfferClaimed says that a merchant told us of a friend who claims an advocate's offer, or that a friend gave an address on a claim page; a claim
+// by a link alone is a visit instead.
 // Key: "offer:ID".
 type OfferClaimed struct {
 	SiteID        int64     `json:"site_id"`
@@ -278,6 +279,8 @@ type OfferClaimed struct {
 	FriendOfferID int64     `json:"friend_offer_id,omitempty"`
 	Reason        string    `json:"reason,omitempty"` // why it earns the friend nothing: SELF_REFERRAL
 	ClaimedAt     time.Time `json:"claimed_at"`
+	ByPage        bool      `json:"by_page,omitempty"`  // the friend said so on a claim page: nobody has confirmed who it is
+	OptedIn       bool      `json:"opted_in,omitempty"` // and wants mail
 }
 
 func (OfferClaimed) EventType() string { return "referral.offer_claimed.v1" }
