@@ -147,6 +147,8 @@ var samples = []sample{
 	{id: "resendWebhookDelivery", path: map[string]string{"id": "$delivery"}, body: `{}`},
 	{id: "resendWebhookDeliveries", path: map[string]string{"id": "$hook"}, body: `{"since":"2199-01-01T00:00:00Z"}`},
 	{id: "resendMessage", path: map[string]string{"id": "$message"}, body: `{}`, status: http.StatusConflict, why: "the message was sent; only failed ones are sent again"},
+	{id: "replaceSMSConsent", path: map[string]string{"person_id": "$person"}, body: `{"opted_in":true}`},
+	{id: "getSMSConsent", path: map[string]string{"person_id": "$person"}},
 	{id: "updatePerson", path: map[string]string{"person_slug": "ann@shop.example"}, body: `{"data":{"first_name":"Ann","last_name":"Lee","identifier_hash":"9f86d081",
 		"custom_properties":{"n":5,"vip":true},"gated_param_subscribed":true,"unsubscribed":false}}`},
 	{id: "getPersonalData", path: map[string]string{"person_slug": "ann@shop.example"}},
