@@ -8,7 +8,7 @@
 // customer.person_changed.v1 (names), customer.person_anonymized.v1 (erasure), loyalty.points_redeemed.v1 (a coupon for it), loyalty.redemption_cancelled.v1 (no coupon for it)
 //
 // An advocate joins a campaign and gets an offer; a friend opens its link: a visit, and a friend offer; the friend buys: the
-// origin is attributed to the last touch, and a referral is made, checked for fraud, approved and rewarded. Each origin's
+// origin is attributed by the rule of the campaign (attribution_rule.go), and a referral is made, checked for fraud, approved and rewarded. Each origin's
 // decision is kept with its reasons, also when there is no referral.
 //
 // Fraud rules judge a referral when it is made, by the policy of its campaign or its site (fraud_profile.go); what each of them saw

@@ -61,7 +61,7 @@ type ReferralCreated struct {
 	AdvocateID  int64     `json:"advocate_id"`
 	FriendID    int64     `json:"friend_id"`
 	Status      string    `json:"status"`       // pending, flagged, blocked; approved is told by ReferralApproved
-	TrackMethod string    `json:"track_method"` // cookie, email
+	TrackMethod string    `json:"track_method"` // how the advocate was found: coupon, cookie, web_cookie, email and others
 	Subtotal    int64     `json:"subtotal"`
 	Currency    string    `json:"currency,omitempty"`
 	Reasons     []string  `json:"reasons,omitempty"` // codes of the rules that blocked or flagged it
