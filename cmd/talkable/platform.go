@@ -44,6 +44,7 @@ type platform struct {
 	customer  *customer.Module
 	register  []func(huma.API)
 	visit, qr http.Handler // of short links
+	files     http.Handler // of assets
 	registry  *prometheus.Registry
 	sink      *mailsink.Sink // nil where mail really leaves
 	log       zerolog.Logger
@@ -101,9 +102,15 @@ func (p *platform) wire(c *config, now clock.Clock, smtp string, secret func(*ga
 		Tellers: []gateway.Teller{customers, referrals, points, messages}}
 	jobs := gateway.NewJobs(gateway.JobsDeps{DB: pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg, Now: now,
 		Cursors: cursors, Customers: customers, Referrals: referrals})
-	p.gateway, p.customer, p.visit, p.qr = edge, customers, referrals.Visit(), referrals.QR()
-	p.register = []func(huma.API){compose.Routes, jobs.Routes, edge.Routes, customers.Routes, referrals.Routes, points.Routes, counts.Routes, messages.Routes}
-	p.modules = []module{edge, jobs, customers, referrals, points, counts, messages}
+	store, err := c.assets()
+	if err != nil {
+		return err
+	}
+	files := gateway.NewAssets(gateway.AssetsDeps{DB: pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg, Now: now,
+		Store: store, PublicURL: c.PublicURL, Quota: c.AssetsQuota})
+	p.gateway, p.customer, p.visit, p.qr, p.files = edge, customers, referrals.Visit(), referrals.QR(), files
+	p.register = []func(huma.API){compose.Routes, jobs.Routes, files.Routes, edge.Routes, customers.Routes, referrals.Routes, points.Routes, counts.Routes, messages.Routes}
+	p.modules = []module{edge, jobs, files, customers, referrals, points, counts, messages}
 	for _, m := range p.modules {
 		if consumer := m.Consumer(); consumer != nil {
 			p.consumers = append(p.consumers, consumer)
@@ -137,6 +144,7 @@ func (p *platform) handler() http.Handler {
 		r.Handle("/x/{code}", p.visit)
 		r.Handle("/x/{code}/qr.svg", p.qr)
 		r.Handle("/x/{code}/qr.png", p.qr)
+		r.Method(http.MethodGet, "/assets/{site}/{file}", p.files)
 	})
 }
 
