@@ -15,6 +15,7 @@ import (
 	"github.com/caarlos0/env/v11"
 	"github.com/spf13/pflag"
 
+	"github.com/talkable/talkable/internal/asset"
 	"github.com/talkable/talkable/internal/notify"
 	"github.com/talkable/talkable/migrations"
 )
@@ -36,6 +37,8 @@ type config struct {
 	PrivateTargets bool   `env:"PRIVATE_TARGETS" envDefault:"false" help:"merchants' own addresses (webhooks, decision hooks) may be private ones, and http: for development"`
 	RateLimit      int    `env:"RATE_LIMIT" envDefault:"600000" help:"requests a minute for each secret key"`
 	Pool           int    `env:"DATABASE_POOL" envDefault:"8" help:"most database connections of each module"`
+	AssetsURL      string `env:"ASSETS_URL" secret:"true" help:"where uploaded images are kept: file:///a/folder or s3://ID:SECRET@host/bucket?region=…; empty: DATA_DIR/assets"`
+	AssetsQuota    int64  `env:"ASSETS_QUOTA" envDefault:"1073741824" help:"bytes of uploaded images that one site may have"`
 	EventRetention string `env:"EVENT_RETENTION" envDefault:"2160h" help:"events older than this are dropped, a million at a time, once everyone heard them"`
 	GCPercent      int    `env:"GC_PERCENT" envDefault:"400" help:"how much the heap may grow between collections: memory for speed; 100 is Go's own"`
 	Profile        bool   `env:"PROFILE" envDefault:"false" help:"serve Go's profiles at /debug/pprof on the internal address"`
@@ -207,4 +210,12 @@ func (c *config) embedded() bool {
 		}
 	}
 	return false
+}
+
+// assets is the store of uploaded images.
+func (c *config) assets() (asset.Store, error) {
+	if c.AssetsURL == "" {
+		return asset.Folder(filepath.Join(c.DataDir, "assets")), nil
+	}
+	return asset.Open(c.AssetsURL)
 }

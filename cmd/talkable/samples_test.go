@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"image"
+	"image/png"
 	"net/http"
 	"regexp"
 	"slices"
@@ -30,7 +33,7 @@ type sample struct {
 var nobody = map[string]string{
 	"$campaign": "987654321", "$program": "987654321", "$code": "zzzzzzzzzz", "$visitor": "0193b1d6-9bd1-7cc0-9d8e-0c2f1f6f6a6b",
 	"$purchase": "987654321", "$message": "987654321", "$person": "987654321", "$batch": "987654321", "$redemption": "987654321",
-	"$couponlist": "987654321", "$ownlist": "987654321", "$job": "987654321", "$hook": "987654321", "$endedhook": "987654321", "$delivery": "987654321", "$referral": "987654321", "$byhand": "987654321", "$friendoffer": "987654321", "SAVE-ONE": "NO-SUCH-ONE", "c-gone": "c-never",
+	"$couponlist": "987654321", "$ownlist": "987654321", "$job": "987654321", "$asset": "987654321", "$action": "987654321", "$hook": "987654321", "$endedhook": "987654321", "$delivery": "987654321", "$referral": "987654321", "$byhand": "987654321", "$friendoffer": "987654321", "SAVE-ONE": "NO-SUCH-ONE", "c-gone": "c-never",
 	"ann@shop.example": "nobody@shop.example", "1001": "no-such-order",
 }
 
@@ -80,6 +83,9 @@ var samples = []sample{
 	{id: "getClaimURLStatus", path: map[string]string{"code": "$code"}, query: "claim_url=$link"},
 	{id: "trackVisit", path: map[string]string{"id": "$friendoffer"}},
 	{id: "claimOffer", body: `{"advocate_email":"ann@shop.example","friend_email":"fred@shop.example","friend_phone":"+12025551234","campaign_tag":"sample"}`},
+	{id: "createAsset", kind: "multipart/form-data; boundary=XX", learn: map[string]string{"asset": "asset.id"}, body: picture},
+	{id: "listAssets", query: "content_type=image/&page=1&per_page=5"},
+	{id: "getAsset", path: map[string]string{"id": "$asset"}},
 	{id: "create-visitor", body: `{"data":{}}`},
 	{id: "createOrigin", fresh: "1001", learn: map[string]string{"purchase": "origin.id"}, body: `{"type":"Purchase","data":{"email":"bob@shop.example","uuid":"$visitor",
 		"order_number":"1001","subtotal":"120.00","currency_iso_code":"USD","coupon_codes":["WELCOME10"],
@@ -125,6 +131,11 @@ var samples = []sample{
 	{id: "endCoupon", path: map[string]string{"code": "SAVE-ONE"}, body: `{}`},
 	{id: "adjustPoints", path: map[string]string{"email": "ann@shop.example"}, body: `{"data":{"points":500,"description":"Sorry"}}`},
 	{id: "listManualAdjustments", path: map[string]string{"email": "ann@shop.example"}, query: "limit=5"},
+	{id: "createActionConfig", path: map[string]string{"id": "$program"}, learn: map[string]string{"action": "action_config.id"}, fresh: "review", body: `{"identifier":"review","name":"A review","points":50,"period":"day"}`},
+	{id: "listActionConfigs", path: map[string]string{"id": "$program"}},
+	{id: "replaceActionConfig", path: map[string]string{"id": "$program", "config_id": "$action"}, body: `{"identifier":"review","name":"A review","description":"Of a product","points":60,"period":"day"}`},
+	{id: "collectAction", path: map[string]string{"email": "ann@shop.example"}, body: `{"data":{"type":"review"}}`},
+	{id: "listCollectActions", path: map[string]string{"email": "ann@shop.example"}, query: "limit=5"},
 	{id: "createRedemptionBatch", path: map[string]string{"id": "$program"}, learn: map[string]string{"batch": "redemption_batch.id"}, body: `{"description":"A mug","points_cost":10,"position":1}`},
 	{id: "listProgramRedemptionBatches", path: map[string]string{"id": "$program"}},
 	{id: "replaceRedemptionBatch", path: map[string]string{"id": "$program", "batch_id": "$batch"}, body: `{"description":"A big mug","points_cost":10,"position":1}`},
@@ -165,11 +176,21 @@ var samples = []sample{
 	{id: "updateLoyaltyMember", path: map[string]string{"email": "ann@shop.example"}, body: `{"data":{"custom_properties":{"contest":true,"n":123},"member_dates":[{"identifier":"birthday","date":"1990-05-17"}]}}`},
 	{id: "unsubscribePerson", path: map[string]string{"person_slug": "ann@shop.example"}, body: `{}`},
 	{id: "anonymizePerson", path: map[string]string{"person_slug": "c-gone"}, body: `{}`, before: `{"data":{"customer_id":"c-gone"}}`},
+	{id: "deleteAsset", path: map[string]string{"id": "$asset"}},
 	{id: "listMetrics"},
 	{id: "getMetric", path: map[string]string{"metric": "total_sales_sum"}, query: "start_date=2026-01-01&end_date=2026-12-31"},
 	{id: "detalizeMetric", path: map[string]string{"metric": "offers"}, query: "start_date=2026-01-01&end_date=2026-12-31&detalize_by[campaigns]=true&campaign_tags=sample"},
 	{id: "segmentizeMetric", path: map[string]string{"metric": "total_sales_sum"}, query: "start_date=2026-01-01&end_date=2026-12-31&segment_by[period]=month"},
 }
+
+// picture is a form with an image of one pixel.
+var picture = func() string {
+	var out bytes.Buffer
+	if err := png.Encode(&out, image.NewGray(image.Rect(0, 0, 1, 1))); err != nil {
+		panic(err)
+	}
+	return "--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"logo.png\"\r\nContent-Type: image/png\r\n\r\n" + out.String() + "\r\n--XX--\r\n"
+}()
 
 func sampleOf(id string) (sample, bool) {
 	i := slices.IndexFunc(samples, func(s sample) bool { return s.id == id })

@@ -109,7 +109,7 @@ func memberFacts(m loyaltyevent.MemberJoined) []fact { return plain(m.SiteID, me
 
 func earnedFacts(p loyaltyevent.PointsEarned) []fact {
 	facts := plain(p.SiteID, points, p.EffectiveAt, p.Points)
-	if p.Reason != loyaltyevent.ForPurchase && p.PersonID != p.FriendID { // a friend's own reward isn't the advocate's
+	if (p.Reason == loyaltyevent.ForReward || p.Reason == loyaltyevent.ForReferral) && p.PersonID != p.FriendID { // a friend's own reward isn't the advocate's
 		facts = append(facts, plain(p.SiteID, advocatePoints, p.EffectiveAt, p.Points)...)
 	}
 	return facts
