@@ -167,11 +167,7 @@ func (m *Module) befriend(ctx context.Context, u *bus.Unit, o *offer, c *campaig
 	if err != nil || len(rewards) > 0 {
 		return rewards, err
 	}
-	clicks := clickRewards(c, f, u.Now)
-	for i := range clicks {
-		clicks[i].PersonID = &friend
-	}
-	if err := m.issue(ctx, u, clicks); err != nil {
+	if err := m.rewardClicks(ctx, u, []arrival{{campaign: c, offer: f, advocate: told.AdvocateID, friend: friend}}); err != nil {
 		return nil, err
 	}
 	return rewardsOfFriendOffer(ctx, u, o.SiteID, f.ID)

@@ -40,9 +40,12 @@ func (m *Module) Routes(api huma.API) {
 	m.couponRoutes(api)
 	m.shareRoutes(api)
 	m.claimRoutes(api)
+	m.limitRoutes(api)
+	m.refusedRoutes(api)
 	m.fraudRoutes(api)
 	m.termsRoutes(api)
 	m.siteLinksRoutes(api)
+	m.manualRoutes(api)
 }
 
 type campaignsResult struct {

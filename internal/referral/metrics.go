@@ -9,6 +9,7 @@ type metrics struct {
 	referrals    *prometheus.CounterVec // status at their making
 	approved     *prometheus.CounterVec // cause
 	rewards      *prometheus.CounterVec // side, kind
+	refused      *prometheus.CounterVec // cause
 	clawed       *prometheus.CounterVec // kind
 	coupons      *prometheus.CounterVec // for: reward, redemption
 	couponsLow   prometheus.Counter
@@ -32,6 +33,7 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		referrals:    counter("referrals_total", "Referrals made, by their first status.", "status"),
 		approved:     counter("referrals_approved_total", "Referrals approved.", "cause"),
 		rewards:      counter("rewards_total", "Rewards issued.", "side", "kind"),
+		refused:      counter("rewards_refused_total", "Rewards that were not given, by why.", "cause"),
 		clawed:       counter("rewards_clawed_total", "Claw-backs of rewards.", "kind"),
 		coupons:      counter("coupons_issued_total", "Single-use coupons handed out.", "for"),
 		couponsLow:   counter("coupon_lists_low_total", "Coupon lists that ran low.").WithLabelValues(),

@@ -57,6 +57,7 @@ type Deps struct {
 	Now       clock.Clock
 	Cursors   *web.Cursors
 	People    People // who knows addresses; nil: nobody, so rules that compare them are skipped
+	Facts     Facts  // who knows what was told of origins; needed by what is done by hand
 	PublicURL string // links are PublicURL + "/x/" + code
 }
 
@@ -75,6 +76,7 @@ type Module struct {
 	catalog *catalog
 	books   *books
 	people  People
+	facts   Facts
 	known   *lru.Cache[string, cachedLink]
 	joins   *postgres.Group[want, *referralapi.Offer]
 	visits  *postgres.Group[visit, visited]
@@ -92,7 +94,7 @@ func New(d Deps) *Module {
 	m := &Module{db: d.DB, outbox: d.Outbox, log: d.Log, reg: d.Reg, now: d.Now, cursors: d.Cursors,
 		publicURL: strings.TrimRight(d.PublicURL, "/"),
 		cookie:    cookieTail(strings.HasPrefix(d.PublicURL, "https://")), metrics: newMetrics(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known,
-		books: newBooks(d.Now), people: d.People}
+		books: newBooks(d.Now), people: d.People, facts: d.Facts}
 	m.joins = postgres.NewGroup(joinBatch, m.join).Writers(2).Observe(func(n int) { m.metrics.batch.WithLabelValues("join").Observe(float64(n)) })
 	m.visits = postgres.NewGroup(visitBatch, m.visit).Writers(2).Crowd(visitCrowd).Observe(func(n int) { m.metrics.batch.WithLabelValues("visit").Observe(float64(n)) })
 	return m
@@ -153,6 +155,9 @@ func (m *Module) keep(ctx context.Context) {
 	}
 	if err == nil {
 		err = wholly(func() (int64, error) { return dropMarks(ctx, m.db, now.AddDate(-1, 0, 0), sweepBatch) })
+	}
+	if err == nil {
+		err = wholly(func() (int64, error) { return dropClaimMarks(ctx, m.db, now.AddDate(-1, 0, 0), sweepBatch) })
 	}
 	switch {
 	case err != nil && ctx.Err() == nil:

@@ -24,6 +24,7 @@ func (m *Module) recorded(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 	var identities []seen
 	since := map[seen]int{} // the first event of the batch that tells an identity
 	var deeds []deed
+	var signups []customerevent.OriginRecorded
 	var sites, origins []int64
 	inBatch := map[key]bool{}
 	for n, e := range batch {
@@ -41,6 +42,10 @@ func (m *Module) recorded(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 			}
 		}
 		k := key{e.Body.SiteID, e.Body.OriginID}
+		if e.Body.Type == customerevent.AffiliateMember && e.Body.PersonID != 0 && !inBatch[k] {
+			inBatch[k] = true
+			signups = append(signups, e.Body)
+		}
 		if e.Body.Type == customerevent.AffiliateMember || inBatch[k] {
 			continue
 		}
@@ -76,6 +81,9 @@ func (m *Module) recorded(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 			return err
 		}
 	}
+	if err := m.rewardSignups(ctx, u, signups); err != nil {
+		return err
+	}
 	keys, seen := foldMarks(marks)
 	return keepMarks(ctx, u.Tx, keys, seen)
 }
@@ -95,12 +103,7 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, deeds []deed, since ma
 		decisions[n] = facts.attribute(n, d)
 		if decisions[n].kept != nil {
 			r := facts.refer(n, d, &decisions[n], made)
-			if r.Status == referralevent.Pending && facts.campaigns[key{r.SiteID, r.CampaignID}].ApprovalMode == automatic {
-				due := facts.campaigns[key{r.SiteID, r.CampaignID}].due(u.Now)
-				if r.ApproveAt = &due; !due.After(u.Now) {
-					r.Status, r.Cause, r.ApproveAt = referralevent.Approved, causeAutomatic, nil
-				}
-			}
+			facts.campaigns[key{r.SiteID, r.CampaignID}].approveWhenDue(&r, u.Now)
 			made = append(made, r)
 		}
 	}
@@ -250,6 +253,8 @@ func (f *facts) refer(n int, d deed, a *attribution, made []referral) referral {
 	r := referral{SiteID: d.body.SiteID, CampaignID: c.campaignID, OfferID: c.offerID, OriginID: d.body.OriginID,
 		AdvocateID: c.advocateID, FriendID: d.body.PersonID, Status: referralevent.Pending, Cause: causeCreated, TrackMethod: c.method,
 		Subtotal: d.body.Subtotal, Currency: d.body.Currency, Fraud: string(text), QA: f.looked.qa(s), OccurredAt: d.body.OccurredAt}
+	told := factsOf(d.body)
+	r.Deed = &told
 	a.Findings, a.verdict = found, worst(found)
 	switch a.verdict {
 	case verdictBlocked:

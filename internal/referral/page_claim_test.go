@@ -43,7 +43,7 @@ func TestClaimPage_gate_122(t *testing.T) {
 	p := setup(t)
 	c := p.campaign(p.one, nil)
 	link := p.join(p.one, 10).ClaimURL
-	p.terms(1, c.ID, terms{ClaimPage: true, Gate: referralapi.GateEmail, OptIn: true})
+	p.terms(1, c.ID, linkTerms{ClaimPage: true, Gate: referralapi.GateEmail, OptIn: true})
 	p.visitLink(link, uuidOf(1))
 	if n := p.count(`select count(*) from referral.reward`); n != 0 {
 		t.Errorf("%d rewards for the visit alone", n)
@@ -79,7 +79,7 @@ func TestClaimPage_tells_nothing_of_others(t *testing.T) {
 	p := setup(t)
 	c := p.campaign(p.one, nil)
 	link := p.join(p.one, 10).ClaimURL
-	p.terms(1, c.ID, terms{ClaimPage: true, Gate: referralapi.GateEmail})
+	p.terms(1, c.ID, linkTerms{ClaimPage: true, Gate: referralapi.GateEmail})
 	p.claims(link, uuidOf(1), 20) // new
 	p.claims(link, uuidOf(2), 20) // the same friend, or who says so
 	p.claims(link, uuidOf(3), 10) // the advocate
@@ -95,6 +95,15 @@ func TestClaimPage_tells_nothing_of_others(t *testing.T) {
 	if n := p.count(`select count(*) from referral.page_claim where ip = '192.0.2.1' and device = 'd'`); n != 3 {
 		t.Errorf("%d pieces of evidence", n)
 	}
+	p.keep(t.Context())
+	if n := p.count(`select count(*) from referral.page_claim where ip <> ''`); n != 3 {
+		t.Errorf("%d pieces of evidence after housekeeping", n)
+	}
+	p.clock.Move(367 * 24 * time.Hour)
+	p.keep(t.Context())
+	if n := p.count(`select count(*) from referral.page_claim where ip <> ''`); n != 0 {
+		t.Errorf("%d pieces of evidence after a year", n)
+	}
 }
 
 func TestClaimPage_single_use_coupons_go_to_the_first_browser(t *testing.T) {
@@ -105,7 +114,7 @@ func TestClaimPage_single_use_coupons_go_to_the_first_browser(t *testing.T) {
 		in.Incentives = []incentiveInput{{Identifier: "friend", ActionType: "click", Kind: "coupon", CouponListID: &list}}
 	})
 	link := p.join(p.one, 10).ClaimURL
-	p.terms(1, c.ID, terms{ClaimPage: true, Gate: referralapi.GateEmail})
+	p.terms(1, c.ID, linkTerms{ClaimPage: true, Gate: referralapi.GateEmail})
 	race(10, func(i int) { p.claims(link, uuidOf(i+1), 20) })
 	shown, refused := 0, 0
 	for i := range 10 {
@@ -132,7 +141,7 @@ func TestClaimPage_states(t *testing.T) {
 	c := p.campaign(p.one, nil)
 	hours := 1
 	link := p.join(p.one, 10, uuidOf(9)).ClaimURL
-	p.terms(1, c.ID, terms{ClaimPage: true, Hours: &hours})
+	p.terms(1, c.ID, linkTerms{ClaimPage: true, Hours: &hours})
 	p.visitLink(link, uuidOf(1))
 	p.visitLink(link, uuidOf(9))
 	if a := p.arrive(link, uuidOf(1)); !slices.Equal(a.Coupons, []string{"WELCOME10"}) || a.Own || a.Expired {

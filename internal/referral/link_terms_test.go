@@ -11,7 +11,7 @@ import (
 )
 
 // terms changes how the links of a campaign work.
-func (p *place) terms(siteID, campaignID int64, t terms) {
+func (p *place) terms(siteID, campaignID int64, t linkTerms) {
 	p.t.Helper()
 	if t.SiteID, t.CampaignID = siteID, campaignID; t.Gate == "" {
 		t.Gate = referralapi.GateNone
@@ -70,7 +70,7 @@ func TestTerms_deadlines(t *testing.T) {
 	c := p.campaign(p.one, nil)
 	o := p.join(p.one, 10)
 	share, claim := epoch.Add(time.Hour), epoch.Add(2*time.Hour)
-	p.terms(1, c.ID, terms{ShareUntil: &share, ClaimUntil: &claim})
+	p.terms(1, c.ID, linkTerms{ShareUntil: &share, ClaimUntil: &claim})
 	active := func() bool {
 		yes, err := p.ClaimURLActive(t.Context(), p.one, o.ShortURLCode, o.ClaimURL)
 		if err != nil {
@@ -79,7 +79,7 @@ func TestTerms_deadlines(t *testing.T) {
 		return yes
 	}
 	shared := func() bool {
-		_, _, err := p.ShareSocial(t.Context(), p.one, o.ShortURLCode, "sms", idempotency.Key{})
+		_, _, err := p.ShareSocial(t.Context(), p.one, o.ShortURLCode, "sms", true, idempotency.Key{})
 		return err == nil
 	}
 	if !shared() || !active() {
@@ -110,7 +110,7 @@ func TestTerms_hours_of_a_friend_offer(t *testing.T) {
 	p := setup(t)
 	c := p.campaign(p.one, nil)
 	o, hours := p.join(p.one, 10), 24
-	p.terms(1, c.ID, terms{Hours: &hours})
+	p.terms(1, c.ID, linkTerms{Hours: &hours})
 	p.visitLink(o.ClaimURL, uuidOf(1))
 	p.visitLink(o.ClaimURL, uuidOf(2))
 	p.clock.Move(23 * time.Hour)
@@ -133,18 +133,18 @@ func TestTerms_where_expired_links_lead(t *testing.T) {
 	p := setup(t)
 	c := p.campaign(p.one, nil)
 	o, past := p.join(p.one, 10), epoch
-	p.terms(1, c.ID, terms{ClaimUntil: &past})
+	p.terms(1, c.ID, linkTerms{ClaimUntil: &past})
 	if u := location(t, p.visitLink(o.ClaimURL, uuidOf(1))); u.Host != "one.example" || u.Path != "/" {
 		t.Errorf("without a place of its own it leads to %s", u)
 	}
-	p.terms(1, c.ID, terms{ClaimUntil: &past, ExpiredURL: "https://one.example/over?a=1"})
+	p.terms(1, c.ID, linkTerms{ClaimUntil: &past, ExpiredURL: "https://one.example/over?a=1"})
 	if u := location(t, p.visitLink(o.ClaimURL, uuidOf(1))); u.String() != "https://one.example/over?a=1" {
 		t.Errorf("leads to %s", u)
 	}
 	if n := p.count(`select count(*) from referral.visit where not live`); n != 2 {
 		t.Errorf("%d visits", n)
 	}
-	p.terms(1, c.ID, terms{ClaimUntil: &past, ClaimPage: true})
+	p.terms(1, c.ID, linkTerms{ClaimUntil: &past, ClaimPage: true})
 	if w := p.visitLink(o.ClaimURL, uuidOf(1)); w.Code != http.StatusNotFound {
 		t.Errorf("with a claim page: %d", w.Code)
 	}

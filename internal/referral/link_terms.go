@@ -7,9 +7,9 @@ import (
 	"github.com/talkable/talkable/internal/referral/referralapi"
 )
 
-// terms are how the links of a campaign work beyond what its incentives promise. The zero value: links lead to the destination at once,
+// linkTerms are how the links of a campaign work beyond what its incentives promise. The zero value: links lead to the destination at once,
 // and end with the campaign.
-type terms struct {
+type linkTerms struct {
 	SiteID     int64      `db:"site_id"`
 	CampaignID int64      `db:"campaign_id"`
 	ClaimPage  bool       `db:"claim_page"`         // a link shows a page before it leads on
@@ -28,12 +28,12 @@ const mostHours = 8760 // of a friend offer: a year
 var gates = []string{referralapi.GateNone, referralapi.GateEmail, referralapi.GateEmailAndPhone}
 
 // gated says that a visit alone earns nothing yet.
-func (t *terms) gated() bool {
+func (t *linkTerms) gated() bool {
 	return t != nil && t.ClaimPage && t.Gate != "" && t.Gate != referralapi.GateNone
 }
 
 // paged says that links show a page.
-func (t *terms) paged() bool { return t != nil && t.ClaimPage }
+func (t *linkTerms) paged() bool { return t != nil && t.ClaimPage }
 
 // sharable says whether offers of the campaign may be shared at a moment.
 func (c *campaign) sharable(at time.Time) bool {
@@ -56,9 +56,9 @@ func (c *campaign) lapsed(firstAt, at time.Time) bool {
 	return c.terms.Hours != nil && !at.Before(firstAt.Add(time.Duration(*c.terms.Hours)*time.Hour))
 }
 
-// openCodes are the coupons that everybody gets by a click, and only says that there are no others.
+// openCodes are the coupons that everybody gets by a click; only says that there are no others, and no conditions.
 func (c *campaign) openCodes() (codes []string, only bool) {
-	only = true
+	only = !c.asks(actionClick)
 	for _, i := range c.active(actionClick) {
 		switch {
 		case i.CouponList != nil:
@@ -68,12 +68,4 @@ func (c *campaign) openCodes() (codes []string, only bool) {
 		}
 	}
 	return codes, only
-}
-
-// visitRewards are what a new friend offer earns by the visit alone.
-func visitRewards(c *campaign, f friendOffer, now time.Time) []reward {
-	if c.terms.gated() {
-		return nil
-	}
-	return clickRewards(c, f, now)
 }

@@ -13,7 +13,7 @@ import (
 
 // withTerms gives campaigns their terms, if they have some.
 func withTerms(ctx context.Context, q sqlx.QueryerContext, campaigns map[key]*campaign, sites, ids []int64) error {
-	var rows []terms
+	var rows []linkTerms
 	err := sqlx.SelectContext(ctx, q, &rows, `
 		select l.site_id, l.campaign_id, l.claim_page, l.gate, l.opt_in, l.expired_url, l.friend_offer_hours, l.share_until, l.claim_until
 		from unnest($1::bigint[], $2::bigint[]) u (s, c)
@@ -30,7 +30,7 @@ func withTerms(ctx context.Context, q sqlx.QueryerContext, campaigns map[key]*ca
 }
 
 // saveTerms replaces the terms of a campaign; a campaign that the site doesn't have is a fault.
-func saveTerms(ctx context.Context, tx *sqlx.Tx, now time.Time, t terms) error {
+func saveTerms(ctx context.Context, tx *sqlx.Tx, now time.Time, t linkTerms) error {
 	_, err := tx.ExecContext(ctx, `
 		insert into referral.campaign_links (site_id, campaign_id, claim_page, gate, opt_in, expired_url, friend_offer_hours, share_until, claim_until, updated_at)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)

@@ -37,7 +37,7 @@ type termsJSON struct {
 	ClaimUntil       *time.Time `json:"claim_until" doc:"Nothing is claimed from then on, and later purchases make no referral"`
 }
 
-func (t *terms) json() termsJSON {
+func (t *linkTerms) json() termsJSON {
 	out := termsJSON{Gate: referralapi.GateNone}
 	if t == nil {
 		return out
@@ -58,9 +58,9 @@ type termsInput struct {
 }
 
 // terms checks the input. hosts are those that the site allows.
-func (in termsInput) terms(hosts []string) (terms, error) {
+func (in termsInput) terms(hosts []string) (linkTerms, error) {
 	var f findings
-	t := terms{ClaimPage: in.ClaimPage, Gate: in.Gate, OptIn: in.OptIn, Hours: in.FriendOfferHours, ShareUntil: instant(in.ShareUntil), ClaimUntil: instant(in.ClaimUntil)}
+	t := linkTerms{ClaimPage: in.ClaimPage, Gate: in.Gate, OptIn: in.OptIn, Hours: in.FriendOfferHours, ShareUntil: instant(in.ShareUntil), ClaimUntil: instant(in.ClaimUntil)}
 	if t.Gate == "" {
 		t.Gate = referralapi.GateNone
 	}
@@ -142,7 +142,7 @@ func (m *Module) putTerms(ctx context.Context, in *putTermsInput) (*web.OK[terms
 	return web.Answer(out), nil
 }
 
-func (m *Module) replaceTerms(ctx context.Context, t terms, k idempotency.Key) (out termsResult, replayed bool, err error) {
+func (m *Module) replaceTerms(ctx context.Context, t linkTerms, k idempotency.Key) (out termsResult, replayed bool, err error) {
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, t.SiteID, k, &out, func() error {
 			out = termsResult{t.json()}
