@@ -116,7 +116,7 @@ func settled(t testing.TB, _ *served, db *sqlx.DB) {
 func hearingsOf(t testing.TB) (n int) {
 	t.Helper()
 	p := &platform{dbs: &databases{}, tables: map[string]*bus.Table{}, registry: prometheus.NewRegistry(), log: zerolog.Nop()}
-	if err := p.wire(&config{}, clock.System, "smtp://localhost", func(*gateway.Gateway) ([]byte, error) { return nil, nil }); err != nil {
+	if err := p.wire(&config{}, clock.System, "smtp://localhost", "", func(*gateway.Gateway) ([]byte, error) { return nil, nil }); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range p.consumers {

@@ -15,6 +15,7 @@ import (
 	"github.com/caarlos0/env/v11"
 	"github.com/spf13/pflag"
 
+	"github.com/talkable/talkable/internal/notify"
 	"github.com/talkable/talkable/migrations"
 )
 
@@ -28,6 +29,8 @@ type config struct {
 	DatabaseURL    string `env:"DATABASE_URL" secret:"true" help:"PostgreSQL 14 or newer; empty runs an embedded one"`
 	PostgresBin    string `env:"POSTGRES_BIN" help:"folder of PostgreSQL's programs for the embedded database; default: searched"`
 	SMTPURL        string `env:"SMTP_URL" secret:"true" help:"smtp://user:password@host:587?tls=starttls; empty catches mail in DATA_DIR/mail"`
+	SMSURL         string `env:"SMS_URL" secret:"true" help:"twilio://ACCOUNT:TOKEN@api.twilio.com?from=%2B15551234567; empty catches SMS in DATA_DIR/sms"`
+	SMSDaily       int    `env:"SMS_DAILY" envDefault:"1000" help:"most SMS of a site in a day (UTC); each costs money"`
 	EmailFrom      string `env:"EMAIL_FROM" envDefault:"talkable@localhost" help:"sender of mail for sites that name none"`
 	TrustedProxies string `env:"TRUSTED_PROXIES" help:"addresses (CIDR, comma separated) whose X-Forwarded-For is believed"`
 	PrivateTargets bool   `env:"PRIVATE_TARGETS" envDefault:"false" help:"merchants' own addresses (webhooks, decision hooks) may be private ones, and http: for development"`
@@ -150,6 +153,12 @@ func (c *config) check() error {
 	c.DataDir = dir
 	if c.retention, err = time.ParseDuration(c.EventRetention); err != nil || c.retention < time.Hour {
 		say("EVENT_RETENTION", "%q is no duration of an hour or more, like 2160h", c.EventRetention)
+	}
+	if _, err := notify.ParseSMS(c.SMSURL); err != nil {
+		say("SMS_URL", "%v", err)
+	}
+	if c.SMSDaily < 0 {
+		say("SMS_DAILY", "must be 0 or more")
 	}
 	if c.GCPercent < 10 || c.GCPercent > 10_000 {
 		say("GC_PERCENT", "must be between 10 and 10000")

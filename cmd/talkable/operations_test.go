@@ -165,7 +165,7 @@ var plainPaths = []string{"GET /", "GET /openapi.json", "GET /docs", "GET /docs/
 func edge(t testing.TB) *gateway.Edge {
 	t.Helper()
 	p := &platform{dbs: &databases{}, tables: map[string]*bus.Table{}, registry: prometheus.NewRegistry(), log: zerolog.Nop()}
-	if err := p.wire(&config{}, clock.System, "smtp://localhost", func(*gateway.Gateway) ([]byte, error) { return nil, nil }); err != nil {
+	if err := p.wire(&config{}, clock.System, "smtp://localhost", "", func(*gateway.Gateway) ([]byte, error) { return nil, nil }); err != nil {
 		t.Fatal(err)
 	}
 	return p.handler().(*gateway.Edge)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -26,6 +27,7 @@ import (
 	"github.com/talkable/talkable/internal/outcall"
 	"github.com/talkable/talkable/internal/page"
 	"github.com/talkable/talkable/internal/referral"
+	"github.com/talkable/talkable/internal/smssink"
 	"github.com/talkable/talkable/internal/web"
 	"github.com/talkable/talkable/migrations"
 )
@@ -50,10 +52,11 @@ type platform struct {
 	apps      [2]http.Handler // what phones ask before they open links in an app: Apple's, Android's
 	registry  *prometheus.Registry
 	sink      *mailsink.Sink // nil where mail really leaves
+	smsSink   *smssink.Sink  // nil where SMS really leave
 	log       zerolog.Logger
 }
 
-// build wires the modules to their databases. It starts nothing but the mail sink's listener.
+// build wires the modules to their databases. It starts nothing but the sinks' listeners.
 func build(ctx context.Context, c *config, d *databases, now clock.Clock, log zerolog.Logger) (*platform, error) {
 	p := &platform{dbs: d, tables: map[string]*bus.Table{}, registry: prometheus.NewRegistry(), log: log}
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -64,18 +67,22 @@ func build(ctx context.Context, c *config, d *databases, now clock.Clock, log ze
 	if err != nil {
 		return nil, err
 	}
-	return p, p.wire(c, now, smtp, func(g *gateway.Gateway) ([]byte, error) { return g.CursorSecret(ctx) })
+	texts, err := p.sms(c)
+	if err != nil {
+		return nil, errors.Join(err, p.closeSinks())
+	}
+	return p, p.wire(c, now, smtp, texts, func(g *gateway.Gateway) ([]byte, error) { return g.CursorSecret(ctx) })
 }
 
 // operations are those of all modules, for their description; nothing stands behind them.
 func operations() ([]func(huma.API), error) {
 	p := &platform{dbs: &databases{}, tables: map[string]*bus.Table{}, registry: prometheus.NewRegistry(), log: zerolog.Nop()}
-	err := p.wire(&config{}, clock.System, "smtp://localhost", func(*gateway.Gateway) ([]byte, error) { return nil, nil })
+	err := p.wire(&config{}, clock.System, "smtp://localhost", "", func(*gateway.Gateway) ([]byte, error) { return nil, nil })
 	return p.register, err
 }
 
 // wire makes the modules and hands each what it stands on.
-func (p *platform) wire(c *config, now clock.Clock, smtp string, secret func(*gateway.Gateway) ([]byte, error)) error {
+func (p *platform) wire(c *config, now clock.Clock, smtp, texts string, secret func(*gateway.Gateway) ([]byte, error)) error {
 	reg, pools := p.registry, p.dbs.pools
 	outboxes, logs := map[string]*bus.Outbox{}, map[string]zerolog.Logger{}
 	for _, m := range migrations.Modules {
@@ -100,7 +107,7 @@ func (p *platform) wire(c *config, now clock.Clock, smtp string, secret func(*ga
 	counts := analytics.New(analytics.Deps{DB: pools["analytics"], Outbox: outboxes["analytics"], Log: logs["analytics"], Reg: reg, Now: now,
 		Campaigns: referrals})
 	messages := notify.New(notify.Deps{DB: pools["notify"], Outbox: outboxes["notify"], Log: logs["notify"], Reg: reg, Now: now, Cursors: cursors,
-		SMTP: smtp, From: c.EmailFrom, PublicURL: c.PublicURL, Calls: calls, Secret: key})
+		SMTP: smtp, From: c.EmailFrom, PublicURL: c.PublicURL, SMS: texts, SMSDaily: c.SMSDaily, Calls: calls, Secret: key})
 
 	compose := gateway.Composition{Customers: customers, Referrals: referrals, Members: points, Cursors: cursors, Now: now,
 		Tellers: []gateway.Teller{customers, referrals, points, messages}}
@@ -134,6 +141,32 @@ func (p *platform) smtp(c *config) (string, error) {
 	}
 	p.sink = sink
 	return sink.URL(), nil
+}
+
+// sms is where SMS go: the configured provider, or a sink of our own.
+func (p *platform) sms(c *config) (string, error) {
+	if c.SMSURL != "" {
+		return c.SMSURL, nil
+	}
+	sink, err := smssink.Start(filepath.Join(c.DataDir, "sms"), smssink.Options{OnSMS: func(m smssink.SMS) {
+		p.log.Info().Str("file.path", m.File).Msg("an SMS was caught: TALKABLE_SMS_URL is not set")
+	}})
+	if err != nil {
+		return "", err
+	}
+	p.smsSink = sink
+	return sink.URL(), nil
+}
+
+// closeSinks ends what caught mail and SMS.
+func (p *platform) closeSinks() (err error) {
+	if p.sink != nil {
+		err = p.sink.Close()
+	}
+	if p.smsSink != nil {
+		err = errors.Join(err, p.smsSink.Close())
+	}
+	return err
 }
 
 // handler is the public side.

@@ -41,7 +41,7 @@ func TestHookAPI(t *testing.T) {
 	if again, same := send(t, h, "POST", "/api/v2/webhooks", body, "Idempotency-Key", "one"); again != 201 || same != text {
 		t.Error("repeated:", again, same)
 	}
-	golden(t, "hook_endpoint.json", text)
+	golden(t, "hook_endpoint.json", strings.ReplaceAll(text, r.URL, "http://shop.example"))
 	_, before := send(t, h, "GET", "/api/v2/webhooks/1/secret", "")
 	if code, text = send(t, h, "POST", "/api/v2/webhooks/1/secret/rotate", `{"keep_hours":2}`); code != 200 || !strings.Contains(text, `"old_secret_until":"2026-03-01T14:00:00Z"`) {
 		t.Error(code, text)

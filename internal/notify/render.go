@@ -31,8 +31,9 @@ var files embed.FS
 type words struct {
 	version             int
 	subject, text, html *mustache.Template
-	necessary           bool // transactional: who has unsubscribed gets it, too
-	daily               int  // of these a person gets so many of a site within a day; 0: all
+	sms                 *mustache.Template // nil: it doesn't go as an SMS
+	necessary           bool               // transactional: who has unsubscribed gets it, too
+	daily               int                // of these a person gets so many of a site within a day; 0: all
 }
 
 // necessary says whether the template's messages go to who has unsubscribed, too.
@@ -58,7 +59,11 @@ func load(name string, version int) words {
 		}
 		return t
 	}
-	return words{version: version, subject: parse("subject", true), text: parse("text", true), html: parse("html", false)}
+	w := words{version: version, subject: parse("subject", true), text: parse("text", true), html: parse("html", false)}
+	if _, err := files.Open("templates/" + name + "/sms.mustache"); err == nil {
+		w.sms = parse("sms", true)
+	}
+	return w
 }
 
 // facts are what a points_earned message was queued with.

@@ -195,8 +195,12 @@ func (p *Pages) introduce(r *http.Request, l referralapi.Landing, typed *asked) 
 		}
 	}
 	req := web.From(ctx)
-	return p.Referrals.ClaimLink(ctx, referralapi.LinkClaim{Landing: l, FriendID: ids[0], OptedIn: typed.optedIn, IP: req.ClientIP,
-		Device: customerapi.Fingerprint(customerapi.DeviceMark, req.UserAgent)})
+	claim := referralapi.LinkClaim{Landing: l, FriendID: ids[0], OptedIn: typed.optedIn, IP: req.ClientIP,
+		Device: customerapi.Fingerprint(customerapi.DeviceMark, req.UserAgent)}
+	if asking {
+		claim.FriendPhone = customerapi.Fingerprint(customerapi.PhoneMark, dialled(typed.phone))
+	}
+	return p.Referrals.ClaimLink(ctx, claim)
 }
 
 // describe says of somebody new what the form said. A number that is another's stays there.
@@ -232,4 +236,18 @@ func phone(s string) bool {
 		}
 	}
 	return digits >= 7 && digits <= 17 && len(s) <= 40 && (strings.HasPrefix(s, "+") || strings.HasPrefix(s, "00"))
+}
+
+// dialled is a number as it is compared: a plus sign and digits.
+func dialled(s string) string {
+	digits := strings.Map(func(c rune) rune {
+		if c < '0' || c > '9' {
+			return -1
+		}
+		return c
+	}, s)
+	if !strings.HasPrefix(strings.TrimSpace(s), "+") {
+		digits = strings.TrimPrefix(digits, "00")
+	}
+	return "+" + digits
 }

@@ -3,7 +3,6 @@ package referral
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"slices"
 	"time"
 )
@@ -64,9 +63,4 @@ func explained(found []finding) []finding {
 		out = append(out, one)
 	}
 	return out
-}
-
-func (a *attributionRow) json() attributionJSON {
-	return attributionJSON{OriginID: a.OriginID, Outcome: a.Outcome, Reason: a.Reason, Method: orNull(a.Method), OfferID: a.OfferID, ReferralID: a.ReferralID,
-		Trace: json.RawMessage(a.Trace), OccurredAt: a.OccurredAt.UTC(), DecidedAt: a.DecidedAt.UTC()}
 }

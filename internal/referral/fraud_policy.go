@@ -32,12 +32,13 @@ type ruleSettings struct {
 	Disposable   string `json:"disposable_email,omitempty"`
 	BlockedEmail string `json:"blocklisted_email,omitempty"`
 	BlockedIP    string `json:"blocklisted_ip,omitempty"`
+	Cycling      string `json:"coupon_cycling,omitempty"`
 }
 
 // members are the settings by their rules; "" is none.
 func (s *ruleSettings) members() map[string]*string {
 	return map[string]*string{ruleSelf: &s.Self, ruleSimilar: &s.Similar, ruleAddress: &s.Address, rulePhone: &s.Phone, ruleDevice: &s.Device, ruleIP: &s.IP,
-		ruleCross: &s.Cross, ruleVelocity: &s.Velocity, ruleDisposable: &s.Disposable, ruleBlockedEmail: &s.BlockedEmail, ruleBlockedIP: &s.BlockedIP}
+		ruleCross: &s.Cross, ruleVelocity: &s.Velocity, ruleDisposable: &s.Disposable, ruleBlockedEmail: &s.BlockedEmail, ruleBlockedIP: &s.BlockedIP, ruleCycling: &s.Cycling}
 }
 
 // thresholdsInput sets single thresholds.

@@ -2,13 +2,13 @@
 //
 // It tells:  referral.offer_created.v1, referral.links_visited.v1, referral.referral_created.v1, referral.referral_approved.v1,
 // referral.referral_voided.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1, referral.coupon_issued.v1,
-// referral.coupons_low.v1, referral.offer_shared.v1, referral.offer_claimed.v1
+// referral.coupons_low.v1, referral.offer_shared.v1, referral.offer_claimed.v1, referral.personal_coupon_made.v1
 //
 // It hears:  gateway.site_changed.v1 (a projection), customer.origin_recorded.v1 (attribution), customer.origin_refunded.v1,
 // customer.person_changed.v1 (names), customer.person_anonymized.v1 (erasure), loyalty.points_redeemed.v1 (a coupon for it), loyalty.redemption_cancelled.v1 (no coupon for it)
 //
 // An advocate joins a campaign and gets an offer; a friend opens its link: a visit, and a friend offer; the friend buys: the
-// origin is attributed to the last touch, and a referral is made, checked for fraud, approved and rewarded. Each origin's
+// origin is attributed by the rule of the campaign (attribution_rule.go), and a referral is made, checked for fraud, approved and rewarded. Each origin's
 // decision is kept with its reasons, also when there is no referral.
 //
 // Fraud rules judge a referral when it is made, by the policy of its campaign or its site (fraud_profile.go); what each of them saw
@@ -157,7 +157,12 @@ func (m *Module) keep(ctx context.Context) {
 		err = wholly(func() (int64, error) { return dropMarks(ctx, m.db, now.AddDate(-1, 0, 0), sweepBatch) })
 	}
 	if err == nil {
-		err = wholly(func() (int64, error) { return dropClaimMarks(ctx, m.db, now.AddDate(-1, 0, 0), sweepBatch) })
+		err = wholly(func() (int64, error) { return dropTouches(ctx, m.db, now, sweepBatch) })
+	}
+	if err == nil {
+		err = wholly(func() (int64, error) {
+			return dropAttributions(ctx, m.db, now.AddDate(0, 0, -visitDaysKept), sweepBatch)
+		})
 	}
 	switch {
 	case err != nil && ctx.Err() == nil:

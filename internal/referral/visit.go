@@ -20,6 +20,7 @@ type visit struct {
 	campaign *campaign
 	live     bool // else it is only counted
 	visitor  string
+	address  string // where it came from, as a fingerprint; "" where nobody asks
 }
 
 // visited is what a visit left: the friend offer, 0 if the campaign wasn't live.
@@ -65,8 +66,7 @@ func (m *Module) visitTx(ctx context.Context, u *bus.Unit, visits []visit) ([]po
 		first := false
 		if v.adds > 0 {
 			f, offers = offers[0], offers[1:]
-			first = f.Visits == v.adds // none before this batch, and only the first of the batch is the first
-			if first && !v.campaign.terms.gated() {
+			if first = f.Visits == v.adds; first && !v.campaign.terms.gated() { // none before this batch, and only the first of the batch is the first
 				clicks = append(clicks, arrival{campaign: v.campaign, offer: f, advocate: v.link.AdvocateID, channel: v.link.Channel})
 			}
 		}
@@ -89,6 +89,9 @@ func (m *Module) visitTx(ctx context.Context, u *bus.Unit, visits []visit) ([]po
 		if err := insertClicks(ctx, u.Tx, u.Now, shared); err != nil {
 			return nil, err
 		}
+	}
+	if err := insertTouches(ctx, u.Tx, u.Now, touchesOf(visits)); err != nil {
+		return nil, err
 	}
 	for _, site := range sites {
 		u.Tell(site, "visits:"+strconv.FormatInt(told[site].Visits[0].OfferID, 10), *told[site])

@@ -77,7 +77,7 @@ func (m *Module) open(w http.ResponseWriter, r *http.Request, pages Pages) {
 	if c == nil { // made elsewhere a moment ago
 		c = &campaign{SiteID: l.SiteID, ID: l.CampaignID}
 	}
-	to, v := shelf.leads(l.CampaignID), visit{link: l, campaign: c, live: c.claimable(m.now())}
+	to, v := shelf.leads(l.CampaignID), visit{link: l, campaign: c, live: c.claimable(m.now()), address: c.addressOf(web.From(r.Context()).ClientIP)}
 	switch {
 	case l.Kind == linkShare:
 		pages.Share(w, r, m.sharing(shelf, l, c))

@@ -45,11 +45,12 @@ type Arrival struct {
 
 // LinkClaim says that a friend passes the gate of a claim page.
 type LinkClaim struct {
-	Landing  Landing
-	FriendID int64
-	OptedIn  bool
-	IP       string
-	Device   string // fingerprint
+	Landing     Landing
+	FriendID    int64
+	FriendPhone string // fingerprint of the number that the page asked for; "" for none
+	OptedIn     bool
+	IP          string
+	Device      string // fingerprint
 }
 
 // OfferStats are an offer's numbers for its advocate.
