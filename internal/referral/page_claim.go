@@ -58,17 +58,14 @@ func (m *Module) Arrive(ctx context.Context, l *referralapi.Landing) (out referr
 // showCoupons puts into out the codes that the visitor may see. One that everybody gets is shown to whoever tried the gate: to hide it
 // from some would only tell who they are.
 func (m *Module) showCoupons(ctx context.Context, l *referralapi.Landing, c *campaign, row arrivalRow, out *referralapi.Arrival) error {
-	codes, only := c.openCodes()
-	out.Coupons = codes
-	if only {
-		out.Claimed, out.Refused = out.Claimed || out.Refused, false
-		return nil
-	}
 	of := row.FriendOfferID
 	if l.Gated() {
 		of = row.ClaimedID
 	}
 	if of == 0 {
+		if codes, only := c.openCodes(); only && row.Tried {
+			out.Coupons, out.Claimed, out.Refused = codes, true, false
+		}
 		return nil
 	}
 	rewards, err := rewardsOfFriendOffer(ctx, m.db, l.SiteID, of)
@@ -174,6 +171,19 @@ func forgetClaims(ctx context.Context, tx *sqlx.Tx, sites, people []int64) error
 		return fmt.Errorf("forget claims of pages: %w", err)
 	}
 	return nil
+}
+
+// dropClaimMarks forgets with what up to n older claims were made, and returns of how many.
+func dropClaimMarks(ctx context.Context, db sqlx.ExecerContext, before time.Time, n int) (int64, error) {
+	done, err := db.ExecContext(ctx, `
+		update referral.page_claim set ip = '', device = ''
+		where (site_id, offer_id, visitor_id) in (
+			select site_id, offer_id, visitor_id from referral.page_claim
+			where claimed_at < $1 and ip <> '' order by claimed_at limit $2 for update skip locked)`, before, n)
+	if err != nil {
+		return 0, fmt.Errorf("drop marks of claims: %w", err)
+	}
+	return done.RowsAffected()
 }
 
 // OfferStats are an offer's numbers for the advocate who has it.

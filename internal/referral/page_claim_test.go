@@ -95,6 +95,15 @@ func TestClaimPage_tells_nothing_of_others(t *testing.T) {
 	if n := p.count(`select count(*) from referral.page_claim where ip = '192.0.2.1' and device = 'd'`); n != 3 {
 		t.Errorf("%d pieces of evidence", n)
 	}
+	p.keep(t.Context())
+	if n := p.count(`select count(*) from referral.page_claim where ip <> ''`); n != 3 {
+		t.Errorf("%d pieces of evidence after housekeeping", n)
+	}
+	p.clock.Move(367 * 24 * time.Hour)
+	p.keep(t.Context())
+	if n := p.count(`select count(*) from referral.page_claim where ip <> ''`); n != 0 {
+		t.Errorf("%d pieces of evidence after a year", n)
+	}
 }
 
 func TestClaimPage_single_use_coupons_go_to_the_first_browser(t *testing.T) {

@@ -129,7 +129,7 @@ func (m *Module) fillings(ctx context.Context, to *landing, v visit, friendOffer
 // couponsOf are the codes that a friend offer earned.
 func (m *Module) couponsOf(ctx context.Context, v visit, friendOffer int64) []string {
 	codes, only := v.campaign.openCodes()
-	if len(codes) > 0 || only || friendOffer == 0 {
+	if only || friendOffer == 0 {
 		return codes
 	}
 	ctx, cancel := context.WithTimeout(ctx, visitPatience)
@@ -138,6 +138,7 @@ func (m *Module) couponsOf(ctx context.Context, v visit, friendOffer int64) []st
 	if err != nil {
 		m.log.Warn().Err(err).Msg("a friend's coupon can't be read for a destination; it is left out")
 	}
+	codes = nil
 	for _, w := range rewards {
 		if w.CouponCode != "" && w.Status != rewardVoided {
 			codes = append(codes, w.CouponCode)

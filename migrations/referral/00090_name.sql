@@ -42,6 +42,7 @@ create table referral.page_claim (
 	constraint page_claim_pkey primary key (site_id, offer_id, visitor_id)
 );
 create index page_claim_by_friend on referral.page_claim (site_id, friend_id);
+create index page_claim_marked on referral.page_claim (claimed_at) where ip <> ''; -- it is forgotten after a year
 
 -- Personal names, folded to ASCII in lower case. The first who has a name keeps it, also when he takes another, so that links go on leading to him.
 create table referral.name (

@@ -7,7 +7,7 @@ import (
 	"github.com/talkable/talkable/internal/referral/referralapi"
 )
 
-// terms are how the links of a campaign work beyond what its incentives promise. The zero value: links lead to the destination at once,
+// linkTerms are how the links of a campaign work beyond what its incentives promise. The zero value: links lead to the destination at once,
 // and end with the campaign.
 type linkTerms struct {
 	SiteID     int64      `db:"site_id"`
@@ -56,9 +56,9 @@ func (c *campaign) lapsed(firstAt, at time.Time) bool {
 	return c.terms.Hours != nil && !at.Before(firstAt.Add(time.Duration(*c.terms.Hours)*time.Hour))
 }
 
-// openCodes are the coupons that everybody gets by a click, and only says that there are no others.
+// openCodes are the coupons that everybody gets by a click; only says that there are no others, and no conditions.
 func (c *campaign) openCodes() (codes []string, only bool) {
-	only = true
+	only = !c.asks(actionClick)
 	for _, i := range c.active(actionClick) {
 		switch {
 		case i.CouponList != nil:
