@@ -15,6 +15,7 @@ import (
 	"github.com/caarlos0/env/v11"
 	"github.com/spf13/pflag"
 
+	"github.com/talkable/talkable/internal/referral"
 	"github.com/talkable/talkable/migrations"
 )
 
@@ -29,6 +30,10 @@ type config struct {
 	PostgresBin    string `env:"POSTGRES_BIN" help:"folder of PostgreSQL's programs for the embedded database; default: searched"`
 	SMTPURL        string `env:"SMTP_URL" secret:"true" help:"smtp://user:password@host:587?tls=starttls; empty catches mail in DATA_DIR/mail"`
 	EmailFrom      string `env:"EMAIL_FROM" envDefault:"talkable@localhost" help:"sender of mail for sites that name none"`
+	TremendousKey  string `env:"TREMENDOUS_API_KEY" secret:"true" help:"orders gift cards at tremendous.com; empty lets them wait"`
+	TremendousURL  string `env:"TREMENDOUS_URL" envDefault:"https://www.tremendous.com/api/v2" help:"address of its API; the sandbox is https://testflight.tremendous.com/api/v2"`
+	TremendousFund string `env:"TREMENDOUS_FUNDING_SOURCE" envDefault:"balance" help:"what gift cards are paid from there"`
+	TremendousPick string `env:"TREMENDOUS_CAMPAIGN" help:"the campaign there whose cards people may choose from"`
 	TrustedProxies string `env:"TRUSTED_PROXIES" help:"addresses (CIDR, comma separated) whose X-Forwarded-For is believed"`
 	RateLimit      int    `env:"RATE_LIMIT" envDefault:"600000" help:"requests a minute for each secret key"`
 	Pool           int    `env:"DATABASE_POOL" envDefault:"8" help:"most database connections of each module"`
@@ -47,6 +52,7 @@ type config struct {
 
 	retention time.Duration
 	proxies   []netip.Prefix
+	giftCards referral.GiftCards // nil: none
 }
 
 const prefix = "TALKABLE_"
@@ -135,6 +141,14 @@ func (c *config) check() error {
 		say("PUBLIC_URL", "%q is no http(s) address", c.PublicURL)
 	}
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	if c.TremendousKey != "" {
+		provider, err := referral.NewTremendous(c.TremendousURL, c.TremendousKey, c.TremendousFund, c.TremendousPick)
+		if err != nil {
+			say("TREMENDOUS_URL", "%v", err)
+		} else {
+			c.giftCards = provider
+		}
+	}
 	for _, s := range c.settings() {
 		if strings.HasSuffix(s.env, "DATABASE_URL") && s.value.String() != "" {
 			if u, err := url.Parse(s.value.String()); err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {

@@ -50,6 +50,8 @@ var samples = []sample{
 	{id: "replaceCampaignLimits", path: map[string]string{"id": "$campaign"}, body: `{"limits":{"advocate_30_days":50,"advocate_total":500,"friends_per_offer":100,
 		"budget":{"amount":1000000,"currency":"USD","period":"month"}}}`},
 	{id: "getCampaignLimits", path: map[string]string{"id": "$campaign"}},
+	{id: "listGiftCards", query: "status=failed&limit=5"},
+	{id: "retryGiftCard", path: map[string]string{"reward_id": "987654321"}, body: `{}`, status: http.StatusNotFound, why: "no provider is configured, so none has failed"},
 	{id: "listRefusedRewards", query: "cause=budget&limit=5"},
 	{id: "createLoyaltyProgram", learn: map[string]string{"program": "program.id"}, body: `{"name":"Club","points_per_unit":1,"points_per_referral":0,
 		"expires_after_days":365,"status":"active","tiers":[{"name":"Silver","threshold":1000},{"name":"Gold","threshold":5000}]}`},

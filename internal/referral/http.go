@@ -42,6 +42,7 @@ func (m *Module) Routes(api huma.API) {
 	m.claimRoutes(api)
 	m.limitRoutes(api)
 	m.refusedRoutes(api)
+	m.giftCardRoutes(api)
 	m.fraudRoutes(api)
 }
 
