@@ -35,6 +35,7 @@ type config struct {
 	TremendousFund string `env:"TREMENDOUS_FUNDING_SOURCE" envDefault:"balance" help:"what gift cards are paid from there"`
 	TremendousPick string `env:"TREMENDOUS_CAMPAIGN" help:"the campaign there whose cards people may choose from"`
 	TrustedProxies string `env:"TRUSTED_PROXIES" help:"addresses (CIDR, comma separated) whose X-Forwarded-For is believed"`
+	PrivateTargets bool   `env:"PRIVATE_TARGETS" envDefault:"false" help:"merchants' own addresses (webhooks, decision hooks) may be private ones, and http: for development"`
 	RateLimit      int    `env:"RATE_LIMIT" envDefault:"600000" help:"requests a minute for each secret key"`
 	Pool           int    `env:"DATABASE_POOL" envDefault:"8" help:"most database connections of each module"`
 	EventRetention string `env:"EVENT_RETENTION" envDefault:"2160h" help:"events older than this are dropped, a million at a time, once everyone heard them"`

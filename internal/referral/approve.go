@@ -50,13 +50,21 @@ func (m *Module) step(ctx context.Context, s site.Site, step referralapi.Step, k
 			if len(list) == 0 {
 				return errNoReferral
 			}
+			if list[0].Superseded != 0 && step.Status != list[0].Status {
+				return errSuperseded
+			}
 			to, changes, err := list[0].step(step.Status)
 			if err != nil {
 				return err
 			}
 			if changes {
+				before := stood{Status: list[0].Status, Cause: list[0].Cause}
 				list[0].KeyID, list[0].Note = orNull(step.KeyID), orNull(step.Note)
 				if err := m.move(ctx, u, list, to, step.Cause); err != nil {
+					return err
+				}
+				if err := writeAudit(ctx, u.Tx, u.Now, s.ID, audited{keyID: step.KeyID, action: "referral." + step.Status, subject: aboutReferral, subjectID: list[0].ID,
+					reason: step.Note, before: before, after: stood{Status: list[0].Status, Cause: list[0].Cause}}); err != nil {
 					return err
 				}
 			}

@@ -32,6 +32,7 @@ type campaign struct {
 	Categories      []string // origins that join it
 	Destination     string   // "" means the site's shop
 	AttributionDays int
+	Attribution     attributionRule
 	ApprovalMode    string
 	ApprovalDelay   int64 // seconds
 	StartsAt        *time.Time

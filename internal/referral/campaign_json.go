@@ -13,19 +13,20 @@ import (
 
 // campaignJSON is a campaign in our own shape.
 type campaignJSON struct {
-	ID                    int64           `json:"id"`
-	Version               int             `json:"version" doc:"Counts the changes; rewards keep the version that they were issued under"`
-	Name                  string          `json:"name"`
-	Status                string          `json:"status" enum:"Live,Test,Scheduled,Disabled"`
-	Tags                  []string        `json:"tags"`
-	JoinableCategoryNames []string        `json:"joinable_category_names"`
-	DestinationURL        *string         `json:"destination_url" doc:"null: the site's shop"`
-	AttributionDays       int             `json:"attribution_days"`
-	Approval              approvalJSON    `json:"approval"`
-	LivePeriod            periodJSON      `json:"live_period"`
-	Incentives            []incentiveJSON `json:"incentives"`
-	CreatedAt             time.Time       `json:"created_at"`
-	UpdatedAt             time.Time       `json:"updated_at"`
+	ID                    int64               `json:"id"`
+	Version               int                 `json:"version" doc:"Counts the changes; rewards keep the version that they were issued under"`
+	Name                  string              `json:"name"`
+	Status                string              `json:"status" enum:"Live,Test,Scheduled,Disabled"`
+	Tags                  []string            `json:"tags"`
+	JoinableCategoryNames []string            `json:"joinable_category_names"`
+	DestinationURL        *string             `json:"destination_url" doc:"null: the site's shop"`
+	AttributionDays       int                 `json:"attribution_days"`
+	Attribution           attributionRuleJSON `json:"attribution" doc:"How the advocate of a purchase is found"`
+	Approval              approvalJSON        `json:"approval"`
+	LivePeriod            periodJSON          `json:"live_period"`
+	Incentives            []incentiveJSON     `json:"incentives"`
+	CreatedAt             time.Time           `json:"created_at"`
+	UpdatedAt             time.Time           `json:"updated_at"`
 }
 
 type approvalJSON struct {
@@ -69,7 +70,7 @@ func (m *Module) readCampaign(ctx context.Context, q sqlx.QueryerContext, siteID
 		return campaignJSON{}, errNoCampaign
 	}
 	out := campaignJSON{ID: c.ID, Version: c.Version, Name: c.Name, Status: c.Status, Tags: c.Tags, JoinableCategoryNames: c.Categories,
-		DestinationURL: orNull(c.Destination), AttributionDays: c.AttributionDays, Approval: approvalJSON{c.ApprovalMode, c.ApprovalDelay},
+		DestinationURL: orNull(c.Destination), AttributionDays: c.AttributionDays, Attribution: c.Attribution.json(), Approval: approvalJSON{c.ApprovalMode, c.ApprovalDelay},
 		LivePeriod: periodJSON{c.StartsAt, c.EndsAt}, Incentives: []incentiveJSON{}, CreatedAt: c.CreatedAt.UTC(), UpdatedAt: c.UpdatedAt.UTC()}
 	for _, i := range c.Incentives {
 		one := incentiveJSON{ID: i.ID, Identifier: i.Identifier, ActionType: i.Action, Side: i.side(), Kind: i.Kind,

@@ -22,6 +22,9 @@ func (m *Module) refunded(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 		k := key{e.Body.SiteID, e.Body.OriginID}
 		refunds[k] = refund{max(refunds[k].total, e.Body.RefundedTotal), refunds[k].full || e.Body.Full}
 	}
+	if err := keepRefunds(ctx, u.Tx, refunds); err != nil {
+		return err
+	}
 	var sites, origins []int64
 	for k := range refunds {
 		sites, origins = append(sites, k.site), append(origins, k.id)
@@ -76,33 +79,29 @@ func (m *Module) clawBack(ctx context.Context, u *bus.Unit, list []referral) err
 	if err != nil {
 		return err
 	}
-	var clawed []reward
-	var steps []*referralevent.RewardClawedBack
-	waits := map[key]bool{}
-	for _, w := range rewards {
-		waiting := w.Status == rewardWaiting
-		if told := w.clawBack(byID[key{w.SiteID, deref(w.ReferralID)}], u.Now); told != nil {
-			clawed, steps = append(clawed, w), append(steps, told)
-			waits[key{w.SiteID, w.ID}] = waiting
-		}
-	}
-	return m.takeBack(ctx, u, clawed, steps, waits)
+	return m.takeBack(ctx, u, rewards, func(w *reward) *referralevent.RewardClawedBack {
+		return w.clawBack(byID[key{w.SiteID, deref(w.ReferralID)}], u.Now)
+	})
 }
 
-// takeBack writes and tells what was taken back of rewards; waits are those that had waited for a coupon. Budgets come before coupons in
-// the order of locks.
-func (m *Module) takeBack(ctx context.Context, u *bus.Unit, clawed []reward, steps []*referralevent.RewardClawedBack, waits map[key]bool) error {
+// takeBack takes back of rewards what step says, and tells of it. Budgets come before coupons in the order of locks.
+func (m *Module) takeBack(ctx context.Context, u *bus.Unit, rewards []reward, step func(*reward) *referralevent.RewardClawedBack) error {
+	var clawed, waiting []reward
+	var steps []*referralevent.RewardClawedBack
+	for _, w := range rewards {
+		waits := w.Status == rewardWaiting
+		if told := step(&w); told != nil {
+			clawed, steps = append(clawed, w), append(steps, told)
+			if waits {
+				waiting = append(waiting, w)
+			}
+		}
+	}
 	if len(clawed) == 0 {
 		return nil
 	}
 	if err := m.giveBack(ctx, u, clawed); err != nil {
 		return err
-	}
-	var waiting []reward
-	for _, w := range clawed {
-		if waits[key{w.SiteID, w.ID}] {
-			waiting = append(waiting, w)
-		}
 	}
 	untold, err := dequeue(ctx, u, waiting) // nobody has heard of them, so nobody hears that they are taken back
 	if err != nil {

@@ -114,15 +114,10 @@ func (m *Module) uncount(ctx context.Context, u *bus.Unit, emptied []referral) e
 	if err != nil || len(lost) == 0 {
 		return err
 	}
-	var steps []*referralevent.RewardClawedBack
-	waits := map[key]bool{}
-	for i := range lost {
-		w := &lost[i]
+	return m.takeBack(ctx, u, lost, func(w *reward) *referralevent.RewardClawedBack {
 		r := by[advocateKey{w.SiteID, w.CampaignID, deref(w.PersonID)}]
-		waits[key{w.SiteID, w.ID}] = w.Status == rewardWaiting
-		steps = append(steps, w.clawBack(&referral{SiteID: r.SiteID, ID: r.ID, RefundedFull: true}, u.Now))
-	}
-	return m.takeBack(ctx, u, lost, steps, waits)
+		return w.clawBack(&referral{SiteID: r.SiteID, ID: r.ID, RefundedFull: true}, u.Now)
+	})
 }
 
 // asks says whether a condition of the campaign looks at people.

@@ -21,25 +21,26 @@ type shop struct {
 }
 
 type campaignRow struct {
-	SiteID          int64          `db:"site_id"`
-	ID              int64          `db:"id"`
-	Version         int            `db:"version"`
-	Name            string         `db:"name"`
-	Status          string         `db:"status"`
-	Tags            pq.StringArray `db:"tags"`
-	Categories      pq.StringArray `db:"categories"`
-	Destination     string         `db:"destination"`
-	AttributionDays int            `db:"attribution_days"`
-	ApprovalMode    string         `db:"approval_mode"`
-	ApprovalDelay   int64          `db:"approval_delay"`
-	StartsAt        *time.Time     `db:"starts_at"`
-	EndsAt          *time.Time     `db:"ends_at"`
-	Limits          limits         `db:"limits"`
-	CreatedAt       time.Time      `db:"created_at"`
-	UpdatedAt       time.Time      `db:"updated_at"`
+	SiteID          int64           `db:"site_id"`
+	ID              int64           `db:"id"`
+	Version         int             `db:"version"`
+	Name            string          `db:"name"`
+	Status          string          `db:"status"`
+	Tags            pq.StringArray  `db:"tags"`
+	Categories      pq.StringArray  `db:"categories"`
+	Destination     string          `db:"destination"`
+	AttributionDays int             `db:"attribution_days"`
+	Attribution     attributionRule `db:"attribution"`
+	ApprovalMode    string          `db:"approval_mode"`
+	ApprovalDelay   int64           `db:"approval_delay"`
+	StartsAt        *time.Time      `db:"starts_at"`
+	EndsAt          *time.Time      `db:"ends_at"`
+	Limits          limits          `db:"limits"`
+	CreatedAt       time.Time       `db:"created_at"`
+	UpdatedAt       time.Time       `db:"updated_at"`
 }
 
-const campaignColumns = `c.site_id, c.id, c.version, c.name, c.status, c.tags, c.categories, c.destination, c.attribution_days,
+const campaignColumns = `c.site_id, c.id, c.version, c.name, c.status, c.tags, c.categories, c.destination, c.attribution_days, c.attribution,
 	c.approval_mode, c.approval_delay, c.starts_at, c.ends_at, c.limits, c.created_at, c.updated_at`
 
 const incentiveColumns = `i.site_id, i.id, i.campaign_id, i.identifier, i.position, i.action, i.kind, i.points, i.basis_points,
@@ -83,7 +84,7 @@ func withIncentives(ctx context.Context, q sqlx.QueryerContext, rows []campaignR
 	var sites, ids []int64
 	for n, r := range rows {
 		out[n] = &campaign{SiteID: r.SiteID, ID: r.ID, Version: r.Version, Name: r.Name, Status: r.Status, Tags: r.Tags,
-			Categories: r.Categories, Destination: r.Destination, AttributionDays: r.AttributionDays, ApprovalMode: r.ApprovalMode,
+			Categories: r.Categories, Destination: r.Destination, AttributionDays: r.AttributionDays, Attribution: r.Attribution, ApprovalMode: r.ApprovalMode,
 			ApprovalDelay: r.ApprovalDelay, StartsAt: instant(r.StartsAt), EndsAt: instant(r.EndsAt), Limits: r.Limits, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt}
 		byID[key{r.SiteID, r.ID}] = out[n]
 		sites, ids = append(sites, r.SiteID), append(ids, r.ID)
@@ -111,11 +112,11 @@ func withIncentives(ctx context.Context, q sqlx.QueryerContext, rows []campaignR
 func insertCampaign(ctx context.Context, tx *sqlx.Tx, c *campaign) error {
 	err := tx.GetContext(ctx, &c.ID, `
 		insert into referral.campaign (site_id, version, name, status, tags, categories, destination, attribution_days,
-			approval_mode, approval_delay, starts_at, ends_at, created_at, updated_at)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)
+			approval_mode, approval_delay, starts_at, ends_at, created_at, updated_at, attribution)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14::jsonb)
 		returning id`,
 		c.SiteID, c.Version, c.Name, c.Status, pq.Array(c.Tags), pq.Array(c.Categories), c.Destination, c.AttributionDays,
-		c.ApprovalMode, c.ApprovalDelay, c.StartsAt, c.EndsAt, c.UpdatedAt)
+		c.ApprovalMode, c.ApprovalDelay, c.StartsAt, c.EndsAt, c.UpdatedAt, c.Attribution.text())
 	if err != nil {
 		return fmt.Errorf("insert campaign: %w", err)
 	}
@@ -126,10 +127,10 @@ func insertCampaign(ctx context.Context, tx *sqlx.Tx, c *campaign) error {
 func updateCampaign(ctx context.Context, tx *sqlx.Tx, c *campaign) error {
 	done, err := tx.ExecContext(ctx, `
 		update referral.campaign set version = version + 1, name = $3, status = $4, tags = $5, categories = $6, destination = $7,
-			attribution_days = $8, approval_mode = $9, approval_delay = $10, starts_at = $11, ends_at = $12, updated_at = $13
+			attribution_days = $8, approval_mode = $9, approval_delay = $10, starts_at = $11, ends_at = $12, updated_at = $13, attribution = $14::jsonb
 		where site_id = $1 and id = $2`,
 		c.SiteID, c.ID, c.Name, c.Status, pq.Array(c.Tags), pq.Array(c.Categories), c.Destination, c.AttributionDays,
-		c.ApprovalMode, c.ApprovalDelay, c.StartsAt, c.EndsAt, c.UpdatedAt)
+		c.ApprovalMode, c.ApprovalDelay, c.StartsAt, c.EndsAt, c.UpdatedAt, c.Attribution.text())
 	if err != nil {
 		return fmt.Errorf("update campaign: %w", err)
 	}

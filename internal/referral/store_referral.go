@@ -12,7 +12,7 @@ import (
 )
 
 const referralColumns = `r.site_id, r.id, r.campaign_id, r.offer_id, r.origin_id, r.advocate_id, r.friend_id, r.status, r.cause,
-	r.track_method, r.subtotal, r.currency, r.refunded_total, r.refunded_full, r.fraud, r.qa, r.deed, r.key_id, r.note, r.approve_at, r.occurred_at, r.created_at, r.updated_at`
+	r.track_method, r.subtotal, r.currency, r.refunded_total, r.refunded_full, r.fraud, r.qa, r.deed, r.key_id, r.note, r.superseded, r.replaces, r.approve_at, r.occurred_at, r.created_at, r.updated_at`
 
 // insertReferrals writes referrals and returns them with their ids, as they are stored. One whose origin has a referral, or whose
 // friend is referred in the campaign already, is left out.
@@ -100,13 +100,13 @@ func saveReferrals(ctx context.Context, tx *sqlx.Tx, now time.Time, list []refer
 	return nil
 }
 
-// lockReferrals locks the referrals of origins, in one order; origins without one are left out.
+// lockReferrals locks the referrals of origins, in one order; origins without one are left out, and those that are superseded.
 func lockReferrals(ctx context.Context, tx *sqlx.Tx, sites, origins []int64) ([]referral, error) {
 	var out []referral
 	err := tx.SelectContext(ctx, &out, `
 		select `+referralColumns+`
 		from unnest($1::bigint[], $2::bigint[]) u (s, o)
-		join referral.referral r on r.site_id = u.s and r.origin_id = u.o
+		join referral.referral r on r.site_id = u.s and r.origin_id = u.o and r.superseded = 0
 		order by r.site_id, r.id
 		for update of r`, pq.Array(sites), pq.Array(origins))
 	if err != nil {
@@ -119,7 +119,7 @@ func lockReferrals(ctx context.Context, tx *sqlx.Tx, sites, origins []int64) ([]
 func referralOf(ctx context.Context, q sqlx.QueryerContext, siteID, originID int64) (*referral, error) {
 	var out []referral
 	err := sqlx.SelectContext(ctx, q, &out, `
-		select `+referralColumns+` from referral.referral r where r.site_id = $1 and r.origin_id = $2`, siteID, originID)
+		select `+referralColumns+` from referral.referral r where r.site_id = $1 and r.origin_id = $2 and r.superseded = 0`, siteID, originID)
 	if err != nil {
 		return nil, fmt.Errorf("read referral: %w", err)
 	}

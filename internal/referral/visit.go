@@ -20,6 +20,7 @@ type visit struct {
 	campaign *campaign
 	live     bool // else it is only counted
 	visitor  string
+	address  string // where it came from, as a fingerprint; "" where nobody asks
 }
 
 // visited is what a visit left: the friend offer, 0 if the campaign wasn't live.
@@ -88,6 +89,9 @@ func (m *Module) visitTx(ctx context.Context, u *bus.Unit, visits []visit) ([]po
 		if err := insertClicks(ctx, u.Tx, u.Now, shared); err != nil {
 			return nil, err
 		}
+	}
+	if err := insertTouches(ctx, u.Tx, u.Now, touchesOf(visits)); err != nil {
+		return nil, err
 	}
 	for _, site := range sites {
 		u.Tell(site, "visits:"+strconv.FormatInt(told[site].Visits[0].OfferID, 10), *told[site])

@@ -6,7 +6,7 @@ import "time"
 // Types lists every event of this package, for the catalogue and the golden files.
 var Types = []interface{ EventType() string }{
 	OfferCreated{}, LinksVisited{}, ReferralCreated{}, ReferralApproved{}, ReferralVoided{}, RewardIssued{}, RewardClawedBack{},
-	CouponIssued{}, CouponsLow{}, OfferShared{}, OfferClaimed{}, BudgetReached{}, GiftCardSent{},
+	CouponIssued{}, CouponsLow{}, OfferShared{}, OfferClaimed{}, BudgetReached{}, GiftCardSent{}, PersonalCouponMade{},
 }
 
 // OfferCreated says that an advocate can share. Key: "offer:ID".
@@ -77,6 +77,7 @@ type ReferralApproved struct {
 	SiteID     int64     `json:"site_id"`
 	ReferralID int64     `json:"referral_id"`
 	CampaignID int64     `json:"campaign_id"`
+	OfferID    int64     `json:"offer_id,omitempty"`
 	OriginID   int64     `json:"origin_id"`
 	AdvocateID int64     `json:"advocate_id"`
 	FriendID   int64     `json:"friend_id"`
@@ -208,6 +209,22 @@ type CouponIssued struct {
 }
 
 func (CouponIssued) EventType() string { return "referral.coupon_issued.v1" }
+
+// PersonalCouponMade says that an offer has a code of its advocate's own: whoever orders with it came by the advocate. The shop has to
+// know it. Key: "offer:ID".
+type PersonalCouponMade struct {
+	SiteID       int64     `json:"site_id"`
+	CouponID     int64     `json:"coupon_id"`
+	CouponListID int64     `json:"coupon_list_id"` // what the shop gives for it
+	Code         string    `json:"code"`
+	OfferID      int64     `json:"offer_id"`
+	CampaignID   int64     `json:"campaign_id"`
+	AdvocateID   int64     `json:"advocate_id"`
+	Chosen       bool      `json:"chosen,omitempty"` // in somebody's own words, not drawn
+	MadeAt       time.Time `json:"made_at"`
+}
+
+func (PersonalCouponMade) EventType() string { return "referral.personal_coupon_made.v1" }
 
 // CouponsLow says that a list has fewer coupons left than it should. It is told again only after the list was refilled in between.
 // Key: "coupon_list:ID".
