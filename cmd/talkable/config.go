@@ -17,6 +17,7 @@ import (
 
 	"github.com/talkable/talkable/internal/asset"
 	"github.com/talkable/talkable/internal/notify"
+	"github.com/talkable/talkable/internal/referral"
 	"github.com/talkable/talkable/migrations"
 )
 
@@ -33,6 +34,10 @@ type config struct {
 	SMSURL         string `env:"SMS_URL" secret:"true" help:"twilio://ACCOUNT:TOKEN@api.twilio.com?from=%2B15551234567; empty catches SMS in DATA_DIR/sms"`
 	SMSDaily       int    `env:"SMS_DAILY" envDefault:"1000" help:"most SMS of a site in a day (UTC); each costs money"`
 	EmailFrom      string `env:"EMAIL_FROM" envDefault:"talkable@localhost" help:"sender of mail for sites that name none"`
+	TremendousKey  string `env:"TREMENDOUS_API_KEY" secret:"true" help:"orders gift cards at tremendous.com; empty lets them wait"`
+	TremendousURL  string `env:"TREMENDOUS_URL" envDefault:"https://www.tremendous.com/api/v2" help:"address of its API; the sandbox is https://testflight.tremendous.com/api/v2"`
+	TremendousFund string `env:"TREMENDOUS_FUNDING_SOURCE" envDefault:"balance" help:"what gift cards are paid from there"`
+	TremendousPick string `env:"TREMENDOUS_CAMPAIGN" help:"the campaign there whose cards people may choose from"`
 	TrustedProxies string `env:"TRUSTED_PROXIES" help:"addresses (CIDR, comma separated) whose X-Forwarded-For is believed"`
 	PrivateTargets bool   `env:"PRIVATE_TARGETS" envDefault:"false" help:"merchants' own addresses (webhooks, decision hooks) may be private ones, and http: for development"`
 	RateLimit      int    `env:"RATE_LIMIT" envDefault:"600000" help:"requests a minute for each secret key"`
@@ -54,6 +59,7 @@ type config struct {
 
 	retention time.Duration
 	proxies   []netip.Prefix
+	giftCards referral.GiftCards // nil: none
 }
 
 const prefix = "TALKABLE_"
@@ -142,6 +148,14 @@ func (c *config) check() error {
 		say("PUBLIC_URL", "%q is no http(s) address", c.PublicURL)
 	}
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	if c.TremendousKey != "" {
+		provider, err := referral.NewTremendous(c.TremendousURL, c.TremendousKey, c.TremendousFund, c.TremendousPick)
+		if err != nil {
+			say("TREMENDOUS_URL", "%v", err)
+		} else {
+			c.giftCards = provider
+		}
+	}
 	for _, s := range c.settings() {
 		if strings.HasSuffix(s.env, "DATABASE_URL") && s.value.String() != "" {
 			if u, err := url.Parse(s.value.String()); err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {

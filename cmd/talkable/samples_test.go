@@ -56,6 +56,8 @@ var samples = []sample{
 	{id: "replaceCampaignLimits", path: map[string]string{"id": "$campaign"}, body: `{"limits":{"advocate_30_days":50,"advocate_total":500,"friends_per_offer":100,
 		"budget":{"amount":1000000,"currency":"USD","period":"month"}}}`},
 	{id: "getCampaignLimits", path: map[string]string{"id": "$campaign"}},
+	{id: "listGiftCards", query: "status=failed&limit=5"},
+	{id: "retryGiftCard", path: map[string]string{"reward_id": "987654321"}, body: `{}`, status: http.StatusNotFound, why: "no provider is configured, so none has failed"},
 	{id: "listRefusedRewards", query: "cause=budget&limit=5"},
 	{id: "replaceCampaignLinks", path: map[string]string{"id": "$campaign"}, body: `{"claim_page":false,"gate":"none","opt_in":false,"expired_url":"https://shop.example/over",
 		"friend_offer_hours":720,"share_until":"2199-01-01T00:00:00Z","claim_until":"2199-02-01T00:00:00Z"}`},

@@ -38,6 +38,7 @@ func (m *Module) Routes(api huma.API) {
 	m.claimRoutes(api)
 	m.limitRoutes(api)
 	m.refusedRoutes(api)
+	m.giftCardRoutes(api)
 	m.fraudRoutes(api)
 	m.manualRoutes(api)
 	m.termsRoutes(api)

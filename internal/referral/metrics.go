@@ -11,6 +11,7 @@ type metrics struct {
 	rewards      *prometheus.CounterVec // side, kind
 	refused      *prometheus.CounterVec // cause
 	clawed       *prometheus.CounterVec // kind
+	cards        *prometheus.CounterVec // status after an attempt
 	coupons      *prometheus.CounterVec // for: reward, redemption, personal
 	couponsLow   prometheus.Counter
 	shares       *prometheus.CounterVec // kind
@@ -35,6 +36,7 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		rewards:      counter("rewards_total", "Rewards issued.", "side", "kind"),
 		refused:      counter("rewards_refused_total", "Rewards that were not given, by why.", "cause"),
 		clawed:       counter("rewards_clawed_total", "Claw-backs of rewards.", "kind"),
+		cards:        counter("gift_cards_total", "Attempts to order gift cards, by what became of the order.", "status"),
 		coupons:      counter("coupons_issued_total", "Coupons handed out: single-use ones, and codes of advocates' own.", "for"),
 		couponsLow:   counter("coupon_lists_low_total", "Coupon lists that ran low.").WithLabelValues(),
 		shares:       counter("shares_total", "Offers shared.", "kind"),
