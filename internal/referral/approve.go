@@ -111,6 +111,9 @@ func (m *Module) move(ctx context.Context, u *bus.Unit, list []referral, to, cau
 		for i := range list {
 			u.Tell(list[i].SiteID, list[i].key(), list[i].voided(was[i], u.Now))
 		}
+		if to == referralevent.Voided {
+			return m.voidCommissionsOf(ctx, u, list)
+		}
 	}
 	return nil
 }
@@ -135,7 +138,10 @@ func (m *Module) reward(ctx context.Context, u *bus.Unit, list []referral) error
 		m.metrics.approved.WithLabelValues(label(r.Cause)).Inc()
 		rewards = append(rewards, referralRewards(campaigns[key{r.SiteID, r.CampaignID}], r)...)
 	}
-	return m.issueFor(ctx, u, rewards, byID)
+	if err := m.issueFor(ctx, u, rewards, byID); err != nil {
+		return err
+	}
+	return m.earnApproved(ctx, u, list, campaigns)
 }
 
 // issue writes and tells rewards of clicks.
@@ -177,7 +183,10 @@ func (m *Module) issueFor(ctx context.Context, u *bus.Unit, rewards []reward, re
 			return err
 		}
 	}
-	return m.handOut(ctx, u, claims)
+	if err := m.handOut(ctx, u, claims); err != nil {
+		return err
+	}
+	return m.creditRewards(ctx, u, issued)
 }
 
 // ApproveDue approves the referrals whose delay is over, and returns how many.

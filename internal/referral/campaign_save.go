@@ -56,6 +56,9 @@ func (m *Module) furnish(ctx context.Context, u *bus.Unit, c *campaign) (campaig
 	if err := bindCoupons(ctx, u, c); err != nil {
 		return campaignJSON{}, err
 	}
+	if err := bindPlans(ctx, u, c); err != nil {
+		return campaignJSON{}, err
+	}
 	if err := saveIncentives(ctx, u.Tx, c); err != nil {
 		return campaignJSON{}, err
 	}

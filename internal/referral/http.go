@@ -41,6 +41,9 @@ func (m *Module) Routes(api huma.API) {
 	m.shareRoutes(api)
 	m.claimRoutes(api)
 	m.fraudRoutes(api)
+	m.commissionRoutes(api)
+	m.payoutRoutes(api)
+	m.rateRoutes(api)
 }
 
 type campaignsResult struct {

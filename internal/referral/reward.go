@@ -46,6 +46,8 @@ type reward struct {
 	OccurredAt    time.Time `db:"occurred_at"`
 	IssuedAt      time.Time `db:"issued_at"` // while it waits for a coupon: since when
 
+	planned bool // it is what a commission plan came to
+
 	coupon *coupon // the single-use coupon, where it was read
 }
 
@@ -72,6 +74,9 @@ func earn(i incentive, version int, subtotal int64, currency string) *reward {
 		w.Points = i.Points
 	case referralevent.Commission:
 		w.Status = rewardUnpaid
+		if i.CommissionPlan != nil {
+			return nil // the plan decides: see earnApproved
+		}
 		if w.Amount, w.Currency = i.Amount, i.Currency; i.BasisPoints > 0 {
 			w.Amount, w.Currency = money.Percent(subtotal, i.BasisPoints), currency
 		}

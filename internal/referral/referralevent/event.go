@@ -6,7 +6,8 @@ import "time"
 // Types lists every event of this package, for the catalogue and the golden files.
 var Types = []interface{ EventType() string }{
 	OfferCreated{}, LinksVisited{}, ReferralCreated{}, ReferralApproved{}, ReferralVoided{}, RewardIssued{}, RewardClawedBack{},
-	CouponIssued{}, CouponsLow{}, OfferShared{}, OfferClaimed{},
+	CouponIssued{}, CouponsLow{}, OfferShared{}, OfferClaimed{}, CommissionEarned{}, CommissionReleased{}, CommissionClawedBack{}, AccountAdjusted{}, PayoutPaid{},
+	PayoutFailed{},
 }
 
 // OfferCreated says that an advocate can share. Key: "offer:ID".
