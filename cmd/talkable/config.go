@@ -29,6 +29,9 @@ type config struct {
 	PostgresBin    string `env:"POSTGRES_BIN" help:"folder of PostgreSQL's programs for the embedded database; default: searched"`
 	SMTPURL        string `env:"SMTP_URL" secret:"true" help:"smtp://user:password@host:587?tls=starttls; empty catches mail in DATA_DIR/mail"`
 	EmailFrom      string `env:"EMAIL_FROM" envDefault:"talkable@localhost" help:"sender of mail for sites that name none"`
+	PayPalURL      string `env:"PAYPAL_URL" envDefault:"https://api-m.paypal.com" help:"PayPal's API, for payouts; https://api-m.sandbox.paypal.com to try it"`
+	PayPalClient   string `env:"PAYPAL_CLIENT" help:"client id of the PayPal app that pays commissions out; empty: no payouts by PayPal"`
+	PayPalSecret   string `env:"PAYPAL_SECRET" secret:"true" help:"the app's secret"`
 	TrustedProxies string `env:"TRUSTED_PROXIES" help:"addresses (CIDR, comma separated) whose X-Forwarded-For is believed"`
 	RateLimit      int    `env:"RATE_LIMIT" envDefault:"600000" help:"requests a minute for each secret key"`
 	Pool           int    `env:"DATABASE_POOL" envDefault:"8" help:"most database connections of each module"`
@@ -149,6 +152,12 @@ func (c *config) check() error {
 	c.DataDir = dir
 	if c.retention, err = time.ParseDuration(c.EventRetention); err != nil || c.retention < time.Hour {
 		say("EVENT_RETENTION", "%q is no duration of an hour or more, like 2160h", c.EventRetention)
+	}
+	if u, err := url.Parse(c.PayPalURL); c.PayPalClient != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		say("PAYPAL_URL", "%q is no http(s) address", c.PayPalURL)
+	}
+	if (c.PayPalClient == "") != (c.PayPalSecret == "") {
+		say("PAYPAL_SECRET", "and TALKABLE_PAYPAL_CLIENT belong together")
 	}
 	if c.GCPercent < 10 || c.GCPercent > 10_000 {
 		say("GC_PERCENT", "must be between 10 and 10000")

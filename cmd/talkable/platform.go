@@ -89,7 +89,7 @@ func (p *platform) wire(c *config, now clock.Clock, smtp string, secret func(*ga
 	cursors := web.NewCursors(key)
 	customers := customer.New(customer.Deps{DB: pools["customer"], Outbox: outboxes["customer"], Log: logs["customer"], Reg: reg, Now: now})
 	referrals := referral.New(referral.Deps{DB: pools["referral"], Outbox: outboxes["referral"], Log: logs["referral"], Reg: reg, Now: now,
-		Cursors: cursors, People: customers, PublicURL: c.PublicURL})
+		Cursors: cursors, People: customers, Payer: payer(c), PublicURL: c.PublicURL})
 	points := loyalty.New(loyalty.Deps{DB: pools["loyalty"], Outbox: outboxes["loyalty"], Log: logs["loyalty"], Reg: reg, Now: now,
 		Cursors: cursors, Coupons: referrals})
 	counts := analytics.New(analytics.Deps{DB: pools["analytics"], Outbox: outboxes["analytics"], Log: logs["analytics"], Reg: reg, Now: now,
@@ -110,6 +110,14 @@ func (p *platform) wire(c *config, now clock.Clock, smtp string, secret func(*ga
 		}
 	}
 	return nil
+}
+
+// payer is who pays commissions out, where one is set up.
+func payer(c *config) referral.Payer {
+	if c.PayPalClient == "" {
+		return nil
+	}
+	return referral.NewPayPal(c.PayPalURL, c.PayPalClient, c.PayPalSecret)
 }
 
 // smtp is where mail goes: the configured server, or a sink of our own that writes it into the data directory.

@@ -41,10 +41,10 @@ type account struct {
 	Reserved int64  `db:"reserved" json:"reserved"` // in payout batches under way
 }
 
-func (a *account) id() accountID { return accountID{a.SiteID, a.PersonID, a.Currency} }
+func (a account) id() accountID { return accountID{a.SiteID, a.PersonID, a.Currency} }
 
 // available is what the next payout takes; less than nothing after a claw-back of what was paid.
-func (a *account) available() int64 { return a.Balance - a.Held - a.Reserved }
+func (a account) available() int64 { return a.Balance - a.Held - a.Reserved }
 
 // entry is one line of an account's history.
 type entry struct {

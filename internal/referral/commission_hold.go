@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 
@@ -81,7 +82,7 @@ func (m *Module) release(ctx context.Context, u *bus.Unit, list []commission, no
 		u.Tell(c.SiteID, accountKey(c.PersonID), referralevent.CommissionReleased{SiteID: c.SiteID, CommissionID: c.ID, PersonID: c.PersonID, Amount: left,
 			Currency: c.Currency, ReleasedAt: u.Now})
 		m.metrics.commissions.WithLabelValues(entryReleased).Inc()
-		e := c.entry(entryReleased, 0, c.holdSource(entryReleased, u.Now))
+		e := c.entry(entryReleased, 0, c.holdSource(entryReleased))
 		e.Held, e.Note, e.KeyID = -left, note, keyID
 		entries = append(entries, e)
 	}
@@ -103,7 +104,7 @@ func (m *Module) hold(ctx context.Context, u *bus.Unit, c *commission, note stri
 		return nil
 	}
 	left := c.Amount - c.Clawed
-	e := c.entry(entryHeld, 0, c.holdSource(entryHeld, u.Now))
+	e := c.entry(entryHeld, 0, c.holdSource(entryHeld))
 	if e.Note, e.KeyID = orNull(note), orNull(keyID); c.Held {
 		left = 0 // already held, until a day: from now on without an end
 	}
@@ -126,8 +127,8 @@ func (m *Module) hold(ctx context.Context, u *bus.Unit, c *commission, note stri
 }
 
 // holdSource names what a commission is held or released by; it can happen more than once.
-func (c *commission) holdSource(kind string, now time.Time) string {
-	return kind + ":" + itoa(c.ID) + ":" + itoa(now.UnixMicro())
+func (c *commission) holdSource(kind string) string {
+	return kind + ":" + itoa(c.ID) + ":" + uuid.NewString()
 }
 
 // markHeld makes what payouts take of commissions what the commissions say.

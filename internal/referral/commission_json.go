@@ -92,7 +92,7 @@ type waitingJSON struct {
 	PercentAmount int64  `json:"percent_amount" db:"percent_amount" doc:"Minor units of the order's currency"`
 }
 
-func (a *account) json() accountJSON {
+func (a account) json() accountJSON {
 	return accountJSON{Currency: a.Currency, Balance: a.Balance, Held: a.Held, Reserved: a.Reserved, Available: a.available(), Waiting: []waitingJSON{}}
 }
 

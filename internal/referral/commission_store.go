@@ -215,9 +215,9 @@ func rewardsBound(ctx context.Context, q sqlx.QueryerContext, list []commission)
 	for i, c := range list {
 		sites[i], ids[i] = c.SiteID, c.ID
 	}
-	var found []*int64
+	var found []int64
 	err := sqlx.SelectContext(ctx, q, &found, `
-		select c.reward_id
+		select coalesce(c.reward_id, 0)
 		from unnest($1::bigint[], $2::bigint[]) with ordinality u (s, i, n)
 		join referral.commission c on c.site_id = u.s and c.id = u.i
 		order by u.n`, pq.Array(sites), pq.Array(ids))
@@ -225,7 +225,7 @@ func rewardsBound(ctx context.Context, q sqlx.QueryerContext, list []commission)
 		return fmt.Errorf("rewards of %d commissions: %w", len(list), err)
 	}
 	for i := range list {
-		list[i].RewardID = found[i]
+		list[i].RewardID = orNull(found[i])
 	}
 	return nil
 }
