@@ -38,6 +38,9 @@ type config struct {
 	TremendousURL  string `env:"TREMENDOUS_URL" envDefault:"https://www.tremendous.com/api/v2" help:"address of its API; the sandbox is https://testflight.tremendous.com/api/v2"`
 	TremendousFund string `env:"TREMENDOUS_FUNDING_SOURCE" envDefault:"balance" help:"what gift cards are paid from there"`
 	TremendousPick string `env:"TREMENDOUS_CAMPAIGN" help:"the campaign there whose cards people may choose from"`
+	PayPalURL      string `env:"PAYPAL_URL" envDefault:"https://api-m.paypal.com" help:"PayPal's API, for payouts; https://api-m.sandbox.paypal.com to try it"`
+	PayPalClient   string `env:"PAYPAL_CLIENT" help:"client id of the PayPal app that pays commissions out; empty: no payouts by PayPal"`
+	PayPalSecret   string `env:"PAYPAL_SECRET" secret:"true" help:"the app's secret"`
 	TrustedProxies string `env:"TRUSTED_PROXIES" help:"addresses (CIDR, comma separated) whose X-Forwarded-For is believed"`
 	PrivateTargets bool   `env:"PRIVATE_TARGETS" envDefault:"false" help:"merchants' own addresses (webhooks, decision hooks) may be private ones, and http: for development"`
 	RateLimit      int    `env:"RATE_LIMIT" envDefault:"600000" help:"requests a minute for each secret key"`
@@ -176,6 +179,12 @@ func (c *config) check() error {
 	}
 	if c.SMSDaily < 0 {
 		say("SMS_DAILY", "must be 0 or more")
+	}
+	if u, err := url.Parse(c.PayPalURL); c.PayPalClient != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		say("PAYPAL_URL", "%q is no http(s) address", c.PayPalURL)
+	}
+	if (c.PayPalClient == "") != (c.PayPalSecret == "") {
+		say("PAYPAL_SECRET", "and TALKABLE_PAYPAL_CLIENT belong together")
 	}
 	if c.GCPercent < 10 || c.GCPercent > 10_000 {
 		say("GC_PERCENT", "must be between 10 and 10000")

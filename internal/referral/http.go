@@ -43,6 +43,9 @@ func (m *Module) Routes(api huma.API) {
 	m.manualRoutes(api)
 	m.termsRoutes(api)
 	m.siteLinksRoutes(api)
+	m.commissionRoutes(api)
+	m.payoutRoutes(api)
+	m.rateRoutes(api)
 }
 
 type campaignsResult struct {

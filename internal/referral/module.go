@@ -3,7 +3,8 @@
 // It tells:  referral.offer_created.v1, referral.links_visited.v1, referral.referral_created.v1, referral.referral_approved.v1,
 // referral.referral_voided.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1, referral.coupon_issued.v1,
 // referral.coupons_low.v1, referral.offer_shared.v1, referral.offer_claimed.v1, referral.personal_coupon_made.v1,
-// referral.budget_reached.v1, referral.gift_card_sent.v1
+// referral.budget_reached.v1, referral.gift_card_sent.v1, referral.commission_earned.v1, referral.commission_released.v1,
+// referral.commission_clawed_back.v1, referral.account_adjusted.v1, referral.payout_paid.v1, referral.payout_failed.v1
 //
 // It hears:  gateway.site_changed.v1 (a projection), customer.origin_recorded.v1 (attribution), customer.origin_refunded.v1,
 // customer.person_changed.v1 (names), customer.person_anonymized.v1 (erasure), loyalty.points_redeemed.v1 (a coupon for it), loyalty.redemption_cancelled.v1 (no coupon for it)
@@ -64,6 +65,7 @@ type Deps struct {
 	Facts     Facts     // who knows what was told of origins; needed by what is done by hand
 	PublicURL string    // links are PublicURL + "/x/" + code
 	GiftCards GiftCards // nil: gift cards wait for a provider
+	Payer     Payer     // who pays commissions out; nil: the merchant, by hand
 }
 
 // Module is the referral module.
@@ -86,6 +88,7 @@ type Module struct {
 	joins     *postgres.Group[want, *referralapi.Offer]
 	visits    *postgres.Group[visit, visited]
 	giftCards GiftCards
+	payer     Payer
 
 	lostMu sync.Mutex
 	lostAt time.Time // when lost visits were last written to the log
@@ -100,7 +103,7 @@ func New(d Deps) *Module {
 	m := &Module{db: d.DB, outbox: d.Outbox, log: d.Log, reg: d.Reg, now: d.Now, cursors: d.Cursors,
 		publicURL: strings.TrimRight(d.PublicURL, "/"),
 		cookie:    cookieTail(strings.HasPrefix(d.PublicURL, "https://")), metrics: newMetrics(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known,
-		books: newBooks(d.Now), people: d.People, facts: d.Facts, giftCards: d.GiftCards}
+		books: newBooks(d.Now), people: d.People, facts: d.Facts, giftCards: d.GiftCards, payer: d.Payer}
 	m.joins = postgres.NewGroup(joinBatch, m.join).Writers(2).Observe(func(n int) { m.metrics.batch.WithLabelValues("join").Observe(float64(n)) })
 	m.visits = postgres.NewGroup(visitBatch, m.visit).Writers(2).Crowd(visitCrowd).Observe(func(n int) { m.metrics.batch.WithLabelValues("visit").Observe(float64(n)) })
 	return m
@@ -127,6 +130,9 @@ func (m *Module) Run(ctx context.Context) error {
 	defer days.Stop()
 	defer serve.Stop()
 	defer low.Stop()
+	var commissions sync.WaitGroup
+	commissions.Go(func() { m.tendCommissions(ctx) })
+	defer commissions.Wait()
 	m.keep(ctx)
 	var cards sync.WaitGroup
 	defer cards.Wait()

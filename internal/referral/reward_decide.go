@@ -66,8 +66,8 @@ type rewardRule struct {
 // consider decides what the campaign's incentives of some actions give; source says what for and to whom.
 func consider(ctx context.Context, c *campaign, s situation, source func(*reward), actions ...string) (given []reward, refused []refusal, err error) {
 	for _, i := range c.Incentives {
-		if !i.Active || !slices.Contains(actions, i.Action) || i.Terms.Milestone > 0 && !s.reached(i) {
-			continue
+		if !i.Active || !slices.Contains(actions, i.Action) || i.Terms.Milestone > 0 && !s.reached(i) || i.CommissionPlan != nil {
+			continue // what a plan pays it decides itself: see earnApproved
 		}
 		w, cause, detail, err := earn(ctx, i, c.Version, s)
 		if err != nil {

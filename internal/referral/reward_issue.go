@@ -118,7 +118,10 @@ func (m *Module) hand(ctx context.Context, u *bus.Unit, issued []reward, referra
 			return err
 		}
 	}
-	return m.handOut(ctx, u, claims)
+	if err := m.handOut(ctx, u, claims); err != nil {
+		return err
+	}
+	return m.creditRewards(ctx, u, issued)
 }
 
 // decideReferrals decides what approved referrals earn, in their order: each advocate's next one is the next of his referrals.
