@@ -94,7 +94,7 @@ var busBugs = []bug{
 	{Name: "poison-blocks", Says: "an event that cannot be handled is tried for ever, and everything behind it waits",
 		Edits: []edit{{"internal/bus/errors.go", "		return hopeless\n", "		return tooEarly\n"}}},
 	{Name: "commit-swallowed", Says: "the error of a commit is lost and its request answered yes: shows when connections end before the commit",
-		Edits: []edit{{"internal/postgres/tx.go", "	if err := tx.Commit(); err != nil {\n		return fmt.Errorf(\"commit: %w\", err)\n	}", "	_ = tx.Commit()"}}},
+		Edits: []edit{{"internal/postgres/tx.go", "	if err := tx.Commit(); err != nil {\n		return fmt.Errorf(\"commit: %w\", Ended(ctx, err))\n	}", "	_ = tx.Commit()"}}},
 	{Name: "commit-later", Says: "requests are answered while their transaction still commits: a kill, a cut connection, or a look at the other replica shows it",
 		Only: []string{"kill", "connections"},
 		Edits: []edit{

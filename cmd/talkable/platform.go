@@ -25,6 +25,7 @@ import (
 	"github.com/talkable/talkable/internal/mailsink"
 	"github.com/talkable/talkable/internal/notify"
 	"github.com/talkable/talkable/internal/outcall"
+	"github.com/talkable/talkable/internal/page"
 	"github.com/talkable/talkable/internal/referral"
 	"github.com/talkable/talkable/internal/smssink"
 	"github.com/talkable/talkable/internal/web"
@@ -47,6 +48,8 @@ type platform struct {
 	customer  *customer.Module
 	register  []func(huma.API)
 	visit, qr http.Handler // of short links
+	pages     *page.Pages
+	apps      [2]http.Handler // what phones ask before they open links in an app: Apple's, Android's
 	registry  *prometheus.Registry
 	sink      *mailsink.Sink // nil where mail really leaves
 	smsSink   *smssink.Sink  // nil where SMS really leave
@@ -98,20 +101,24 @@ func (p *platform) wire(c *config, now clock.Clock, smtp, texts string, secret f
 	calls := outcall.New(outcall.Settings{Private: c.PrivateTargets, Agent: "talkable/" + version, Now: now})
 	customers := customer.New(customer.Deps{DB: pools["customer"], Outbox: outboxes["customer"], Log: logs["customer"], Reg: reg, Now: now})
 	referrals := referral.New(referral.Deps{DB: pools["referral"], Outbox: outboxes["referral"], Log: logs["referral"], Reg: reg, Now: now,
-		Cursors: cursors, People: customers, PublicURL: c.PublicURL})
+		Cursors: cursors, People: customers, Facts: customers, PublicURL: c.PublicURL})
 	points := loyalty.New(loyalty.Deps{DB: pools["loyalty"], Outbox: outboxes["loyalty"], Log: logs["loyalty"], Reg: reg, Now: now,
 		Cursors: cursors, Coupons: referrals})
 	counts := analytics.New(analytics.Deps{DB: pools["analytics"], Outbox: outboxes["analytics"], Log: logs["analytics"], Reg: reg, Now: now,
 		Campaigns: referrals})
 	messages := notify.New(notify.Deps{DB: pools["notify"], Outbox: outboxes["notify"], Log: logs["notify"], Reg: reg, Now: now, Cursors: cursors,
-		SMTP: smtp, From: c.EmailFrom, SMS: texts, SMSDaily: c.SMSDaily, Calls: calls, Secret: key})
+		SMTP: smtp, From: c.EmailFrom, PublicURL: c.PublicURL, SMS: texts, SMSDaily: c.SMSDaily, Calls: calls, Secret: key})
 
 	compose := gateway.Composition{Customers: customers, Referrals: referrals, Members: points, Cursors: cursors, Now: now,
 		Tellers: []gateway.Teller{customers, referrals, points, messages}}
 	jobs := gateway.NewJobs(gateway.JobsDeps{DB: pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg, Now: now,
 		Cursors: cursors, Customers: customers, Referrals: referrals})
-	p.gateway, p.customer, p.visit, p.qr = edge, customers, referrals.Visit(), referrals.QR()
-	p.register = []func(huma.API){compose.Routes, jobs.Routes, edge.Routes, customers.Routes, referrals.Routes, points.Routes, counts.Routes, messages.Routes}
+	looks := gateway.NewLooks(pools["gateway"], outboxes["gateway"], now)
+	p.pages = page.New(page.Deps{Referrals: referrals, Customers: customers, Members: points, Mails: compose, Looks: looks, Cursors: cursors, Reg: reg,
+		PublicURL: c.PublicURL})
+	p.gateway, p.customer, p.visit, p.qr = edge, customers, referrals.Visit(p.pages), referrals.QR()
+	p.apps[0], p.apps[1] = referrals.Apps()
+	p.register = []func(huma.API){compose.Routes, jobs.Routes, edge.Routes, looks.Routes, customers.Routes, referrals.Routes, points.Routes, counts.Routes, messages.Routes}
 	p.modules = []module{edge, jobs, customers, referrals, points, counts, messages}
 	for _, m := range p.modules {
 		if consumer := m.Consumer(); consumer != nil {
@@ -172,6 +179,9 @@ func (p *platform) handler() http.Handler {
 		r.Handle("/x/{code}", p.visit)
 		r.Handle("/x/{code}/qr.svg", p.qr)
 		r.Handle("/x/{code}/qr.png", p.qr)
+		r.Method(http.MethodGet, "/.well-known/apple-app-site-association", p.apps[0])
+		r.Method(http.MethodGet, "/.well-known/assetlinks.json", p.apps[1])
+		p.pages.Routes(r)
 	})
 }
 

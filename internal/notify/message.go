@@ -69,6 +69,8 @@ type job struct {
 	SiteName     string `db:"site_name"`
 	SiteURL      string `db:"site_url"`
 	SiteFrom     string `db:"site_from"`
+
+	Unsubscribe string `db:"-"` // where the person says so; "": the mail is necessary
 }
 
 // fate is what to do with a message now.

@@ -38,6 +38,8 @@ type Deps struct {
 	Calls    *outcall.Client
 	Secret   []byte // what webhooks' secrets are sealed with, the same in all replicas and on no account in this schema
 	From     string // sender of sites that name none, unless the SMTP URL has one
+
+	PublicURL string // where the links for unsubscribing lead; "": mails have none
 }
 
 // Module is the notify module.

@@ -160,6 +160,7 @@ func (w *worker) send(ctx context.Context, jobs []job, stop <-chan struct{}) (re
 // transmit sends one message and says whether the connection broke. An error means that the message's state could not be
 // stored: the end of its lease will tell.
 func (w *worker) transmit(ctx context.Context, open *line, j job) (broken bool, err error) {
+	j.Unsubscribe = w.unsubscribeURL(j)
 	l, err := j.render(w.sender)
 	if err != nil {
 		return false, w.finish(ctx, j, fate{status: failed, reason: unrenderable}, readable(err.Error()))

@@ -9,10 +9,12 @@ type metrics struct {
 	referrals    *prometheus.CounterVec // status at their making
 	approved     *prometheus.CounterVec // cause
 	rewards      *prometheus.CounterVec // side, kind
+	refused      *prometheus.CounterVec // cause
 	clawed       *prometheus.CounterVec // kind
-	coupons      *prometheus.CounterVec // for: reward, redemption
+	coupons      *prometheus.CounterVec // for: reward, redemption, personal
 	couponsLow   prometheus.Counter
 	shares       *prometheus.CounterVec // kind
+	pageClaims   *prometheus.CounterVec // result: claimed, refused
 	batch        *prometheus.HistogramVec
 }
 
@@ -31,10 +33,12 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		referrals:    counter("referrals_total", "Referrals made, by their first status.", "status"),
 		approved:     counter("referrals_approved_total", "Referrals approved.", "cause"),
 		rewards:      counter("rewards_total", "Rewards issued.", "side", "kind"),
+		refused:      counter("rewards_refused_total", "Rewards that were not given, by why.", "cause"),
 		clawed:       counter("rewards_clawed_total", "Claw-backs of rewards.", "kind"),
-		coupons:      counter("coupons_issued_total", "Single-use coupons handed out.", "for"),
+		coupons:      counter("coupons_issued_total", "Coupons handed out: single-use ones, and codes of advocates' own.", "for"),
 		couponsLow:   counter("coupon_lists_low_total", "Coupon lists that ran low.").WithLabelValues(),
 		shares:       counter("shares_total", "Offers shared.", "kind"),
+		pageClaims:   counter("page_claims_total", "Addresses given on claim pages, by what became of them.", "result"),
 		batch: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "talkable", Subsystem: "referral", Name: "batch_requests",
 			Help: "Requests that were committed together.", Buckets: []float64{1, 2, 5, 10, 20, 50, 100, 200, 500}}, []string{"kind"}),
 	}

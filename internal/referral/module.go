@@ -2,13 +2,13 @@
 //
 // It tells:  referral.offer_created.v1, referral.links_visited.v1, referral.referral_created.v1, referral.referral_approved.v1,
 // referral.referral_voided.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1, referral.coupon_issued.v1,
-// referral.coupons_low.v1, referral.offer_shared.v1, referral.offer_claimed.v1
+// referral.coupons_low.v1, referral.offer_shared.v1, referral.offer_claimed.v1, referral.personal_coupon_made.v1
 //
 // It hears:  gateway.site_changed.v1 (a projection), customer.origin_recorded.v1 (attribution), customer.origin_refunded.v1,
-// customer.person_anonymized.v1 (erasure), loyalty.points_redeemed.v1 (a coupon for it), loyalty.redemption_cancelled.v1 (no coupon for it)
+// customer.person_changed.v1 (names), customer.person_anonymized.v1 (erasure), loyalty.points_redeemed.v1 (a coupon for it), loyalty.redemption_cancelled.v1 (no coupon for it)
 //
 // An advocate joins a campaign and gets an offer; a friend opens its link: a visit, and a friend offer; the friend buys: the
-// origin is attributed to the last touch, and a referral is made, checked for fraud, approved and rewarded. Each origin's
+// origin is attributed by the rule of the campaign (attribution_rule.go), and a referral is made, checked for fraud, approved and rewarded. Each origin's
 // decision is kept with its reasons, also when there is no referral.
 //
 // Fraud rules judge a referral when it is made, by the policy of its campaign or its site (fraud_profile.go); what each of them saw
@@ -57,6 +57,7 @@ type Deps struct {
 	Now       clock.Clock
 	Cursors   *web.Cursors
 	People    People // who knows addresses; nil: nobody, so rules that compare them are skipped
+	Facts     Facts  // who knows what was told of origins; needed by what is done by hand
 	PublicURL string // links are PublicURL + "/x/" + code
 }
 
@@ -75,6 +76,7 @@ type Module struct {
 	catalog *catalog
 	books   *books
 	people  People
+	facts   Facts
 	known   *lru.Cache[string, cachedLink]
 	joins   *postgres.Group[want, *referralapi.Offer]
 	visits  *postgres.Group[visit, visited]
@@ -92,7 +94,7 @@ func New(d Deps) *Module {
 	m := &Module{db: d.DB, outbox: d.Outbox, log: d.Log, reg: d.Reg, now: d.Now, cursors: d.Cursors,
 		publicURL: strings.TrimRight(d.PublicURL, "/"),
 		cookie:    cookieTail(strings.HasPrefix(d.PublicURL, "https://")), metrics: newMetrics(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known,
-		books: newBooks(d.Now), people: d.People}
+		books: newBooks(d.Now), people: d.People, facts: d.Facts}
 	m.joins = postgres.NewGroup(joinBatch, m.join).Writers(2).Observe(func(n int) { m.metrics.batch.WithLabelValues("join").Observe(float64(n)) })
 	m.visits = postgres.NewGroup(visitBatch, m.visit).Writers(2).Crowd(visitCrowd).Observe(func(n int) { m.metrics.batch.WithLabelValues("visit").Observe(float64(n)) })
 	return m
@@ -104,6 +106,7 @@ func (m *Module) Consumer() *bus.Consumer {
 	bus.On(c, m.siteChanged)
 	bus.On(c, m.recorded)
 	bus.On(c, m.refunded)
+	bus.On(c, m.personChanged)
 	bus.On(c, m.anonymized)
 	bus.On(c, m.redeemed)
 	bus.On(c, m.redemptionCancelled)
@@ -152,6 +155,14 @@ func (m *Module) keep(ctx context.Context) {
 	}
 	if err == nil {
 		err = wholly(func() (int64, error) { return dropMarks(ctx, m.db, now.AddDate(-1, 0, 0), sweepBatch) })
+	}
+	if err == nil {
+		err = wholly(func() (int64, error) { return dropTouches(ctx, m.db, now, sweepBatch) })
+	}
+	if err == nil {
+		err = wholly(func() (int64, error) {
+			return dropAttributions(ctx, m.db, now.AddDate(0, 0, -visitDaysKept), sweepBatch)
+		})
 	}
 	switch {
 	case err != nil && ctx.Err() == nil:
