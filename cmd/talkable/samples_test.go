@@ -177,7 +177,7 @@ var samples = []sample{
 	{id: "createWebhook", learn: map[string]string{"hook": "webhook.id"}, body: `{"url":"http://127.0.0.1:9/hook","style":"standard","types":["points.expired"],
 		"description":"The shop","enabled":true,"secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}`},
 	{id: "createWebhook", learn: map[string]string{"endedhook": "webhook.id"}, body: `{"url":"http://127.0.0.1:9/hook","types":["points.expired"]}`},
-	{id: "deleteWebhook", path: map[string]string{"id": "$endedhook"}},
+	{id: "deleteWebhook", path: map[string]string{"id": "$endedhook"}, body: `{}`},
 	{id: "listWebhooks", query: "limit=5"},
 	{id: "getWebhook", path: map[string]string{"id": "$hook"}},
 	{id: "replaceWebhook", path: map[string]string{"id": "$hook"}, body: `{"url":"http://127.0.0.1:9/hook2","types":["points.expired"],"description":"Our shop","enabled":true}`},
