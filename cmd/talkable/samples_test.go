@@ -32,7 +32,7 @@ type sample struct {
 // nobody is, for each thing that a sample learns or names, one that exists nowhere.
 var nobody = map[string]string{
 	"$campaign": "987654321", "$program": "987654321", "$code": "zzzzzzzzzz", "$visitor": "0193b1d6-9bd1-7cc0-9d8e-0c2f1f6f6a6b",
-	"$purchase": "987654321", "$message": "987654321", "$person": "987654321", "$batch": "987654321", "$redemption": "987654321",
+	"$purchase": "987654321", "$reward": "987654321", "$message": "987654321", "$person": "987654321", "$batch": "987654321", "$redemption": "987654321",
 	"$couponlist": "987654321", "$ownlist": "987654321", "$job": "987654321", "$plan": "987654321", "$commission": "987654321", "$payout": "987654321", "$line": "987654321", "$asset": "987654321", "$action": "987654321", "$hook": "987654321", "$endedhook": "987654321", "$delivery": "987654321", "$referral": "987654321", "$byhand": "987654321", "$friendoffer": "987654321", "SAVE-ONE": "NO-SUCH-ONE", "c-gone": "c-never",
 	"ann@shop.example": "nobody@shop.example", "1001": "no-such-order",
 }
@@ -107,7 +107,8 @@ var samples = []sample{
 	{id: "listReferrals", query: "limit=5"},
 	{id: "tryFraudPolicy", body: `{"profile":"high","rules":{"velocity":"block"},"thresholds":{"velocity_referrals":3},"limit":50}`},
 	{id: "resolveReferral", path: map[string]string{"id": "$referral"}, body: `{"status":"approved","reason":"Both are known"}`},
-	{id: "explainReferral", path: map[string]string{"id": "$referral"}},
+	{id: "explainReferral", path: map[string]string{"id": "$referral"}, learn: map[string]string{"reward": "rewards.0.id"}},
+	{id: "explainReward", path: map[string]string{"id": "$reward"}},
 	{id: "getReferralGraph", path: map[string]string{"id": "$referral"}},
 	{id: "createReferral", learn: map[string]string{"byhand": "referral.id"}, body: `{"advocate":"bob@shop.example","origin":"1002","campaign_id":$campaign,"reason":"They called us","force":true}`},
 	{id: "reattributeReferral", path: map[string]string{"id": "$byhand"}, body: `{"advocate":"bob@shop.example","reason":"It is his","force":true}`},

@@ -39,6 +39,7 @@ func (m *Module) Routes(api huma.API) {
 	m.limitRoutes(api)
 	m.refusedRoutes(api)
 	m.giftCardRoutes(api)
+	m.rewardRoutes(api)
 	m.fraudRoutes(api)
 	m.manualRoutes(api)
 	m.termsRoutes(api)

@@ -113,3 +113,17 @@ func giftCardsBefore(ctx context.Context, q sqlx.QueryerContext, siteID int64, s
 	}
 	return out, nil
 }
+
+// giftCardOf reads the gift card of a reward; nil if it is none.
+func giftCardOf(ctx context.Context, q sqlx.QueryerContext, siteID, rewardID int64) (*giftCard, error) {
+	var out []giftCard
+	err := sqlx.SelectContext(ctx, q, &out, `
+		select `+giftCardColumns+`
+		from referral.giftcard g
+		join referral.reward w on w.site_id = g.site_id and w.id = g.reward_id
+		where g.site_id = $1 and g.reward_id = $2`, siteID, rewardID)
+	if err != nil || len(out) == 0 {
+		return nil, err
+	}
+	return &out[0], nil
+}
