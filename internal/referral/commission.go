@@ -152,7 +152,7 @@ func accountKey(personID int64) string { return "account:" + itoa(personID) }
 
 func (c *commission) earnedEvent(now time.Time) referralevent.CommissionEarned {
 	return referralevent.CommissionEarned{SiteID: c.SiteID, CommissionID: c.ID, PersonID: c.PersonID, FriendID: c.FriendID, OriginID: c.OriginID,
-		ReferralID: c.ReferralID, CampaignID: c.CampaignID, PlanID: deref(c.PlanID), RewardID: deref(c.RewardID), Nth: c.Nth, Amount: c.Amount,
+		ReferralID: c.ReferralID, CampaignID: c.CampaignID, PlanID: deref(c.PlanID), RewardID: deref(c.RewardID), Nth: int64(c.Nth), Amount: c.Amount,
 		Currency: c.Currency, HoldUntil: deref(c.HoldUntil), OccurredAt: c.OccurredAt, EarnedAt: now}
 }
 

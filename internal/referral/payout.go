@@ -124,10 +124,13 @@ func (m *Module) createBatch(ctx context.Context, s site.Site, keyID int64, in p
 	return out, replayed, err
 }
 
-// approveBatch lets a batch be paid: by hand, or by its provider, who is called soon after.
+// approveBatch lets a batch be paid: by hand, or by its provider, who is called soon after. One that was approved stays as it is.
 func (m *Module) approveBatch(ctx context.Context, s site.Site, keyID, id int64, k idempotency.Key) (out payoutBatchJSON, replayed bool, err error) {
 	return m.changeBatch(ctx, s.ID, id, k, func(u *bus.Unit, b *payoutBatch) error {
-		if b.Status != batchDraft {
+		switch {
+		case b.ApprovedAt != nil:
+			return nil
+		case b.Status != batchDraft:
 			return errBatchStep(b, batchApproved)
 		}
 		if b.Status, b.ApprovedBy, b.ApprovedAt = batchApproved, &keyID, &u.Now; b.Method != paidByHand {

@@ -30,7 +30,7 @@ func (m *Module) payoutRoutes(api huma.API) {
 		Responses: map[string]*huma.Response{"200": {Description: "The list", Content: map[string]*huma.MediaType{csvText: {Schema: &huma.Schema{Type: huma.TypeString}}}}}}, m.getCSV)
 	huma.Register(api, huma.Operation{OperationID: "approvePayoutBatch", Method: http.MethodPost, Path: "/api/v2/payout_batches/{id}/approve", Tags: tags,
 		Summary: "Approve a payout batch", Description: "It may be paid now: by hand, or by its provider, who is called soon after. Takes an Idempotency-Key. 404 if the site has no such " +
-			"batch, 409 if it is no draft."}, m.postApproval)
+			"batch, 409 if it was cancelled."}, m.postApproval)
 	huma.Register(api, huma.Operation{OperationID: "cancelPayoutBatch", Method: http.MethodPost, Path: "/api/v2/payout_batches/{id}/cancel", Tags: tags,
 		Summary: "Cancel a payout batch", Description: "Who wasn't paid yet has the money in their account again. Takes an Idempotency-Key. 404 if the site has no such batch, 409 if a provider " +
 			"has it or it is at an end."}, m.postCancellation)

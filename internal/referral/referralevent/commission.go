@@ -14,7 +14,7 @@ type CommissionEarned struct {
 	CampaignID   int64     `json:"campaign_id"`
 	PlanID       int64     `json:"plan_id,omitempty"`   // 0: of a plain incentive
 	RewardID     int64     `json:"reward_id,omitempty"` // of a referral's order; later ones have none
-	Nth          int       `json:"nth"`                 // order of the friend that is paid for
+	Nth          int64     `json:"nth"`                 // order of the friend that is paid for
 	Amount       int64     `json:"amount"`              // minor units
 	Currency     string    `json:"currency"`
 	HoldUntil    time.Time `json:"hold_until,omitzero"`
