@@ -91,7 +91,7 @@ var samples = []sample{
 	{id: "create-visitor", body: `{"data":{}}`},
 	{id: "createOrigin", fresh: "1001", learn: map[string]string{"purchase": "origin.id"}, body: `{"type":"Purchase","data":{"email":"bob@shop.example","uuid":"$visitor",
 		"order_number":"1001","subtotal":"120.00","currency_iso_code":"USD","coupon_codes":["WELCOME10"],
-		"items":[{"product_id":"p1","price":"60.00","quantity":2,"title":"Thing","url":"https://shop.example/p1","image_url":"https://shop.example/p1.png"}]}}`},
+		"items":[{"product_id":"p1","category":"books","price":"60.00","quantity":2,"title":"Thing","url":"https://shop.example/p1","image_url":"https://shop.example/p1.png"}]}}`},
 	{id: "createPurchase", fresh: "1002", body: `{"data":{"email":"ann@shop.example","order_number":"1002","subtotal":"10.00"}}`},
 	{id: "createEvent", fresh: "e-1", body: `{"data":{"email":"ann@shop.example","event_number":"e-1","event_category":"newsletter"}}`},
 	{id: "listRewards", query: "visitor_uuid=$visitor"},

@@ -32,9 +32,10 @@ type commissionRateInput struct {
 }
 
 type commissionRuleInput struct {
-	ProductID string `json:"product_id,omitempty"`
-	Category  string `json:"category,omitempty" doc:"Instead of product_id"`
-	commissionRateInput
+	ProductID string       `json:"product_id,omitempty"`
+	Category  string       `json:"category,omitempty" doc:"Instead of product_id"`
+	Percent   money.Number `json:"percent,omitempty" doc:"0 to 100, at most 2 decimals"`
+	PerItem   int64        `json:"per_item,omitempty" doc:"For each piece, instead of percent: minor units"`
 }
 
 type commissionCapsInput struct {
@@ -97,7 +98,7 @@ func (in commissionPlanInput) rules(f *findings, t *commissionTerms) {
 		seen[one] = true
 		f.name(at+"/product_id", r.ProductID)
 		f.name(at+"/category", r.Category)
-		one.commissionRate = r.rate(f, at)
+		one.commissionRate = commissionRateInput{r.Percent, r.PerItem}.rate(f, at)
 		t.Rules = append(t.Rules, one)
 	}
 }

@@ -204,7 +204,7 @@ type entriesResult struct {
 }
 
 func (m *Module) getEntries(ctx context.Context, in *struct {
-	accountPath
+	PersonID int64  `path:"person_id"`
 	Currency string `query:"currency" required:"true" example:"USD"`
 	web.Page
 }) (*web.OK[entriesResult], error) {

@@ -34,9 +34,10 @@ type commissionRateJSON struct {
 }
 
 type commissionRuleJSON struct {
-	ProductID *string `json:"product_id"`
-	Category  *string `json:"category"`
-	commissionRateJSON
+	ProductID *string         `json:"product_id"`
+	Category  *string         `json:"category"`
+	Percent   json.RawMessage `json:"percent" doc:"Number or null"`
+	PerItem   *int64          `json:"per_item" doc:"Minor units"`
 }
 
 type commissionCapsJSON struct {
@@ -64,7 +65,8 @@ func (p *commissionPlan) json() commissionPlanJSON {
 		PerOrder: orNull(t.PerOrder), Rules: []commissionRuleJSON{}, Caps: commissionCapsJSON{orNull(t.Caps.Order), orNull(t.Caps.Friend), orNull(t.Caps.Month)},
 		HoldDays: t.HoldDays, CreatedAt: p.CreatedAt.UTC(), UpdatedAt: p.UpdatedAt.UTC()}
 	for _, r := range t.Rules {
-		out.Rules = append(out.Rules, commissionRuleJSON{orNull(r.ProductID), orNull(r.Category), r.json()})
+		rate := r.json()
+		out.Rules = append(out.Rules, commissionRuleJSON{orNull(r.ProductID), orNull(r.Category), rate.Percent, rate.PerItem})
 	}
 	if t.Recurs.Orders > 1 {
 		if out.Recurring = (&recurringJSON{orNull(t.Recurs.Months), &t.Recurs.Orders}); t.Recurs.Orders == everyOrder {

@@ -124,8 +124,8 @@ func TestCommissions_of_a_plan(t *testing.T) {
 	t.Parallel()
 	p := setup(t)
 	plan := p.plan(p.one, commissionPlanInput{Default: percent("10"), PerOrder: 100, HoldDays: 30, Recurring: &recurringInput{Months: 2, Orders: 3},
-		Rules: []commissionRuleInput{{ProductID: "p1", commissionRateInput: commissionRateInput{Percent: "50"}},
-			{Category: "books", commissionRateInput: commissionRateInput{PerItem: 25}}}})
+		Rules: []commissionRuleInput{{ProductID: "p1", Percent: "50"},
+			{Category: "books", PerItem: 25}}})
 	p.pays(p.one, plan.ID, func(c *campaignInput) { c.Approval = &approvalInput{Mode: manual} })
 	p.touchedAt(p.one, uuidOf(1), 10)
 	first := p.purchase(p.one, 1, 20, 9_000, uuidOf(1)) // a tenth off
