@@ -39,7 +39,7 @@ vuln: ## known vulnerabilities (needs the network)
 golden: ## write golden files of new events
 	$(GO) test ./internal -run Frozen -update
 
-generate: ## docs/events.md and docs/openapi.json from the code
+generate: ## docs/events.md, docs/metrics.md and docs/openapi.json from the code
 	$(GO) run ./internal/catalogue
 	$(GO) run ./cmd/talkable openapi > docs/openapi.json
 
