@@ -162,7 +162,7 @@ func (m *Module) earn(ctx context.Context, u *bus.Unit, list []commission, refer
 	return m.credit(ctx, u, ready)
 }
 
-// rewardFirst issues the rewards of first orders.
+// rewardFirst issues the rewards of first orders. Plans have caps of their own: limits and budgets of the campaign don't hold for them.
 func (m *Module) rewardFirst(ctx context.Context, u *bus.Unit, list []commission, referrals map[key]*referral) error {
 	if len(referrals) == 0 {
 		return nil
@@ -184,7 +184,11 @@ func (m *Module) rewardFirst(ctx context.Context, u *bus.Unit, list []commission
 	if len(rewards) == 0 {
 		return nil
 	}
-	if err := m.issueFor(ctx, u, rewards, referrals); err != nil {
+	issued, err := insertRewards(ctx, u.Tx, u.Now, rewards)
+	if err != nil {
+		return err
+	}
+	if err := m.hand(ctx, u, issued, referrals); err != nil {
 		return err
 	}
 	return rewardsBound(ctx, u, list)
@@ -267,11 +271,8 @@ func (m *Module) take(ctx context.Context, u *bus.Unit, list []commission, refun
 	return out, saveCommissions(ctx, u.Tx, u.Now, changed)
 }
 
-// refundCommissions takes back what refunds ask for, and keeps them for what is earned later.
+// refundCommissions takes back what refunds ask for.
 func (m *Module) refundCommissions(ctx context.Context, u *bus.Unit, refunds map[key]refund) error {
-	if err := keepRefunds(ctx, u.Tx, refunds); err != nil {
-		return err
-	}
 	var sites, origins []int64
 	for k := range refunds {
 		sites, origins = append(sites, k.site), append(origins, k.id)
@@ -294,4 +295,24 @@ func (m *Module) voidCommissionsOf(ctx context.Context, u *bus.Unit, list []refe
 		sites, ids = append(sites, r.SiteID), append(ids, r.ID)
 	}
 	return voidCommissions(ctx, u.Tx, u.Now, sites, ids)
+}
+
+// supersedeCommissions takes back all that a referral was paid for, and will not be: it is another advocate's.
+func (m *Module) supersedeCommissions(ctx context.Context, u *bus.Unit, r *referral) error {
+	list, err := lockOfReferral(ctx, u.Tx, r.SiteID, r.ID)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	whole := map[key]refund{}
+	for _, c := range list {
+		whole[key{c.SiteID, c.OriginID}] = refund{full: true}
+	}
+	entries, err := m.take(ctx, u, list, whole)
+	if err != nil {
+		return err
+	}
+	if err := supersedeCommissions(ctx, u.Tx, u.Now, r.SiteID, r.ID); err != nil {
+		return err
+	}
+	return post(ctx, u, entries)
 }

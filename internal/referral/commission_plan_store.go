@@ -121,6 +121,8 @@ func bindPlans(ctx context.Context, u *bus.Unit, c *campaign) error {
 			f.add(at, "must be a commission plan of this site")
 		case seen[id]:
 			f.add(at, "is there twice")
+		case !i.Terms.IsZero() || i.SubtotalMin != nil:
+			f.add(at, "says itself what it pays for: terms and subtotal_min don't go with it")
 		}
 		seen[id] = true
 	}

@@ -113,7 +113,7 @@ func lockFollowed(ctx context.Context, tx *sqlx.Tx, deeds []deed) ([]followed, e
 	err := tx.SelectContext(ctx, &out, `
 		select u.n, 0 as done, `+commissionColumns+`
 		from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::timestamptz[]) u (n, s, f, o, at)
-		join referral.commission c on c.site_id = u.s and c.friend_id = u.f and c.nth = 1 and c.orders > 1 and c.status <> 'voided' and c.origin_id <> u.o
+		join referral.commission c on c.site_id = u.s and c.friend_id = u.f and c.nth = 1 and c.orders > 1 and not c.superseded and c.status <> 'voided' and c.origin_id <> u.o
 			and c.occurred_at <= u.at and (c.until is null or u.at < c.until)
 		order by c.site_id, c.id, u.n
 		for update of c`, pq.Array(n), pq.Array(sites), pq.Array(friends), pq.Array(origins), timestamps(at))
@@ -158,31 +158,6 @@ func voidCommissions(ctx context.Context, tx *sqlx.Tx, now time.Time, sites, ref
 	return nil
 }
 
-// keepRefunds notes how far orders were taken back; it never becomes less.
-func keepRefunds(ctx context.Context, tx *sqlx.Tx, refunds map[key]refund) error {
-	type row struct {
-		Site   int64 `json:"site_id"`
-		Origin int64 `json:"origin_id"`
-		Total  int64 `json:"refunded_total"`
-		Full   bool  `json:"refunded_full"`
-	}
-	var list []row
-	for k, r := range refunds {
-		list = append(list, row{k.site, k.id, r.total, r.full})
-	}
-	_, err := tx.ExecContext(ctx, `
-		insert into referral.origin_refund as r (site_id, origin_id, refunded_total, refunded_full)
-		select site_id, origin_id, refunded_total, refunded_full
-		from jsonb_to_recordset($1::jsonb) x (site_id bigint, origin_id bigint, refunded_total bigint, refunded_full boolean)
-		order by site_id, origin_id
-		on conflict (site_id, origin_id) do update set refunded_total = greatest(r.refunded_total, excluded.refunded_total),
-			refunded_full = r.refunded_full or excluded.refunded_full`, recordset(list))
-	if err != nil {
-		return fmt.Errorf("keep refunds: %w", err)
-	}
-	return nil
-}
-
 // refundsOf reads how far orders were taken back.
 func refundsOf(ctx context.Context, q sqlx.QueryerContext, list []commission) (map[key]refund, error) {
 	sites, origins := make([]int64, len(list)), make([]int64, len(list))
@@ -192,11 +167,11 @@ func refundsOf(ctx context.Context, q sqlx.QueryerContext, list []commission) (m
 	var found []struct {
 		SiteID   int64 `db:"site_id"`
 		OriginID int64 `db:"origin_id"`
-		Total    int64 `db:"refunded_total"`
-		Full     bool  `db:"refunded_full"`
+		Total    int64 `db:"total"`
+		Full     bool  `db:"whole"`
 	}
 	err := sqlx.SelectContext(ctx, q, &found, `
-		select r.site_id, r.origin_id, r.refunded_total, r.refunded_full
+		select r.site_id, r.origin_id, r.total, r.whole
 		from (select distinct s, o from unnest($1::bigint[], $2::bigint[]) u (s, o)) u
 		join referral.origin_refund r on r.site_id = u.s and r.origin_id = u.o`, pq.Array(sites), pq.Array(origins))
 	if err != nil {
@@ -234,6 +209,22 @@ func rewardsBound(ctx context.Context, q sqlx.QueryerContext, list []commission)
 func lockOfOrigins(ctx context.Context, tx *sqlx.Tx, sites, origins []int64) ([]commission, error) {
 	return lockCommissions(ctx, tx, `from unnest($1::bigint[], $2::bigint[]) u (s, o)
 		join referral.commission c on c.site_id = u.s and c.origin_id = u.o`, pq.Array(sites), pq.Array(origins))
+}
+
+// lockOfReferral locks what a referral has to be paid for.
+func lockOfReferral(ctx context.Context, tx *sqlx.Tx, siteID, referralID int64) ([]commission, error) {
+	return lockCommissions(ctx, tx, `from referral.commission c where c.site_id = $1 and c.referral_id = $2 and not c.superseded`, siteID, referralID)
+}
+
+// supersedeCommissions ends the locked commissions of a referral, so that its orders may be another advocate's.
+func supersedeCommissions(ctx context.Context, tx *sqlx.Tx, now time.Time, siteID, referralID int64) error {
+	_, err := tx.ExecContext(ctx, `
+		update referral.commission set superseded = true, status = case when status = 'earned' then status else 'voided' end, updated_at = $3
+		where site_id = $1 and referral_id = $2 and not superseded`, siteID, referralID, now)
+	if err != nil {
+		return fmt.Errorf("supersede commissions: %w", err)
+	}
+	return nil
 }
 
 // bindRewards gives the first commissions of referrals their rewards.

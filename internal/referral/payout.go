@@ -28,8 +28,8 @@ const (
 	lineCancelled = "cancelled"
 )
 
-// byHand is the method of batches that the merchant pays: a list to download, and outcomes to tell.
-const byHand = "manual"
+// paidByHand is the method of batches that the merchant pays: a list to download, and outcomes to tell.
+const paidByHand = "manual"
 
 const mostLines = 10_000 // of a batch
 
@@ -133,7 +133,7 @@ func (m *Module) approveBatch(ctx context.Context, s site.Site, keyID, id int64,
 		case b.Status != batchDraft:
 			return errBatchStep(b, batchApproved)
 		}
-		if b.Status, b.ApprovedBy, b.ApprovedAt = batchApproved, &keyID, &u.Now; b.Method != byHand {
+		if b.Status, b.ApprovedBy, b.ApprovedAt = batchApproved, &keyID, &u.Now; b.Method != paidByHand {
 			b.NextAt = &u.Now
 		}
 		return saveBatch(ctx, u.Tx, b)
@@ -169,7 +169,7 @@ func (m *Module) settleBatch(ctx context.Context, s site.Site, id int64, in sett
 		switch {
 		case b.Status != batchApproved && b.Status != batchDone:
 			return errBatchStep(b, "settled")
-		case b.Method != byHand && (b.Reference != "" || b.Trouble == ""): // one that the provider doesn't take is ended by hand
+		case b.Method != paidByHand && (b.Reference != "" || b.Trouble == ""): // one that the provider doesn't take is ended by hand
 			return fault.New(fault.Conflict, "payout_by_provider", "What becomes of this batch is told by its provider.")
 		}
 		lines, told, err := in.outcomes(ctx, u, b)

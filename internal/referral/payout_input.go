@@ -27,14 +27,14 @@ func (in *payoutBatchInput) check(m *Module) error {
 		in.Minimum = 1
 	}
 	if in.Method == "" {
-		in.Method = byHand
+		in.Method = paidByHand
 	}
 	if _, ok := money.Digits(in.Currency); !ok {
 		f.add("/currency", "must be an ISO 4217 code")
 	}
 	f.amount("/minimum", in.Minimum)
 	checkText(&f, "/note", in.Note, 0, 200)
-	if in.Method != byHand && (m.payer == nil || m.payer.Name() != in.Method) {
+	if in.Method != paidByHand && (m.payer == nil || m.payer.Name() != in.Method) {
 		f.add("/method", "must be manual, or a provider that this server is set up for")
 	}
 	return f.refusal("invalid_payout_batch", "payout batch")

@@ -57,6 +57,7 @@ create table referral.commission (
 	clawed bigint not null default 0,
 	held boolean not null default false,
 	hold_until timestamptz, -- null of a held one: until somebody releases it
+	superseded boolean not null default false, -- the referral is another advocate's
 	explain jsonb not null,
 	occurred_at timestamptz not null,
 	approved_at timestamptz,
@@ -67,13 +68,13 @@ create table referral.commission (
 	constraint commission_held check (not held or status = 'earned'),
 	constraint commission_earned check (status = 'earned' or amount = 0)
 ) with (fillfactor = 85);
-create unique index commission_order_once on referral.commission (site_id, origin_id, plan_id) where plan_id is not null;
+create unique index commission_order_once on referral.commission (site_id, origin_id, plan_id) where plan_id is not null and not superseded;
 create unique index commission_nth_once on referral.commission (site_id, referral_id, plan_id, nth) where plan_id is not null;
 create unique index commission_reward_once on referral.commission (site_id, reward_id) where reward_id is not null;
 create index commission_by_origin on referral.commission (site_id, origin_id);
 create index commission_by_person on referral.commission (site_id, person_id, id);
-create index commission_recurring on referral.commission (site_id, friend_id) where nth = 1 and orders > 1;
-create index commission_unearned on referral.commission (site_id, referral_id) where status = 'pending';
+create index commission_recurring on referral.commission (site_id, friend_id) where nth = 1 and orders > 1 and not superseded;
+create index commission_by_referral on referral.commission (site_id, referral_id);
 create index commission_waiting on referral.commission (site_id, order_currency, currency, occurred_at) where status = 'waiting';
 create index commission_due on referral.commission (hold_until) where held and hold_until is not null;
 
@@ -87,15 +88,6 @@ create table referral.commission_cap (
 	used bigint not null constraint commission_cap_used check (used >= 0),
 	constraint commission_cap_pkey primary key (site_id, plan_id, person_id, kind, subject)
 ) with (fillfactor = 85);
-
--- How far orders were taken back, also those that are decided later.
-create table referral.origin_refund (
-	site_id bigint not null,
-	origin_id bigint not null,
-	refunded_total bigint not null,
-	refunded_full boolean not null,
-	constraint origin_refund_pkey primary key (site_id, origin_id)
-);
 
 -- What a person has earned in a currency and wasn't paid yet. balance = held + reserved + what the next payout takes; a claw-back after
 -- a payout makes it negative.
@@ -202,6 +194,6 @@ create table referral.payout_entry (
 create unique index payout_entry_once on referral.payout_entry (site_id, entry_id) where live;
 
 grant select, insert on referral.account_entry to talkable_referral;
-grant select, insert, update on referral.commission_plan, referral.exchange_rate, referral.commission, referral.commission_cap, referral.origin_refund,
+grant select, insert, update on referral.commission_plan, referral.exchange_rate, referral.commission, referral.commission_cap,
 	referral.account, referral.payout_batch, referral.payout_line, referral.payout_entry to talkable_referral;
 grant select, insert, update, delete on referral.open_entry to talkable_referral;

@@ -16,6 +16,7 @@ type PersonChanged struct {
 	CustomerID     string    `json:"customer_id,omitempty"`
 	FirstName      string    `json:"first_name,omitempty"`
 	LastName       string    `json:"last_name,omitempty"`
+	Username       string    `json:"username,omitempty"` // the personal name, as it was written
 	ChangedAt      time.Time `json:"changed_at"`
 	UnsubscribedAt time.Time `json:"unsubscribed_at,omitzero"` // not zero: wants no mail but what is necessary
 }
@@ -56,9 +57,10 @@ type OriginRecorded struct {
 	Type          string    `json:"type"`                // AffiliateMember, Purchase, Event
 	PersonID      int64     `json:"person_id,omitempty"` // 0: nobody known
 	VisitorIDs    []string  `json:"visitor_ids,omitempty"`
-	Number        string    `json:"number,omitempty"`   // order number or event number
-	Category      string    `json:"category,omitempty"` // of an Event
-	Subtotal      int64     `json:"subtotal"`           // minor units
+	WebVisitorID  string    `json:"web_visitor_id,omitempty"` // that of them which is the browser within an app; the app told it beside its own
+	Number        string    `json:"number,omitempty"`         // order number or event number
+	Category      string    `json:"category,omitempty"`       // of an Event
+	Subtotal      int64     `json:"subtotal"`                 // minor units
 	Currency      string    `json:"currency,omitempty"`
 	Items         []Item    `json:"items,omitempty"`
 	CouponCodes   []string  `json:"coupon_codes,omitempty"`
