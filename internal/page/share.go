@@ -52,6 +52,7 @@ type shareView struct {
 	Said     string // of a form that was sent
 	Fault    bool
 	Stats    []stat
+	Next     string
 }
 
 type channelView struct {
@@ -93,7 +94,7 @@ func sharePage(f frame, l referralapi.Landing, offer *referralapi.Offer, stats [
 	friend, you := f.promises(offer.Incentives, true), f.promises(offer.Incentives, false)
 	fill := []string{"friend", friend, "you", you, "reward", friend}
 	f.Title = f.say("share_title", fill...)
-	v := shareView{Link: offer.ClaimLinks[channelCopy], QR: pathOf(offer.ClaimLinks[channelQR]) + "/qr.svg", Action: "/x/" + l.Code + "/mail", Stats: stats}
+	v := shareView{Link: offer.ClaimLinks[channelCopy], QR: pathOf(offer.ClaimLinks[channelQR]) + "/qr.svg", Action: "/x/" + l.Code + "/mail", Stats: stats, Next: l.Continue}
 	switch {
 	case f.look.Texts[f.Lang]["share_intro"] != "":
 		v.Intro = f.say("share_intro", fill...)

@@ -160,6 +160,9 @@ func (m *Module) keep(ctx context.Context) {
 		err = wholly(func() (int64, error) { return dropTouches(ctx, m.db, now, sweepBatch) })
 	}
 	if err == nil {
+		err = wholly(func() (int64, error) { return dropClaimMarks(ctx, m.db, now.AddDate(-1, 0, 0), sweepBatch) })
+	}
+	if err == nil {
 		err = wholly(func() (int64, error) {
 			return dropAttributions(ctx, m.db, now.AddDate(0, 0, -visitDaysKept), sweepBatch)
 		})
