@@ -177,7 +177,13 @@ func tierFacts(t loyaltyevent.TierChanged) []fact {
 	return plain(t.SiteID, tierChanges, t.ChangedAt, 0)
 }
 
+// An SMS is no e-mail: it counts for none of what follows.
+const sms = "sms"
+
 func sentFacts(m notifyevent.MessageSent) []fact {
+	if m.Channel == sms {
+		return nil
+	}
 	facts := append(plain(m.SiteID, mailsSent, m.SentAt, 0), doubtEnded(m.SiteID, m.UncertainAt)...)
 	switch m.Template {
 	case "points_earned":
@@ -189,6 +195,9 @@ func sentFacts(m notifyevent.MessageSent) []fact {
 }
 
 func failedFacts(m notifyevent.MessageFailed) []fact {
+	if m.Channel == sms {
+		return nil
+	}
 	if m.Status == "uncertain" {
 		return plain(m.SiteID, mailsUncertain, m.FailedAt, 0)
 	}
@@ -196,6 +205,9 @@ func failedFacts(m notifyevent.MessageFailed) []fact {
 }
 
 func suppressedFacts(m notifyevent.MessageSuppressed) []fact {
+	if m.Channel == sms {
+		return nil
+	}
 	return doubtEnded(m.SiteID, m.UncertainAt)
 }
 

@@ -1,5 +1,5 @@
-// Command catalogue writes docs/events.md, every event, what it says, who tells it and who hears it, and docs/metrics.md, every metric.
-// `make generate` runs it.
+// Command catalogue writes docs/events.md, every event, what it says, who tells it and who hears it; docs/metrics.md, every metric; and
+// docs/criteria.md, what conditions may ask for. `make generate` runs it.
 package main
 
 import (
@@ -50,7 +50,7 @@ func main() {
 			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", name, kind, fields[f.Name])
 		}
 	}
-	for name, page := range map[string][]byte{"events.md": b.Bytes(), "metrics.md": []byte(analytics.Page())} {
+	for name, page := range map[string][]byte{"events.md": b.Bytes(), "metrics.md": []byte(analytics.Page()), "criteria.md": conditions()} {
 		if err := os.WriteFile(filepath.Join("docs", name), page, 0o644); err != nil {
 			log.Fatal(err)
 		}
