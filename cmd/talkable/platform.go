@@ -50,6 +50,7 @@ type platform struct {
 	visit, qr http.Handler // of short links
 	pages     *page.Pages
 	apps      [2]http.Handler // what phones ask before they open links in an app: Apple's, Android's
+	files     http.Handler    // of assets
 	registry  *prometheus.Registry
 	sink      *mailsink.Sink // nil where mail really leaves
 	smsSink   *smssink.Sink  // nil where SMS really leave
@@ -101,7 +102,7 @@ func (p *platform) wire(c *config, now clock.Clock, smtp, texts string, secret f
 	calls := outcall.New(outcall.Settings{Private: c.PrivateTargets, Agent: "talkable/" + version, Now: now})
 	customers := customer.New(customer.Deps{DB: pools["customer"], Outbox: outboxes["customer"], Log: logs["customer"], Reg: reg, Now: now})
 	referrals := referral.New(referral.Deps{DB: pools["referral"], Outbox: outboxes["referral"], Log: logs["referral"], Reg: reg, Now: now,
-		Cursors: cursors, People: customers, Facts: customers, PublicURL: c.PublicURL})
+		Cursors: cursors, People: customers, Facts: customers, Payer: payer(c), PublicURL: c.PublicURL, GiftCards: c.giftCards})
 	points := loyalty.New(loyalty.Deps{DB: pools["loyalty"], Outbox: outboxes["loyalty"], Log: logs["loyalty"], Reg: reg, Now: now,
 		Cursors: cursors, Coupons: referrals})
 	counts := analytics.New(analytics.Deps{DB: pools["analytics"], Outbox: outboxes["analytics"], Log: logs["analytics"], Reg: reg, Now: now,
@@ -113,19 +114,33 @@ func (p *platform) wire(c *config, now clock.Clock, smtp, texts string, secret f
 		Tellers: []gateway.Teller{customers, referrals, points, messages}}
 	jobs := gateway.NewJobs(gateway.JobsDeps{DB: pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg, Now: now,
 		Cursors: cursors, Customers: customers, Referrals: referrals})
+	store, err := c.assets()
+	if err != nil {
+		return err
+	}
+	files := gateway.NewAssets(gateway.AssetsDeps{DB: pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg, Now: now,
+		Store: store, PublicURL: c.PublicURL, Quota: c.AssetsQuota})
 	looks := gateway.NewLooks(pools["gateway"], outboxes["gateway"], now)
 	p.pages = page.New(page.Deps{Referrals: referrals, Customers: customers, Members: points, Mails: compose, Looks: looks, Cursors: cursors, Reg: reg,
 		PublicURL: c.PublicURL})
-	p.gateway, p.customer, p.visit, p.qr = edge, customers, referrals.Visit(p.pages), referrals.QR()
+	p.gateway, p.customer, p.visit, p.qr, p.files = edge, customers, referrals.Visit(p.pages), referrals.QR(), files
 	p.apps[0], p.apps[1] = referrals.Apps()
-	p.register = []func(huma.API){compose.Routes, jobs.Routes, edge.Routes, looks.Routes, customers.Routes, referrals.Routes, points.Routes, counts.Routes, messages.Routes}
-	p.modules = []module{edge, jobs, customers, referrals, points, counts, messages}
+	p.register = []func(huma.API){compose.Routes, jobs.Routes, files.Routes, edge.Routes, looks.Routes, customers.Routes, referrals.Routes, points.Routes, counts.Routes, messages.Routes}
+	p.modules = []module{edge, jobs, files, customers, referrals, points, counts, messages}
 	for _, m := range p.modules {
 		if consumer := m.Consumer(); consumer != nil {
 			p.consumers = append(p.consumers, consumer)
 		}
 	}
 	return nil
+}
+
+// payer is who pays commissions out, where one is set up.
+func payer(c *config) referral.Payer {
+	if c.PayPalClient == "" {
+		return nil
+	}
+	return referral.NewPayPal(c.PayPalURL, c.PayPalClient, c.PayPalSecret)
 }
 
 // smtp is where mail goes: the configured server, or a sink of our own that writes it into the data directory.
@@ -182,6 +197,7 @@ func (p *platform) handler() http.Handler {
 		r.Method(http.MethodGet, "/.well-known/apple-app-site-association", p.apps[0])
 		r.Method(http.MethodGet, "/.well-known/assetlinks.json", p.apps[1])
 		p.pages.Routes(r)
+		r.Method(http.MethodGet, "/assets/{site}/{file}", p.files)
 	})
 }
 

@@ -34,7 +34,12 @@ type customers interface {
 	Person(ctx context.Context, siteID int64, slug string) (customerapi.Person, error)
 	People(ctx context.Context, siteID int64, ids []int64) (map[int64]customerapi.Person, error)
 	personKeeper
+	optIns
 	addressBook
+}
+
+type optIns interface {
+	OptIn(ctx context.Context, siteID, personID int64, mail, phone bool) error
 }
 
 type referrals interface {
@@ -54,6 +59,7 @@ type members interface {
 	Member(ctx context.Context, siteID, personID int64) (loyaltyapi.Member, error)
 	Entries(ctx context.Context, siteID, personID int64, after loyaltyapi.After, limit int) ([]loyaltyapi.Entry, bool, error)
 	spenders
+	collectors
 	memberDates
 }
 
@@ -105,4 +111,5 @@ func (c Composition) Routes(api huma.API) {
 		Description: "Newest first. Each entry says what it was for, which rule decided it, and the balance after it."}, c.listEntries)
 	c.memberUpdateRoutes(api)
 	c.redeemRoutes(api)
+	c.collectRoutes(api)
 }

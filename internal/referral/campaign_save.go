@@ -59,6 +59,9 @@ func (m *Module) furnish(ctx context.Context, u *bus.Unit, c *campaign) (campaig
 	if err := c.Attribution.Personal.check(ctx, u, c.SiteID); err != nil {
 		return campaignJSON{}, err
 	}
+	if err := bindPlans(ctx, u, c); err != nil {
+		return campaignJSON{}, err
+	}
 	if err := saveIncentives(ctx, u.Tx, c); err != nil {
 		return campaignJSON{}, err
 	}

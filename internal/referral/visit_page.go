@@ -65,7 +65,10 @@ func (m *Module) landing(ctx context.Context, shelf *shelf, v visit, friendOffer
 func (m *Module) sharing(shelf *shelf, l *link, c *campaign) referralapi.Landing {
 	out := referralapi.Landing{SiteID: l.SiteID, Code: l.Code, OfferID: l.OfferID, CampaignID: c.ID, CampaignName: c.Name, AdvocateID: l.AdvocateID,
 		Live: c.sharable(m.now())}
-	if shelf.home != nil {
+	switch {
+	case c.terms != nil && c.terms.advocate != nil:
+		out.Continue = c.terms.advocate.with()
+	case shelf.home != nil:
 		out.Continue = shelf.home.with()
 	}
 	return out
@@ -129,7 +132,7 @@ func (m *Module) fillings(ctx context.Context, to *landing, v visit, friendOffer
 // couponsOf are the codes that a friend offer earned.
 func (m *Module) couponsOf(ctx context.Context, v visit, friendOffer int64) []string {
 	codes, only := v.campaign.openCodes()
-	if len(codes) > 0 || only || friendOffer == 0 {
+	if only || friendOffer == 0 {
 		return codes
 	}
 	ctx, cancel := context.WithTimeout(ctx, visitPatience)
@@ -138,6 +141,7 @@ func (m *Module) couponsOf(ctx context.Context, v visit, friendOffer int64) []st
 	if err != nil {
 		m.log.Warn().Err(err).Msg("a friend's coupon can't be read for a destination; it is left out")
 	}
+	codes = nil
 	for _, w := range rewards {
 		if w.CouponCode != "" && w.Status != rewardVoided {
 			codes = append(codes, w.CouponCode)

@@ -7,7 +7,8 @@ create table referral.campaign_links (
 	claim_page boolean not null,
 	gate text not null constraint campaign_links_gate check (gate in ('none', 'email', 'email_and_phone')),
 	opt_in boolean not null, -- the gate asks whether mail is welcome
-	expired_url text not null, -- where a link leads that is over; '': see referral.Module.over
+	expired_url text not null, -- where a link leads that is over; '': to a page that says so, or to the destination where there are no pages
+	advocate_url text not null, -- where share pages lead on; '': to the shop
 	friend_offer_hours int constraint campaign_links_hours check (friend_offer_hours between 1 and 8760),
 	share_until timestamptz,
 	claim_until timestamptz,
@@ -42,6 +43,7 @@ create table referral.page_claim (
 	constraint page_claim_pkey primary key (site_id, offer_id, visitor_id)
 );
 create index page_claim_by_friend on referral.page_claim (site_id, friend_id);
+create index page_claim_marked on referral.page_claim (claimed_at) where ip <> ''; -- it is forgotten after a year
 
 -- Personal names, folded to ASCII in lower case. The first who has a name keeps it, also when he takes another, so that links go on leading to him.
 create table referral.name (

@@ -45,7 +45,8 @@ type Identity struct {
 // Item is one line of an order.
 type Item struct {
 	ProductID string `json:"product_id"`
-	Price     int64  `json:"price"` // minor units, each
+	Category  string `json:"category,omitempty"` // as the shop names it
+	Price     int64  `json:"price"`              // minor units, each
 	Quantity  int64  `json:"quantity"`
 	Title     string `json:"title,omitempty"`
 	URL       string `json:"url,omitempty"`
@@ -95,8 +96,10 @@ type Person struct {
 	LastName         string
 	CustomProperties map[string]string
 	CreatedAt        time.Time
-	SubscribedAt     *time.Time // opted in to mail
+	SubscribedAt     *time.Time // wants mail
 	UnsubscribedAt   *time.Time
+	OptedInAt        *time.Time // first agreed to mail
+	PhoneOptedInAt   *time.Time // first agreed to messages to the phone
 	AnonymizedAt     *time.Time
 	EventsCount      int64 // verified purchases and events
 }
