@@ -7,7 +7,7 @@ var referralInvariants = []invariant{
 	{ID: "referral/friend-once", Says: "a friend has one referral of a campaign that counts or may yet",
 		SQL: `
 			select site_id, campaign_id, friend_id, count(*) from referral.referral
-			where status in ('pending', 'flagged', 'approved') group by 1, 2, 3 having count(*) > 1`},
+			where status in ('pending', 'flagged', 'approved') and track_method <> 'event_chain' group by 1, 2, 3 having count(*) > 1`},
 	{ID: "referral/self", Says: "who refers himself was blocked, and only a person may have undone that",
 		SQL: `
 			select r.site_id, r.id, r.status, r.cause from referral.referral r
