@@ -168,4 +168,3 @@ func TestAttribute_is_the_naive_decision_in_any_order(t *testing.T) {
 		}
 	})
 }
-

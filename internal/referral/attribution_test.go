@@ -229,7 +229,8 @@ func TestAttribution_rule_of_a_campaign_over_HTTP(t *testing.T) {
 		t.Errorf("%d %s", code, got)
 	}
 	for _, bad := range []string{`{"touch":"middle"}`, `{"methods":[]}`, `{"methods":["cookie","cookie"]}`, `{"methods":["telepathy"]}`, `{"personal_coupons":{"coupon_list_id":7}}`,
-		`{"personal_coupons":{"coupon_list_id":-1}}`, `{"personal_coupons":{"coupon_list_id":7,"template":"{NAME}"}}`, `{"personal_coupons":{"coupon_list_id":7,"template":"{SURNAME}###"}}`} {
+		`{"personal_coupons":{"coupon_list_id":-1}}`, `{"personal_coupons":{"coupon_list_id":7,"template":"{NAME}"}}`, `{"personal_coupons":{"coupon_list_id":7,"template":"{SURNAME}###"}}`,
+		`{"personal_coupons":{"coupon_list_id":7,"template":"%##/###"}}`, `{"personal_coupons":{"coupon_list_id":7,"template":"` + strings.Repeat("#", 250) + `"}}`} {
 		if code, out, _ := p.call(p.one, "POST", "/api/v2/campaigns", `{"name":"x","attribution":`+bad+`}`, ""); code != 400 || !strings.Contains(fmt.Sprint(out), "/attribution/") {
 			t.Errorf("%s: %d %v", bad, code, out)
 		}

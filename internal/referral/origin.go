@@ -150,6 +150,9 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, deeds []deed, since ma
 	for n, d := range deeds {
 		rows[n] = decisions[n].row(d, referrals[n])
 		m.metrics.attributions.WithLabelValues(rows[n].Outcome, rows[n].Reason).Inc()
+		if rows[n].Method != "" {
+			m.metrics.found.WithLabelValues(rows[n].Method).Inc()
+		}
 	}
 	if err := insertAttributions(ctx, u.Tx, u.Now, rows); err != nil {
 		return err
