@@ -40,22 +40,24 @@ type periodJSON struct {
 }
 
 type incentiveJSON struct {
-	ID            int64           `json:"id"`
-	Identifier    string          `json:"identifier"`
-	ActionType    string          `json:"action_type" enum:"referrer,referred,click"`
-	Side          string          `json:"side" enum:"advocate,friend"`
-	Kind          string          `json:"kind" enum:"points,commission,coupon"`
-	Points        *int64          `json:"points"`
-	Percent       json.RawMessage `json:"percent" doc:"Number or null"`
-	Amount        *int64          `json:"amount" doc:"Minor units"`
-	Currency      *string         `json:"currency"`
-	CouponCode    *string         `json:"coupon_code"`
-	CouponListID  *int64          `json:"coupon_list_id"`
-	CouponPercent json.RawMessage `json:"coupon_percent" doc:"Number or null"`
-	CouponAmount  *int64          `json:"coupon_amount" doc:"Minor units"`
-	SubtotalMin   *int64          `json:"subtotal_min"`
-	Active        bool            `json:"active"`
-	Description   string          `json:"description"`
+	ID               int64           `json:"id"`
+	Identifier       string          `json:"identifier"`
+	ActionType       string          `json:"action_type" enum:"referrer,referred,click,signup,sharing"`
+	Side             string          `json:"side" enum:"advocate,friend"`
+	Kind             string          `json:"kind" enum:"points,commission,coupon,other,store_credit,gift_card"`
+	Points           *int64          `json:"points"`
+	Percent          json.RawMessage `json:"percent" doc:"Number or null"`
+	Amount           *int64          `json:"amount" doc:"Minor units"`
+	Currency         *string         `json:"currency"`
+	CouponCode       *string         `json:"coupon_code"`
+	CouponListID     *int64          `json:"coupon_list_id"`
+	CouponPercent    json.RawMessage `json:"coupon_percent" doc:"Number or null"`
+	CouponAmount     *int64          `json:"coupon_amount" doc:"Minor units"`
+	CommissionPlanID *int64          `json:"commission_plan_id"`
+	SubtotalMin      *int64          `json:"subtotal_min"`
+	Terms            terms           `json:"terms,omitzero" doc:"What it asks for besides, and how it grows; left out when nothing"`
+	Active           bool            `json:"active"`
+	Description      string          `json:"description"`
 }
 
 // readCampaign is a campaign in our own shape; not found is a fault.
@@ -74,7 +76,7 @@ func (m *Module) readCampaign(ctx context.Context, q sqlx.QueryerContext, siteID
 	for _, i := range c.Incentives {
 		one := incentiveJSON{ID: i.ID, Identifier: i.Identifier, ActionType: i.Action, Side: i.side(), Kind: i.Kind,
 			Points: orNull(i.Points), Percent: number(""), CouponPercent: number(""), Currency: orNull(i.Currency),
-			CouponCode: orNull(i.CouponCode), CouponListID: i.CouponList, SubtotalMin: i.SubtotalMin, Active: i.Active, Description: i.describe()}
+			CouponCode: orNull(i.CouponCode), CouponListID: i.CouponList, CommissionPlanID: i.CommissionPlan, SubtotalMin: i.SubtotalMin, Terms: i.Terms, Active: i.Active, Description: i.describe()}
 		part, amount := &one.Percent, &one.Amount
 		if i.Kind == referralevent.Coupon {
 			part, amount = &one.CouponPercent, &one.CouponAmount

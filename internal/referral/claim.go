@@ -46,7 +46,7 @@ func (m *Module) ClaimURLActive(ctx context.Context, s site.Site, codeOrID, url 
 	if err != nil || l == nil {
 		return false, err
 	}
-	return l.SiteID == o.SiteID && l.OfferID == o.ID && l.Kind != linkShare && c.live(m.now()), nil
+	return l.SiteID == o.SiteID && l.OfferID == o.ID && l.Kind != linkShare && c.claimable(m.now()), nil
 }
 
 // TrackVisit notes that the friend of a friend offer has arrived. It is what an app says, so attribution doesn't look at it.
@@ -80,7 +80,7 @@ func (m *Module) Claimable(ctx context.Context, s site.Site, tag string, k idemp
 func claimable(campaigns []*campaign, tag string, at time.Time) []*campaign {
 	var out []*campaign
 	for _, c := range campaigns {
-		if c.live(at) && (tag == "" || slices.Contains(c.Tags, tag)) {
+		if c.claimable(at) && (tag == "" || slices.Contains(c.Tags, tag)) {
 			out = append(out, c)
 		}
 	}
@@ -172,11 +172,7 @@ func (m *Module) befriend(ctx context.Context, u *bus.Unit, o *offer, c *campaig
 	if err != nil || len(rewards) > 0 {
 		return rewards, err
 	}
-	clicks := clickRewards(c, f, u.Now)
-	for i := range clicks {
-		clicks[i].PersonID = &friend
-	}
-	if err := m.issue(ctx, u, clicks); err != nil {
+	if err := m.rewardClicks(ctx, u, []arrival{{campaign: c, offer: f, advocate: told.AdvocateID, friend: friend}}); err != nil {
 		return nil, err
 	}
 	return rewardsOfFriendOffer(ctx, u, o.SiteID, f.ID)

@@ -266,14 +266,17 @@ func (m *Module) replacePolicy(ctx context.Context, s site.Site, campaignID, key
 	}
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, k, &out, func() error {
-			if _, err := readPolicy(ctx, u, s.ID, campaignID); err != nil {
+			before, err := readPolicy(ctx, u, s.ID, campaignID)
+			if err != nil {
 				return err
 			}
 			if err := insertPolicy(ctx, u.Tx, u.Now, s.ID, campaignID, keyID, string(text)); err != nil {
 				return err
 			}
-			out, err = readPolicy(ctx, u, s.ID, campaignID)
-			return err
+			if out, err = readPolicy(ctx, u, s.ID, campaignID); err != nil {
+				return err
+			}
+			return writeAudit(ctx, u.Tx, u.Now, s.ID, audited{keyID: keyID, action: "fraud_policy.set", subject: aboutPolicy, subjectID: campaignID, before: before, after: out})
 		})
 		return err
 	})

@@ -43,6 +43,7 @@ func (m *Module) recorded(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 	var identities []seen
 	since := map[seen]int{} // the first event of the batch that tells an identity
 	var deeds []deed
+	var signups []customerevent.OriginRecorded
 	var sites, origins []int64
 	inBatch := map[key]bool{}
 	for n, e := range batch {
@@ -60,6 +61,10 @@ func (m *Module) recorded(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 			}
 		}
 		k := key{e.Body.SiteID, e.Body.OriginID}
+		if e.Body.Type == customerevent.AffiliateMember && e.Body.PersonID != 0 && !inBatch[k] {
+			inBatch[k] = true
+			signups = append(signups, e.Body)
+		}
 		if e.Body.Type == customerevent.AffiliateMember || inBatch[k] {
 			continue
 		}
@@ -101,6 +106,9 @@ func (m *Module) recorded(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 			}
 		}
 	}
+	if err := m.rewardSignups(ctx, u, signups); err != nil {
+		return err
+	}
 	keys, seen := foldMarks(marks)
 	return keepMarks(ctx, u.Tx, keys, seen)
 }
@@ -120,12 +128,7 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, deeds []deed, since ma
 		decisions[n] = facts.attribute(n, d)
 		if decisions[n].kept != nil {
 			r := facts.refer(n, d, &decisions[n], made)
-			if r.Status == referralevent.Pending && facts.campaigns[key{r.SiteID, r.CampaignID}].ApprovalMode == automatic {
-				due := facts.campaigns[key{r.SiteID, r.CampaignID}].due(u.Now)
-				if r.ApproveAt = &due; !due.After(u.Now) {
-					r.Status, r.Cause, r.ApproveAt = referralevent.Approved, causeAutomatic, nil
-				}
-			}
+			facts.campaigns[key{r.SiteID, r.CampaignID}].approveWhenDue(&r, u.Now)
 			made = append(made, r)
 		}
 	}
@@ -155,6 +158,9 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, deeds []deed, since ma
 		}
 	}
 	if err := insertAttributions(ctx, u.Tx, u.Now, rows); err != nil {
+		return err
+	}
+	if err := m.noteCommissions(ctx, u, deeds, referrals, facts.campaigns); err != nil {
 		return err
 	}
 	if len(approved) == 0 {
@@ -274,6 +280,8 @@ func (f *facts) refer(n int, d deed, a *attribution, made []referral) referral {
 	r := referral{SiteID: d.body.SiteID, CampaignID: c.campaignID, OfferID: c.offerID, OriginID: d.body.OriginID,
 		AdvocateID: c.advocateID, FriendID: d.body.PersonID, Status: referralevent.Pending, Cause: causeCreated, TrackMethod: c.method,
 		Subtotal: d.body.Subtotal, Currency: d.body.Currency, Fraud: string(text), QA: f.looked.qa(s), OccurredAt: d.body.OccurredAt}
+	told := factsOf(d.body)
+	r.Deed = &told
 	a.Findings, a.verdict = found, worst(found)
 	switch a.verdict {
 	case verdictBlocked:
