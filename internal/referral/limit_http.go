@@ -22,8 +22,11 @@ func (m *Module) limitRoutes(api huma.API) {
 }
 
 // limitsJSON are a campaign's limits as the API shows them.
+// Limits is exported where it is embedded, or the API's description would not know of it.
+type Limits = limits
+
 type limitsJSON struct {
-	limits
+	Limits
 	Spent *spentJSON `json:"spent" doc:"Of the budget; null without one"`
 }
 
