@@ -161,9 +161,9 @@ func (c checked) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil || !strings.HasPrefix(r.URL.Path, "/api/") {
 		return res, err
 	}
-	body, err := io.ReadAll(res.Body)
-	if err != nil { // it was cut: the client shall meet that
-		res.Body = readAfter{bytes.NewReader(body), res.Body, err}
+	body, cut := io.ReadAll(res.Body)
+	if cut != nil { // the client shall meet that
+		res.Body = readAfter{bytes.NewReader(body), res.Body, cut}
 		return res, nil
 	}
 	res.Body.Close()

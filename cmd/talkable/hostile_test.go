@@ -186,6 +186,8 @@ func hostileHeaders(op operation, s sample, good string) (out []probe) {
 			switch {
 			case op.forms && strings.Contains(v, "form"): // JSON is no form
 				head("22 another kind of body", 400, true, "Content-Type", v)
+			case strings.HasPrefix(v, "multipart/") && strings.HasPrefix(s.kind, "multipart/"): // another boundary than the body's
+				head("22 another kind of body", 0, true, "Content-Type", v)
 			case v != s.kind:
 				head("22 another kind of body", 415, true, "Content-Type", v)
 			}
@@ -207,7 +209,9 @@ func hostileHeaders(op operation, s sample, good string) (out []probe) {
 	head("79 odd headers", 0, false, "Range", "bytes=0-1", "If-None-Match", "garbage", "If-Modified-Since", "never", "X-Forwarded-For", "' or 1=1", "X-Request-Id", "\"><script>", "User-Agent", strings.Repeat("x", 8000))
 	out = append(out, probe{row: "4.4/76 another host", what: "Host", host: "evil.example"})
 	for _, m := range []string{"TRACE", "PROPFIND", "get", "CONNECT_", "DELETE", "PATCH"} {
-		out = append(out, probe{row: "4.4/74 another method", what: m, method: m, refuse: true, status: 405})
+		if !slices.Contains(op.methods, m) {
+			out = append(out, probe{row: "4.4/74 another method", what: m, method: m, refuse: true, status: 405})
+		}
 	}
 	return out
 }

@@ -28,7 +28,8 @@ type operation struct {
 	needsBody        bool
 	forms            bool // takes its body as a form, too
 	params           []param
-	body             *schema // nil: it takes none, or one that isn't JSON
+	body             *schema  // nil: it takes none, or one that isn't JSON
+	methods          []string // that its path has
 }
 
 type param struct{ in, name, kind string }
@@ -131,6 +132,9 @@ func parseOperations(t testing.TB, text []byte) []operation {
 				t.Fatalf("%s %s: %v", method, path, err)
 			}
 			o := operation{id: op.ID, method: strings.ToUpper(method), path: path, public: op.Public}
+			for other := range item {
+				o.methods = append(o.methods, strings.ToUpper(other))
+			}
 			for _, p := range op.Parameters {
 				kind := "string"
 				if p.Schema.types()["integer"] {
