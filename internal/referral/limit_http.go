@@ -22,7 +22,7 @@ func (m *Module) limitRoutes(api huma.API) {
 }
 
 // limitsJSON are a campaign's limits as the API shows them.
-// Limits is exported where it is embedded, or the API's description would not know of it.
+// Limits is embedded under a name that the description of the API can see.
 type Limits = limits
 
 type limitsJSON struct {
