@@ -194,6 +194,8 @@ func hostileHeaders(op operation, s sample, good string) (out []probe) {
 			switch {
 			case op.forms && strings.Contains(v, "form"): // JSON is no form
 				head("22 another kind of body", 400, true, "Content-Type", v)
+			case strings.HasPrefix(v, "multipart/") && strings.HasPrefix(s.kind, "multipart/"): // another boundary than the body's
+				head("22 another kind of body", 0, true, "Content-Type", v)
 			case v != s.kind:
 				head("22 another kind of body", 415, true, "Content-Type", v)
 			}
