@@ -140,6 +140,7 @@ func leftQuery() string {
 	row("messages", `select count(*) from notify.message where lease_until is not null or status = 'queued' and next_at < now() + interval '1 minute'`)
 	row("batches", `select count(*) from gateway.job where state = 'waiting'`)
 	row("referrals due", `select count(*) from referral.referral where status = 'pending' and approve_at < now() + interval '1 minute'`)
+	row("decisions", `select count(*) from referral.hook_ask where state = 'waiting' and next_at < now() + interval '1 minute'`)
 	row("lists to serve", `select count(*) from referral.coupon_list l where kind = 'single-use' and (expires_at is null or expires_at > now())
 		and exists (select from referral.coupon_wait w where w.site_id = l.site_id and w.list_id = l.id)
 		and exists (select from referral.coupon c where c.site_id = l.site_id and c.list_id = l.id and c.single_use and c.issued_at is null)`)

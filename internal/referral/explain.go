@@ -14,8 +14,26 @@ type explanation struct {
 	Verdict     string           `json:"verdict" enum:"blocked,flagged,passed" doc:"Of the fraud rules, when the referral was made"`
 	Rules       []finding        `json:"rules" doc:"What each fraud rule saw then"`
 	History     []statusStep     `json:"history" doc:"Every status that the referral had, the oldest first"`
+	Hook        *hookEvidence    `json:"decision_hook" doc:"What the merchant's decision hook was asked and answered; null: nobody was asked"`
 	Audit       []auditLine      `json:"audit" doc:"What people have decided about it, the newest first"`
 	Attribution *attributionJSON `json:"attribution" doc:"How the advocate was found, and who was passed over"`
+}
+
+// hookEvidence is what came of asking the merchant's decision hook.
+type hookEvidence struct {
+	State    string          `json:"state" enum:"waiting,answered,failed,moot" doc:"failed: nobody answered, so on_failure counted; moot: it was decided meanwhile"`
+	Decision *string         `json:"decision" doc:"approve, hold or void"`
+	Reason   *string         `json:"reason"`
+	Tries    json.RawMessage `json:"tries" doc:"When each was, how long it took, and what came back"`
+	AskedAt  time.Time       `json:"asked_at"`
+}
+
+func (m *Module) hookEvidence(ctx context.Context, siteID, id int64) (*hookEvidence, error) {
+	a, err := askOf(ctx, m.db, siteID, id)
+	if err != nil || a == nil {
+		return nil, err
+	}
+	return &hookEvidence{State: a.State, Decision: a.Decision, Reason: a.Reason, Tries: json.RawMessage(a.Attempts), AskedAt: a.AskedAt.UTC()}, nil
 }
 
 type statusStep struct {
@@ -39,6 +57,9 @@ func (m *Module) explain(ctx context.Context, siteID, id int64) (explanation, er
 		return explanation{}, err
 	}
 	if out.Audit, err = auditBefore(ctx, m.db, siteID, auditFilter{subject: aboutReferral, subjectID: &id}, 0, 100); err != nil {
+		return explanation{}, err
+	}
+	if out.Hook, err = m.hookEvidence(ctx, siteID, id); err != nil {
 		return explanation{}, err
 	}
 	a, err := attributionOf(ctx, m.db, siteID, r.OriginID)

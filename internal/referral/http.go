@@ -42,6 +42,7 @@ func (m *Module) Routes(api huma.API) {
 	m.claimRoutes(api)
 	m.fraudRoutes(api)
 	m.manualRoutes(api)
+	m.hookRoutes(api)
 }
 
 type campaignsResult struct {

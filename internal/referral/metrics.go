@@ -10,6 +10,7 @@ type metrics struct {
 	approved     *prometheus.CounterVec // cause
 	rewards      *prometheus.CounterVec // side, kind
 	clawed       *prometheus.CounterVec // kind
+	decisions    *prometheus.CounterVec // state, decision
 	coupons      *prometheus.CounterVec // for: reward, redemption
 	couponsLow   prometheus.Counter
 	shares       *prometheus.CounterVec // kind
@@ -32,6 +33,7 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		approved:     counter("referrals_approved_total", "Referrals approved.", "cause"),
 		rewards:      counter("rewards_total", "Rewards issued.", "side", "kind"),
 		clawed:       counter("rewards_clawed_total", "Claw-backs of rewards.", "kind"),
+		decisions:    counter("hook_tries_total", "Tries to ask decision hooks, by what became of the question.", "state", "decision"),
 		coupons:      counter("coupons_issued_total", "Single-use coupons handed out.", "for"),
 		couponsLow:   counter("coupon_lists_low_total", "Coupon lists that ran low.").WithLabelValues(),
 		shares:       counter("shares_total", "Offers shared.", "kind"),

@@ -30,6 +30,7 @@ import (
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/clock"
 	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/outcall"
 	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/referral/referralapi"
 	"github.com/talkable/talkable/internal/web"
@@ -56,9 +57,10 @@ type Deps struct {
 	Reg       prometheus.Registerer
 	Now       clock.Clock
 	Cursors   *web.Cursors
-	People    People // who knows addresses; nil: nobody, so rules that compare them are skipped
-	Facts     Facts  // who knows what was told of origins; needed by what is done by hand
-	PublicURL string // links are PublicURL + "/x/" + code
+	People    People          // who knows addresses; nil: nobody, so rules that compare them are skipped
+	Facts     Facts           // who knows what was told of origins; needed by what is done by hand
+	Calls     *outcall.Client // by which decision hooks are asked; nil: none can be set
+	PublicURL string          // links are PublicURL + "/x/" + code
 }
 
 // Module is the referral module.
@@ -77,6 +79,7 @@ type Module struct {
 	books   *books
 	people  People
 	facts   Facts
+	calls   *outcall.Client
 	known   *lru.Cache[string, cachedLink]
 	joins   *postgres.Group[want, *referralapi.Offer]
 	visits  *postgres.Group[visit, visited]
@@ -94,7 +97,7 @@ func New(d Deps) *Module {
 	m := &Module{db: d.DB, outbox: d.Outbox, log: d.Log, reg: d.Reg, now: d.Now, cursors: d.Cursors,
 		publicURL: strings.TrimRight(d.PublicURL, "/"),
 		cookie:    cookieTail(strings.HasPrefix(d.PublicURL, "https://")), metrics: newMetrics(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known,
-		books: newBooks(d.Now), people: d.People, facts: d.Facts}
+		books: newBooks(d.Now), people: d.People, facts: d.Facts, calls: d.Calls}
 	m.joins = postgres.NewGroup(joinBatch, m.join).Writers(2).Observe(func(n int) { m.metrics.batch.WithLabelValues("join").Observe(float64(n)) })
 	m.visits = postgres.NewGroup(visitBatch, m.visit).Writers(2).Crowd(visitCrowd).Observe(func(n int) { m.metrics.batch.WithLabelValues("visit").Observe(float64(n)) })
 	return m
@@ -112,7 +115,7 @@ func (m *Module) Consumer() *bus.Consumer {
 	return c
 }
 
-// Run approves referrals whose delay is over, serves those who wait for coupons, watches their stock, keeps days for visits ahead, and
+// Run approves referrals whose delay is over, asks decision hooks, serves those who wait for coupons, watches their stock, keeps days for visits ahead, and
 // drops what is too old. It returns when ctx ends.
 func (m *Module) Run(ctx context.Context) error {
 	approve, days, serve, low := time.NewTicker(approveEvery), time.NewTicker(daysEvery), time.NewTicker(serveEvery), time.NewTicker(lowEvery)
@@ -121,6 +124,9 @@ func (m *Module) Run(ctx context.Context) error {
 	defer serve.Stop()
 	defer low.Stop()
 	m.keep(ctx)
+	var hooks sync.WaitGroup
+	defer hooks.Wait()
+	hooks.Go(func() { m.runHooks(ctx) })
 	for {
 		select {
 		case <-ctx.Done():
