@@ -22,6 +22,7 @@ type metrics struct {
 	commissionsClawed prometheus.Counter
 	payouts           *prometheus.CounterVec // outcome: paid, failed, cancelled
 	payoutCalls       *prometheus.CounterVec // provider, result: done, refused, failed
+	decisions         *prometheus.CounterVec // state, decision
 }
 
 // openings are the counters of visits, by result.
@@ -51,6 +52,7 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		commissionsClawed: counter("commissions_clawed_total", "Claw-backs of commissions.").WithLabelValues(),
 		payouts:           counter("payout_lines_total", "Payouts to people, by what became of them.", "outcome"),
 		payoutCalls:       counter("payout_calls_total", "Calls of payout providers.", "provider", "result"),
+		decisions:         counter("hook_tries_total", "Tries to ask decision hooks, by what became of the question.", "state", "decision"),
 		batch: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "talkable", Subsystem: "referral", Name: "batch_requests",
 			Help: "Requests that were committed together.", Buckets: []float64{1, 2, 5, 10, 20, 50, 100, 200, 500}}, []string{"kind"}),
 	}
