@@ -120,9 +120,13 @@ func (m *Module) move(ctx context.Context, u *bus.Unit, list []referral, to, cau
 func (m *Module) reward(ctx context.Context, u *bus.Unit, list []referral) error {
 	var sites, ids []int64
 	for _, r := range list {
-		sites, ids = append(sites, r.SiteID), append(ids, r.CampaignID)
+		sites, ids = append(sites, r.SiteID), append(ids, r.OfferID)
 	}
-	campaigns, err := campaignsByID(ctx, u, sites, ids)
+	offers, err := offersByID(ctx, u, sites, ids)
+	if err != nil {
+		return err
+	}
+	campaigns, err := m.campaignsOfOffers(ctx, u, u.Now, offers)
 	if err != nil {
 		return err
 	}
@@ -133,7 +137,7 @@ func (m *Module) reward(ctx context.Context, u *bus.Unit, list []referral) error
 		byID[key{r.SiteID, r.ID}] = r
 		u.Tell(r.SiteID, r.key(), r.approved(u.Now))
 		m.metrics.approved.WithLabelValues(label(r.Cause)).Inc()
-		rewards = append(rewards, referralRewards(campaigns[key{r.SiteID, r.CampaignID}], r)...)
+		rewards = append(rewards, referralRewards(campaigns[key{r.SiteID, r.OfferID}], r)...)
 	}
 	return m.issueFor(ctx, u, rewards, byID)
 }

@@ -21,24 +21,28 @@ const (
 	manual    = "manual"
 )
 
-// campaign is a set of rules under which advocates share and friends are rewarded.
+// campaign is a set of rules under which advocates share and friends are rewarded, as one of its versions says. What has a JSON name
+// is its terms: they are stored as they are, so another member is versioned by being there. Zero has to mean "not set", because
+// versions that are older than the member stay.
 type campaign struct {
-	SiteID          int64
-	ID              int64
-	Version         int // counts its changes; rewards keep the version that they were issued under
-	Name            string
-	Status          string
-	Tags            []string
-	Categories      []string // origins that join it
-	Destination     string   // "" means the site's shop
-	AttributionDays int
-	ApprovalMode    string
-	ApprovalDelay   int64 // seconds
-	StartsAt        *time.Time
-	EndsAt          *time.Time
-	CreatedAt       time.Time
-	UpdatedAt       time.Time
-	Incentives      []incentive // the active ones first, in their order
+	SiteID      int64     `json:"-"`
+	ID          int64     `json:"-"`
+	Version     int       `json:"-"`
+	EffectiveAt time.Time `json:"-"`
+	CreatedAt   time.Time `json:"-"`
+	UpdatedAt   time.Time `json:"-"` // when the version was published
+
+	Name            string      `json:"name"`
+	Status          string      `json:"status"`
+	Tags            []string    `json:"tags"`
+	Categories      []string    `json:"joinable_category_names"` // origins that join it
+	Destination     string      `json:"destination_url"`         // "" means the site's shop
+	AttributionDays int         `json:"attribution_days"`
+	ApprovalMode    string      `json:"approval_mode"`
+	ApprovalDelay   int64       `json:"approval_delay"` // seconds
+	StartsAt        *time.Time  `json:"starts_at"`
+	EndsAt          *time.Time  `json:"ends_at"`
+	Incentives      []incentive `json:"incentives"` // in their order; all of them active
 }
 
 // state is the status at a moment: a scheduled campaign is live once its period begins.
@@ -60,7 +64,12 @@ func (c *campaign) accepts(category string, tags []string) bool {
 	if !slices.Contains(c.Categories, category) {
 		return false
 	}
-	return len(tags) == 0 || slices.ContainsFunc(tags, func(t string) bool { return slices.Contains(c.Tags, t) })
+	return len(tags) == 0 || c.tagged(tags)
+}
+
+// tagged says whether the campaign has one of the tags.
+func (c *campaign) tagged(tags []string) bool {
+	return slices.ContainsFunc(tags, func(t string) bool { return slices.Contains(c.Tags, t) })
 }
 
 // active are the incentives of an action that are in force.

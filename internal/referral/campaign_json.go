@@ -57,9 +57,9 @@ type incentiveJSON struct {
 	Description   string          `json:"description"`
 }
 
-// readCampaign is a campaign in our own shape; not found is a fault.
-func (m *Module) readCampaign(ctx context.Context, q sqlx.QueryerContext, siteID, id int64) (campaignJSON, error) {
-	list, err := campaignsByID(ctx, q, []int64{siteID}, []int64{id})
+// readCampaign is a campaign as it runs, with the incentives that were taken out; not found is a fault.
+func (m *Module) readCampaign(ctx context.Context, q sqlx.QueryerContext, siteID, id int64, at time.Time) (campaignJSON, error) {
+	list, err := campaignsByID(ctx, q, []int64{siteID}, []int64{id}, at)
 	if err != nil {
 		return campaignJSON{}, err
 	}
@@ -67,23 +67,33 @@ func (m *Module) readCampaign(ctx context.Context, q sqlx.QueryerContext, siteID
 	if c == nil {
 		return campaignJSON{}, errNoCampaign
 	}
+	retired, err := retiredIncentives(ctx, q, c)
+	c.Incentives = append(c.Incentives, retired...)
+	return c.json(), err
+}
+
+func (c *campaign) json() campaignJSON {
 	out := campaignJSON{ID: c.ID, Version: c.Version, Name: c.Name, Status: c.Status, Tags: c.Tags, JoinableCategoryNames: c.Categories,
 		DestinationURL: orNull(c.Destination), AttributionDays: c.AttributionDays, Approval: approvalJSON{c.ApprovalMode, c.ApprovalDelay},
 		LivePeriod: periodJSON{c.StartsAt, c.EndsAt}, Incentives: []incentiveJSON{}, CreatedAt: c.CreatedAt.UTC(), UpdatedAt: c.UpdatedAt.UTC()}
 	for _, i := range c.Incentives {
-		one := incentiveJSON{ID: i.ID, Identifier: i.Identifier, ActionType: i.Action, Side: i.side(), Kind: i.Kind,
-			Points: orNull(i.Points), Percent: number(""), CouponPercent: number(""), Currency: orNull(i.Currency),
-			CouponCode: orNull(i.CouponCode), CouponListID: i.CouponList, SubtotalMin: i.SubtotalMin, Active: i.Active, Description: i.describe()}
-		part, amount := &one.Percent, &one.Amount
-		if i.Kind == referralevent.Coupon {
-			part, amount = &one.CouponPercent, &one.CouponAmount
-		}
-		if *amount = orNull(i.Amount); i.BasisPoints > 0 {
-			*part = number(money.Rate(i.BasisPoints))
-		}
-		out.Incentives = append(out.Incentives, one)
+		out.Incentives = append(out.Incentives, i.json())
 	}
-	return out, nil
+	return out
+}
+
+func (i incentive) json() incentiveJSON {
+	one := incentiveJSON{ID: i.ID, Identifier: i.Identifier, ActionType: i.Action, Side: i.side(), Kind: i.Kind,
+		Points: orNull(i.Points), Percent: number(""), CouponPercent: number(""), Currency: orNull(i.Currency),
+		CouponCode: orNull(i.CouponCode), CouponListID: i.CouponList, SubtotalMin: i.SubtotalMin, Active: i.Active, Description: i.describe()}
+	part, amount := &one.Percent, &one.Amount
+	if i.Kind == referralevent.Coupon {
+		part, amount = &one.CouponPercent, &one.CouponAmount
+	}
+	if *amount = orNull(i.Amount); i.BasisPoints > 0 {
+		*part = number(money.Rate(i.BasisPoints))
+	}
+	return one
 }
 
 // orNull is nil for the zero value.

@@ -167,7 +167,11 @@ func (m *Module) befriend(ctx context.Context, u *bus.Unit, o *offer, c *campaig
 	if err != nil || len(rewards) > 0 {
 		return rewards, err
 	}
-	clicks := clickRewards(c, f, u.Now)
+	promised, err := m.under(ctx, u, c, o.Version)
+	if err != nil {
+		return nil, err
+	}
+	clicks := clickRewards(promised, f, u.Now)
 	for i := range clicks {
 		clicks[i].PersonID = &friend
 	}

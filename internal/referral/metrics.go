@@ -13,6 +13,7 @@ type metrics struct {
 	coupons      *prometheus.CounterVec // for: reward, redemption
 	couponsLow   prometheus.Counter
 	shares       *prometheus.CounterVec // kind
+	published    prometheus.Counter
 	batch        *prometheus.HistogramVec
 }
 
@@ -35,6 +36,7 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		coupons:      counter("coupons_issued_total", "Single-use coupons handed out.", "for"),
 		couponsLow:   counter("coupon_lists_low_total", "Coupon lists that ran low.").WithLabelValues(),
 		shares:       counter("shares_total", "Offers shared.", "kind"),
+		published:    counter("campaign_versions_total", "Versions of campaigns published.").WithLabelValues(),
 		batch: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "talkable", Subsystem: "referral", Name: "batch_requests",
 			Help: "Requests that were committed together.", Buckets: []float64{1, 2, 5, 10, 20, 50, 100, 200, 500}}, []string{"kind"}),
 	}

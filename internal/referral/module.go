@@ -36,11 +36,12 @@ import (
 )
 
 const (
-	schema     = "referral"
-	joinBatch  = 200
-	visitBatch = 500
-	visitCrowd = 32
-	linksKnown = 50_000 // links kept in memory, some 10 MB
+	schema        = "referral"
+	joinBatch     = 200
+	visitBatch    = 500
+	visitCrowd    = 32
+	linksKnown    = 50_000 // links kept in memory, some 10 MB
+	versionsKnown = 5_000  // of campaigns that offers were made under, some KB each
 
 	approveEvery = time.Second
 	daysEvery    = time.Hour
@@ -72,12 +73,13 @@ type Module struct {
 	cookie    string // what follows the visitor in the cookie
 	metrics   metrics
 
-	catalog *catalog
-	books   *books
-	people  People
-	known   *lru.Cache[string, cachedLink]
-	joins   *postgres.Group[want, *referralapi.Offer]
-	visits  *postgres.Group[visit, visited]
+	catalog  *catalog
+	books    *books
+	people   People
+	known    *lru.Cache[string, cachedLink]
+	versions *lru.Cache[versionKey, *campaign]
+	joins    *postgres.Group[want, *referralapi.Offer]
+	visits   *postgres.Group[visit, visited]
 
 	lostMu sync.Mutex
 	lostAt time.Time // when lost visits were last written to the log
@@ -89,9 +91,13 @@ func New(d Deps) *Module {
 	if err != nil {
 		panic(err) // the size is positive
 	}
+	versions, err := lru.New[versionKey, *campaign](versionsKnown)
+	if err != nil {
+		panic(err) // so is this one
+	}
 	m := &Module{db: d.DB, outbox: d.Outbox, log: d.Log, reg: d.Reg, now: d.Now, cursors: d.Cursors,
 		publicURL: strings.TrimRight(d.PublicURL, "/"),
-		cookie:    cookieTail(strings.HasPrefix(d.PublicURL, "https://")), metrics: newMetrics(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known,
+		cookie:    cookieTail(strings.HasPrefix(d.PublicURL, "https://")), metrics: newMetrics(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known, versions: versions,
 		books: newBooks(d.Now), people: d.People}
 	m.joins = postgres.NewGroup(joinBatch, m.join).Writers(2).Observe(func(n int) { m.metrics.batch.WithLabelValues("join").Observe(float64(n)) })
 	m.visits = postgres.NewGroup(visitBatch, m.visit).Writers(2).Crowd(visitCrowd).Observe(func(n int) { m.metrics.batch.WithLabelValues("visit").Observe(float64(n)) })

@@ -81,7 +81,11 @@ func (m *Module) found(ctx context.Context, w want) (*referralapi.Offer, error) 
 	if err != nil || len(missing) > 0 {
 		return nil, err
 	}
-	return m.present(at, w.campaign, links[key{at.SiteID, at.ID}], w), nil
+	c, err := m.under(ctx, m.db, w.campaign, at.Version)
+	if err != nil {
+		return nil, err
+	}
+	return m.present(at, c, links[key{at.SiteID, at.ID}], w), nil
 }
 
 // join serves a batch of requests in one transaction.
@@ -142,7 +146,11 @@ func (m *Module) joinTx(ctx context.Context, u *bus.Unit, wants []want) ([]postg
 	answers := make([][]byte, len(wants))
 	for n, i := range todo {
 		if o := offers[n]; o != nil {
-			out[i].Value = m.present(o, ready[n].campaign, links[key{o.SiteID, o.ID}], ready[n])
+			c, err := m.under(ctx, u, ready[n].campaign, o.Version)
+			if err != nil {
+				return nil, err
+			}
+			out[i].Value = m.present(o, c, links[key{o.SiteID, o.ID}], ready[n])
 		}
 		if wants[i].key.Value != "" {
 			answers[i] = encodeOffer(out[i].Value)
@@ -226,7 +234,7 @@ func (m *Module) Offer(ctx context.Context, s site.Site, codeOrID string, channe
 	return m.present(o, c, links[key{o.SiteID, o.ID}], w[0]), nil
 }
 
-// offerOf finds an offer of the site by its code or its id, and its campaign.
+// offerOf finds an offer of the site by its code or its id, and its campaign as the offer has it.
 func (m *Module) offerOf(ctx context.Context, s site.Site, codeOrID string) (*offer, *campaign, error) {
 	id, err := strconv.ParseInt(codeOrID, 10, 64)
 	code := ""
@@ -248,11 +256,16 @@ func (m *Module) offerOf(ctx context.Context, s site.Site, codeOrID string) (*of
 	if err != nil {
 		return nil, nil, err
 	}
-	if c := shelf.byID[o.CampaignID]; c != nil {
-		return o, c, nil
+	c := shelf.byID[o.CampaignID]
+	if c == nil { // made by another replica since the shelf was filled
+		list, err := campaignsByID(ctx, m.db, []int64{o.SiteID}, []int64{o.CampaignID}, m.now())
+		if err != nil {
+			return nil, nil, err
+		}
+		c = list[key{o.SiteID, o.CampaignID}]
 	}
-	list, err := campaignsByID(ctx, m.db, []int64{o.SiteID}, []int64{o.CampaignID}) // made by another replica since the shelf was filled
-	return o, list[key{o.SiteID, o.CampaignID}], err
+	c, err = m.under(ctx, m.db, c, o.Version)
+	return o, c, err
 }
 
 // keptOffer is an offer as it is kept for its Idempotency-Key: also what isn't for the wire.

@@ -177,7 +177,7 @@ func (m *Module) gather(ctx context.Context, u *bus.Unit, deeds []deed, since ma
 			pairs[seen{d.body.SiteID, v, r.AdvocateID}] = true
 		}
 	}
-	if f.campaigns, err = campaignsByID(ctx, u, sites, ids); err != nil {
+	if f.campaigns, err = campaignsByID(ctx, u, sites, ids, u.Now); err != nil {
 		return nil, err
 	}
 	if f.referred, err = alreadyReferred(ctx, u, slices.Collect(maps.Keys(friends))); err != nil {

@@ -60,13 +60,17 @@ func (m *Module) visitTx(ctx context.Context, u *bus.Unit, visits []visit) ([]po
 	told := map[int64]*referralevent.LinksVisited{}
 	var sites []int64
 	var clicks []reward
+	kept, err := m.promisesOf(ctx, u, olderVersions(rows))
+	if err != nil {
+		return nil, err
+	}
 	var f friendOffer // of the rows at hand
 	for i, v := range rows {
 		first := false
 		if v.adds > 0 {
 			f, offers = offers[0], offers[1:]
 			if first = f.Visits == v.adds; first { // none before this batch, and only the first of the batch is the first
-				clicks = append(clicks, clickRewards(v.campaign, f, u.Now)...)
+				clicks = append(clicks, clickRewards(kept.of(v.campaign, v.link.Version), f, u.Now)...)
 			}
 		}
 		if v.live {
@@ -93,6 +97,17 @@ func (m *Module) visitTx(ctx context.Context, u *bus.Unit, visits []visit) ([]po
 		u.Tell(site, "visits:"+strconv.FormatInt(told[site].Visits[0].OfferID, 10), *told[site])
 	}
 	return out, nil
+}
+
+// olderVersions are those that the offers of live visits were made under, where the campaign is at another by now.
+func olderVersions(rows []visitRow) []versionKey {
+	var out []versionKey
+	for _, v := range rows {
+		if v.adds > 0 && v.link.Version != v.campaign.Version {
+			out = append(out, versionKey{v.link.SiteID, v.link.CampaignID, v.link.Version})
+		}
+	}
+	return out
 }
 
 // inOrder brings visits into the order of their friend offers, which is the one lock order for all batches. Of those that follow each

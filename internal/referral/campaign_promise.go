@@ -1,0 +1,88 @@
+package referral
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+)
+
+// promised is the campaign with the incentives of another version of it: what offers of that version promise. All else (is it live, who
+// may join, approval, where links lead) is as the version says that runs.
+func (c *campaign) promised(then *campaign) *campaign {
+	out := *c
+	out.Version, out.Incentives = then.Version, then.Incentives
+	return &out
+}
+
+// promises are campaigns as the offers of older versions have them.
+type promises map[versionKey]*campaign
+
+// of is the campaign as an offer of a version has it.
+func (p promises) of(c *campaign, version int) *campaign {
+	if then := p[versionKey{c.SiteID, c.ID, version}]; then != nil && version != c.Version {
+		return c.promised(then)
+	}
+	return c
+}
+
+// promisesOf reads the versions that are asked for. Versions never change, so they are kept in memory, unless they have coupons of
+// lists, whose worth may change.
+func (m *Module) promisesOf(ctx context.Context, q sqlx.QueryerContext, keys []versionKey) (promises, error) {
+	out := promises{}
+	var missing []versionKey
+	for _, k := range keys {
+		if then, ok := m.versions.Get(k); ok {
+			out[k] = then
+		} else if !slices.Contains(missing, k) {
+			missing = append(missing, k)
+		}
+	}
+	if len(missing) == 0 {
+		return out, nil
+	}
+	read, err := versionsByKey(ctx, q, missing)
+	for k, then := range read {
+		out[k] = then
+		if !slices.ContainsFunc(then.Incentives, func(i incentive) bool { return i.CouponList != nil }) {
+			m.versions.Add(k, then)
+		}
+	}
+	return out, err
+}
+
+// under is the campaign as an offer of one version has it.
+func (m *Module) under(ctx context.Context, q sqlx.QueryerContext, c *campaign, version int) (*campaign, error) {
+	if version == c.Version || version == 0 {
+		return c, nil
+	}
+	p, err := m.promisesOf(ctx, q, []versionKey{{c.SiteID, c.ID, version}})
+	return p.of(c, version), err
+}
+
+// campaignsOfOffers are the campaigns of offers as these have them, by offer.
+func (m *Module) campaignsOfOffers(ctx context.Context, q sqlx.QueryerContext, at time.Time, offers map[key]*offer) (map[key]*campaign, error) {
+	var sites, ids []int64
+	for k, o := range offers {
+		sites, ids = append(sites, k.site), append(ids, o.CampaignID)
+	}
+	run, err := campaignsByID(ctx, q, sites, ids, at)
+	if err != nil {
+		return nil, err
+	}
+	var older []versionKey
+	for k, o := range offers {
+		if c := run[key{k.site, o.CampaignID}]; c != nil && c.Version != o.Version {
+			older = append(older, versionKey{k.site, o.CampaignID, o.Version})
+		}
+	}
+	kept, err := m.promisesOf(ctx, q, older)
+	out := make(map[key]*campaign, len(offers))
+	for k, o := range offers {
+		if c := run[key{k.site, o.CampaignID}]; c != nil {
+			out[k] = kept.of(c, o.Version)
+		}
+	}
+	return out, err
+}
