@@ -1,4 +1,5 @@
-// Command catalogue writes docs/events.md: every event, what it says, who tells it and who hears it. `make generate` runs it.
+// Command catalogue writes docs/events.md: every event, what it says, who tells it and who hears it; and docs/criteria.md, what conditions
+// may ask for. `make generate` runs it.
 package main
 
 import (
@@ -49,6 +50,9 @@ func main() {
 		}
 	}
 	if err := os.WriteFile(filepath.Join("docs", "events.md"), b.Bytes(), 0o644); err != nil {
+		log.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join("docs", "criteria.md"), conditions(), 0o644); err != nil {
 		log.Fatal(err)
 	}
 }
