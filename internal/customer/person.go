@@ -75,7 +75,7 @@ func (c contact) event(p *person, now time.Time) customerevent.PersonChanged {
 func (p *person) api() customerapi.Person {
 	out := customerapi.Person{ID: p.ID, Email: p.Email, Phone: p.Phone, CustomerID: p.CustomerID, Username: p.Username,
 		FirstName: p.FirstName, LastName: p.LastName, CustomProperties: p.Properties, CreatedAt: p.CreatedAt,
-		SubscribedAt: p.SubscribedAt, UnsubscribedAt: p.UnsubscribedAt, AnonymizedAt: p.AnonymizedAt, EventsCount: p.Purchases + p.Events}
+		SubscribedAt: p.SubscribedAt, UnsubscribedAt: p.UnsubscribedAt, AnonymizedAt: p.AnonymizedAt, EventsCount: p.Purchases + p.Events, PurchasesCount: p.Purchases}
 	if out.CustomProperties == nil {
 		out.CustomProperties = map[string]string{}
 	}

@@ -134,7 +134,7 @@ func (c candidate) drop(occurred, touch time.Time, k *campaign) string {
 	switch {
 	case touch.After(occurred.Add(touchSlack)):
 		return reasonFuture
-	case k == nil || !k.live(occurred):
+	case k == nil || !k.claimable(occurred):
 		return reasonNotLive
 	case touch.Before(occurred.AddDate(0, 0, -k.AttributionDays)):
 		return reasonExpired

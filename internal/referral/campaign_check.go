@@ -21,15 +21,22 @@ const (
 // campaignInput is a campaign as the API takes it.
 type campaignInput struct {
 	web.SiteBody
-	Name                  string           `json:"name" example:"Give $10, get 10%"`
-	Status                string           `json:"status,omitempty" doc:"Live, Test, Scheduled or Disabled; Live when left out"`
-	Tags                  []string         `json:"tags,omitempty" nullable:"true" doc:"An origin with campaign_tags joins only campaigns that have one of them"`
-	JoinableCategoryNames []string         `json:"joinable_category_names,omitempty" nullable:"true" doc:"Origins that get an offer: affiliate_member (the default), purchase, or categories of events"`
-	DestinationURL        *string          `json:"destination_url,omitempty" nullable:"true" doc:"Where friends are sent; the site's shop when left out"`
-	AttributionDays       *int             `json:"attribution_days,omitempty" nullable:"true" doc:"How long before a purchase the friend's visit may be: 1 to 365, 30 when left out"`
-	Approval              *approvalInput   `json:"approval,omitempty"`
-	LivePeriod            *periodInput     `json:"live_period,omitempty"`
-	Incentives            []incentiveInput `json:"incentives,omitempty" nullable:"true"`
+	Type                  string            `json:"type,omitempty" doc:"invite when left out; see GET /campaign_types. It never changes"`
+	Name                  string            `json:"name" example:"Give $10, get 10%"`
+	Status                string            `json:"status,omitempty" doc:"Live, Test, Scheduled or Disabled; Live when left out"`
+	Tags                  []string          `json:"tags,omitempty" nullable:"true" doc:"An origin with campaign_tags joins only campaigns that have one of them"`
+	JoinableCategoryNames []string          `json:"joinable_category_names,omitempty" nullable:"true" doc:"Origins that get an offer: affiliate_member (the default), purchase, or categories of events"`
+	DestinationURL        *string           `json:"destination_url,omitempty" nullable:"true" doc:"Where friends are sent; the site's shop when left out"`
+	AttributionDays       *int              `json:"attribution_days,omitempty" nullable:"true" doc:"How long before a purchase the friend's visit may be: 1 to 365, 30 when left out"`
+	Approval              *approvalInput    `json:"approval,omitempty"`
+	LivePeriod            *periodInput      `json:"live_period,omitempty"`
+	SharingEndsAt         *time.Time        `json:"sharing_ends_at,omitempty" nullable:"true" doc:"Advocates share until then. What was shared goes on"`
+	ClaimingEndsAt        *time.Time        `json:"claiming_ends_at,omitempty" nullable:"true" doc:"Friends come and buy until then; nothing is earned by later purchases"`
+	Join                  *joinInput        `json:"join,omitempty" doc:"Who may join; everybody when left out"`
+	HoldOutPercent        int               `json:"hold_out_percent,omitempty" doc:"Of people who get no offer, to compare with: 0 to 90"`
+	Variants              []variantInput    `json:"variants,omitempty" nullable:"true" doc:"People are put into one of them, and stay there"`
+	Texts                 map[string]string `json:"texts,omitempty" nullable:"true" doc:"By name, such as share.title or share.title.de"`
+	Incentives            []incentiveInput  `json:"incentives,omitempty" nullable:"true"`
 }
 
 type approvalInput struct {
@@ -61,7 +68,12 @@ func (f *findings) err() error {
 // campaign checks the input and fills in what was left out. currency is the site's.
 func (in campaignInput) campaign(currency string) (campaign, error) {
 	var f findings
-	c := campaign{Name: in.Name, Status: statusLive, Tags: []string{}, Categories: []string{"affiliate_member"},
+	kind := typeOf(in.Type)
+	if kind == nil {
+		f.add("/type", "is none of campaign_types")
+		kind = typeOf("")
+	}
+	c := campaign{Type: kind.Name, Name: in.Name, Status: statusLive, Tags: []string{}, Categories: slices.Clone(kind.Categories),
 		AttributionDays: 30, ApprovalMode: automatic}
 	checkText(&f, "/name", in.Name, 1, 200)
 	if in.Status != "" {
@@ -89,7 +101,10 @@ func (in campaignInput) campaign(currency string) (campaign, error) {
 	}
 	in.approval(&f, &c)
 	in.period(&f, &c)
+	in.deadlines(&f, &c)
+	c.Join = in.Join.joining(&f)
 	in.incentives(&f, &c, currency)
+	in.experiment(&f, &c)
 	return c, f.err()
 }
 
@@ -105,6 +120,21 @@ func (in campaignInput) approval(f *findings, c *campaign) {
 		f.add("/approval/delay_seconds", "must be from 0 to %d", maxDelay)
 	case c.ApprovalMode == manual && c.ApprovalDelay > 0:
 		f.add("/approval/delay_seconds", "has no meaning when approval is manual")
+	}
+}
+
+func (in campaignInput) deadlines(f *findings, c *campaign) {
+	c.SharingEndsAt, c.ClaimingEndsAt = instant(in.SharingEndsAt), instant(in.ClaimingEndsAt)
+	checkYear(f, "/sharing_ends_at", c.SharingEndsAt)
+	checkYear(f, "/claiming_ends_at", c.ClaimingEndsAt)
+	if s, e := c.SharingEndsAt, c.ClaimingEndsAt; s != nil && e != nil && e.Before(*s) {
+		f.add("/claiming_ends_at", "must not be before sharing_ends_at")
+	}
+}
+
+func checkYear(f *findings, at string, t *time.Time) {
+	if t != nil && (t.Year() < 2000 || t.Year() > 9999) {
+		f.add(at, "must be in the years 2000 to 9999")
 	}
 }
 
@@ -129,6 +159,10 @@ func (in campaignInput) period(f *findings, c *campaign) {
 func (in campaignInput) incentives(f *findings, c *campaign, currency string) {
 	if len(in.Incentives) > maxIncentives {
 		f.add("/incentives", "must be at most %d", maxIncentives)
+		return
+	}
+	if len(in.Incentives) > 0 && !c.kind().Rewards {
+		f.add("/incentives", "a campaign of type %s has none", c.Type)
 		return
 	}
 	seen := map[string]bool{}

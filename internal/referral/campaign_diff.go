@@ -12,93 +12,89 @@ import (
 
 // changeJSON is one difference between a version and the one before it.
 type changeJSON struct {
-	Path string          `json:"path" doc:"JSON pointer into the campaign; incentives by their identifier"`
+	Path string          `json:"path" doc:"JSON pointer into the campaign; incentives and variants by their names"`
 	From json.RawMessage `json:"from,omitempty" doc:"Left out: it wasn't there"`
 	To   json.RawMessage `json:"to,omitempty" doc:"Left out: it is gone"`
 }
 
-// changes are the differences between what two versions say, by place.
+// changes are the differences between what two versions say.
 func changes(from, to campaignJSON) ([]changeJSON, error) {
-	old, err := from.flat()
+	old, err := from.tree()
 	if err != nil {
 		return nil, err
 	}
-	fresh, err := to.flat()
+	fresh, err := to.tree()
 	if err != nil {
 		return nil, err
 	}
-	out := []changeJSON{}
-	for _, p := range slices.Sorted(maps.Keys(union(old, fresh))) {
-		if old[p] != fresh[p] {
-			out = append(out, changeJSON{p, json.RawMessage(old[p]), json.RawMessage(fresh[p])})
-		}
-	}
-	return out, nil
+	return differ([]changeJSON{}, "", old, fresh)
 }
 
-func union(a, b map[string]string) map[string]string {
-	out := maps.Clone(a)
-	maps.Copy(out, b)
-	return out
-}
-
-// flat is each plain value of a campaign by its pointer. Lists of things with an identifier or a name are told apart by it; of others
-// the whole list is one value.
-func (c campaignJSON) flat() (map[string]string, error) {
+// tree is what a version says, as plain JSON. Lists of named things are objects by their names.
+func (c campaignJSON) tree() (map[string]any, error) {
 	text, err := json.Marshal(c)
 	if err != nil {
 		return nil, fmt.Errorf("compare versions: %w", err)
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
-	var v map[string]any
-	if err := d.Decode(&v); err != nil {
+	var out map[string]any
+	if err := d.Decode(&out); err != nil {
 		return nil, fmt.Errorf("compare versions: %w", err)
 	}
 	for _, name := range []string{"id", "version", "created_at", "updated_at"} {
-		delete(v, name)
+		delete(out, name)
 	}
-	out := map[string]string{}
-	return out, flatten("", v, out)
+	for name, key := range map[string]string{"incentives": "identifier", "variants": "name"} {
+		out[name] = byName(out[name].([]any), key)
+	}
+	return out, nil
+}
+
+// byName makes an object of a list; the place of each thing becomes a member of it.
+func byName(list []any, key string) map[string]any {
+	out := map[string]any{}
+	for n, one := range list {
+		thing := one.(map[string]any)
+		thing["position"] = json.Number(strconv.Itoa(n))
+		out[thing[key].(string)] = thing
+	}
+	return out
 }
 
 var pointer = strings.NewReplacer("~", "~0", "/", "~1")
 
-func flatten(at string, v any, into map[string]string) error {
-	switch v := v.(type) {
-	case map[string]any:
-		for name, one := range v {
-			if err := flatten(at+"/"+pointer.Replace(name), one, into); err != nil {
-				return err
+// differ adds the differences at a place. What is only in one of both is told as a whole.
+func differ(out []changeJSON, at string, from, to map[string]any) ([]changeJSON, error) {
+	both := maps.Clone(from)
+	maps.Copy(both, to)
+	for _, name := range slices.Sorted(maps.Keys(both)) {
+		here := at + "/" + pointer.Replace(name)
+		old, fresh := from[name], to[name]
+		a, isA := old.(map[string]any)
+		b, isB := fresh.(map[string]any)
+		if isA && isB {
+			var err error
+			if out, err = differ(out, here, a, b); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		change := changeJSON{Path: here}
+		var err error
+		if _, was := from[name]; was {
+			if change.From, err = json.Marshal(old); err != nil {
+				return nil, fmt.Errorf("compare versions: %w", err)
 			}
 		}
-		return nil
-	case []any:
-		if named, ok := byName(v); ok {
-			return flatten(at, named, into)
-		}
-	}
-	text, err := json.Marshal(v)
-	into[at] = string(text)
-	return err
-}
-
-// byName turns a list of named things into an object; their order becomes a member of each.
-func byName(list []any) (map[string]any, bool) {
-	out := map[string]any{}
-	for n, one := range list {
-		thing, ok := one.(map[string]any)
-		if !ok {
-			return nil, false
-		}
-		name, ok := thing["identifier"].(string)
-		if !ok {
-			if name, ok = thing["name"].(string); !ok {
-				return nil, false
+		if _, is := to[name]; is {
+			if change.To, err = json.Marshal(fresh); err != nil {
+				return nil, fmt.Errorf("compare versions: %w", err)
 			}
 		}
-		thing["position"] = json.Number(strconv.Itoa(n))
-		out[name] = thing
+		if !bytes.Equal(change.From, change.To) {
+			out = append(out, change)
+		}
 	}
-	return out, len(list) > 0 && len(out) == len(list)
+	return out, nil
 }

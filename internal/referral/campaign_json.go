@@ -3,6 +3,7 @@ package referral
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -13,19 +14,26 @@ import (
 
 // campaignJSON is a campaign in our own shape.
 type campaignJSON struct {
-	ID                    int64           `json:"id"`
-	Version               int             `json:"version" doc:"Counts the changes; rewards keep the version that they were issued under"`
-	Name                  string          `json:"name"`
-	Status                string          `json:"status" enum:"Live,Test,Scheduled,Disabled"`
-	Tags                  []string        `json:"tags"`
-	JoinableCategoryNames []string        `json:"joinable_category_names"`
-	DestinationURL        *string         `json:"destination_url" doc:"null: the site's shop"`
-	AttributionDays       int             `json:"attribution_days"`
-	Approval              approvalJSON    `json:"approval"`
-	LivePeriod            periodJSON      `json:"live_period"`
-	Incentives            []incentiveJSON `json:"incentives"`
-	CreatedAt             time.Time       `json:"created_at"`
-	UpdatedAt             time.Time       `json:"updated_at"`
+	ID                    int64             `json:"id"`
+	Version               int               `json:"version" doc:"Counts the changes; rewards keep the version that they were issued under"`
+	Type                  string            `json:"type"`
+	Name                  string            `json:"name"`
+	Status                string            `json:"status" enum:"Live,Test,Scheduled,Disabled"`
+	Tags                  []string          `json:"tags"`
+	JoinableCategoryNames []string          `json:"joinable_category_names"`
+	DestinationURL        *string           `json:"destination_url" doc:"null: the site's shop"`
+	AttributionDays       int               `json:"attribution_days"`
+	Approval              approvalJSON      `json:"approval"`
+	LivePeriod            periodJSON        `json:"live_period"`
+	SharingEndsAt         *time.Time        `json:"sharing_ends_at"`
+	ClaimingEndsAt        *time.Time        `json:"claiming_ends_at"`
+	Join                  *joinInput        `json:"join" doc:"null: everybody may"`
+	HoldOutPercent        int               `json:"hold_out_percent"`
+	Variants              []variantInput    `json:"variants"`
+	Texts                 map[string]string `json:"texts"`
+	Incentives            []incentiveJSON   `json:"incentives"`
+	CreatedAt             time.Time         `json:"created_at"`
+	UpdatedAt             time.Time         `json:"updated_at"`
 }
 
 type approvalJSON struct {
@@ -73,9 +81,14 @@ func (m *Module) readCampaign(ctx context.Context, q sqlx.QueryerContext, siteID
 }
 
 func (c *campaign) json() campaignJSON {
-	out := campaignJSON{ID: c.ID, Version: c.Version, Name: c.Name, Status: c.Status, Tags: c.Tags, JoinableCategoryNames: c.Categories,
+	out := campaignJSON{ID: c.ID, Version: c.Version, Type: c.kind().Name, Name: c.Name, Status: c.Status, Tags: c.Tags, JoinableCategoryNames: c.Categories,
 		DestinationURL: orNull(c.Destination), AttributionDays: c.AttributionDays, Approval: approvalJSON{c.ApprovalMode, c.ApprovalDelay},
-		LivePeriod: periodJSON{c.StartsAt, c.EndsAt}, Incentives: []incentiveJSON{}, CreatedAt: c.CreatedAt.UTC(), UpdatedAt: c.UpdatedAt.UTC()}
+		LivePeriod: periodJSON{c.StartsAt, c.EndsAt}, SharingEndsAt: c.SharingEndsAt, ClaimingEndsAt: c.ClaimingEndsAt, Join: c.Join.json(), HoldOutPercent: c.HoldOut,
+		Variants: []variantInput{}, Texts: map[string]string{}, Incentives: []incentiveJSON{}, CreatedAt: c.CreatedAt.UTC(), UpdatedAt: c.UpdatedAt.UTC()}
+	for _, v := range c.Variants {
+		out.Variants = append(out.Variants, v.json())
+	}
+	maps.Copy(out.Texts, c.Texts)
 	for _, i := range c.Incentives {
 		out.Incentives = append(out.Incentives, i.json())
 	}

@@ -8,23 +8,27 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// promised is the campaign with the incentives of another version of it: what offers of that version promise. All else (is it live, who
-// may join, approval, where links lead) is as the version says that runs.
-func (c *campaign) promised(then *campaign) *campaign {
+// promised is the campaign with the incentives that a variant had in another version of it: what offers made then promise. All else (is
+// it live, who may join, approval, where links lead) is as the version says that runs.
+func (c *campaign) promised(then *campaign, variant string) *campaign {
 	out := *c
-	out.Version, out.Incentives = then.Version, then.Incentives
+	out.Version, out.Incentives = then.Version, then.incentivesOf(variant)
 	return &out
 }
 
 // promises are campaigns as the offers of older versions have them.
 type promises map[versionKey]*campaign
 
-// of is the campaign as an offer of a version has it.
-func (p promises) of(c *campaign, version int) *campaign {
-	if then := p[versionKey{c.SiteID, c.ID, version}]; then != nil && version != c.Version {
-		return c.promised(then)
+// of is the campaign as an offer of a version and variant has it.
+func (p promises) of(c *campaign, version int, variant string) *campaign {
+	then := p[versionKey{c.SiteID, c.ID, version}]
+	if then == nil {
+		then = c // the version that runs
 	}
-	return c
+	if then == c && variant == "" {
+		return c
+	}
+	return c.promised(then, variant)
 }
 
 // promisesOf reads the versions that are asked for. Versions never change, so they are kept in memory, unless they have coupons of
@@ -52,13 +56,14 @@ func (m *Module) promisesOf(ctx context.Context, q sqlx.QueryerContext, keys []v
 	return out, err
 }
 
-// under is the campaign as an offer of one version has it.
-func (m *Module) under(ctx context.Context, q sqlx.QueryerContext, c *campaign, version int) (*campaign, error) {
-	if version == c.Version || version == 0 {
-		return c, nil
+// under is the campaign as an offer of one version and variant has it.
+func (m *Module) under(ctx context.Context, q sqlx.QueryerContext, c *campaign, version int, variant string) (*campaign, error) {
+	var older []versionKey
+	if version != c.Version && version != 0 {
+		older = append(older, versionKey{c.SiteID, c.ID, version})
 	}
-	p, err := m.promisesOf(ctx, q, []versionKey{{c.SiteID, c.ID, version}})
-	return p.of(c, version), err
+	p, err := m.promisesOf(ctx, q, older)
+	return p.of(c, version, variant), err
 }
 
 // campaignsOfOffers are the campaigns of offers as these have them, by offer.
@@ -81,7 +86,7 @@ func (m *Module) campaignsOfOffers(ctx context.Context, q sqlx.QueryerContext, a
 	out := make(map[key]*campaign, len(offers))
 	for k, o := range offers {
 		if c := run[key{k.site, o.CampaignID}]; c != nil {
-			out[k] = kept.of(c, o.Version)
+			out[k] = kept.of(c, o.Version, o.Variant)
 		}
 	}
 	return out, err

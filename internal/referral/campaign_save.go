@@ -74,6 +74,12 @@ func (m *Module) furnish(ctx context.Context, u *bus.Unit, c *campaign, by publi
 	if err := insertVersion(ctx, u.Tx, c, by); err != nil {
 		return err
 	}
+	if c.experiments() {
+		if err := noteExperiment(ctx, u.Tx, c.SiteID); err != nil {
+			return err
+		}
+		m.trials.forget()
+	}
 	m.metrics.published.Inc()
 	return noteChanges(ctx, u.Tx, c.SiteID)
 }

@@ -35,6 +35,7 @@ const (
 var (
 	errNoVersion  = fault.New(fault.NotFound, "campaign_version_not_found", "The campaign has no such version.")
 	errOvertaken  = fault.New(fault.Conflict, "campaign_changed", "Another version was published meanwhile; please look at it first.").At("/based_on", "is not the last version")
+	errTypeStays  = fault.New(fault.Invalid, "invalid_campaign", "A campaign stays of its type.").At("/type", "is another than the campaign has")
 	errPastEffect = fault.New(fault.Invalid, "invalid_campaign", "A version takes effect now or within two years.").At("/effective_at", "must not be in the past, nor more than two years ahead")
 )
 
@@ -121,7 +122,7 @@ func (c *campaign) copied(name string) (*campaign, error) {
 	}
 	var f findings
 	checkText(&f, "/name", out.Name, 1, 200)
-	out.Status, out.StartsAt, out.EndsAt = statusTest, nil, nil
+	out.Status, out.StartsAt, out.EndsAt, out.SharingEndsAt, out.ClaimingEndsAt = statusTest, nil, nil, nil, nil
 	return &out, f.err()
 }
 

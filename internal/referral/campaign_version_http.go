@@ -7,15 +7,17 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/site"
 	"github.com/talkable/talkable/internal/web"
-
-	"github.com/talkable/talkable/internal/bus"
 )
 
 func (m *Module) versionRoutes(api huma.API) {
 	campaigns := []string{"Campaigns"}
+	huma.Register(api, huma.Operation{OperationID: "listCampaignTypes", Method: http.MethodGet, Path: "/api/v2/campaign_types", Tags: campaigns,
+		Summary: "List types of campaign", Description: "What kinds of campaign there are, what each may have, and on which kinds of placement it is shown."}, m.getTypes)
 	huma.Register(api, huma.Operation{OperationID: "publishCampaignVersion", Method: http.MethodPost, Path: "/api/v2/campaigns/{id}/versions", Tags: campaigns,
 		Summary: "Publish a version of a campaign", DefaultStatus: http.StatusCreated,
 		Description: "Like changing the campaign, but with a reason, and at a time of one's choosing. Versions take effect in the order of their numbers: one that is " +
@@ -25,6 +27,9 @@ func (m *Module) versionRoutes(api huma.API) {
 		Summary: "List versions of a campaign", Description: "Newest first: who published each, when, why, and what it changed. 404 if the site has no such campaign."}, m.getVersions)
 	huma.Register(api, huma.Operation{OperationID: "getCampaignVersion", Method: http.MethodGet, Path: "/api/v2/campaigns/{id}/versions/{version}", Tags: campaigns,
 		Summary: "Read a version of a campaign", Description: "All that the version says, also if it is long past. 404 if there is no such campaign or version."}, m.getVersion)
+	huma.Register(api, huma.Operation{OperationID: "getCampaignExperiment", Method: http.MethodGet, Path: "/api/v2/campaigns/{id}/experiment", Tags: campaigns,
+		Summary: "How a campaign's variants do", Description: "For each variant, and for those who are held out: people, friends who came, referrals, and what people bought " +
+			"themselves since they were drawn. Amounts in minor units by currency, less refunds. 404 if the site has no such campaign."}, m.getExperiment)
 	huma.Register(api, huma.Operation{OperationID: "rollBackCampaign", Method: http.MethodPost, Path: "/api/v2/campaigns/{id}/rollback", Tags: campaigns,
 		Summary: "Go back to an older version", DefaultStatus: http.StatusCreated,
 		Description: "Publishes a copy of an older version, status and all, as the newest one; what was scheduled before is superseded. Takes an Idempotency-Key. " +
@@ -67,6 +72,26 @@ type copyInput struct {
 	Name string `json:"name,omitempty" doc:"Of the copy; \"Copy of\" its name when left out"`
 }
 
+type experimentResult struct {
+	Experiment experimentJSON `json:"experiment"`
+}
+
+func (m *Module) getExperiment(ctx context.Context, in *campaignPath) (*web.OK[experimentResult], error) {
+	e, err := m.experiment(ctx, web.From(ctx).Site.ID, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return web.Answer(experimentResult{e}), nil
+}
+
+type typesResult struct {
+	Types []campaignType `json:"campaign_types"`
+}
+
+func (m *Module) getTypes(context.Context, *struct{}) (*web.OK[typesResult], error) {
+	return web.Answer(typesResult{campaignTypes}), nil
+}
+
 type versionResult struct {
 	Version versionJSON `json:"version"`
 }
@@ -82,11 +107,25 @@ func (m *Module) postVersion(ctx context.Context, in *struct {
 }) (*web.OK[versionResult], error) {
 	next, err := in.Body.Campaign.campaign(web.From(ctx).Site.Currency)
 	if err != nil {
-		return nil, err
+		return nil, inside("/campaign", err)
 	}
 	return m.publishing(ctx, in.Body.PublicationBody, func(s site.Site, by publication, k idempotency.Key) (versionJSON, bool, error) {
 		return m.publishVersion(ctx, s, in.ID, by, k, func(*bus.Unit) (campaign, error) { return next, nil })
 	})
+}
+
+// inside says of a fault that it lies in a member of the body.
+func inside(member string, err error) error {
+	f, ok := fault.Of(err)
+	if !ok {
+		return err
+	}
+	out := *f
+	out.Fields = make([]fault.Field, len(f.Fields))
+	for i, at := range f.Fields {
+		out.Fields[i] = fault.Field{Pointer: member + at.Pointer, Detail: at.Detail}
+	}
+	return &out
 }
 
 func (m *Module) postRollback(ctx context.Context, in *struct {

@@ -47,7 +47,7 @@ func TestVersions_keep_what_offers_promised(t *testing.T) {
 	})
 	old := p.join(p.one, 10)
 	v := p.publishes(c.ID, 100, `,"reason":"too dear","based_on":1`)
-	if fmt.Sprint(v["version"], v["state"], v["reason"]) != "2 running too dear" {
+	if fmt.Sprintf("%v %v %v", v["version"], v["state"], v["reason"]) != "2 running too dear" {
 		t.Errorf("%v", v)
 	}
 	golden(t, "campaign_version", v)
@@ -110,6 +110,7 @@ func TestVersions_take_effect_in_their_order(t *testing.T) {
 	if points(p, 30) != "3 points" || points(replica, 31) != "3 points" {
 		t.Error("the third didn't take effect at its time everywhere")
 	}
+	p.clock.Move(time.Minute)
 	code, out, replayed := p.call(p.one, "POST", fmt.Sprintf("/api/v2/campaigns/%d/rollback", c.ID), `{"version":2,"reason":"three was wrong"}`, "k")
 	if code != 201 || replayed {
 		t.Fatalf("%d %v", code, out)

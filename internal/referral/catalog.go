@@ -19,14 +19,15 @@ const (
 
 // shelf is what a site offers, as it was at a moment: it is never changed, only replaced.
 type shelf struct {
-	at        time.Time
-	until     *time.Time // when a version that waits takes effect
-	stale     bool
-	shop      shop
-	campaigns []*campaign
-	byID      map[int64]*campaign
-	home      *landing           // the shop's; nil if friends can't be sent there
-	landings  map[int64]*landing // of the campaigns that name a place themselves; nil likewise
+	at         time.Time
+	until      *time.Time // when a version that waits takes effect
+	stale      bool
+	shop       shop
+	campaigns  []*campaign
+	placements []*placement
+	byID       map[int64]*campaign
+	home       *landing           // the shop's; nil if friends can't be sent there
+	landings   map[int64]*landing // of the campaigns that name a place themselves; nil likewise
 }
 
 // leads is where a claim link of the campaign leads; nil: nowhere.
@@ -138,6 +139,9 @@ func (c *catalog) read(ctx context.Context, siteID int64, now time.Time, change 
 		return nil, err
 	}
 	if fresh.campaigns, err = campaignsOf(ctx, c.db, siteID, now); err != nil {
+		return nil, err
+	}
+	if fresh.placements, err = placementsOf(ctx, c.db, siteID); err != nil {
 		return nil, err
 	}
 	if fresh.shop, _, err = shopOf(ctx, c.db, siteID); err != nil {

@@ -38,6 +38,7 @@ func (m *Module) Routes(api huma.API) {
 		Description: "The decision about a verified purchase or event: outcome (referred, blocked, none), reason, and the trace of the " +
 			"candidates that were considered. 404 while there is no decision."}, m.getAttribution)
 	m.versionRoutes(api)
+	m.placementRoutes(api)
 	m.couponRoutes(api)
 	m.shareRoutes(api)
 	m.claimRoutes(api)

@@ -14,6 +14,7 @@ type metrics struct {
 	couponsLow   prometheus.Counter
 	shares       *prometheus.CounterVec // kind
 	published    prometheus.Counter
+	withheld     prometheus.Counter
 	batch        *prometheus.HistogramVec
 }
 
@@ -37,6 +38,7 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		couponsLow:   counter("coupon_lists_low_total", "Coupon lists that ran low.").WithLabelValues(),
 		shares:       counter("shares_total", "Offers shared.", "kind"),
 		published:    counter("campaign_versions_total", "Versions of campaigns published.").WithLabelValues(),
+		withheld:     counter("offers_withheld_total", "People held out of a campaign.").WithLabelValues(),
 		batch: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "talkable", Subsystem: "referral", Name: "batch_requests",
 			Help: "Requests that were committed together.", Buckets: []float64{1, 2, 5, 10, 20, 50, 100, 200, 500}}, []string{"kind"}),
 	}

@@ -25,6 +25,7 @@ var (
 type want struct {
 	s        site.Site
 	campaign *campaign // nil: no campaign accepts the origin
+	variant  string    // of an offer that is to be made
 	person   int64
 	visitors []string
 	channels []string
@@ -52,7 +53,9 @@ func (m *Module) Join(ctx context.Context, s site.Site, in referralapi.Join) (*r
 	}
 	w := want{s: s, person: in.PersonID, visitors: visitorsOf(in.Visitors), channels: in.Channels, key: in.Idempotency}
 	if w.person != 0 || len(w.visitors) > 0 {
-		w.campaign = pick(shelf.campaigns, categoryOf(in.Type, in.Category), in.CampaignTags, m.now())
+		if w.campaign, err = m.choose(ctx, shelf, w, in); err != nil {
+			return nil, err
+		}
 	}
 	if w.key.Value == "" {
 		if w.campaign == nil {
@@ -81,7 +84,7 @@ func (m *Module) found(ctx context.Context, w want) (*referralapi.Offer, error) 
 	if err != nil || len(missing) > 0 {
 		return nil, err
 	}
-	c, err := m.under(ctx, m.db, w.campaign, at.Version)
+	c, err := m.under(ctx, m.db, w.campaign, at.Version, at.Variant)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +110,7 @@ func (m *Module) join(ctx context.Context, wants []want) ([]postgres.Result[*ref
 // raced says that another transaction took a place that was free when this one looked.
 func raced(err error) bool {
 	return errors.Is(err, errRaced) || postgres.Violates(err, "offer_person") || postgres.Violates(err, "offer_visitor") ||
-		postgres.Violates(err, "link_pkey") || postgres.Violates(err, "offer_code")
+		postgres.Violates(err, "held_out_person") || postgres.Violates(err, "link_pkey") || postgres.Violates(err, "offer_code")
 }
 
 func (m *Module) joinTx(ctx context.Context, u *bus.Unit, wants []want) ([]postgres.Result[*referralapi.Offer], error) {
@@ -146,7 +149,7 @@ func (m *Module) joinTx(ctx context.Context, u *bus.Unit, wants []want) ([]postg
 	answers := make([][]byte, len(wants))
 	for n, i := range todo {
 		if o := offers[n]; o != nil {
-			c, err := m.under(ctx, u, ready[n].campaign, o.Version)
+			c, err := m.under(ctx, u, ready[n].campaign, o.Version, o.Variant)
 			if err != nil {
 				return nil, err
 			}
@@ -167,48 +170,34 @@ func (m *Module) joinTx(ctx context.Context, u *bus.Unit, wants []want) ([]postg
 	return out, idempotency.Keep(ctx, u.Tx, schema, claims, answers)
 }
 
-// makeOffers finds, adopts or makes the offers of a batch; nil where there is nothing to have one.
+// makeOffers finds, adopts or makes the offers of a batch; nil where there is nothing to have one, or somebody is held out.
 func (m *Module) makeOffers(ctx context.Context, u *bus.Unit, wants []want) ([]*offer, error) {
 	o := newOffers()
 	if err := o.find(ctx, u, wants); err != nil {
 		return nil, err
 	}
-	for range 3 {
-		adopt, create := o.plan(wants)
-		if len(adopt)+len(create) == 0 {
-			out := make([]*offer, len(wants))
-			for i, w := range wants {
-				if w.campaign != nil {
-					out[i], _ = o.resolve(w)
-				}
-			}
-			return out, nil
-		}
-		var adopted, created []offer
-		var err error
-		if len(adopt) > 0 {
-			if adopted, err = adoptOffers(ctx, u.Tx, adopt); err != nil {
-				return nil, err
-			}
-		}
-		if len(create) > 0 {
-			if created, err = insertOffers(ctx, u.Tx, u.Now, create); err != nil {
-				return nil, err
-			}
-		}
-		for _, c := range created {
-			u.Tell(c.SiteID, "offer:"+strconv.FormatInt(c.ID, 10), referralevent.OfferCreated{SiteID: c.SiteID, OfferID: c.ID,
-				CampaignID: c.CampaignID, AdvocateID: deref(c.PersonID), CreatedAt: u.Now})
-		}
-		o.add(adopted)
-		o.add(created)
-		if len(adopted)+len(created) < len(adopt)+len(create) { // somebody else was first: see what is there now
-			if err := o.find(ctx, u, wants); err != nil {
-				return nil, err
-			}
+	wants, err := m.compare(ctx, u, wants, o)
+	if err != nil {
+		return nil, err
+	}
+	made, err := o.settle(ctx, u, wants)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range made {
+		u.Tell(c.SiteID, "offer:"+strconv.FormatInt(c.ID, 10), referralevent.OfferCreated{SiteID: c.SiteID, OfferID: c.ID,
+			CampaignID: c.CampaignID, CampaignVersion: c.Version, Variant: c.Variant, AdvocateID: deref(c.PersonID), CreatedAt: u.Now})
+	}
+	if err := insertExperimentOffers(ctx, u.Tx, made); err != nil {
+		return nil, err
+	}
+	out := make([]*offer, len(wants))
+	for i, w := range wants {
+		if w.campaign != nil {
+			out[i], _ = o.resolve(w)
 		}
 	}
-	return nil, errRaced
+	return out, nil
 }
 
 // Offer returns an offer of the site by its code or its id, with claim links for the sharing channels that are asked for.
@@ -245,7 +234,7 @@ func (m *Module) offerOf(ctx context.Context, s site.Site, codeOrID string) (*of
 		}
 		id = 0
 	}
-	o, err := offerBy(ctx, m.db, s.ID, id, code)
+	o, err := m.offerKnown(ctx, s.ID, id, code)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -264,7 +253,7 @@ func (m *Module) offerOf(ctx context.Context, s site.Site, codeOrID string) (*of
 		}
 		c = list[key{o.SiteID, o.CampaignID}]
 	}
-	c, err = m.under(ctx, m.db, c, o.Version)
+	c, err = m.under(ctx, m.db, c, o.Version, o.Variant)
 	return o, c, err
 }
 

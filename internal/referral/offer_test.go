@@ -205,7 +205,7 @@ func TestTwins_never_mix(t *testing.T) {
 	for _, s := range []int64{1, 2} {
 		price := 1000 * s
 		for _, q := range []string{
-			`insert into referral.campaign (site_id, id, version, created_at) overriding system value values ($1, 1, 1, now())`,
+			`insert into referral.campaign (site_id, id, type, version, created_at) overriding system value values ($1, 1, 'invite', 1, now())`,
 			fmt.Sprintf(`insert into referral.campaign_version (site_id, campaign_id, version, effective_at, published_at, key_id, reason, terms)
 				values ($1, 1, 1, now(), now(), 0, '', '{"name":"Twin","status":"Live","joinable_category_names":["affiliate_member"],"attribution_days":30,"approval_mode":"automatic",
 				"incentives":[{"id":1,"identifier":"a","action_type":"referrer","kind":"points","points":%d}]}')`, price),

@@ -72,6 +72,9 @@ func (m *Module) recorded(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 		if err := useCoupons(ctx, u, deeds); err != nil {
 			return err
 		}
+		if err := m.notePurchases(ctx, u, deeds); err != nil {
+			return err
+		}
 		if err := m.decide(ctx, u, deeds, since, marks); err != nil {
 			return err
 		}
@@ -249,7 +252,7 @@ func (f *facts) refer(n int, d deed, a *attribution, made []referral) referral {
 	}
 	r := referral{SiteID: d.body.SiteID, CampaignID: c.campaignID, OfferID: c.offerID, OriginID: d.body.OriginID,
 		AdvocateID: c.advocateID, FriendID: d.body.PersonID, Status: referralevent.Pending, Cause: causeCreated, TrackMethod: c.method,
-		Subtotal: d.body.Subtotal, Currency: d.body.Currency, Fraud: string(text), QA: f.looked.qa(s), OccurredAt: d.body.OccurredAt}
+		Subtotal: d.body.Subtotal, Currency: d.body.Currency, Fraud: string(text), QA: f.looked.qa(s) || f.campaigns[key{d.body.SiteID, c.campaignID}].Status == statusTest, OccurredAt: d.body.OccurredAt}
 	a.Findings, a.verdict = found, worst(found)
 	switch a.verdict {
 	case verdictBlocked:

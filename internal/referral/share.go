@@ -43,7 +43,7 @@ func (m *Module) ShareSocial(ctx context.Context, s site.Site, codeOrID, channel
 	kept := keptShared{}
 	err = m.sharing(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, k, &kept, func() error {
-			if !c.live(u.Now) {
+			if !c.sharable(u.Now) {
 				return errNotShared
 			}
 			first, err := lockOffer(ctx, u.Tx, o)

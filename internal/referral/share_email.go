@@ -22,7 +22,7 @@ func (m *Module) PreviewEmails(ctx context.Context, s site.Site, in referralapi.
 			return out, known, err
 		}
 	}
-	if !c.live(m.now()) {
+	if !c.sharable(m.now()) {
 		return out, false, errNotShared
 	}
 	sent, err := mailed(ctx, m.db, o.SiteID, o.ID)
@@ -40,7 +40,7 @@ func (m *Module) ShareByEmail(ctx context.Context, s site.Site, in referralapi.E
 	}
 	err = m.sharing(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, in.Idempotency, &out, func() error {
-			if !c.live(u.Now) {
+			if !c.sharable(u.Now) {
 				return errNotShared
 			}
 			first, err := lockOffer(ctx, u.Tx, o)

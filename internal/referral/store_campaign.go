@@ -24,11 +24,13 @@ type shop struct {
 type versionRow struct {
 	SiteID      int64      `db:"site_id"`
 	CampaignID  int64      `db:"campaign_id"`
+	Type        string     `db:"type"` // read where it is needed
 	Version     int        `db:"version"`
 	EffectiveAt time.Time  `db:"effective_at"`
 	PublishedAt time.Time  `db:"published_at"`
 	KeyID       int64      `db:"key_id"`
 	Reason      string     `db:"reason"`
+	Salt        string     `db:"salt"` // of the campaign; read where people are drawn
 	Terms       string     `db:"terms"`
 	CreatedAt   time.Time  `db:"created_at"` // of the campaign
 	NextAt      *time.Time `db:"next_at"`    // when the first of the later versions takes effect; read where it is shown
@@ -45,7 +47,7 @@ const running = `
 		where site_id = c.site_id and campaign_id = c.id and (effective_at <= $1 or version = 1)
 		order by version desc limit 1) v`
 
-const runningColumns = `c.site_id, c.id as campaign_id, v.version, v.effective_at, v.published_at, v.key_id, v.reason, v.terms, c.created_at`
+const runningColumns = `c.site_id, c.id as campaign_id, v.version, v.effective_at, v.published_at, v.key_id, v.reason, v.terms, c.created_at, c.salt`
 
 // campaignsOf reads all campaigns of a site as they run at a moment, newest first.
 func campaignsOf(ctx context.Context, q sqlx.QueryerContext, siteID int64, at time.Time) ([]*campaign, error) {
@@ -100,24 +102,27 @@ func retiredIncentives(ctx context.Context, q sqlx.QueryerContext, c *campaign) 
 // insertCampaign gives c its id.
 func insertCampaign(ctx context.Context, tx *sqlx.Tx, c *campaign) error {
 	err := tx.GetContext(ctx, &c.ID, `
-		insert into referral.campaign (site_id, version, created_at) values ($1, $2, $3) returning id`, c.SiteID, c.Version, c.CreatedAt)
+		insert into referral.campaign (site_id, type, version, created_at) values ($1, $2, $3, $4) returning id`, c.SiteID, c.Type, c.Version, c.CreatedAt)
 	if err != nil {
 		return fmt.Errorf("insert campaign: %w", err)
 	}
 	return nil
 }
 
-// nextVersion locks the campaign of c and gives c the number after its last; not found is a fault.
+// nextVersion locks the campaign of c and gives c the number after its last; not found, or another type, is a fault.
 func nextVersion(ctx context.Context, tx *sqlx.Tx, c *campaign) error {
 	var rows []versionRow
 	err := tx.SelectContext(ctx, &rows, `
 		update referral.campaign set version = version + 1 where site_id = $1 and id = $2
-		returning version, created_at`, c.SiteID, c.ID)
+		returning type, version, created_at`, c.SiteID, c.ID)
 	if err != nil {
 		return fmt.Errorf("next version of campaign: %w", err)
 	}
 	if len(rows) == 0 {
 		return errNoCampaign
+	}
+	if rows[0].Type != c.Type {
+		return errTypeStays
 	}
 	c.Version, c.CreatedAt = rows[0].Version, rows[0].CreatedAt
 	return nil

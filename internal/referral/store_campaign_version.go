@@ -27,7 +27,8 @@ func decodeTerms(ctx context.Context, q sqlx.QueryerContext, rows []versionRow) 
 		if err := json.Unmarshal([]byte(r.Terms), c); err != nil {
 			return nil, fmt.Errorf("terms of version %d of campaign %d of site %d: %w", r.Version, r.CampaignID, r.SiteID, err)
 		}
-		c.SiteID, c.ID, c.Version, c.EffectiveAt, c.UpdatedAt, c.CreatedAt = r.SiteID, r.CampaignID, r.Version, r.EffectiveAt, r.PublishedAt, r.CreatedAt
+		c.SiteID, c.ID, c.Version, c.Salt = r.SiteID, r.CampaignID, r.Version, r.Salt
+		c.EffectiveAt, c.UpdatedAt, c.CreatedAt = r.EffectiveAt, r.PublishedAt, r.CreatedAt
 		for k := range c.Incentives {
 			i := &c.Incentives[k]
 			i.SiteID, i.CampaignID, i.Position, i.Active = c.SiteID, c.ID, k, true

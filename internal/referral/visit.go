@@ -60,6 +60,7 @@ func (m *Module) visitTx(ctx context.Context, u *bus.Unit, visits []visit) ([]po
 	told := map[int64]*referralevent.LinksVisited{}
 	var sites []int64
 	var clicks []reward
+	var compared []key // offers of experiments, once for each new friend
 	kept, err := m.promisesOf(ctx, u, olderVersions(rows))
 	if err != nil {
 		return nil, err
@@ -70,7 +71,10 @@ func (m *Module) visitTx(ctx context.Context, u *bus.Unit, visits []visit) ([]po
 		if v.adds > 0 {
 			f, offers = offers[0], offers[1:]
 			if first = f.Visits == v.adds; first { // none before this batch, and only the first of the batch is the first
-				clicks = append(clicks, clickRewards(kept.of(v.campaign, v.link.Version), f, u.Now)...)
+				if v.link.Variant != "" {
+					compared = append(compared, key{v.link.SiteID, v.link.OfferID})
+				}
+				clicks = append(clicks, clickRewards(kept.of(v.campaign, v.link.Version, v.link.Variant), f, u.Now)...)
 			}
 		}
 		if v.live {
@@ -86,6 +90,9 @@ func (m *Module) visitTx(ctx context.Context, u *bus.Unit, visits []visit) ([]po
 			FirstOfThem: first, VisitedAt: u.Now})
 	}
 	if err := m.issue(ctx, u, clicks); err != nil {
+		return nil, err
+	}
+	if err := countFriends(ctx, u.Tx, compared); err != nil {
 		return nil, err
 	}
 	if shared := clicksOf(visits); len(shared) > 0 {

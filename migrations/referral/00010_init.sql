@@ -15,6 +15,7 @@ create table referral.site (
 create table referral.campaign (
 	site_id bigint not null,
 	id bigint not null generated always as identity,
+	type text not null,
 	version int not null, -- the last one that was published; who publishes locks this row
 	created_at timestamptz not null,
 	constraint campaign_pkey primary key (site_id, id)

@@ -97,6 +97,7 @@ type Person struct {
 	UnsubscribedAt   *time.Time
 	AnonymizedAt     *time.Time
 	EventsCount      int64 // verified purchases and events
+	PurchasesCount   int64 // verified purchases
 }
 
 // PersonUpdate is what the merchant says of one person: nil leaves a member as it is, "" takes it away.

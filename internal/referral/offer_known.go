@@ -1,0 +1,39 @@
+package referral
+
+import (
+	"context"
+	"time"
+)
+
+const offersKnown = 50_000 // offers kept in memory, some 15 MB
+
+// offerKey is what an offer is asked for by: its code, or its id.
+type offerKey struct {
+	site, id int64
+	code     string
+}
+
+// cachedOffer is an offer and when it was read.
+type cachedOffer struct {
+	offer offer
+	at    time.Time
+}
+
+// offerKnown reads one offer by its code or, if id isn't 0, by its id; nil if the site has none. One that belongs to a person never changes,
+// so it is kept; that of a visitor may become a person's, so it is believed for a moment. What is known serves on when the database is away.
+func (m *Module) offerKnown(ctx context.Context, siteID, id int64, code string) (*offer, error) {
+	k, now := offerKey{siteID, id, code}, m.catalog.real()
+	known, ok := m.offers.Get(k)
+	if age := now.Sub(known.at); ok && (known.offer.PersonID != nil || age >= 0 && age < catalogAge) {
+		return &known.offer, nil
+	}
+	o, err := offerBy(ctx, m.db, siteID, id, code)
+	switch {
+	case err != nil && ok:
+		return &known.offer, nil
+	case err != nil || o == nil:
+		return nil, err
+	}
+	m.offers.Add(k, cachedOffer{*o, now})
+	return o, nil
+}
