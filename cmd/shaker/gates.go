@@ -33,6 +33,12 @@ func gates(only []string) []gate {
 	if n.wants(faultMail) {
 		list = append(list, gate{"fault " + faultMail, 1})
 	}
+	if n.wants(faultHook) {
+		list = append(list, gate{"fault " + faultHook, 5}, gate{"webhooks that came again", 5})
+		for _, how := range []string{refuses, slowly, hangsUp} {
+			list = append(list, gate{"webhooks that the sink " + how, 1})
+		}
+	}
 	if n.wants(faultFailpoints) {
 		for _, name := range failpoint.Names() {
 			list = append(list, gate{"failpoint " + name, 1})

@@ -82,6 +82,7 @@ const (
 	faultAimed      = "aimed"      // backends ended inside a consumer's transaction, or between a request's last write and its commit
 	faultFailpoints = "failpoints" // replicas that kill themselves at a named step
 	faultMail       = "mail"       // a mail server that refuses, or goes away without a word
+	faultHook       = "webhook"    // a merchant's server that refuses, takes its time, or goes away without a word
 )
 
 // nemesis does harm by the seed's dice.
@@ -168,6 +169,7 @@ func (n *nemesis) run(ctx context.Context, said func(string)) {
 	if n.wants(faultMail) {
 		n.rudeMail()
 	}
+	n.hooks.rude.Store(n.wants(faultHook))
 	if n.wants(faultAimed) {
 		along.Go(func() { n.aim(ctx) })
 	}
@@ -206,6 +208,7 @@ func (n *nemesis) run(ctx context.Context, said func(string)) {
 	}
 	cancelAlong()
 	n.post.behave(nil)
+	n.hooks.rude.Store(false)
 	n.later.Wait()
 	along.Wait()
 	n.mu.Lock()

@@ -78,6 +78,9 @@ func (w *world) makeSites(ctx context.Context) error {
 		if err := w.fillShelf(ctx, s, programme); err != nil {
 			return err
 		}
+		if err := w.makeHooks(ctx, i, *s); err != nil {
+			return err
+		}
 	}
 	if err := w.settle(ctx, nil); err != nil { // the other replica finds everything there
 		return err

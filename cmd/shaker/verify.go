@@ -21,7 +21,7 @@ func patiently(ctx context.Context, look func() error) error {
 	}
 }
 
-// verify judges what is there: by the invariants, by the history, by the tables, by the mail, and by the public API.
+// verify judges what is there: by the invariants, by the history, by the tables, by the mail and webhooks, and by the public API.
 func (w *world) verify(ctx context.Context, p *printer) ([]violation, error) {
 	ids := map[int]int64{0: w.sites[0].ID, 1: w.sites[1].ID}
 	ctx, cancel := context.WithTimeout(ctx, judging)
@@ -46,6 +46,15 @@ func (w *world) verify(ctx context.Context, p *printer) ([]violation, error) {
 		return nil, err
 	}
 	found = append(found, p.checks(mail)...)
+	var hooks *checks
+	err = patiently(ctx, func() (err error) {
+		hooks, err = checkHooks(ctx, w.admin, w.sites, w.hooks, w.tally)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	found = append(found, p.checks(hooks)...)
 	for _, l := range ledgers {
 		if err := patiently(ctx, func() error { return l.outside(ctx, w.admin, w.sites[l.Site].ID) }); err != nil {
 			return nil, err

@@ -138,6 +138,7 @@ func leftQuery() string {
 	row("not heard", `select coalesce(sum(h.seq - c.seq), 0) from cursor c join head h using (source)`)
 	row("consumers not begun", `select greatest($1 - count(*), 0) from cursor`)
 	row("messages", `select count(*) from notify.message where lease_until is not null or status = 'queued' and next_at < now() + interval '1 minute'`)
+	row("webhooks", `select count(*) from notify.delivery where state = 'sending' or state = 'waiting' and next_at < now() + interval '1 minute'`)
 	row("batches", `select count(*) from gateway.job where state = 'waiting'`)
 	row("referrals due", `select count(*) from referral.referral where status = 'pending' and approve_at < now() + interval '1 minute'`)
 	row("lists to serve", `select count(*) from referral.coupon_list l where kind = 'single-use' and (expires_at is null or expires_at > now())

@@ -30,6 +30,7 @@ type config struct {
 	SMTPURL        string `env:"SMTP_URL" secret:"true" help:"smtp://user:password@host:587?tls=starttls; empty catches mail in DATA_DIR/mail"`
 	EmailFrom      string `env:"EMAIL_FROM" envDefault:"talkable@localhost" help:"sender of mail for sites that name none"`
 	TrustedProxies string `env:"TRUSTED_PROXIES" help:"addresses (CIDR, comma separated) whose X-Forwarded-For is believed"`
+	PrivateTargets bool   `env:"PRIVATE_TARGETS" envDefault:"false" help:"merchants' own addresses (webhooks, decision hooks) may be private ones, and http: for development"`
 	RateLimit      int    `env:"RATE_LIMIT" envDefault:"600000" help:"requests a minute for each secret key"`
 	Pool           int    `env:"DATABASE_POOL" envDefault:"8" help:"most database connections of each module"`
 	EventRetention string `env:"EVENT_RETENTION" envDefault:"2160h" help:"events older than this are dropped, a million at a time, once everyone heard them"`

@@ -23,6 +23,7 @@ import (
 	"github.com/talkable/talkable/internal/loyalty"
 	"github.com/talkable/talkable/internal/mailsink"
 	"github.com/talkable/talkable/internal/notify"
+	"github.com/talkable/talkable/internal/outcall"
 	"github.com/talkable/talkable/internal/referral"
 	"github.com/talkable/talkable/internal/web"
 	"github.com/talkable/talkable/migrations"
@@ -87,15 +88,16 @@ func (p *platform) wire(c *config, now clock.Clock, smtp string, secret func(*ga
 		return err
 	}
 	cursors := web.NewCursors(key)
+	calls := outcall.New(outcall.Settings{Private: c.PrivateTargets, Agent: "talkable/" + version, Now: now})
 	customers := customer.New(customer.Deps{DB: pools["customer"], Outbox: outboxes["customer"], Log: logs["customer"], Reg: reg, Now: now})
 	referrals := referral.New(referral.Deps{DB: pools["referral"], Outbox: outboxes["referral"], Log: logs["referral"], Reg: reg, Now: now,
-		Cursors: cursors, People: customers, PublicURL: c.PublicURL})
+		Cursors: cursors, People: customers, Facts: customers, PublicURL: c.PublicURL})
 	points := loyalty.New(loyalty.Deps{DB: pools["loyalty"], Outbox: outboxes["loyalty"], Log: logs["loyalty"], Reg: reg, Now: now,
 		Cursors: cursors, Coupons: referrals})
 	counts := analytics.New(analytics.Deps{DB: pools["analytics"], Outbox: outboxes["analytics"], Log: logs["analytics"], Reg: reg, Now: now,
 		Campaigns: referrals})
 	messages := notify.New(notify.Deps{DB: pools["notify"], Outbox: outboxes["notify"], Log: logs["notify"], Reg: reg, Now: now, Cursors: cursors,
-		SMTP: smtp, From: c.EmailFrom})
+		SMTP: smtp, From: c.EmailFrom, Calls: calls, Secret: key})
 
 	compose := gateway.Composition{Customers: customers, Referrals: referrals, Members: points, Cursors: cursors, Now: now,
 		Tellers: []gateway.Teller{customers, referrals, points, messages}}

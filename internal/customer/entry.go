@@ -68,6 +68,9 @@ func check(in customerapi.Origin, s site.Site, now time.Time) (entry, error) {
 		f.add("/type", "is none of them")
 	}
 	in.Visitors = f.visitors(in.Visitors)
+	if !slices.Contains(in.Visitors, in.WebVisitor) {
+		in.WebVisitor = ""
+	}
 	if in.Currency == "" {
 		in.Currency = s.Currency
 	}

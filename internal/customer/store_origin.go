@@ -18,12 +18,12 @@ import (
 	"github.com/talkable/talkable/internal/fault"
 )
 
-const originColumns = `o.site_id, o.id, o.type, o.category, o.number, o.person_id, o.visitors, o.subtotal, o.currency, o.coupon_codes,
+const originColumns = `o.site_id, o.id, o.type, o.category, o.number, o.person_id, o.visitors, o.web_visitor, o.subtotal, o.currency, o.coupon_codes,
 	o.campaign_tags, o.traffic_source, o.segments, o.utm, o.ip, o.user_agent, o.shipping_address, o.shipping_zip, o.verified, o.digest,
 	o.refunded_total, o.refunded_at, o.occurred_at, o.recorded_at`
 
 // originRecord is an origin as it comes out of a JSON array.
-const originRecord = `r (site_id bigint, id bigint, type text, category text, number text, person_id bigint, visitors uuid[],
+const originRecord = `r (site_id bigint, id bigint, type text, category text, number text, person_id bigint, visitors uuid[], web_visitor text,
 	subtotal bigint, currency text, coupon_codes text[], campaign_tags text[], traffic_source text, segments text[], utm jsonb, ip text,
 	user_agent text, shipping_address text, shipping_zip text, verified bool, digest bytea, occurred_at timestamptz,
 	recorded_at timestamptz)`
@@ -70,10 +70,10 @@ func insertOrigins(ctx context.Context, u *bus.Unit, fresh []*origin) error {
 	}
 	var made []origin
 	err = u.SelectContext(ctx, &made, `
-		insert into customer.origin (site_id, type, category, number, person_id, visitors, subtotal, currency, coupon_codes,
+		insert into customer.origin (site_id, type, category, number, person_id, visitors, web_visitor, subtotal, currency, coupon_codes,
 			campaign_tags, traffic_source, segments, utm, ip, user_agent, shipping_address, shipping_zip, verified, digest, occurred_at,
 			recorded_at)
-		select r.site_id, r.type, r.category, r.number, r.person_id, r.visitors, r.subtotal, r.currency, r.coupon_codes,
+		select r.site_id, r.type, r.category, r.number, r.person_id, r.visitors, r.web_visitor, r.subtotal, r.currency, r.coupon_codes,
 			r.campaign_tags, r.traffic_source, r.segments, r.utm, r.ip, r.user_agent, r.shipping_address, r.shipping_zip, r.verified,
 			r.digest, r.occurred_at, r.recorded_at
 		from json_to_recordset($1::json) `+originRecord+`
@@ -100,7 +100,7 @@ func confirmOrigins(ctx context.Context, u *bus.Unit, turned []*origin) error {
 	}
 	done, err := u.ExecContext(ctx, `
 		update customer.origin o
-		set person_id = r.person_id, visitors = r.visitors, subtotal = r.subtotal, currency = r.currency,
+		set person_id = r.person_id, visitors = r.visitors, web_visitor = r.web_visitor, subtotal = r.subtotal, currency = r.currency,
 			coupon_codes = r.coupon_codes, campaign_tags = r.campaign_tags, traffic_source = r.traffic_source, segments = r.segments,
 			utm = r.utm, ip = r.ip, user_agent = r.user_agent, shipping_address = r.shipping_address, shipping_zip = r.shipping_zip,
 			verified = r.verified, digest = r.digest, occurred_at = r.occurred_at, recorded_at = r.recorded_at

@@ -9,6 +9,8 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 
 	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/web"
 )
 
@@ -48,6 +50,9 @@ func (g *Gateway) enter(w http.ResponseWriter, r *http.Request, forms *shapes, n
 	if foreign(r) {
 		return errForeign
 	}
+	if req.DryRun, err = dryRun(r, forms); err != nil {
+		return err
+	}
 	if streamed(r) {
 		if err := ownSite(r, document{}, c.site.Slug); err != nil {
 			return err
@@ -60,6 +65,9 @@ func (g *Gateway) enter(w http.ResponseWriter, r *http.Request, forms *shapes, n
 	}
 	if err == nil {
 		req.Idempotency, err = idempotencyKey(r, doc.raw)
+	}
+	if req.DryRun {
+		r, req.Idempotency = r.WithContext(postgres.Rehearsal(r.Context())), idempotency.Key{}
 	}
 	if err == nil {
 		next.ServeHTTP(w, r)

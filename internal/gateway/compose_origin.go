@@ -192,6 +192,9 @@ func (d originData) origin(kind string, req *web.Request) (customerapi.Origin, e
 			in.Visitors = append(in.Visitors, strings.ToLower(string(v)))
 		}
 	}
+	if d.AlternativeUUID != d.UUID {
+		in.WebVisitor = strings.ToLower(string(d.AlternativeUUID))
+	}
 	if in.Currency == "" {
 		in.Currency = req.Site.Currency
 	}

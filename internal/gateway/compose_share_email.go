@@ -69,7 +69,7 @@ func (c Composition) shareByEmail(ctx context.Context, in *shareByEmailInput) (*
 	if err != nil {
 		return nil, err
 	}
-	ask := referralapi.EmailShare{Code: in.Code, ValidationOnly: in.Body.ValidationOnly.or(false), Idempotency: req.Idempotency}
+	ask := referralapi.EmailShare{Code: in.Code, ValidationOnly: in.Body.ValidationOnly.or(false), Verified: !req.Public, Idempotency: req.Idempotency}
 	if err := in.words(&ask); err != nil {
 		return nil, err
 	}

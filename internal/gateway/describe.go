@@ -15,7 +15,8 @@ const aboutAPI = `Referral and loyalty for one shop, the site, at a time.
 Every request carries an API key, ` + "`Authorization: Bearer KEY`" + `, which decides the site. Success is
 ` + "`{\"ok\":true,\"result\":…}`" + `; failure is a problem (RFC 9457) that also has ` + "`ok`" + ` and ` + "`error_message`" + `.
 Bodies are one JSON object in UTF-8 of at most 1 MiB; where it says so, a form with bracket keys (` + "`data[items][][price]=5`" + `) may say the same. Writes take an ` + "`Idempotency-Key`" + ` header: repeated with the same
-request it answers as before, with ` + "`Idempotent-Replayed: true`" + `. ` + "`RateLimit-*`" + ` headers say how many requests a key has left.`
+request it answers as before, with ` + "`Idempotent-Replayed: true`" + `. ` + "`dry_run=true`" + ` in the query of our own
+writes answers what would be and keeps nothing. ` + "`RateLimit-*`" + ` headers say how many requests a key has left.`
 
 // Describe makes the API without a gateway behind it, for its description.
 func Describe(register func(api huma.API)) huma.API {
@@ -79,5 +80,10 @@ func complete(op *huma.Operation, schemas huma.Registry) {
 		op.Parameters = append(op.Parameters, &huma.Param{Name: "Idempotency-Key", In: "header",
 			Description: "1 to 255 visible ASCII characters; repeating the request with it changes nothing and answers as before",
 			Schema:      &huma.Schema{Type: huma.TypeString}})
+	}
+	if rehearsable(op, schemas) {
+		op.Parameters = append(op.Parameters, &huma.Param{Name: dryRunParameter, In: "query",
+			Description: "true: answers what would be, with `dry_run: true` beside the result, and keeps and tells nothing of it. An Idempotency-Key is passed over then",
+			Schema:      &huma.Schema{Type: huma.TypeBoolean}})
 	}
 }

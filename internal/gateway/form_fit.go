@@ -14,17 +14,19 @@ import (
 // shapes are the bodies that operations take, by method and route.
 type shapes struct {
 	bodies map[string]*huma.Schema // of those that take forms; nil where no member is read
+	dry    map[string]bool         // those that can be rehearsed
 	all    huma.Registry
 }
 
 // shapesOf: an operation takes forms when it takes no body, or one whose unknown members it lets pass, as Talkable's do. Ours are JSON only.
 func shapesOf(doc *huma.OpenAPI) *shapes {
-	s := &shapes{bodies: map[string]*huma.Schema{}, all: doc.Components.Schemas}
+	s := &shapes{bodies: map[string]*huma.Schema{}, dry: map[string]bool{}, all: doc.Components.Schemas}
 	for path, item := range doc.Paths {
 		for method, op := range operationsOf(item) {
 			if schema, takes := formOf(op, s.all); takes {
 				s.bodies[method+" "+path] = schema
 			}
+			s.dry[method+" "+path] = rehearsable(op, s.all)
 		}
 	}
 	return s

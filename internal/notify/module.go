@@ -20,6 +20,7 @@ import (
 
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/clock"
+	"github.com/talkable/talkable/internal/outcall"
 	"github.com/talkable/talkable/internal/web"
 )
 
@@ -32,6 +33,8 @@ type Deps struct {
 	Now     clock.Clock
 	Cursors *web.Cursors
 	SMTP    string // see ParseSMTP
+	Calls   *outcall.Client
+	Secret  []byte // what webhooks' secrets are sealed with, the same in all replicas and on no account in this schema
 	From    string // sender of sites that name none, unless the SMTP URL has one
 }
 
@@ -40,11 +43,15 @@ type Module struct {
 	Deps
 	metrics metrics
 	kick    chan struct{}
+
+	hooked    chan struct{} // deliveries may be due
+	resending chan struct{} // somebody asked for failed deliveries
 }
 
 // New makes the module. A wrong SMTP URL is told by Run; ParseSMTP tells it before.
 func New(d Deps) *Module {
-	return &Module{Deps: d, metrics: newMetrics(d.Reg), kick: make(chan struct{}, workers)}
+	return &Module{Deps: d, metrics: newMetrics(d.Reg), kick: make(chan struct{}, workers),
+		hooked: make(chan struct{}, 1), resending: make(chan struct{}, 1)}
 }
 
 // Run sends what is due and tidies up until ctx ends; then it finishes the messages in transmission and gives back the others.
@@ -66,5 +73,7 @@ func (m *Module) Run(ctx context.Context) error {
 		g.Go(func() error { return w.run(ctx) })
 	}
 	g.Go(func() error { return m.tend(ctx) })
+	g.Go(func() error { return newCourier(m).run(ctx) })
+	g.Go(func() error { return m.tendHooks(ctx) })
 	return g.Wait()
 }

@@ -99,6 +99,9 @@ func (g *Group[In, Out]) Do(ctx context.Context, in In) (Out, error) {
 	}
 	waiting.Add(1)
 	defer waiting.Add(-1)
+	if Rehearsing(ctx) { // what will be rolled back must not take others with it
+		return g.alone(ctx, in)
+	}
 	t := &ticket[In, Out]{in: in, until: time.Now().Add(g.limit), done: make(chan bool, 1)}
 	if end, ok := ctx.Deadline(); ok && end.Before(t.until) {
 		t.until = end
@@ -128,6 +131,15 @@ func (g *Group[In, Out]) Do(ctx context.Context, in In) (Out, error) {
 	g.busy++
 	g.mu.Unlock()
 	g.lead(ctx, t, true)
+	return t.out.Value, t.out.Err
+}
+
+// alone runs one request as a batch that is nobody else's.
+func (g *Group[In, Out]) alone(ctx context.Context, in In) (Out, error) {
+	ctx, cancel := context.WithTimeout(ctx, g.limit)
+	defer cancel()
+	t := &ticket[In, Out]{in: in}
+	g.commit(ctx, []*ticket[In, Out]{t})
 	return t.out.Value, t.out.Err
 }
 

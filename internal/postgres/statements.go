@@ -34,7 +34,8 @@ type conn interface {
 // preparingConn is one connection; database/sql lets nobody else at it meanwhile.
 type preparingConn struct {
 	conn
-	known *lru.Cache[string, *statement]
+	known     *lru.Cache[string, *statement]
+	rehearses bool // a transaction that will be rolled back
 }
 
 // statement is one that was asked before; stmt is nil until it is asked again.
@@ -108,6 +109,9 @@ func (c *preparingConn) QueryContext(ctx context.Context, query string, args []d
 }
 
 func (c *preparingConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if Rehearsing(ctx) && !c.rehearses {
+		return nil, errNoUndo
+	}
 	stmt, err := c.prepared(ctx, query, args)
 	if err != nil {
 		return nil, err

@@ -50,13 +50,21 @@ func (m *Module) step(ctx context.Context, s site.Site, step referralapi.Step, k
 			if len(list) == 0 {
 				return errNoReferral
 			}
+			if list[0].Superseded != 0 && step.Status != list[0].Status {
+				return errSuperseded
+			}
 			to, changes, err := list[0].step(step.Status)
 			if err != nil {
 				return err
 			}
 			if changes {
+				before := stood{Status: list[0].Status, Cause: list[0].Cause}
 				list[0].KeyID, list[0].Note = orNull(step.KeyID), orNull(step.Note)
 				if err := m.move(ctx, u, list, to, step.Cause); err != nil {
+					return err
+				}
+				if err := writeAudit(ctx, u.Tx, u.Now, s.ID, audited{keyID: step.KeyID, action: "referral." + step.Status, subject: aboutReferral, subjectID: list[0].ID,
+					reason: step.Note, before: before, after: stood{Status: list[0].Status, Cause: list[0].Cause}}); err != nil {
 					return err
 				}
 			}
@@ -115,8 +123,7 @@ func (m *Module) move(ctx context.Context, u *bus.Unit, list []referral, to, cau
 	return nil
 }
 
-// reward tells that referrals were approved and issues their rewards. What refunds have taken back by then is clawed back at
-// once, so that approval and refund have the same end in any order.
+// reward tells that referrals were approved, decides what they earn, and issues it.
 func (m *Module) reward(ctx context.Context, u *bus.Unit, list []referral) error {
 	var sites, ids []int64
 	for _, r := range list {
@@ -130,58 +137,16 @@ func (m *Module) reward(ctx context.Context, u *bus.Unit, list []referral) error
 	if err != nil {
 		return err
 	}
-	byID := map[key]*referral{}
-	var rewards []reward
 	for i := range list {
 		r := &list[i]
-		byID[key{r.SiteID, r.ID}] = r
 		u.Tell(r.SiteID, r.key(), r.approved(u.Now))
 		m.metrics.approved.WithLabelValues(label(r.Cause)).Inc()
-		rewards = append(rewards, referralRewards(campaigns[key{r.SiteID, r.OfferID}], r)...)
 	}
-	return m.issueFor(ctx, u, rewards, byID)
-}
-
-// issue writes and tells rewards of clicks.
-func (m *Module) issue(ctx context.Context, u *bus.Unit, rewards []reward) error {
-	return m.issueFor(ctx, u, rewards, nil)
-}
-
-func (m *Module) issueFor(ctx context.Context, u *bus.Unit, rewards []reward, referrals map[key]*referral) error {
-	if len(rewards) == 0 {
-		return nil
-	}
-	issued, err := insertRewards(ctx, u.Tx, u.Now, rewards)
+	a, err := m.decideReferrals(ctx, u, list, campaigns)
 	if err != nil {
 		return err
 	}
-	var clawed []reward
-	var claims []claim
-	for _, w := range issued {
-		r, waits := referrals[key{w.SiteID, deref(w.ReferralID)}], w.Status == rewardWaiting
-		if !waits { // else it is told with its coupon
-			u.Tell(w.SiteID, w.key(), w.issued())
-			m.metrics.rewards.WithLabelValues(w.Side, w.Kind).Inc()
-		}
-		if r != nil {
-			if told := w.clawBack(r, u.Now); told != nil {
-				clawed = append(clawed, w)
-				if !waits {
-					u.Tell(w.SiteID, w.key(), *told)
-				}
-				continue
-			}
-		}
-		if waits {
-			claims = append(claims, claim{site: w.SiteID, list: *w.CouponListID, reward: w.ID, person: deref(w.PersonID)})
-		}
-	}
-	if len(clawed) > 0 {
-		if err := saveClawed(ctx, u.Tx, u.Now, clawed); err != nil {
-			return err
-		}
-	}
-	return m.handOut(ctx, u, claims)
+	return m.issue(ctx, u, a)
 }
 
 // ApproveDue approves the referrals whose delay is over, and returns how many.

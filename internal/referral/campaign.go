@@ -30,6 +30,7 @@ type campaign struct {
 	ID          int64     `json:"-"`
 	Version     int       `json:"-"`
 	Salt        string    `json:"-"`
+	Limits      limits    `json:"-"` // of what its rewards may be and cost; they are set apart and hold for every version
 	EffectiveAt time.Time `json:"-"`
 	CreatedAt   time.Time `json:"-"`
 	UpdatedAt   time.Time `json:"-"` // when the version was published
@@ -41,6 +42,7 @@ type campaign struct {
 	Categories      []string          `json:"joinable_category_names"` // origins that join it
 	Destination     string            `json:"destination_url"`         // "" means the site's shop
 	AttributionDays int               `json:"attribution_days"`
+	Attribution     attributionRule   `json:"attribution"`
 	ApprovalMode    string            `json:"approval_mode"`
 	ApprovalDelay   int64             `json:"approval_delay"` // seconds
 	StartsAt        *time.Time        `json:"starts_at"`

@@ -28,6 +28,7 @@ type campaignInput struct {
 	JoinableCategoryNames []string          `json:"joinable_category_names,omitempty" nullable:"true" doc:"Origins that get an offer: affiliate_member (the default), purchase, or categories of events"`
 	DestinationURL        *string           `json:"destination_url,omitempty" nullable:"true" doc:"Where friends are sent; the site's shop when left out"`
 	AttributionDays       *int              `json:"attribution_days,omitempty" nullable:"true" doc:"How long before a purchase the friend's visit may be: 1 to 365, 30 when left out"`
+	Attribution           *attributionInput `json:"attribution,omitempty" doc:"How the advocate of a purchase is found"`
 	Approval              *approvalInput    `json:"approval,omitempty"`
 	LivePeriod            *periodInput      `json:"live_period,omitempty"`
 	SharingEndsAt         *time.Time        `json:"sharing_ends_at,omitempty" nullable:"true" doc:"Advocates share until then. What was shared goes on"`
@@ -99,6 +100,7 @@ func (in campaignInput) campaign(currency string) (campaign, error) {
 			f.add("/attribution_days", "must be from 1 to 365")
 		}
 	}
+	c.Attribution = in.Attribution.rule(&f)
 	in.approval(&f, &c)
 	in.period(&f, &c)
 	in.deadlines(&f, &c)

@@ -5,7 +5,10 @@ import (
 	"context"
 	"slices"
 
+	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/customer/customerevent"
 	"github.com/talkable/talkable/internal/referral/referralapi"
+	"github.com/talkable/talkable/internal/site"
 )
 
 // choose is the campaign that an origin joins: the newest one that is open to it, unless a placement rotates that one with others. nil if
@@ -73,4 +76,42 @@ func (m *Module) had(ctx context.Context, w want, among []*campaign) (*campaign,
 // named leaves out the 0 that a page sends when it matched no placement but says so.
 func named(ids []int64) []int64 {
 	return slices.DeleteFunc(slices.Clone(ids), func(id int64) bool { return id == 0 })
+}
+
+// signedUp is the campaign, as it promises things to who signed up, that a sign-up joins; nil if none. It is told of it by an event, maybe before
+// the offer is there: then it draws what the offer will have.
+func (m *Module) signedUp(ctx context.Context, u *bus.Unit, campaigns []*campaign, o customerevent.OriginRecorded) (*campaign, error) {
+	category := categoryOf(o.Type, o.Category)
+	who := newcomer{now: o.RecordedAt, people: m.people, siteID: o.SiteID, in: referralapi.Join{OriginID: o.OriginID, Type: o.Type, Category: o.Category,
+		PersonID: o.PersonID, CampaignTags: o.CampaignTags, TrafficSource: o.TrafficSource, Verified: o.Verified, OccurredAt: o.OccurredAt}}
+	for _, c := range joinable(campaigns, category, o.CampaignTags, o.RecordedAt) {
+		ok, err := who.meets(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			return m.drawn(ctx, u, want{s: site.Site{ID: o.SiteID}, campaign: c, person: o.PersonID, visitors: visitorsOf(o.VisitorIDs)})
+		}
+	}
+	return nil, nil
+}
+
+// drawn is the campaign as somebody's offer of it has it, or will have it; nil for who is held out.
+func (m *Module) drawn(ctx context.Context, u *bus.Unit, w want) (*campaign, error) {
+	c := w.campaign
+	if !c.experiments() {
+		return c, nil
+	}
+	has := newOffers()
+	if err := has.find(ctx, u, []want{w}); err != nil {
+		return nil, err
+	}
+	switch one, _ := has.resolve(w); {
+	case one != nil:
+		return m.under(ctx, u, c, one.Version, one.Variant)
+	case c.holds(w.subject()):
+		return nil, nil
+	default:
+		return c.promised(c, c.variantFor(w.subject())), nil
+	}
 }

@@ -14,26 +14,27 @@ import (
 
 // campaignJSON is a campaign in our own shape.
 type campaignJSON struct {
-	ID                    int64             `json:"id"`
-	Version               int               `json:"version" doc:"Counts the changes; rewards keep the version that they were issued under"`
-	Type                  string            `json:"type"`
-	Name                  string            `json:"name"`
-	Status                string            `json:"status" enum:"Live,Test,Scheduled,Disabled"`
-	Tags                  []string          `json:"tags"`
-	JoinableCategoryNames []string          `json:"joinable_category_names"`
-	DestinationURL        *string           `json:"destination_url" doc:"null: the site's shop"`
-	AttributionDays       int               `json:"attribution_days"`
-	Approval              approvalJSON      `json:"approval"`
-	LivePeriod            periodJSON        `json:"live_period"`
-	SharingEndsAt         *time.Time        `json:"sharing_ends_at"`
-	ClaimingEndsAt        *time.Time        `json:"claiming_ends_at"`
-	Join                  *joinInput        `json:"join" doc:"null: everybody may"`
-	HoldOutPercent        int               `json:"hold_out_percent"`
-	Variants              []variantInput    `json:"variants"`
-	Texts                 map[string]string `json:"texts"`
-	Incentives            []incentiveJSON   `json:"incentives"`
-	CreatedAt             time.Time         `json:"created_at"`
-	UpdatedAt             time.Time         `json:"updated_at"`
+	ID                    int64               `json:"id"`
+	Version               int                 `json:"version" doc:"Counts the changes; rewards keep the version that they were issued under"`
+	Type                  string              `json:"type"`
+	Name                  string              `json:"name"`
+	Status                string              `json:"status" enum:"Live,Test,Scheduled,Disabled"`
+	Tags                  []string            `json:"tags"`
+	JoinableCategoryNames []string            `json:"joinable_category_names"`
+	DestinationURL        *string             `json:"destination_url" doc:"null: the site's shop"`
+	AttributionDays       int                 `json:"attribution_days"`
+	Attribution           attributionRuleJSON `json:"attribution" doc:"How the advocate of a purchase is found"`
+	Approval              approvalJSON        `json:"approval"`
+	LivePeriod            periodJSON          `json:"live_period"`
+	SharingEndsAt         *time.Time          `json:"sharing_ends_at"`
+	ClaimingEndsAt        *time.Time          `json:"claiming_ends_at"`
+	Join                  *joinInput          `json:"join" doc:"null: everybody may"`
+	HoldOutPercent        int                 `json:"hold_out_percent"`
+	Variants              []variantInput      `json:"variants"`
+	Texts                 map[string]string   `json:"texts"`
+	Incentives            []incentiveJSON     `json:"incentives"`
+	CreatedAt             time.Time           `json:"created_at"`
+	UpdatedAt             time.Time           `json:"updated_at"`
 }
 
 type approvalJSON struct {
@@ -49,9 +50,9 @@ type periodJSON struct {
 type incentiveJSON struct {
 	ID            int64           `json:"id"`
 	Identifier    string          `json:"identifier"`
-	ActionType    string          `json:"action_type" enum:"referrer,referred,click"`
+	ActionType    string          `json:"action_type" enum:"referrer,referred,click,signup,sharing"`
 	Side          string          `json:"side" enum:"advocate,friend"`
-	Kind          string          `json:"kind" enum:"points,commission,coupon"`
+	Kind          string          `json:"kind" enum:"points,commission,coupon,other,store_credit,gift_card"`
 	Points        *int64          `json:"points"`
 	Percent       json.RawMessage `json:"percent" doc:"Number or null"`
 	Amount        *int64          `json:"amount" doc:"Minor units"`
@@ -61,6 +62,7 @@ type incentiveJSON struct {
 	CouponPercent json.RawMessage `json:"coupon_percent" doc:"Number or null"`
 	CouponAmount  *int64          `json:"coupon_amount" doc:"Minor units"`
 	SubtotalMin   *int64          `json:"subtotal_min"`
+	Terms         terms           `json:"terms,omitzero" doc:"What it asks for besides, and how it grows; left out when nothing"`
 	Active        bool            `json:"active"`
 	Description   string          `json:"description"`
 }
@@ -82,7 +84,7 @@ func (m *Module) readCampaign(ctx context.Context, q sqlx.QueryerContext, siteID
 
 func (c *campaign) json() campaignJSON {
 	out := campaignJSON{ID: c.ID, Version: c.Version, Type: c.kind().Name, Name: c.Name, Status: c.Status, Tags: c.Tags, JoinableCategoryNames: c.Categories,
-		DestinationURL: orNull(c.Destination), AttributionDays: c.AttributionDays, Approval: approvalJSON{c.ApprovalMode, c.ApprovalDelay},
+		DestinationURL: orNull(c.Destination), AttributionDays: c.AttributionDays, Attribution: c.Attribution.json(), Approval: approvalJSON{c.ApprovalMode, c.ApprovalDelay},
 		LivePeriod: periodJSON{c.StartsAt, c.EndsAt}, SharingEndsAt: c.SharingEndsAt, ClaimingEndsAt: c.ClaimingEndsAt, Join: c.Join.json(), HoldOutPercent: c.HoldOut,
 		Variants: []variantInput{}, Texts: map[string]string{}, Incentives: []incentiveJSON{}, CreatedAt: c.CreatedAt.UTC(), UpdatedAt: c.UpdatedAt.UTC()}
 	for _, v := range c.Variants {
@@ -98,7 +100,7 @@ func (c *campaign) json() campaignJSON {
 func (i incentive) json() incentiveJSON {
 	one := incentiveJSON{ID: i.ID, Identifier: i.Identifier, ActionType: i.Action, Side: i.side(), Kind: i.Kind,
 		Points: orNull(i.Points), Percent: number(""), CouponPercent: number(""), Currency: orNull(i.Currency),
-		CouponCode: orNull(i.CouponCode), CouponListID: i.CouponList, SubtotalMin: i.SubtotalMin, Active: i.Active, Description: i.describe()}
+		CouponCode: orNull(i.CouponCode), CouponListID: i.CouponList, SubtotalMin: i.SubtotalMin, Terms: i.Terms, Active: i.Active, Description: i.describe()}
 	part, amount := &one.Percent, &one.Amount
 	if i.Kind == referralevent.Coupon {
 		part, amount = &one.CouponPercent, &one.CouponAmount

@@ -68,6 +68,12 @@ func (m *Module) furnish(ctx context.Context, u *bus.Unit, c *campaign, by publi
 	if err := bindCoupons(ctx, u, c); err != nil {
 		return err
 	}
+	if err := c.Attribution.Personal.check(ctx, u, c.SiteID); err != nil {
+		return campaignJSON{}, err
+	}
+	if err := c.Attribution.Personal.check(ctx, u, c.SiteID); err != nil {
+		return err
+	}
 	if err := saveIncentives(ctx, u.Tx, c); err != nil {
 		return err
 	}

@@ -141,7 +141,7 @@ func (m *Module) claimTx(ctx context.Context, u *bus.Unit, s site.Site, campaign
 	var rewards []reward
 	if in.FriendID == in.AdvocateID {
 		told.Reason = claimOfSelf
-	} else if rewards, err = m.befriend(ctx, u, o, chosen.campaign, in.FriendID, &told); err != nil {
+	} else if rewards, err = m.befriend(ctx, u, o, chosen.campaign, in.FriendID, in.FriendPhone, &told); err != nil {
 		return none, err
 	}
 	fresh, err := insertClaim(ctx, u.Tx, told)
@@ -156,7 +156,7 @@ func (m *Module) claimTx(ctx context.Context, u *bus.Unit, s site.Site, campaign
 
 // befriend makes the friend's offer, which a browser of the friend's would have got, and returns what it earned. Attribution finds it by the
 // friend's address, like those of browsers that the friend was seen with.
-func (m *Module) befriend(ctx context.Context, u *bus.Unit, o *offer, c *campaign, friend int64, told *referralevent.OfferClaimed) ([]reward, error) {
+func (m *Module) befriend(ctx context.Context, u *bus.Unit, o *offer, c *campaign, friend int64, phone string, told *referralevent.OfferClaimed) ([]reward, error) {
 	visitor := visitorOfPerson(o.SiteID, friend)
 	if _, err := learn(ctx, u.Tx, u.Now, []seen{{o.SiteID, visitor, friend}}); err != nil {
 		return nil, err
@@ -166,6 +166,11 @@ func (m *Module) befriend(ctx context.Context, u *bus.Unit, o *offer, c *campaig
 		return nil, err
 	}
 	told.FriendOfferID = f.ID
+	if value := uuidForm(phone); value != "" {
+		if err := insertTouches(ctx, u.Tx, u.Now, []touch{{site: o.SiteID, offer: o.ID, kind: byPhone, value: value, person: friend}}); err != nil {
+			return nil, err
+		}
+	}
 	rewards, err := rewardsOfFriendOffer(ctx, u, o.SiteID, f.ID)
 	if err != nil || len(rewards) > 0 {
 		return rewards, err
@@ -174,11 +179,7 @@ func (m *Module) befriend(ctx context.Context, u *bus.Unit, o *offer, c *campaig
 	if err != nil {
 		return nil, err
 	}
-	clicks := clickRewards(promised, f, u.Now)
-	for i := range clicks {
-		clicks[i].PersonID = &friend
-	}
-	if err := m.issue(ctx, u, clicks); err != nil {
+	if err := m.rewardClicks(ctx, u, []arrival{{campaign: promised, offer: f, advocate: told.AdvocateID, friend: friend}}); err != nil {
 		return nil, err
 	}
 	return rewardsOfFriendOffer(ctx, u, o.SiteID, f.ID)

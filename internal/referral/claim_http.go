@@ -16,7 +16,7 @@ func (m *Module) claimRoutes(api huma.API) {
 		Tags: []string{"Offers"}, Metadata: public, Summary: "Can a friend claim the offer by this link?",
 		Description: "True for a claim link of the offer, or of a share of it, while its campaign is live. 400 for an unknown offer, and without a link."}, m.getClaimURLStatus)
 	huma.Register(api, huma.Operation{OperationID: "trackVisit", Method: http.MethodPut, Path: "/api/v2/visitor_offers/{id}/track_visit",
-		Tags: []string{"Offers"}, Metadata: public, Summary: "Tell that a friend has arrived",
+		Tags: []string{"Offers"}, Metadata: map[string]any{"public": true, "talkable": true}, Summary: "Tell that a friend has arrived",
 		Description: "An app that was opened by a claim link names the friend offer that the link made (`talkable_visitor_offer_id`). When it last said so is kept; " +
 			"nothing else changes. 400 for an unknown friend offer."}, m.putTrackVisit)
 }

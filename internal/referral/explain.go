@@ -3,7 +3,6 @@ package referral
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"slices"
 	"time"
 )
@@ -14,6 +13,7 @@ type explanation struct {
 	Verdict     string           `json:"verdict" enum:"blocked,flagged,passed" doc:"Of the fraud rules, when the referral was made"`
 	Rules       []finding        `json:"rules" doc:"What each fraud rule saw then"`
 	History     []statusStep     `json:"history" doc:"Every status that the referral had, the oldest first"`
+	Audit       []auditLine      `json:"audit" doc:"What people have decided about it, the newest first"`
 	Attribution *attributionJSON `json:"attribution" doc:"How the advocate was found, and who was passed over"`
 }
 
@@ -35,6 +35,9 @@ func (m *Module) explain(ctx context.Context, siteID, id int64) (explanation, er
 	found := r.findings()
 	out := explanation{Referral: showReferral(r.answer(nil, m.now(), nil)), Verdict: worst(found), Rules: explained(found)}
 	if out.History, err = historyOf(ctx, m.db, siteID, id); err != nil {
+		return explanation{}, err
+	}
+	if out.Audit, err = auditBefore(ctx, m.db, siteID, auditFilter{subject: aboutReferral, subjectID: &id}, 0, 100); err != nil {
 		return explanation{}, err
 	}
 	a, err := attributionOf(ctx, m.db, siteID, r.OriginID)
@@ -60,9 +63,4 @@ func explained(found []finding) []finding {
 		out = append(out, one)
 	}
 	return out
-}
-
-func (a *attributionRow) json() attributionJSON {
-	return attributionJSON{OriginID: a.OriginID, Outcome: a.Outcome, Reason: a.Reason, Method: orNull(a.Method), OfferID: a.OfferID, ReferralID: a.ReferralID,
-		Trace: json.RawMessage(a.Trace), OccurredAt: a.OccurredAt.UTC(), DecidedAt: a.DecidedAt.UTC()}
 }

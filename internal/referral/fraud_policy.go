@@ -32,12 +32,13 @@ type ruleSettings struct {
 	Disposable   string `json:"disposable_email,omitempty"`
 	BlockedEmail string `json:"blocklisted_email,omitempty"`
 	BlockedIP    string `json:"blocklisted_ip,omitempty"`
+	Cycling      string `json:"coupon_cycling,omitempty"`
 }
 
 // members are the settings by their rules; "" is none.
 func (s *ruleSettings) members() map[string]*string {
 	return map[string]*string{ruleSelf: &s.Self, ruleSimilar: &s.Similar, ruleAddress: &s.Address, rulePhone: &s.Phone, ruleDevice: &s.Device, ruleIP: &s.IP,
-		ruleCross: &s.Cross, ruleVelocity: &s.Velocity, ruleDisposable: &s.Disposable, ruleBlockedEmail: &s.BlockedEmail, ruleBlockedIP: &s.BlockedIP}
+		ruleCross: &s.Cross, ruleVelocity: &s.Velocity, ruleDisposable: &s.Disposable, ruleBlockedEmail: &s.BlockedEmail, ruleBlockedIP: &s.BlockedIP, ruleCycling: &s.Cycling}
 }
 
 // thresholdsInput sets single thresholds.
@@ -261,14 +262,17 @@ func (m *Module) replacePolicy(ctx context.Context, s site.Site, campaignID, key
 	}
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, k, &out, func() error {
-			if _, err := readPolicy(ctx, u, s.ID, campaignID); err != nil {
+			before, err := readPolicy(ctx, u, s.ID, campaignID)
+			if err != nil {
 				return err
 			}
 			if err := insertPolicy(ctx, u.Tx, u.Now, s.ID, campaignID, keyID, string(text)); err != nil {
 				return err
 			}
-			out, err = readPolicy(ctx, u, s.ID, campaignID)
-			return err
+			if out, err = readPolicy(ctx, u, s.ID, campaignID); err != nil {
+				return err
+			}
+			return writeAudit(ctx, u.Tx, u.Now, s.ID, audited{keyID: keyID, action: "fraud_policy.set", subject: aboutPolicy, subjectID: campaignID, before: before, after: out})
 		})
 		return err
 	})

@@ -22,7 +22,7 @@ func (w want) subject() string {
 func (m *Module) compare(ctx context.Context, u *bus.Unit, wants []want, has *offers) ([]want, error) {
 	var fresh []int
 	for i, w := range wants {
-		if w.campaign == nil || !w.campaign.experiments() {
+		if w.campaign == nil || w.byHand || !w.campaign.experiments() {
 			continue
 		}
 		if one, _ := has.resolve(w); one == nil {

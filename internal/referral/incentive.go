@@ -12,6 +12,8 @@ const (
 	actionReferrer = "referrer" // the advocate, for an approved referral
 	actionReferred = "referred" // the friend, for the same
 	actionClick    = "click"    // the friend, for opening the link
+	actionSignup   = "signup"   // the advocate, for signing up
+	actionSharing  = "sharing"  // the advocate, for sharing
 )
 
 // Sides of a reward.
@@ -36,14 +38,23 @@ type incentive struct {
 	CouponCode  string `db:"coupon_code" json:"coupon_code,omitempty"`
 	CouponList  *int64 `db:"coupon_list_id" json:"coupon_list_id,omitempty"` // instead of a code: each reward takes one of its coupons
 	SubtotalMin *int64 `db:"subtotal_min" json:"subtotal_min,omitempty"`
+	Terms       terms  `db:"terms" json:"terms,omitzero"`
 	Active      bool   `db:"active" json:"-"`
 }
 
 func (i incentive) side() string {
-	if i.Action == actionReferrer {
-		return sideAdvocate
+	if i.Action == actionReferred || i.Action == actionClick {
+		return sideFriend
 	}
-	return sideFriend
+	return sideAdvocate
+}
+
+// reason is the action in the words of rewards.
+func (i incentive) reason() string {
+	if i.Action == actionSharing {
+		return reasonShared
+	}
+	return i.Action
 }
 
 // wire is the incentive's kind in Talkable's words.
@@ -73,6 +84,8 @@ func (i incentive) value() string {
 // describe is the incentive in words: "$5", "10%", "500 points".
 func (i incentive) describe() string {
 	switch {
+	case i.Terms.Description != "":
+		return i.Terms.Description
 	case i.Kind == referralevent.Points:
 		return fmt.Sprintf("%d points", i.Points)
 	case i.BasisPoints > 0:

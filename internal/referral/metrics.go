@@ -9,8 +9,9 @@ type metrics struct {
 	referrals    *prometheus.CounterVec // status at their making
 	approved     *prometheus.CounterVec // cause
 	rewards      *prometheus.CounterVec // side, kind
+	refused      *prometheus.CounterVec // cause
 	clawed       *prometheus.CounterVec // kind
-	coupons      *prometheus.CounterVec // for: reward, redemption
+	coupons      *prometheus.CounterVec // for: reward, redemption, personal
 	couponsLow   prometheus.Counter
 	shares       *prometheus.CounterVec // kind
 	published    prometheus.Counter
@@ -33,8 +34,9 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		referrals:    counter("referrals_total", "Referrals made, by their first status.", "status"),
 		approved:     counter("referrals_approved_total", "Referrals approved.", "cause"),
 		rewards:      counter("rewards_total", "Rewards issued.", "side", "kind"),
+		refused:      counter("rewards_refused_total", "Rewards that were not given, by why.", "cause"),
 		clawed:       counter("rewards_clawed_total", "Claw-backs of rewards.", "kind"),
-		coupons:      counter("coupons_issued_total", "Single-use coupons handed out.", "for"),
+		coupons:      counter("coupons_issued_total", "Coupons handed out: single-use ones, and codes of advocates' own.", "for"),
 		couponsLow:   counter("coupon_lists_low_total", "Coupon lists that ran low.").WithLabelValues(),
 		shares:       counter("shares_total", "Offers shared.", "kind"),
 		published:    counter("campaign_versions_total", "Versions of campaigns published.").WithLabelValues(),

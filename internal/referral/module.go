@@ -2,7 +2,7 @@
 //
 // It tells:  referral.offer_created.v1, referral.links_visited.v1, referral.referral_created.v1, referral.referral_approved.v1,
 // referral.referral_voided.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1, referral.coupon_issued.v1,
-// referral.coupons_low.v1, referral.offer_shared.v1, referral.offer_claimed.v1, referral.offer_withheld.v1
+// referral.coupons_low.v1, referral.offer_shared.v1, referral.offer_claimed.v1, referral.offer_withheld.v1, referral.personal_coupon_made.v1
 //
 // It hears:  gateway.site_changed.v1 (a projection), customer.origin_recorded.v1 (attribution), customer.origin_refunded.v1,
 // customer.person_anonymized.v1 (erasure), loyalty.points_redeemed.v1 (a coupon for it), loyalty.redemption_cancelled.v1 (no coupon for it)
@@ -58,6 +58,7 @@ type Deps struct {
 	Now       clock.Clock
 	Cursors   *web.Cursors
 	People    People // who knows addresses; nil: nobody, so rules that compare them are skipped
+	Facts     Facts  // who knows what was told of origins; needed by what is done by hand
 	PublicURL string // links are PublicURL + "/x/" + code
 }
 
@@ -76,6 +77,7 @@ type Module struct {
 	catalog  *catalog
 	books    *books
 	people   People
+	facts    Facts
 	known    *lru.Cache[string, cachedLink]
 	versions *lru.Cache[versionKey, *campaign]
 	trials   *experimenting
@@ -103,8 +105,9 @@ func New(d Deps) *Module {
 	}
 	m := &Module{db: d.DB, outbox: d.Outbox, log: d.Log, reg: d.Reg, now: d.Now, cursors: d.Cursors,
 		publicURL: strings.TrimRight(d.PublicURL, "/"),
-		cookie:    cookieTail(strings.HasPrefix(d.PublicURL, "https://")), metrics: newMetrics(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known, versions: versions, trials: &experimenting{real: clock.System}, offers: offers,
-		books: newBooks(d.Now), people: d.People}
+		cookie:    cookieTail(strings.HasPrefix(d.PublicURL, "https://")), metrics: newMetrics(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known,
+		versions: versions, trials: &experimenting{real: clock.System}, offers: offers,
+		books: newBooks(d.Now), people: d.People, facts: d.Facts}
 	m.joins = postgres.NewGroup(joinBatch, m.join).Writers(2).Observe(func(n int) { m.metrics.batch.WithLabelValues("join").Observe(float64(n)) })
 	m.visits = postgres.NewGroup(visitBatch, m.visit).Writers(2).Crowd(visitCrowd).Observe(func(n int) { m.metrics.batch.WithLabelValues("visit").Observe(float64(n)) })
 	return m
@@ -164,6 +167,19 @@ func (m *Module) keep(ctx context.Context) {
 	}
 	if err == nil {
 		err = wholly(func() (int64, error) { return dropMarks(ctx, m.db, now.AddDate(-1, 0, 0), sweepBatch) })
+	}
+	if err == nil {
+		err = wholly(func() (int64, error) { return dropTouches(ctx, m.db, now, sweepBatch) })
+	}
+	if err == nil {
+		err = wholly(func() (int64, error) {
+			return dropAttributions(ctx, m.db, now.AddDate(0, 0, -visitDaysKept), sweepBatch)
+		})
+	}
+	if err == nil {
+		err = wholly(func() (int64, error) {
+			return dropExperimentPurchases(ctx, m.db, now.AddDate(0, 0, -experimentDays), sweepBatch)
+		})
 	}
 	switch {
 	case err != nil && ctx.Err() == nil:

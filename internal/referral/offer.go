@@ -26,9 +26,11 @@ type want struct {
 	s        site.Site
 	campaign *campaign // nil: no campaign accepts the origin
 	variant  string    // of an offer that is to be made
+	byHand   bool      // the merchant wants it: it is in no experiment, and nobody is held out
 	person   int64
 	visitors []string
 	channels []string
+	name     string // of the person, where a code is to hold it
 	key      idempotency.Key
 }
 
@@ -65,6 +67,7 @@ func (m *Module) Join(ctx context.Context, s site.Site, in referralapi.Join) (*r
 			return found, err
 		}
 	}
+	m.introduce(ctx, &w)
 	return m.joins.Do(ctx, w)
 }
 
@@ -75,7 +78,7 @@ func (m *Module) found(ctx context.Context, w want) (*referralapi.Offer, error) 
 		return nil, err
 	}
 	at, adopt := o.resolve(w)
-	if at == nil || adopt {
+	if at == nil || adopt || w.personal(at) {
 		return nil, nil
 	}
 	links, missing, err := m.links([]want{w}, []*offer{at}, func(all []channelLink) ([]channelLink, error) {
@@ -144,6 +147,9 @@ func (m *Module) joinTx(ctx context.Context, u *bus.Unit, wants []want) ([]postg
 	}
 	links, err := m.makeLinks(ctx, u, ready, offers)
 	if err != nil {
+		return nil, err
+	}
+	if err := m.personalize(ctx, u, ready, offers); err != nil {
 		return nil, err
 	}
 	answers := make([][]byte, len(wants))

@@ -19,12 +19,12 @@ type cachedOffer struct {
 	at    time.Time
 }
 
-// offerKnown reads one offer by its code or, if id isn't 0, by its id; nil if the site has none. One that belongs to a person never changes,
-// so it is kept; that of a visitor may become a person's, so it is believed for a moment. What is known serves on when the database is away.
+// offerKnown reads one offer by its code or, if id isn't 0, by its id; nil if the site has none. A visitor's may become a person's, and any may
+// show another coupon, so what was read is believed for a moment. It serves on when the database is away.
 func (m *Module) offerKnown(ctx context.Context, siteID, id int64, code string) (*offer, error) {
 	k, now := offerKey{siteID, id, code}, m.catalog.real()
 	known, ok := m.offers.Get(k)
-	if age := now.Sub(known.at); ok && (known.offer.PersonID != nil || age >= 0 && age < catalogAge) {
+	if age := now.Sub(known.at); ok && age >= 0 && age < catalogAge {
 		return &known.offer, nil
 	}
 	o, err := offerBy(ctx, m.db, siteID, id, code)

@@ -40,8 +40,11 @@ type referral struct {
 	RefundedFull  bool       `db:"refunded_full"`
 	Fraud         string     `db:"fraud"`
 	QA            bool       `db:"qa"`
-	KeyID         *int64     `db:"key_id"` // who asked for the present status
-	Note          *string    `db:"note"`   // and why
+	Deed          *string    `db:"deed"`       // what conditions may ask of the origin
+	KeyID         *int64     `db:"key_id"`     // who asked for the present status
+	Note          *string    `db:"note"`       // and why
+	Superseded    int64      `db:"superseded"` // its own id, once another referral has taken its place
+	Replaces      *int64     `db:"replaces"`   // the one whose place it took
 	ApproveAt     *time.Time `db:"approve_at"`
 	OccurredAt    time.Time  `db:"occurred_at"`
 	CreatedAt     time.Time  `db:"created_at"`
@@ -119,7 +122,7 @@ func (r *referral) created() referralevent.ReferralCreated {
 }
 
 func (r *referral) approved(now time.Time) referralevent.ReferralApproved {
-	return referralevent.ReferralApproved{SiteID: r.SiteID, ReferralID: r.ID, CampaignID: r.CampaignID, OriginID: r.OriginID,
+	return referralevent.ReferralApproved{SiteID: r.SiteID, ReferralID: r.ID, CampaignID: r.CampaignID, OfferID: r.OfferID, OriginID: r.OriginID,
 		AdvocateID: r.AdvocateID, FriendID: r.FriendID, Subtotal: r.Subtotal, Currency: r.Currency, Cause: r.Cause,
 		OccurredAt: r.OccurredAt, ApprovedAt: now}
 }
@@ -143,7 +146,7 @@ func (r *referral) answer(rewards []reward, now time.Time, zone *time.Location) 
 	out := referralapi.Referral{ID: r.ID, Status: r.Status, CampaignID: r.CampaignID, OfferID: r.OfferID, OriginID: r.OriginID,
 		AdvocateID: r.AdvocateID, FriendID: r.FriendID, Subtotal: r.Subtotal, Currency: r.Currency, TrackMethod: r.TrackMethod,
 		Fraud: verdicts(r.findings()), FraudDetails: details(r.findings()), QA: r.QA, Cause: r.Cause,
-		RefundedTotal: r.RefundedTotal, OccurredAt: r.OccurredAt, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
+		RefundedTotal: r.RefundedTotal, Superseded: r.Superseded != 0, Replaces: r.Replaces, OccurredAt: r.OccurredAt, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
 		AdvocateRewards: []referralapi.Reward{}, FriendRewards: []referralapi.Reward{}}
 	if r.Status == referralevent.Pending {
 		out.ApproveAt = r.ApproveAt

@@ -25,6 +25,9 @@ func (m *Module) refunded(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 		k := key{e.Body.SiteID, e.Body.OriginID}
 		refunds[k] = refund{max(refunds[k].total, e.Body.RefundedTotal), refunds[k].full || e.Body.Full}
 	}
+	if err := keepRefunds(ctx, u.Tx, refunds); err != nil {
+		return err
+	}
 	var sites, origins []int64
 	for k := range refunds {
 		sites, origins = append(sites, k.site), append(origins, k.id)
@@ -33,17 +36,19 @@ func (m *Module) refunded(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 	if err != nil {
 		return err
 	}
-	var changed, approved []referral
+	var changed, approved, emptied []referral
 	for _, r := range locked {
 		now := refunds[key{r.SiteID, r.OriginID}]
 		if now.total <= r.RefundedTotal && (!now.full || r.RefundedFull) {
 			continue // heard before
 		}
-		was := r.Status
+		was, partly := r.Status, !r.RefundedFull
 		r.RefundedTotal, r.RefundedFull = max(r.RefundedTotal, now.total), r.RefundedFull || now.full
 		switch {
 		case was == referralevent.Approved:
-			approved = append(approved, r)
+			if approved = append(approved, r); partly && r.RefundedFull {
+				emptied = append(emptied, r)
+			}
 		case r.RefundedFull && allowed(was, referralevent.Voided):
 			r.Status, r.Cause, r.KeyID, r.Note = referralevent.Voided, causeRefund, nil, nil
 			u.Tell(r.SiteID, r.key(), r.voided(was, u.Now))
@@ -54,6 +59,9 @@ func (m *Module) refunded(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 		return nil
 	}
 	if err := saveReferrals(ctx, u.Tx, u.Now, changed); err != nil {
+		return err
+	}
+	if err := m.uncount(ctx, u, emptied); err != nil {
 		return err
 	}
 	return m.clawBack(ctx, u, approved)
@@ -74,11 +82,18 @@ func (m *Module) clawBack(ctx context.Context, u *bus.Unit, list []referral) err
 	if err != nil {
 		return err
 	}
+	return m.takeBack(ctx, u, rewards, func(w *reward) *referralevent.RewardClawedBack {
+		return w.clawBack(byID[key{w.SiteID, deref(w.ReferralID)}], u.Now)
+	})
+}
+
+// takeBack takes back of rewards what step says, and tells of it. Budgets come before coupons in the order of locks.
+func (m *Module) takeBack(ctx context.Context, u *bus.Unit, rewards []reward, step func(*reward) *referralevent.RewardClawedBack) error {
 	var clawed, waiting []reward
 	var steps []*referralevent.RewardClawedBack
 	for _, w := range rewards {
 		waits := w.Status == rewardWaiting
-		if told := w.clawBack(byID[key{w.SiteID, deref(w.ReferralID)}], u.Now); told != nil {
+		if told := step(&w); told != nil {
 			clawed, steps = append(clawed, w), append(steps, told)
 			if waits {
 				waiting = append(waiting, w)
@@ -87,6 +102,9 @@ func (m *Module) clawBack(ctx context.Context, u *bus.Unit, list []referral) err
 	}
 	if len(clawed) == 0 {
 		return nil
+	}
+	if err := m.giveBack(ctx, u, clawed); err != nil {
+		return err
 	}
 	untold, err := dequeue(ctx, u, waiting) // nobody has heard of them, so nobody hears that they are taken back
 	if err != nil {

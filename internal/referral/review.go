@@ -19,7 +19,7 @@ var errReferralNotFound = fault.New(fault.NotFound, "referral_not_found", "No su
 type referralJSON struct {
 	ID            int64                `json:"id"`
 	Status        string               `json:"status" enum:"pending,flagged,approved,voided,blocked"`
-	Cause         string               `json:"cause" doc:"Of the status: created, fraud, automatic, delay, manual or refund"`
+	Cause         string               `json:"cause" doc:"Of the status: created, fraud, automatic, delay, manual, refund or reattributed"`
 	CampaignID    int64                `json:"campaign_id"`
 	OfferID       int64                `json:"offer_id"`
 	OriginID      int64                `json:"origin_id"`
@@ -31,6 +31,8 @@ type referralJSON struct {
 	TrackMethod   string               `json:"track_method"`
 	QAGenerated   bool                 `json:"qa_generated"`
 	FraudDetails  *string              `json:"fraud_details"`
+	Superseded    bool                 `json:"superseded" doc:"Another referral has taken its place, because it is another advocate's"`
+	Replaces      *int64               `json:"replaces" doc:"The referral whose place it took"`
 	Policies      referralapi.Verdicts `json:"fraud_policies_status"`
 	ApproveAt     *time.Time           `json:"approve_at" doc:"When it will be approved by itself; null if it won't"`
 	OccurredAt    time.Time            `json:"occurred_at"`
@@ -41,6 +43,7 @@ type referralJSON struct {
 func showReferral(r referralapi.Referral) referralJSON {
 	return referralJSON{ID: r.ID, Status: r.Status, Cause: r.Cause, CampaignID: r.CampaignID, OfferID: r.OfferID, OriginID: r.OriginID, AdvocateID: r.AdvocateID,
 		FriendID: r.FriendID, Subtotal: r.Subtotal, Currency: r.Currency, RefundedTotal: r.RefundedTotal, TrackMethod: r.TrackMethod, QAGenerated: r.QA,
+		Superseded: r.Superseded, Replaces: r.Replaces,
 		FraudDetails: r.FraudDetails, Policies: r.Fraud, ApproveAt: instant(r.ApproveAt), OccurredAt: r.OccurredAt.UTC(), CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC()}
 }
 

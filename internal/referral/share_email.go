@@ -55,7 +55,13 @@ func (m *Module) ShareByEmail(ctx context.Context, s site.Site, in referralapi.E
 			if out, friends = planEmails(in, deref(o.PersonID), sent); len(friends) == 0 {
 				return nil
 			}
-			return m.saveShares(ctx, u, o, emailShares(o, friends, len(sent), in.Reminder), first, words{in.Subject, in.Message})
+			made := emailShares(o, friends, len(sent), in.Reminder)
+			if err := m.saveShares(ctx, u, o, made, first, words{in.Subject, in.Message}); err != nil {
+				return err
+			}
+			rewards, err := m.rewardShare(ctx, u, s, o, c, made, in.Verified)
+			out.Rewards = append(out.Rewards, rewards...)
+			return err
 		})
 		return err
 	})

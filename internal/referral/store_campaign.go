@@ -30,14 +30,15 @@ type versionRow struct {
 	PublishedAt time.Time  `db:"published_at"`
 	KeyID       int64      `db:"key_id"`
 	Reason      string     `db:"reason"`
-	Salt        string     `db:"salt"` // of the campaign; read where people are drawn
+	Limits      limits     `db:"limits"` // of the campaign; read with what runs
+	Salt        string     `db:"salt"`   // of the campaign; read where people are drawn
 	Terms       string     `db:"terms"`
 	CreatedAt   time.Time  `db:"created_at"` // of the campaign
 	NextAt      *time.Time `db:"next_at"`    // when the first of the later versions takes effect; read where it is shown
 }
 
 const incentiveColumns = `i.site_id, i.id, i.campaign_id, i.identifier, i.position, i.action, i.kind, i.points, i.basis_points,
-	i.amount, i.currency, i.coupon_code, i.coupon_list_id, i.subtotal_min, i.active`
+	i.amount, i.currency, i.coupon_code, i.coupon_list_id, i.subtotal_min, i.terms, i.active`
 
 // running joins the version of campaign c that runs at the moment $1: the last one whose time has come. The first one's has in any
 // case, whatever the clocks of two replicas say.
@@ -47,7 +48,7 @@ const running = `
 		where site_id = c.site_id and campaign_id = c.id and (effective_at <= $1 or version = 1)
 		order by version desc limit 1) v`
 
-const runningColumns = `c.site_id, c.id as campaign_id, v.version, v.effective_at, v.published_at, v.key_id, v.reason, v.terms, c.created_at, c.salt`
+const runningColumns = `c.site_id, c.id as campaign_id, v.version, v.effective_at, v.published_at, v.key_id, v.reason, v.terms, c.created_at, c.salt, c.limits`
 
 // campaignsOf reads all campaigns of a site as they run at a moment, newest first.
 func campaignsOf(ctx context.Context, q sqlx.QueryerContext, siteID int64, at time.Time) ([]*campaign, error) {
@@ -147,10 +148,10 @@ var errNoCampaign = fault.New(fault.NotFound, "campaign_not_found", "No such cam
 func saveIncentives(ctx context.Context, tx *sqlx.Tx, c *campaign) error {
 	n := len(c.Incentives)
 	identifiers, actions, kinds := make([]string, n), make([]string, n), make([]string, n)
-	currencies, coupons := make([]string, n), make([]string, n)
+	currencies, coupons, conditions := make([]string, n), make([]string, n), make([]terms, n)
 	points, percents, amounts, minima, lists := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
 	for k, i := range c.Incentives {
-		identifiers[k], actions[k], kinds[k], currencies[k], coupons[k] = i.Identifier, i.Action, i.Kind, i.Currency, i.CouponCode
+		identifiers[k], actions[k], kinds[k], currencies[k], coupons[k], conditions[k] = i.Identifier, i.Action, i.Kind, i.Currency, i.CouponCode, i.Terms
 		points[k], percents[k], amounts[k], minima[k], lists[k] = i.Points, i.BasisPoints, i.Amount, -1, deref(i.CouponList)
 		if i.SubtotalMin != nil {
 			minima[k] = *i.SubtotalMin
@@ -164,17 +165,18 @@ func saveIncentives(ctx context.Context, tx *sqlx.Tx, c *campaign) error {
 	}
 	_, err = tx.ExecContext(ctx, `
 		insert into referral.incentive as old (site_id, campaign_id, identifier, position, action, kind, points, basis_points,
-			amount, currency, coupon_code, coupon_list_id, subtotal_min, active)
+			amount, currency, coupon_code, coupon_list_id, subtotal_min, terms, active)
 		select $1, $2, u.identifier, u.o, u.action, u.kind, u.points, u.percent, u.amount, u.currency, u.coupon, nullif(u.list, 0),
-			nullif(u.least, -1), true
+			nullif(u.least, -1), u.terms::jsonb, true
 		from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[],
-			$12::bigint[]) with ordinality u (identifier, action, kind, currency, coupon, points, percent, amount, least, list, o)
+			$12::bigint[], $13::text[]) with ordinality
+			u (identifier, action, kind, currency, coupon, points, percent, amount, least, list, terms, o)
 		on conflict (site_id, campaign_id, identifier) do update set position = excluded.position, action = excluded.action,
 			kind = excluded.kind, points = excluded.points, basis_points = excluded.basis_points, amount = excluded.amount,
 			currency = excluded.currency, coupon_code = excluded.coupon_code, coupon_list_id = excluded.coupon_list_id,
-			subtotal_min = excluded.subtotal_min, active = true`,
+			subtotal_min = excluded.subtotal_min, terms = excluded.terms, active = true`,
 		c.SiteID, c.ID, pq.Array(identifiers), pq.Array(actions), pq.Array(kinds), pq.Array(currencies), pq.Array(coupons),
-		pq.Array(points), pq.Array(percents), pq.Array(amounts), pq.Array(minima), pq.Array(lists))
+		pq.Array(points), pq.Array(percents), pq.Array(amounts), pq.Array(minima), pq.Array(lists), pq.Array(conditions))
 	if err != nil {
 		return fmt.Errorf("save incentives: %w", err)
 	}

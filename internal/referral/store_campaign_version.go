@@ -27,7 +27,7 @@ func decodeTerms(ctx context.Context, q sqlx.QueryerContext, rows []versionRow) 
 		if err := json.Unmarshal([]byte(r.Terms), c); err != nil {
 			return nil, fmt.Errorf("terms of version %d of campaign %d of site %d: %w", r.Version, r.CampaignID, r.SiteID, err)
 		}
-		c.SiteID, c.ID, c.Version, c.Salt = r.SiteID, r.CampaignID, r.Version, r.Salt
+		c.SiteID, c.ID, c.Version, c.Salt, c.Limits = r.SiteID, r.CampaignID, r.Version, r.Salt, r.Limits
 		c.EffectiveAt, c.UpdatedAt, c.CreatedAt = r.EffectiveAt, r.PublishedAt, r.CreatedAt
 		for k := range c.Incentives {
 			i := &c.Incentives[k]

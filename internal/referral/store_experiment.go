@@ -3,6 +3,7 @@ package referral
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
@@ -124,6 +125,19 @@ func refundExperimentPurchases(ctx context.Context, tx *sqlx.Tx, sites, origins,
 		return fmt.Errorf("refund purchases of experiments: %w", err)
 	}
 	return nil
+}
+
+const experimentDays = 800 // that purchases are compared
+
+// dropExperimentPurchases forgets up to limit purchases that are older than before.
+func dropExperimentPurchases(ctx context.Context, q sqlx.ExecerContext, before time.Time, limit int) (int64, error) {
+	done, err := q.ExecContext(ctx, `
+		delete from referral.experiment_purchase where ctid = any(array(
+			select ctid from referral.experiment_purchase where occurred_at < $1 limit $2 for update skip locked))`, before, limit)
+	if err != nil {
+		return 0, fmt.Errorf("drop old purchases of experiments: %w", err)
+	}
+	return done.RowsAffected()
 }
 
 // armRow is what became of the people of one variant; of money, in one currency.

@@ -20,6 +20,7 @@ type visit struct {
 	campaign *campaign
 	live     bool // else it is only counted
 	visitor  string
+	address  string // where it came from, as a fingerprint; "" where nobody asks
 }
 
 // visited is what a visit left: the friend offer, 0 if the campaign wasn't live.
@@ -59,7 +60,7 @@ func (m *Module) visitTx(ctx context.Context, u *bus.Unit, visits []visit) ([]po
 	out := make([]postgres.Result[visited], len(visits))
 	told := map[int64]*referralevent.LinksVisited{}
 	var sites []int64
-	var clicks []reward
+	var clicks []arrival
 	var compared []key // offers of experiments, once for each new friend
 	kept, err := m.promisesOf(ctx, u, olderVersions(rows))
 	if err != nil {
@@ -74,7 +75,7 @@ func (m *Module) visitTx(ctx context.Context, u *bus.Unit, visits []visit) ([]po
 				if v.link.Variant != "" {
 					compared = append(compared, key{v.link.SiteID, v.link.OfferID})
 				}
-				clicks = append(clicks, clickRewards(kept.of(v.campaign, v.link.Version, v.link.Variant), f, u.Now)...)
+				clicks = append(clicks, arrival{campaign: kept.of(v.campaign, v.link.Version, v.link.Variant), offer: f, advocate: v.link.AdvocateID, channel: v.link.Channel})
 			}
 		}
 		if v.live {
@@ -89,7 +90,7 @@ func (m *Module) visitTx(ctx context.Context, u *bus.Unit, visits []visit) ([]po
 			CampaignID: v.link.CampaignID, AdvocateID: v.link.AdvocateID, VisitorID: v.visitor, Channel: v.link.Channel,
 			FirstOfThem: first, VisitedAt: u.Now})
 	}
-	if err := m.issue(ctx, u, clicks); err != nil {
+	if err := m.rewardClicks(ctx, u, clicks); err != nil {
 		return nil, err
 	}
 	if err := countFriends(ctx, u.Tx, compared); err != nil {
@@ -99,6 +100,9 @@ func (m *Module) visitTx(ctx context.Context, u *bus.Unit, visits []visit) ([]po
 		if err := insertClicks(ctx, u.Tx, u.Now, shared); err != nil {
 			return nil, err
 		}
+	}
+	if err := insertTouches(ctx, u.Tx, u.Now, touchesOf(visits)); err != nil {
+		return nil, err
 	}
 	for _, site := range sites {
 		u.Tell(site, "visits:"+strconv.FormatInt(told[site].Visits[0].OfferID, 10), *told[site])

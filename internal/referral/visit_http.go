@@ -83,7 +83,7 @@ func (m *Module) open(w http.ResponseWriter, r *http.Request) {
 	case l.Kind == linkShare:
 		redirect(w, to.with())
 	default:
-		m.claim(w, r, visit{link: l, campaign: c, live: c.claimable(m.now())}, to)
+		m.claim(w, r, visit{link: l, campaign: c, live: c.claimable(m.now()), address: c.addressOf(web.From(r.Context()).ClientIP)}, to)
 	}
 }
 

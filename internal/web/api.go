@@ -29,6 +29,7 @@ func NewAPI(r chi.Router, title, version, description string) huma.API {
 	c.Formats = map[string]huma.Format{"application/json": format, "json": format}
 	c.DefaultFormat = "application/json"
 	c.NoFormatFallback = false
+	c.Transformers = append(c.Transformers, markDryRun)
 	return humachi.New(r, c)
 }
 

@@ -1,11 +1,33 @@
 package web
 
-import "time"
+import (
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+)
 
 // Envelope is how every success looks.
 type Envelope[T any] struct {
 	OK     bool `json:"ok"`
+	DryRun bool `json:"dry_run,omitempty" doc:"True: this is what would be, and nothing of it was kept"`
 	Result T    `json:"result"`
+}
+
+// asDryRun is the envelope of what would be.
+func (e Envelope[T]) asDryRun() any {
+	e.DryRun = true
+	return e
+}
+
+// markDryRun says in each success of a dry run that it is one.
+func markDryRun(ctx huma.Context, _ string, v any) (any, error) {
+	if !From(ctx.Context()).DryRun {
+		return v, nil
+	}
+	if e, ok := v.(interface{ asDryRun() any }); ok {
+		return e.asDryRun(), nil
+	}
+	return v, nil
 }
 
 // OK is the output of an operation that answers with a result.

@@ -21,6 +21,7 @@ type Request struct {
 	ClientIP    string // as the configured proxies tell it
 	UserAgent   string
 	Idempotency idempotency.Key
+	DryRun      bool            // nothing of what it does will stay: its transactions are rolled back, and the answer says so
 	Log         *zerolog.Logger // of the edge; see the function Log
 	Replayed    *bool           // set to true by a handler that answered from an earlier execution; the edge says so in a header
 }

@@ -3,8 +3,10 @@
 -- Projection of the gateway's sites: what a message says of its sender.
 create table notify.site (
 	site_id bigint not null,
+	slug text not null,
 	name text not null,
 	url text not null,
+	time_zone text not null,
 	email_from text not null,
 	changed_at timestamptz not null,
 	constraint site_pkey primary key (site_id)
@@ -16,6 +18,8 @@ create table notify.contact (
 	site_id bigint not null,
 	person_id bigint not null,
 	email text not null,
+	phone text not null default '',
+	customer_id text not null default '', -- the merchant's name of the person
 	first_name text not null,
 	last_name text not null,
 	changed_at timestamptz not null,

@@ -46,6 +46,7 @@ create table referral.experiment_purchase (
 	occurred_at timestamptz not null,
 	constraint experiment_purchase_pkey primary key (site_id, campaign_id, origin_id)
 );
+create index experiment_purchase_old on referral.experiment_purchase using brin (occurred_at);
 create index experiment_purchase_by_origin on referral.experiment_purchase (site_id, origin_id);
 
 -- Sites that ever published an experiment: the purchases of all others aren't looked at.
@@ -65,5 +66,5 @@ create table referral.placement (
 );
 
 grant select, insert on referral.experiment_site to talkable_referral;
-grant select, insert, update on referral.held_out, referral.experiment_offer, referral.experiment_purchase to talkable_referral;
-grant select, insert, update, delete on referral.placement to talkable_referral;
+grant select, insert, update on referral.held_out, referral.experiment_offer to talkable_referral;
+grant select, insert, update, delete on referral.placement, referral.experiment_purchase to talkable_referral;

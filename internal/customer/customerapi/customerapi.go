@@ -13,6 +13,8 @@ type Origin struct {
 	Person   Identity
 	Visitors []string // uuids: uuid, alternative_visitor_uuid
 
+	WebVisitor string // that of them which is the browser within an app: alternative_visitor_uuid
+
 	Number   string // order number, or event number; "" for an AffiliateMember
 	Category string // of an Event
 	Subtotal int64  // minor units

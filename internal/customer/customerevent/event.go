@@ -48,9 +48,10 @@ type OriginRecorded struct {
 	Type          string    `json:"type"`                // AffiliateMember, Purchase, Event
 	PersonID      int64     `json:"person_id,omitempty"` // 0: nobody known
 	VisitorIDs    []string  `json:"visitor_ids,omitempty"`
-	Number        string    `json:"number,omitempty"`   // order number or event number
-	Category      string    `json:"category,omitempty"` // of an Event
-	Subtotal      int64     `json:"subtotal"`           // minor units
+	WebVisitorID  string    `json:"web_visitor_id,omitempty"` // that of them which is the browser within an app; the app told it beside its own
+	Number        string    `json:"number,omitempty"`         // order number or event number
+	Category      string    `json:"category,omitempty"`       // of an Event
+	Subtotal      int64     `json:"subtotal"`                 // minor units
 	Currency      string    `json:"currency,omitempty"`
 	CouponCodes   []string  `json:"coupon_codes,omitempty"`
 	CampaignTags  []string  `json:"campaign_tags,omitempty"`

@@ -83,7 +83,9 @@ type Referral struct {
 	TrackMethod     string
 	AdvocateGot     bool // an advocate reward exists that isn't voided
 	Fraud           Verdicts
-	QA              bool // somebody of the merchant's tried things out
+	Superseded      bool   // another referral has taken its place
+	Replaces        *int64 // the referral whose place it took
+	QA              bool   // somebody of the merchant's tried things out
 	FraudDetails    *string
 	ApproveAt       *time.Time // when it will be approved by itself
 	OccurredAt      time.Time  // of the friend's origin

@@ -6,7 +6,7 @@ import "time"
 // Types lists every event of this package, for the catalogue and the golden files.
 var Types = []interface{ EventType() string }{
 	OfferCreated{}, LinksVisited{}, ReferralCreated{}, ReferralApproved{}, ReferralVoided{}, RewardIssued{}, RewardClawedBack{},
-	CouponIssued{}, CouponsLow{}, OfferShared{}, OfferClaimed{}, OfferWithheld{},
+	CouponIssued{}, CouponsLow{}, OfferShared{}, OfferClaimed{}, BudgetReached{}, GiftCardSent{}, PersonalCouponMade{}, OfferWithheld{},
 }
 
 // OfferCreated says that an advocate can share. Key: "offer:ID".
@@ -93,6 +93,7 @@ type ReferralApproved struct {
 	SiteID     int64     `json:"site_id"`
 	ReferralID int64     `json:"referral_id"`
 	CampaignID int64     `json:"campaign_id"`
+	OfferID    int64     `json:"offer_id,omitempty"`
 	OriginID   int64     `json:"origin_id"`
 	AdvocateID int64     `json:"advocate_id"`
 	FriendID   int64     `json:"friend_id"`
@@ -123,13 +124,16 @@ func (ReferralVoided) EventType() string { return "referral.referral_voided.v1" 
 
 // Kinds of reward.
 const (
-	Points     = "points"
-	Commission = "commission"
-	Coupon     = "coupon"
+	Points      = "points"
+	Commission  = "commission"
+	Coupon      = "coupon"
+	Other       = "other"        // a thing that the merchant gives, told in words
+	StoreCredit = "store_credit" // the merchant's shop keeps it: this event is what to add
+	GiftCard    = "gift_card"    // GiftCardSent follows
 )
 
 // RewardIssued says that somebody earned something. One reward exists per referral, incentive and side; a click reward belongs
-// to a friend offer instead of a referral.
+// to a friend offer instead of a referral, one for sharing to a share, one for signing up to its origin, and a milestone to nothing.
 type RewardIssued struct {
 	SiteID      int64     `json:"site_id"`
 	RewardID    int64     `json:"reward_id"`
@@ -140,14 +144,17 @@ type RewardIssued struct {
 	PersonID    int64     `json:"person_id,omitempty"` // who earned it; 0 for a friend that is only a visitor
 	FriendID    int64     `json:"friend_id,omitempty"` // whose purchase it is for
 	Side        string    `json:"side"`                // advocate, friend
-	Reason      string    `json:"reason"`              // referrer, referred, click
-	Kind        string    `json:"kind"`                // points, commission, coupon
+	Reason      string    `json:"reason"`              // referrer, referred, click, signup, shared
+	Kind        string    `json:"kind"`                // points, commission, coupon, other, store_credit, gift_card
 	Points      int64     `json:"points,omitempty"`
-	Amount      int64     `json:"amount,omitempty"` // commission, minor units
+	Amount      int64     `json:"amount,omitempty"` // of money, minor units
 	Currency    string    `json:"currency,omitempty"`
 	CouponCode  string    `json:"coupon_code,omitempty"`
 	OccurredAt  time.Time `json:"occurred_at"` // of what it is for
 	IssuedAt    time.Time `json:"issued_at"`
+	ShareID     int64     `json:"share_id,omitempty"`    // what an advocate got for sharing
+	Milestone   int64     `json:"milestone,omitempty"`   // how many approved referrals it is for
+	Description string    `json:"description,omitempty"` // in the merchant's words
 }
 
 func (RewardIssued) EventType() string { return "referral.reward_issued.v1" }
@@ -173,6 +180,37 @@ type RewardClawedBack struct {
 
 func (RewardClawedBack) EventType() string { return "referral.reward_clawed_back.v1" }
 
+// BudgetReached says that a campaign's rewards have cost 80 or 100 percent of its budget for a period; at 100 those that cost something
+// are refused. Told once for each, as long as the amount stays. Key: "campaign:ID".
+type BudgetReached struct {
+	SiteID     int64     `json:"site_id"`
+	CampaignID int64     `json:"campaign_id"`
+	Percent    int64     `json:"percent"` // 80, 100
+	Spent      int64     `json:"spent"`   // minor units
+	Amount     int64     `json:"amount"`  // of the budget
+	Currency   string    `json:"currency"`
+	Period     string    `json:"period"` // month, total
+	Since      string    `json:"since"`  // the day on which the period began, UTC
+	ReachedAt  time.Time `json:"reached_at"`
+}
+
+func (BudgetReached) EventType() string { return "referral.budget_reached.v1" }
+
+// GiftCardSent says that the provider has taken the order for a gift card and mails it. Key: the reward's.
+type GiftCardSent struct {
+	SiteID     int64     `json:"site_id"`
+	RewardID   int64     `json:"reward_id"`
+	CampaignID int64     `json:"campaign_id"`
+	PersonID   int64     `json:"person_id"`
+	Amount     int64     `json:"amount"` // minor units
+	Currency   string    `json:"currency"`
+	Provider   string    `json:"provider"`
+	OrderID    string    `json:"order_id"` // the provider's
+	SentAt     time.Time `json:"sent_at"`
+}
+
+func (GiftCardSent) EventType() string { return "referral.gift_card_sent.v1" }
+
 // CouponIssued says that a single-use coupon of a list went to its one holder, for a reward or for a loyalty redemption.
 // Key: "reward:ID" or "redemption:ID".
 type CouponIssued struct {
@@ -187,6 +225,22 @@ type CouponIssued struct {
 }
 
 func (CouponIssued) EventType() string { return "referral.coupon_issued.v1" }
+
+// PersonalCouponMade says that an offer has a code of its advocate's own: whoever orders with it came by the advocate. The shop has to
+// know it. Key: "offer:ID".
+type PersonalCouponMade struct {
+	SiteID       int64     `json:"site_id"`
+	CouponID     int64     `json:"coupon_id"`
+	CouponListID int64     `json:"coupon_list_id"` // what the shop gives for it
+	Code         string    `json:"code"`
+	OfferID      int64     `json:"offer_id"`
+	CampaignID   int64     `json:"campaign_id"`
+	AdvocateID   int64     `json:"advocate_id"`
+	Chosen       bool      `json:"chosen,omitempty"` // in somebody's own words, not drawn
+	MadeAt       time.Time `json:"made_at"`
+}
+
+func (PersonalCouponMade) EventType() string { return "referral.personal_coupon_made.v1" }
 
 // CouponsLow says that a list has fewer coupons left than it should. It is told again only after the list was refilled in between.
 // Key: "coupon_list:ID".

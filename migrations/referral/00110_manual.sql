@@ -1,0 +1,56 @@
+-- +goose Up
+
+-- A referral that another one took the place of keeps its place in history: superseded is its own id then. At most one of an origin
+-- counts at a time, and one that is superseded never comes back.
+alter table referral.referral
+	add column superseded bigint not null default 0,
+	add column replaces bigint, -- the one whose place it took
+	drop constraint referral_origin,
+	add constraint referral_origin unique (site_id, origin_id, superseded),
+	add constraint referral_superseded check (superseded in (0, id) and (superseded = 0 or status in ('voided', 'blocked'))),
+	drop constraint referral_method, -- which methods there are is the code's
+	add constraint referral_method check (track_method ~ '^[a-z][a-z_]{0,29}$');
+
+-- Approved is final, but for a referral that turns out to be another advocate's.
+-- +goose StatementBegin
+create or replace function referral.referral_step() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+	if old.superseded <> 0 or not (exists (select from referral.referral_graph g where g.old = old.status and g.new = new.status)
+		or old.status = 'approved' and new.status = 'voided' and new.superseded = new.id) then
+		raise exception 'referral % of site % cannot go from % to %', old.id, old.site_id, old.status, new.status
+			using errcode = 'check_violation', constraint = 'referral_step';
+	end if;
+	return new;
+end $$;
+-- +goose StatementEnd
+
+-- How far origins have been taken back, as far as it was heard: a referral that is made by hand later begins with it. Whoever makes one,
+-- and whoever hears of a refund, holds the origin's row.
+create table referral.origin_refund (
+	site_id bigint not null,
+	origin_id bigint not null,
+	total bigint not null,
+	whole boolean not null,
+	constraint origin_refund_pkey primary key (site_id, origin_id)
+);
+
+-- Every decision of a merchant: who, what, why, and what was before and after. Nothing in it is ever changed.
+create table referral.audit (
+	site_id bigint not null,
+	id bigint not null generated always as identity,
+	key_id bigint not null, -- the API key; 0: none is known
+	action text not null,
+	subject text not null,
+	subject_id bigint not null, -- 0: the site
+	reason text constraint audit_reason check (length(reason) between 1 and 1000),
+	before jsonb,
+	after jsonb,
+	at timestamptz not null,
+	constraint audit_pkey primary key (site_id, id)
+);
+create index audit_by_subject on referral.audit (site_id, subject, subject_id, id);
+create index audit_by_action on referral.audit (site_id, action, id);
+
+grant select, insert, update on referral.origin_refund to talkable_referral;
+grant select, insert on referral.audit to talkable_referral;
