@@ -46,7 +46,7 @@ generate: ## docs/events.md and docs/openapi.json from the code
 check: generate lint test ## all that a change must pass: nothing generated differs, lint, tests
 	@git diff --exit-code -- docs || { echo 'docs differ from the code: commit what make generate wrote'; exit 1; }
 
-tools: ## what the tests need on a fresh Debian machine: PostgreSQL's programs
+tools: ## what the tests need on a fresh Debian machine: PostgreSQL's programs, and Chromium
 	@.ci/tools
 
 clean: ## what was built, and the data of make run

@@ -108,11 +108,11 @@ func manners(id string, tries int) string {
 	switch {
 	case tries > 1 || tries == 1 && n >= 30:
 		return ""
-	case n < 10:
+	case n < 12:
 		return refuses
-	case n < 20:
+	case n < 24:
 		return hangsUp
-	case n < 25:
+	case n < 36:
 		return slowly
 	}
 	return ""

@@ -62,7 +62,7 @@ func (s *story) hook(ctx context.Context) (*shopServer, error) {
 
 // close ends the merchant's server and the webhook.
 func (s *story) close(ctx context.Context, h *shopServer) error {
-	return errors.Join(s.api.call(ctx, "DELETE", fmt.Sprintf("/api/v2/webhooks/%d", h.id), nil, nil), h.server.Close())
+	return errors.Join(s.api.call(ctx, "POST", fmt.Sprintf("/api/v2/webhooks/%d/delete", h.id), object{}, nil), h.server.Close())
 }
 
 // told waits for the message about a referral of a friend, and checks its signature as a shop should.

@@ -253,7 +253,7 @@ const slow = 10 * time.Second
 // volley sends probes, several at once, and returns the answers in their order.
 func volley(t testing.TB, s shop, all []probe) []reply {
 	t.Helper()
-	client := &http.Client{Timeout: longest, Transport: &http.Transport{MaxIdleConnsPerHost: 8}, CheckRedirect: s.http.CheckRedirect}
+	client := &http.Client{Timeout: longest, Transport: checked{t, &http.Transport{MaxIdleConnsPerHost: 8}}, CheckRedirect: s.http.CheckRedirect}
 	defer client.CloseIdleConnections()
 	answers := make([]reply, len(all))
 	var wg sync.WaitGroup

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"image"
+	"image/png"
 	"net/http"
 	"regexp"
 	"slices"
@@ -29,28 +32,30 @@ type sample struct {
 // nobody is, for each thing that a sample learns or names, one that exists nowhere.
 var nobody = map[string]string{
 	"$campaign": "987654321", "$program": "987654321", "$code": "zzzzzzzzzz", "$visitor": "0193b1d6-9bd1-7cc0-9d8e-0c2f1f6f6a6b",
-	"$purchase": "987654321", "$message": "987654321", "$person": "987654321", "$batch": "987654321", "$redemption": "987654321",
-	"$couponlist": "987654321", "$job": "987654321", "$hook": "987654321", "$endedhook": "987654321", "$delivery": "987654321", "$referral": "987654321", "$byhand": "987654321", "$friendoffer": "987654321", "SAVE-ONE": "NO-SUCH-ONE", "c-gone": "c-never",
+	"$purchase": "987654321", "$reward": "987654321", "$message": "987654321", "$person": "987654321", "$batch": "987654321", "$redemption": "987654321",
+	"$couponlist": "987654321", "$ownlist": "987654321", "$job": "987654321", "$plan": "987654321", "$commission": "987654321", "$payout": "987654321", "$line": "987654321", "$asset": "987654321", "$action": "987654321", "$hook": "987654321", "$endedhook": "987654321", "$delivery": "987654321", "$referral": "987654321", "$byhand": "987654321", "$friendoffer": "987654321", "SAVE-ONE": "NO-SUCH-ONE", "c-gone": "c-never",
 	"ann@shop.example": "nobody@shop.example", "1001": "no-such-order",
 }
 
 // samples: an operation without one fails TestRouterAndDescriptionAgree.
 var samples = []sample{
 	{id: "getSite"},
+	{id: "createCouponList", learn: map[string]string{"couponlist": "coupon_list.id"}, body: `{"name":"Ten off","kind":"single-use","percent":10,"low_stock":1}`},
+	{id: "createCouponList", learn: map[string]string{"ownlist": "coupon_list.id"}, body: `{"name":"Advocates' own","kind":"multi-use","percent":10}`},
 	{id: "createCampaign", learn: map[string]string{"campaign": "campaign.id"}, body: `{"name":"Sample","status":"Live","tags":["sample"],
-		"destination_url":"https://shop.example/welcome","attribution_days":30,"approval":{"mode":"automatic","delay_seconds":0},
+		"destination_url":"https://shop.example/welcome","attribution_days":30,"attribution":{"touch":"last","code_beats_link":true,
+		"methods":["sticky_advocate","coupon","cookie","web_cookie","email","phone_number","share_email","ip_address"],"personal_coupons":{"coupon_list_id":$ownlist,"template":"{NAME}-####"}},"approval":{"mode":"automatic","delay_seconds":0},
 		"joinable_category_names":["affiliate_member"],"live_period":{"starts_at":"2026-01-01T00:00:00Z","ends_at":"2199-01-01T00:00:00Z"},
 		"incentives":[{"identifier":"points","action_type":"referrer","kind":"points","points":500}]}`},
 	{id: "listCampaigns"},
 	{id: "getCampaign", path: map[string]string{"id": "$campaign"}},
 	{id: "replaceCampaign", path: map[string]string{"id": "$campaign"}, body: `{"name":"Sample 2","status":"Live","tags":["sample"],
-		"destination_url":"https://shop.example/welcome","approval":{"mode":"automatic"},"incentives":[{"identifier":"points","action_type":"referrer","kind":"points","points":500},
+		"destination_url":"https://shop.example/welcome","approval":{"mode":"automatic"},"attribution":{"personal_coupons":{"coupon_list_id":$ownlist}},"incentives":[{"identifier":"points","action_type":"referrer","kind":"points","points":500},
 		{"identifier":"share","action_type":"referrer","kind":"commission","percent":10},
 		{"identifier":"coupon","action_type":"click","kind":"coupon","coupon_code":"WELCOME10","coupon_percent":10}]}`},
 	{id: "listCampaignTypes"},
 	{id: "publishCampaignVersion", path: map[string]string{"id": "$campaign"}, body: `{"campaign":{"type":"invite","name":"Sample 3","status":"Live","tags":["sample"],
-		"destination_url":"https://shop.example/welcome","approval":{"mode":"automatic"},"sharing_ends_at":"2199-01-01T00:00:00Z","claiming_ends_at":"2199-02-01T00:00:00Z",
-		"join":{"customers":"new","origin_min_age":0,"origin_max_age":8760,"products":["p1"],"segments":["vip"],"custom_properties":{"colour":"red"},"criteria":"origin.subtotal >= 0"},
+		"destination_url":"https://shop.example/welcome","approval":{"mode":"automatic"},"join":{"customers":"new","origin_min_age":0,"origin_max_age":8760,"products":["p1"],"segments":["vip"],"custom_properties":{"colour":"red"},"criteria":"origin.subtotal >= 0"},
 		"hold_out_percent":5,"texts":{"title":"Share"},"variants":[{"name":"a","weight":1,"incentives":["points"],"texts":{"title":"Give"}},{"name":"b"}],
 		"incentives":[{"identifier":"points","action_type":"referrer","kind":"points","points":5}]},"effective_at":null,"reason":"To try it","based_on":null}`},
 	{id: "listCampaignVersions", path: map[string]string{"id": "$campaign"}, query: "limit=5"},
@@ -64,7 +69,18 @@ var samples = []sample{
 	{id: "replaceCampaignLimits", path: map[string]string{"id": "$campaign"}, body: `{"limits":{"advocate_30_days":50,"advocate_total":500,"friends_per_offer":100,
 		"budget":{"amount":1000000,"currency":"USD","period":"month"}}}`},
 	{id: "getCampaignLimits", path: map[string]string{"id": "$campaign"}},
+	{id: "listGiftCards", query: "status=failed&limit=5"},
+	{id: "retryGiftCard", path: map[string]string{"reward_id": "987654321"}, body: `{}`, status: http.StatusNotFound, why: "no provider is configured, so none has failed"},
 	{id: "listRefusedRewards", query: "cause=budget&limit=5"},
+	{id: "replaceCampaignLinks", path: map[string]string{"id": "$campaign"}, body: `{"claim_page":false,"gate":"none","opt_in":false,"expired_url":"https://shop.example/over",
+		"friend_offer_hours":720,"share_until":"2199-01-01T00:00:00Z","claim_until":"2199-02-01T00:00:00Z"}`},
+	{id: "getCampaignLinks", path: map[string]string{"id": "$campaign"}},
+	{id: "replaceLinkSettings", body: `{"allowed_hosts":["shop.example","*.shop.example"],"ios_apps":["ABCDE12345.com.shop.app"],"android_apps":[{"package_name":"com.shop.app",
+		"sha256_cert_fingerprints":["` + strings.Repeat("AB:", 31) + `CD"]}]}`},
+	{id: "getLinkSettings"},
+	{id: "replaceLook", body: `{"name":"Sample Shop","logo_url":"https://shop.example/logo.png","primary_color":"#1d4ed8","primary_color_dark":"#93b4ff","default_language":"de",
+		"texts":{"en":{"claim_title":"{{advocate}} thinks of you"}}}`},
+	{id: "getLook"},
 	{id: "createLoyaltyProgram", learn: map[string]string{"program": "program.id"}, body: `{"name":"Club","points_per_unit":1,"points_per_referral":0,
 		"expires_after_days":365,"status":"active","tiers":[{"name":"Silver","threshold":1000},{"name":"Gold","threshold":5000}]}`},
 	{id: "listLoyaltyPrograms"},
@@ -73,17 +89,22 @@ var samples = []sample{
 	{id: "createAffiliateMember", learn: map[string]string{"code": "offer.short_url_code", "link": "offer.claim_url"}, opens: "$link", body: `{"data":{"email":"ann@shop.example","first_name":"Ann",
 		"campaign_tags":["sample"],"customer_id":"c-ann","custom_properties":{"colour":"red"},"traffic_source":"api"}}`},
 	{id: "getOffer", path: map[string]string{"code": "$code"}, query: "sharing_channels=facebook"},
+	{id: "makePersonalCoupon", fresh: "ANN-OWN", path: map[string]string{"code": "$code"}, body: `{"code":"ANN-OWN"}`},
+	{id: "listPersonalCoupons", path: map[string]string{"code": "$code"}},
 	{id: "replaceSharingChannels", body: `{"custom":["pinterest"]}`},
 	{id: "getSharingChannels"},
 	{id: "shareOffer", path: map[string]string{"code": "$code"}, body: `{"channel":"facebook"}`},
 	{id: "shareOfferByEmail", path: map[string]string{"code": "$code"}, body: `{"recipients":"carl@shop.example, dora@shop.example","subject":"Look","body":"You will like it","reminder":false}`},
 	{id: "getClaimURLStatus", path: map[string]string{"code": "$code"}, query: "claim_url=$link"},
 	{id: "trackVisit", path: map[string]string{"id": "$friendoffer"}},
-	{id: "claimOffer", body: `{"advocate_email":"ann@shop.example","friend_email":"fred@shop.example","campaign_tag":"sample"}`},
+	{id: "claimOffer", body: `{"advocate_email":"ann@shop.example","friend_email":"fred@shop.example","friend_phone":"+12025551234","campaign_tag":"sample"}`},
+	{id: "createAsset", kind: "multipart/form-data; boundary=XX", learn: map[string]string{"asset": "asset.id"}, body: picture},
+	{id: "listAssets", query: "content_type=image/&page=1&per_page=5"},
+	{id: "getAsset", path: map[string]string{"id": "$asset"}},
 	{id: "create-visitor", body: `{"data":{}}`},
 	{id: "createOrigin", fresh: "1001", learn: map[string]string{"purchase": "origin.id"}, body: `{"type":"Purchase","data":{"email":"bob@shop.example","uuid":"$visitor",
 		"order_number":"1001","subtotal":"120.00","currency_iso_code":"USD","coupon_codes":["WELCOME10"],
-		"items":[{"product_id":"p1","price":"60.00","quantity":2,"title":"Thing","url":"https://shop.example/p1","image_url":"https://shop.example/p1.png"}]}}`},
+		"items":[{"product_id":"p1","category":"books","price":"60.00","quantity":2,"title":"Thing","url":"https://shop.example/p1","image_url":"https://shop.example/p1.png"}]}}`},
 	{id: "createPurchase", fresh: "1002", body: `{"data":{"email":"ann@shop.example","order_number":"1002","subtotal":"10.00"}}`},
 	{id: "createEvent", fresh: "e-1", body: `{"data":{"email":"ann@shop.example","event_number":"e-1","event_category":"newsletter"}}`},
 	{id: "listRewards", query: "visitor_uuid=$visitor"},
@@ -99,7 +120,8 @@ var samples = []sample{
 	{id: "listReferrals", query: "limit=5"},
 	{id: "tryFraudPolicy", body: `{"profile":"high","rules":{"velocity":"block"},"thresholds":{"velocity_referrals":3},"limit":50}`},
 	{id: "resolveReferral", path: map[string]string{"id": "$referral"}, body: `{"status":"approved","reason":"Both are known"}`},
-	{id: "explainReferral", path: map[string]string{"id": "$referral"}},
+	{id: "explainReferral", path: map[string]string{"id": "$referral"}, learn: map[string]string{"reward": "rewards.0.id"}},
+	{id: "explainReward", path: map[string]string{"id": "$reward"}},
 	{id: "getReferralGraph", path: map[string]string{"id": "$referral"}},
 	{id: "createReferral", learn: map[string]string{"byhand": "referral.id"}, body: `{"advocate":"bob@shop.example","origin":"1002","campaign_id":$campaign,"reason":"They called us","force":true}`},
 	{id: "reattributeReferral", path: map[string]string{"id": "$byhand"}, body: `{"advocate":"bob@shop.example","reason":"It is his","force":true}`},
@@ -111,10 +133,33 @@ var samples = []sample{
 	{id: "getJob", path: map[string]string{"id": "$job"}, query: "limit=5"},
 	{id: "refund-origin", path: map[string]string{"origin_slug": "1001"}, body: `{"data":{"refund_subtotal":1}}`},
 	{id: "getPerson", path: map[string]string{"person_slug": "ann@shop.example"}, learn: map[string]string{"person": "person.id"}},
+	{id: "createCommissionPlan", learn: map[string]string{"plan": "commission_plan.id"}, body: `{"name":"Partners","active":true,"currency":"USD","default":{"percent":"7.5"},"per_order":50,
+		"rules":[{"product_id":"p1","percent":20},{"category":"books","per_item":25}],"caps":{"order":5000,"friend":20000,"month":100000},
+		"recurring":{"months":12,"orders":10},"hold_days":30}`},
+	{id: "listCommissionPlans", query: "limit=5"},
+	{id: "getCommissionPlan", path: map[string]string{"id": "$plan"}},
+	{id: "replaceCommissionPlan", path: map[string]string{"id": "$plan"}, body: `{"name":"Partners 2","default":{"percent":5},"recurring":{"orders":2}}`},
+	{id: "putExchangeRates", path: map[string]string{"day": "2026-11-20"}, body: `{"rates":[{"from":"EUR","to":"USD","rate":"1.0834"}]}`},
+	{id: "getExchangeRates", path: map[string]string{"day": "2026-11-20"}},
+	{id: "listCommissions", query: "limit=5&status=earned&person_id=$person", learn: map[string]string{"commission": "commissions.0.id"}},
+	{id: "explainCommission", path: map[string]string{"id": "$commission"}},
+	{id: "holdCommission", path: map[string]string{"id": "$commission"}, body: `{"reason":"Looks odd"}`},
+	{id: "releaseCommission", path: map[string]string{"id": "$commission"}, body: `{"reason":"Is well"}`},
+	{id: "adjustAccount", path: map[string]string{"person_id": "$person"}, body: `{"amount":500,"currency":"EUR","note":"Sorry"}`},
+	{id: "getCommissionAccount", path: map[string]string{"person_id": "$person"}},
+	{id: "listAccountEntries", path: map[string]string{"person_id": "$person"}, query: "currency=EUR&limit=5"},
+	{id: "previewPayout", query: "currency=EUR&minimum=100"},
+	{id: "createPayoutBatch", learn: map[string]string{"payout": "payout_batch.id"}, body: `{"currency":"EUR","minimum":100,"method":"manual","note":"November"}`},
+	{id: "listPayoutBatches", query: "limit=5"},
+	{id: "getPayoutBatch", path: map[string]string{"id": "$payout"}},
+	{id: "listPayoutLines", path: map[string]string{"id": "$payout"}, query: "limit=5", learn: map[string]string{"line": "payout_lines.0.id"}},
+	{id: "exportPayoutBatch", path: map[string]string{"id": "$payout"}},
+	{id: "approvePayoutBatch", path: map[string]string{"id": "$payout"}, body: `{}`},
+	{id: "settlePayoutBatch", path: map[string]string{"id": "$payout"}, body: `{"rest":"paid","lines":[{"id":$line,"status":"paid","reference":"T-1","reason":"well"}]}`},
+	{id: "cancelPayoutBatch", path: map[string]string{"id": "$payout"}, body: `{}`, status: http.StatusConflict, why: "the batch was paid"},
 	{id: "getPersonTimeline", path: map[string]string{"person_slug": "ann@shop.example"}, query: "limit=5"},
 	{id: "getLoyaltyMember", path: map[string]string{"email": "ann@shop.example"}},
 	{id: "listMemberEntries", path: map[string]string{"email": "ann@shop.example"}, query: "limit=5"},
-	{id: "createCouponList", learn: map[string]string{"couponlist": "coupon_list.id"}, body: `{"name":"Ten off","kind":"single-use","percent":10,"low_stock":1}`},
 	{id: "listCouponLists", query: "limit=5"},
 	{id: "getCouponList", path: map[string]string{"id": "$couponlist"}},
 	{id: "replaceCouponList", path: map[string]string{"id": "$couponlist"}, body: `{"name":"Ten off, always","kind":"single-use","percent":10}`},
@@ -123,8 +168,14 @@ var samples = []sample{
 	{id: "listCouponListLog", path: map[string]string{"id": "$couponlist"}, query: "limit=5"},
 	{id: "getCoupon", path: map[string]string{"code": "SAVE-ONE"}},
 	{id: "getCouponPermission", path: map[string]string{"code": "SAVE-ONE", "person_slug": "ann@shop.example"}},
+	{id: "endCoupon", path: map[string]string{"code": "SAVE-ONE"}, body: `{}`},
 	{id: "adjustPoints", path: map[string]string{"email": "ann@shop.example"}, body: `{"data":{"points":500,"description":"Sorry"}}`},
 	{id: "listManualAdjustments", path: map[string]string{"email": "ann@shop.example"}, query: "limit=5"},
+	{id: "createActionConfig", path: map[string]string{"id": "$program"}, learn: map[string]string{"action": "action_config.id"}, fresh: "review", body: `{"identifier":"review","name":"A review","points":50,"period":"day"}`},
+	{id: "listActionConfigs", path: map[string]string{"id": "$program"}},
+	{id: "replaceActionConfig", path: map[string]string{"id": "$program", "config_id": "$action"}, body: `{"identifier":"review","name":"A review","description":"Of a product","points":60,"period":"day"}`},
+	{id: "collectAction", path: map[string]string{"email": "ann@shop.example"}, body: `{"data":{"type":"review"}}`},
+	{id: "listCollectActions", path: map[string]string{"email": "ann@shop.example"}, query: "limit=5"},
 	{id: "createRedemptionBatch", path: map[string]string{"id": "$program"}, learn: map[string]string{"batch": "redemption_batch.id"}, body: `{"description":"A mug","points_cost":10,"position":1}`},
 	{id: "listProgramRedemptionBatches", path: map[string]string{"id": "$program"}},
 	{id: "replaceRedemptionBatch", path: map[string]string{"id": "$program", "batch_id": "$batch"}, body: `{"description":"A big mug","points_cost":10,"position":1}`},
@@ -140,7 +191,7 @@ var samples = []sample{
 	{id: "createWebhook", learn: map[string]string{"hook": "webhook.id"}, body: `{"url":"http://127.0.0.1:9/hook","style":"standard","types":["points.expired"],
 		"description":"The shop","enabled":true,"secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}`},
 	{id: "createWebhook", learn: map[string]string{"endedhook": "webhook.id"}, body: `{"url":"http://127.0.0.1:9/hook","types":["points.expired"]}`},
-	{id: "deleteWebhook", path: map[string]string{"id": "$endedhook"}},
+	{id: "deleteWebhook", path: map[string]string{"id": "$endedhook"}, body: `{}`},
 	{id: "listWebhooks", query: "limit=5"},
 	{id: "getWebhook", path: map[string]string{"id": "$hook"}},
 	{id: "replaceWebhook", path: map[string]string{"id": "$hook"}, body: `{"url":"http://127.0.0.1:9/hook2","types":["points.expired"],"description":"Our shop","enabled":true}`},
@@ -152,6 +203,8 @@ var samples = []sample{
 	{id: "resendWebhookDelivery", path: map[string]string{"id": "$delivery"}, body: `{}`},
 	{id: "resendWebhookDeliveries", path: map[string]string{"id": "$hook"}, body: `{"since":"2199-01-01T00:00:00Z"}`},
 	{id: "resendMessage", path: map[string]string{"id": "$message"}, body: `{}`, status: http.StatusConflict, why: "the message was sent; only failed ones are sent again"},
+	{id: "replaceSMSConsent", path: map[string]string{"person_id": "$person"}, body: `{"opted_in":true}`},
+	{id: "getSMSConsent", path: map[string]string{"person_id": "$person"}},
 	{id: "updatePerson", path: map[string]string{"person_slug": "ann@shop.example"}, body: `{"data":{"first_name":"Ann","last_name":"Lee","identifier_hash":"9f86d081",
 		"custom_properties":{"n":5,"vip":true},"gated_param_subscribed":true,"unsubscribed":false}}`},
 	{id: "getPersonalData", path: map[string]string{"person_slug": "ann@shop.example"}},
@@ -163,11 +216,21 @@ var samples = []sample{
 	{id: "updateLoyaltyMember", path: map[string]string{"email": "ann@shop.example"}, body: `{"data":{"custom_properties":{"contest":true,"n":123},"member_dates":[{"identifier":"birthday","date":"1990-05-17"}]}}`},
 	{id: "unsubscribePerson", path: map[string]string{"person_slug": "ann@shop.example"}, body: `{}`},
 	{id: "anonymizePerson", path: map[string]string{"person_slug": "c-gone"}, body: `{}`, before: `{"data":{"customer_id":"c-gone"}}`},
+	{id: "deleteAsset", path: map[string]string{"id": "$asset"}},
 	{id: "listMetrics"},
 	{id: "getMetric", path: map[string]string{"metric": "total_sales_sum"}, query: "start_date=2026-01-01&end_date=2026-12-31"},
 	{id: "detalizeMetric", path: map[string]string{"metric": "offers"}, query: "start_date=2026-01-01&end_date=2026-12-31&detalize_by[campaigns]=true&campaign_tags=sample"},
 	{id: "segmentizeMetric", path: map[string]string{"metric": "total_sales_sum"}, query: "start_date=2026-01-01&end_date=2026-12-31&segment_by[period]=month"},
 }
+
+// picture is a form with an image of one pixel.
+var picture = func() string {
+	var out bytes.Buffer
+	if err := png.Encode(&out, image.NewGray(image.Rect(0, 0, 1, 1))); err != nil {
+		panic(err)
+	}
+	return "--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"logo.png\"\r\nContent-Type: image/png\r\n\r\n" + out.String() + "\r\n--XX--\r\n"
+}()
 
 func sampleOf(id string) (sample, bool) {
 	i := slices.IndexFunc(samples, func(s sample) bool { return s.id == id })

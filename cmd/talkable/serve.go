@@ -72,9 +72,7 @@ func serve(ctx context.Context, c *config, now clock.Clock, log zerolog.Logger, 
 	if err != nil {
 		return err
 	}
-	if p.sink != nil {
-		defer p.sink.Close()
-	}
+	defer func() { err = errors.Join(err, p.closeSinks()) }()
 
 	work, stopWork := context.WithCancel(life)
 	defer stopWork()

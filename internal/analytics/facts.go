@@ -109,7 +109,7 @@ func memberFacts(m loyaltyevent.MemberJoined) []fact { return plain(m.SiteID, me
 
 func earnedFacts(p loyaltyevent.PointsEarned) []fact {
 	facts := plain(p.SiteID, points, p.EffectiveAt, p.Points)
-	if p.Reason != loyaltyevent.ForPurchase && p.PersonID != p.FriendID { // a friend's own reward isn't the advocate's
+	if (p.Reason == loyaltyevent.ForReward || p.Reason == loyaltyevent.ForReferral) && p.PersonID != p.FriendID { // a friend's own reward isn't the advocate's
 		facts = append(facts, plain(p.SiteID, advocatePoints, p.EffectiveAt, p.Points)...)
 	}
 	return facts
@@ -127,7 +127,13 @@ func tierFacts(t loyaltyevent.TierChanged) []fact {
 	return plain(t.SiteID, tierChanges, t.ChangedAt, 0)
 }
 
+// An SMS is no e-mail: it counts for none of what follows.
+const sms = "sms"
+
 func sentFacts(m notifyevent.MessageSent) []fact {
+	if m.Channel == sms {
+		return nil
+	}
 	facts := append(plain(m.SiteID, mailsSent, m.SentAt, 0), doubtEnded(m.SiteID, m.UncertainAt)...)
 	switch m.Template {
 	case "points_earned":
@@ -139,6 +145,9 @@ func sentFacts(m notifyevent.MessageSent) []fact {
 }
 
 func failedFacts(m notifyevent.MessageFailed) []fact {
+	if m.Channel == sms {
+		return nil
+	}
 	if m.Status == "uncertain" {
 		return plain(m.SiteID, mailsUncertain, m.FailedAt, 0)
 	}
@@ -146,6 +155,9 @@ func failedFacts(m notifyevent.MessageFailed) []fact {
 }
 
 func suppressedFacts(m notifyevent.MessageSuppressed) []fact {
+	if m.Channel == sms {
+		return nil
+	}
 	return doubtEnded(m.SiteID, m.UncertainAt)
 }
 

@@ -77,6 +77,7 @@ func cases() []factCase {
 		{"tier", tierFacts(loyaltyevent.TierChanged{SiteID: 1, ChangedAt: start}), "tier_changes 0  1 0"},
 		{"sent", sentFacts(notifyevent.MessageSent{SiteID: 1, Template: "points_earned", SentAt: start}), "emails_sent 0  1 0; advocate_reward_paid_email_delivered 0  1 0"},
 		{"sent to a friend", sentFacts(notifyevent.MessageSent{SiteID: 1, Template: "share", SentAt: start}), "emails_sent 0  1 0; share_emails_sent 0  1 0"},
+		{"sent as SMS", sentFacts(notifyevent.MessageSent{SiteID: 1, Template: "points_earned", Channel: "sms", SentAt: start}), ""},
 		{"sent other", sentFacts(notifyevent.MessageSent{SiteID: 1, Template: "x", SentAt: start}), "emails_sent 0  1 0"},
 		{"failed", failedFacts(notifyevent.MessageFailed{SiteID: 1, Status: "failed", FailedAt: start}), "emails_failed 0  1 0"},
 		{"sent after all", sentFacts(notifyevent.MessageSent{SiteID: 1, Template: "x", SentAt: start, UncertainAt: start}), "emails_sent 0  1 0; emails_uncertain 0  -1 0"},

@@ -127,6 +127,9 @@ func (o *origin) event(first bool) customerevent.OriginRecorded {
 	if o.Type != customerevent.AffiliateMember {
 		e.Number = o.Number
 	}
+	for _, i := range o.items {
+		e.Items = append(e.Items, customerevent.Item{ProductID: i.ProductID, Category: i.Category, Price: i.Price, Quantity: i.Quantity})
+	}
 	return e
 }
 

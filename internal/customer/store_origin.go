@@ -130,12 +130,12 @@ func insertItems(ctx context.Context, u *bus.Unit, fresh, turned []*origin) erro
 		}
 	}
 	var sites, ids, positions, prices, quantities []int64
-	var products, titles, urls, images []string
+	var products, categories, titles, urls, images []string
 	for _, o := range append(slices.Clone(fresh), turned...) {
 		for n, i := range o.items {
 			sites, ids, positions = append(sites, o.SiteID), append(ids, o.ID), append(positions, int64(n+1))
 			prices, quantities = append(prices, i.Price), append(quantities, i.Quantity)
-			products, titles = append(products, i.ProductID), append(titles, i.Title)
+			products, categories, titles = append(products, i.ProductID), append(categories, i.Category), append(titles, i.Title)
 			urls, images = append(urls, i.URL), append(images, i.ImageURL)
 		}
 	}
@@ -143,11 +143,11 @@ func insertItems(ctx context.Context, u *bus.Unit, fresh, turned []*origin) erro
 		return nil
 	}
 	_, err := u.ExecContext(ctx, `
-		insert into customer.origin_item (site_id, origin_id, position, product_id, price, quantity, title, url, image_url)
+		insert into customer.origin_item (site_id, origin_id, position, product_id, price, quantity, title, url, image_url, category)
 		select * from unnest($1::bigint[], $2::bigint[], $3::int[], $4::text[], $5::bigint[], $6::bigint[], $7::text[], $8::text[],
-			$9::text[])`,
+			$9::text[], $10::text[])`,
 		pq.Array(sites), pq.Array(ids), pq.Array(positions), pq.Array(products), pq.Array(prices), pq.Array(quantities),
-		pq.Array(titles), pq.Array(urls), pq.Array(images))
+		pq.Array(titles), pq.Array(urls), pq.Array(images), pq.Array(categories))
 	return wrap("insert items", err)
 }
 

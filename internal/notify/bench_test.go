@@ -111,7 +111,7 @@ func (b *bench) replica() *Module {
 	b.t.Cleanup(func() { db.Close() })
 	return New(Deps{DB: db, Outbox: bus.NewOutbox("notify", db, b.clock.Now, nil), Log: zerolog.Nop(), Reg: prometheus.NewRegistry(),
 		Now: b.clock.Now, Cursors: web.NewCursors([]byte("secret")), SMTP: b.sink.URL(), From: "talkable@localhost",
-		Secret: []byte("the secret of all replicas"), Calls: outcall.New(outcall.Settings{Private: true, Now: b.clock.Now})})
+		SMSDaily: 3, Secret: []byte("the secret of all replicas"), Calls: outcall.New(outcall.Settings{Private: true, Now: b.clock.Now})})
 }
 
 // worker of a module, on the bench's mail server.
@@ -121,7 +121,15 @@ func (b *bench) worker(m *Module) *worker {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return &worker{Module: m, server: server, sender: m.From}
+	w := &worker{Module: m, server: server, sender: m.From}
+	provider, err := ParseSMS(m.SMS)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if provider != nil {
+		w.sms = provider
+	}
+	return w
 }
 
 func (b *bench) round() {

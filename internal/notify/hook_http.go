@@ -29,7 +29,7 @@ func (m *Module) hookRoutes(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "replaceWebhook", Method: http.MethodPut, Path: "/api/v2/webhooks/{id}", Tags: tags,
 		Summary: "Change a webhook", Description: "Replaces the settings; style and secret stay. What waits while a webhook is disabled fails and can be sent again later. " +
 			"Takes an Idempotency-Key. 404 if the site has no such webhook; else as createWebhook."}, m.putEndpoint)
-	huma.Register(api, huma.Operation{OperationID: "deleteWebhook", Method: http.MethodDelete, Path: "/api/v2/webhooks/{id}", Tags: tags,
+	huma.Register(api, huma.Operation{OperationID: "deleteWebhook", Method: http.MethodPost, Path: "/api/v2/webhooks/{id}/delete", Tags: tags,
 		Summary: "Delete a webhook", Description: "Its deliveries can be read for 30 days. Deleted again, nothing changes. Takes an Idempotency-Key. 404 if the site has no such webhook."}, m.dropEndpoint)
 	huma.Register(api, huma.Operation{OperationID: "getWebhookSecret", Method: http.MethodGet, Path: "/api/v2/webhooks/{id}/secret", Tags: tags,
 		Summary: "Read a webhook's secrets", Description: "Those that sign now, the newest first. 404 if the site has no such webhook."}, m.getSecrets)
@@ -144,7 +144,13 @@ func (m *Module) putEndpoint(ctx context.Context, in *struct {
 	return endpointAnswer(req, out, replayed, err)
 }
 
-func (m *Module) dropEndpoint(ctx context.Context, in *HookID) (*web.OK[endpointResult], error) {
+// bare is the input of what needs to be told nothing more.
+type bare struct {
+	HookID
+	Body *web.SiteBody `required:"false"`
+}
+
+func (m *Module) dropEndpoint(ctx context.Context, in *bare) (*web.OK[endpointResult], error) {
 	req := web.From(ctx)
 	out, replayed, err := m.deleteEndpoint(ctx, req.Site.ID, in.ID, req.Idempotency)
 	return endpointAnswer(req, out, replayed, err)
@@ -256,10 +262,7 @@ func (m *Module) getDelivery(ctx context.Context, in *HookID) (*web.OK[wholeDeli
 	return web.Answer(wholeDeliveryResult{found}), nil
 }
 
-func (m *Module) postResend(ctx context.Context, in *struct {
-	HookID
-	Body *web.SiteBody `required:"false"`
-}) (*web.OK[deliveryResult], error) {
+func (m *Module) postResend(ctx context.Context, in *bare) (*web.OK[deliveryResult], error) {
 	req := web.From(ctx)
 	out, replayed, err := m.resendDelivery(ctx, req.Site.ID, in.ID, req.Idempotency)
 	return deliveryAnswer(req, out, replayed, err)

@@ -41,7 +41,7 @@ func TestHookAPI(t *testing.T) {
 	if again, same := send(t, h, "POST", "/api/v2/webhooks", body, "Idempotency-Key", "one"); again != 201 || same != text {
 		t.Error("repeated:", again, same)
 	}
-	golden(t, "hook_endpoint.json", text)
+	golden(t, "hook_endpoint.json", strings.ReplaceAll(text, r.URL, "http://shop.example"))
 	_, before := send(t, h, "GET", "/api/v2/webhooks/1/secret", "")
 	if code, text = send(t, h, "POST", "/api/v2/webhooks/1/secret/rotate", `{"keep_hours":2}`); code != 200 || !strings.Contains(text, `"old_secret_until":"2026-03-01T14:00:00Z"`) {
 		t.Error(code, text)
@@ -86,7 +86,7 @@ func TestHookAPI(t *testing.T) {
 		{other, "GET", "/api/v2/webhooks", "", 200, `"webhooks":[]`},
 		{other, "GET", "/api/v2/webhooks/1", "", 404, "webhook_not_found"},
 		{other, "GET", "/api/v2/webhooks/1/secret", "", 404, "webhook_not_found"},
-		{other, "DELETE", "/api/v2/webhooks/1", "", 404, "webhook_not_found"},
+		{other, "POST", "/api/v2/webhooks/1/delete", "", 404, "webhook_not_found"},
 		{other, "PUT", "/api/v2/webhooks/1", body, 404, "webhook_not_found"},
 		{other, "POST", "/api/v2/webhooks/1/secret/rotate", "{}", 404, "webhook_not_found"},
 		{other, "POST", "/api/v2/webhooks/1/sample", `{"type":"tier.changed"}`, 404, "webhook_not_found"},
@@ -103,8 +103,8 @@ func TestHookAPI(t *testing.T) {
 		{h, "GET", "/api/v2/webhooks?cursor=x", "", 400, "invalid_cursor"},
 		{h, "PUT", "/api/v2/webhooks/1", fmt.Sprintf(`{"url":%q,"types":["points.earned"],"enabled":false}`, r.URL), 200, `"disabled_reason":"merchant"`},
 		{h, "POST", "/api/v2/webhook_deliveries/1/resend", "{}", 409, "webhook_disabled"},
-		{h, "DELETE", "/api/v2/webhooks/1", "", 200, `"types":[]`},
-		{h, "DELETE", "/api/v2/webhooks/1", "", 200, `"types":[]`},
+		{h, "POST", "/api/v2/webhooks/1/delete", "", 200, `"types":[]`},
+		{h, "POST", "/api/v2/webhooks/1/delete", "", 200, `"types":[]`},
 		{h, "GET", "/api/v2/webhooks/1", "", 404, "webhook_not_found"},
 		{h, "GET", "/api/v2/webhooks/1/secret", "", 404, "webhook_not_found"},
 		{h, "GET", "/api/v2/webhook_deliveries/1", "", 200, `"state":"delivered"`},

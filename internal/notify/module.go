@@ -26,16 +26,20 @@ import (
 
 // Deps are what the module needs.
 type Deps struct {
-	DB      *sqlx.DB
-	Outbox  *bus.Outbox
-	Log     zerolog.Logger
-	Reg     prometheus.Registerer
-	Now     clock.Clock
-	Cursors *web.Cursors
-	SMTP    string // see ParseSMTP
-	Calls   *outcall.Client
-	Secret  []byte // what webhooks' secrets are sealed with, the same in all replicas and on no account in this schema
-	From    string // sender of sites that name none, unless the SMTP URL has one
+	DB       *sqlx.DB
+	Outbox   *bus.Outbox
+	Log      zerolog.Logger
+	Reg      prometheus.Registerer
+	Now      clock.Clock
+	Cursors  *web.Cursors
+	SMTP     string // see ParseSMTP
+	SMS      string // see ParseSMS; "": none are sent
+	SMSDaily int    // most SMS of a site in a day
+	Calls    *outcall.Client
+	Secret   []byte // what webhooks' secrets are sealed with, the same in all replicas and on no account in this schema
+	From     string // sender of sites that name none, unless the SMTP URL has one
+
+	PublicURL string // where the links for unsubscribing lead; "": mails have none
 }
 
 // Module is the notify module.
@@ -67,9 +71,16 @@ func (m *Module) Run(ctx context.Context) error {
 	if sender == "" {
 		return errors.New("notify: no sender's address is configured")
 	}
+	provider, err := ParseSMS(m.SMS)
+	if err != nil {
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	for range workers {
 		w := &worker{Module: m, server: server, sender: sender}
+		if provider != nil {
+			w.sms = provider
+		}
 		g.Go(func() error { return w.run(ctx) })
 	}
 	g.Go(func() error { return m.tend(ctx) })

@@ -119,6 +119,9 @@ func (m *Module) move(ctx context.Context, u *bus.Unit, list []referral, to, cau
 		for i := range list {
 			u.Tell(list[i].SiteID, list[i].key(), list[i].voided(was[i], u.Now))
 		}
+		if to == referralevent.Voided {
+			return m.voidCommissionsOf(ctx, u, list)
+		}
 	}
 	return nil
 }
@@ -146,7 +149,10 @@ func (m *Module) reward(ctx context.Context, u *bus.Unit, list []referral) error
 	if err != nil {
 		return err
 	}
-	return m.issue(ctx, u, a)
+	if err := m.issue(ctx, u, a); err != nil {
+		return err
+	}
+	return m.earnApproved(ctx, u, list, campaigns)
 }
 
 // ApproveDue approves the referrals whose delay is over, and returns how many.

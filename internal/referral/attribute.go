@@ -28,6 +28,7 @@ const (
 	reasonMethodOff       = "method_off"
 	reasonNotLive         = "campaign_not_live"
 	reasonNoAdvocate      = "advocate_unknown"
+	reasonLapsed          = "friend_offer_expired"
 	reasonAlreadyReferred = "already_referred"
 	reasonWeaker          = "weaker_method"
 	reasonOlder           = "older_touch"
@@ -214,6 +215,8 @@ func (c *candidate) stand(occurred time.Time, k *campaign) standing {
 		s.cause = reasonExpired
 	case !k.Attribution.on(c.method):
 		s.cause = reasonMethodOff
+	case c.visitor != "" && k.lapsed(c.firstAt, occurred):
+		s.cause = reasonLapsed
 	case c.ended:
 		s.cause = reasonCodeEnded
 	case c.barred:

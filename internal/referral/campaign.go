@@ -47,13 +47,13 @@ type campaign struct {
 	ApprovalDelay   int64             `json:"approval_delay"` // seconds
 	StartsAt        *time.Time        `json:"starts_at"`
 	EndsAt          *time.Time        `json:"ends_at"`
-	SharingEndsAt   *time.Time        `json:"sharing_ends_at"`  // the advocates' deadline; what was shared goes on
-	ClaimingEndsAt  *time.Time        `json:"claiming_ends_at"` // the friends': nothing is earned after it
-	Join            *joining          `json:"join"`             // nil: everybody may
-	HoldOut         int               `json:"hold_out"`         // percent of people who get no offer
+	Join            *joining          `json:"join"`     // nil: everybody may
+	HoldOut         int               `json:"hold_out"` // percent of people who get no offer
 	Variants        []variant         `json:"variants"`
 	Texts           map[string]string `json:"texts"`
 	Incentives      []incentive       `json:"incentives"` // in their order; all of them active
+
+	terms *linkTerms // how its links work, whatever the version; nil: as usual
 }
 
 // state is the status at a moment: a scheduled campaign is live once its period begins.
@@ -75,12 +75,6 @@ func (c *campaign) works(at time.Time) bool {
 func (c *campaign) within(at time.Time) bool {
 	return (c.StartsAt == nil || !at.Before(*c.StartsAt)) && before(at, c.EndsAt)
 }
-
-// sharable says whether advocates may share at a moment.
-func (c *campaign) sharable(at time.Time) bool { return c.works(at) && before(at, c.SharingEndsAt) }
-
-// claimable says whether friends may come by what was shared, and buy, at a moment.
-func (c *campaign) claimable(at time.Time) bool { return c.works(at) && before(at, c.ClaimingEndsAt) }
 
 // before says that an end, if there is one, has not come.
 func before(at time.Time, end *time.Time) bool { return end == nil || at.Before(*end) }

@@ -31,8 +31,6 @@ type campaignInput struct {
 	Attribution           *attributionInput `json:"attribution,omitempty" doc:"How the advocate of a purchase is found"`
 	Approval              *approvalInput    `json:"approval,omitempty"`
 	LivePeriod            *periodInput      `json:"live_period,omitempty"`
-	SharingEndsAt         *time.Time        `json:"sharing_ends_at,omitempty" nullable:"true" doc:"Advocates share until then. What was shared goes on"`
-	ClaimingEndsAt        *time.Time        `json:"claiming_ends_at,omitempty" nullable:"true" doc:"Friends come and buy until then; nothing is earned by later purchases"`
 	Join                  *joinInput        `json:"join,omitempty" doc:"Who may join; everybody when left out"`
 	HoldOutPercent        int               `json:"hold_out_percent,omitempty" doc:"Of people who get no offer, to compare with: 0 to 90"`
 	Variants              []variantInput    `json:"variants,omitempty" nullable:"true" doc:"People are put into one of them, and stay there"`
@@ -103,7 +101,6 @@ func (in campaignInput) campaign(currency string) (campaign, error) {
 	c.Attribution = in.Attribution.rule(&f)
 	in.approval(&f, &c)
 	in.period(&f, &c)
-	in.deadlines(&f, &c)
 	c.Join = in.Join.joining(&f)
 	in.incentives(&f, &c, currency)
 	in.experiment(&f, &c)
@@ -122,21 +119,6 @@ func (in campaignInput) approval(f *findings, c *campaign) {
 		f.add("/approval/delay_seconds", "must be from 0 to %d", maxDelay)
 	case c.ApprovalMode == manual && c.ApprovalDelay > 0:
 		f.add("/approval/delay_seconds", "has no meaning when approval is manual")
-	}
-}
-
-func (in campaignInput) deadlines(f *findings, c *campaign) {
-	c.SharingEndsAt, c.ClaimingEndsAt = instant(in.SharingEndsAt), instant(in.ClaimingEndsAt)
-	checkYear(f, "/sharing_ends_at", c.SharingEndsAt)
-	checkYear(f, "/claiming_ends_at", c.ClaimingEndsAt)
-	if s, e := c.SharingEndsAt, c.ClaimingEndsAt; s != nil && e != nil && e.Before(*s) {
-		f.add("/claiming_ends_at", "must not be before sharing_ends_at")
-	}
-}
-
-func checkYear(f *findings, at string, t *time.Time) {
-	if t != nil && (t.Year() < 2000 || t.Year() > 9999) {
-		f.add(at, "must be in the years 2000 to 9999")
 	}
 }
 

@@ -11,9 +11,9 @@ import (
 	"github.com/talkable/talkable/internal/site"
 )
 
-// choose is the campaign that an origin joins: the newest one that is open to it, unless a placement rotates that one with others. nil if
+// chooseCampaign is the campaign that an origin joins: the newest one that is open to it, unless a placement rotates that one with others. nil if
 // none is.
-func (m *Module) choose(ctx context.Context, shelf *shelf, w want, in referralapi.Join) (*campaign, error) {
+func (m *Module) chooseCampaign(ctx context.Context, shelf *shelf, w want, in referralapi.Join) (*campaign, error) {
 	now := m.now()
 	list := joinable(shelf.campaigns, categoryOf(in.Type, in.Category), in.CampaignTags, now)
 	if in.CampaignID != 0 {

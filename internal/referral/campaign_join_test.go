@@ -11,7 +11,6 @@ import (
 	"github.com/talkable/talkable/internal/criteria"
 	"github.com/talkable/talkable/internal/customer/customerapi"
 	"github.com/talkable/talkable/internal/customer/customerevent"
-	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/referral/referralapi"
 )
 
@@ -151,43 +150,6 @@ func (p *place) is(query string) (yes bool) {
 		p.t.Fatal(err)
 	}
 	return yes
-}
-
-func TestDeadlines_end_sharing_and_claiming(t *testing.T) {
-	t.Parallel()
-	p := setup(t)
-	end := func(d time.Duration) *time.Time { at := epoch.Add(d); return &at }
-	p.campaign(p.one, func(in *campaignInput) { in.SharingEndsAt, in.ClaimingEndsAt = end(time.Hour), end(2*time.Hour) })
-	o := p.join(p.one, 10)
-	share := func() error {
-		_, _, err := p.ShareSocial(t.Context(), p.one, o.ShortURLCode, "facebook", idempotency.Key{})
-		return err
-	}
-	active := func() bool {
-		yes, err := p.ClaimURLActive(t.Context(), p.one, o.ShortURLCode, o.ClaimURL)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return yes
-	}
-	if share() != nil || !active() {
-		t.Error("it doesn't begin")
-	}
-	p.clock.Move(time.Hour)
-	if share() == nil || p.join(p.one, 11) != nil || !active() {
-		t.Error("sharing didn't end, or claiming did")
-	}
-	if got := p.earned(o.ClaimURL, 1); got != 500 {
-		t.Errorf("what was shared earned %d", got)
-	}
-	p.visitLink(o.ClaimURL, uuidOf(2))
-	p.clock.Move(time.Hour)
-	if active() {
-		t.Error("claiming didn't end")
-	}
-	if got := p.earned(o.ClaimURL, 2); got != 0 {
-		t.Errorf("a purchase after the end earned %d", got)
-	}
 }
 
 func TestTypes_of_campaign(t *testing.T) {

@@ -26,8 +26,6 @@ type campaignJSON struct {
 	Attribution           attributionRuleJSON `json:"attribution" doc:"How the advocate of a purchase is found"`
 	Approval              approvalJSON        `json:"approval"`
 	LivePeriod            periodJSON          `json:"live_period"`
-	SharingEndsAt         *time.Time          `json:"sharing_ends_at"`
-	ClaimingEndsAt        *time.Time          `json:"claiming_ends_at"`
 	Join                  *joinInput          `json:"join" doc:"null: everybody may"`
 	HoldOutPercent        int                 `json:"hold_out_percent"`
 	Variants              []variantInput      `json:"variants"`
@@ -48,23 +46,24 @@ type periodJSON struct {
 }
 
 type incentiveJSON struct {
-	ID            int64           `json:"id"`
-	Identifier    string          `json:"identifier"`
-	ActionType    string          `json:"action_type" enum:"referrer,referred,click,signup,sharing"`
-	Side          string          `json:"side" enum:"advocate,friend"`
-	Kind          string          `json:"kind" enum:"points,commission,coupon,other,store_credit,gift_card"`
-	Points        *int64          `json:"points"`
-	Percent       json.RawMessage `json:"percent" doc:"Number or null"`
-	Amount        *int64          `json:"amount" doc:"Minor units"`
-	Currency      *string         `json:"currency"`
-	CouponCode    *string         `json:"coupon_code"`
-	CouponListID  *int64          `json:"coupon_list_id"`
-	CouponPercent json.RawMessage `json:"coupon_percent" doc:"Number or null"`
-	CouponAmount  *int64          `json:"coupon_amount" doc:"Minor units"`
-	SubtotalMin   *int64          `json:"subtotal_min"`
-	Terms         terms           `json:"terms,omitzero" doc:"What it asks for besides, and how it grows; left out when nothing"`
-	Active        bool            `json:"active"`
-	Description   string          `json:"description"`
+	ID               int64           `json:"id"`
+	Identifier       string          `json:"identifier"`
+	ActionType       string          `json:"action_type" enum:"referrer,referred,click,signup,sharing"`
+	Side             string          `json:"side" enum:"advocate,friend"`
+	Kind             string          `json:"kind" enum:"points,commission,coupon,other,store_credit,gift_card"`
+	Points           *int64          `json:"points"`
+	Percent          json.RawMessage `json:"percent" doc:"Number or null"`
+	Amount           *int64          `json:"amount" doc:"Minor units"`
+	Currency         *string         `json:"currency"`
+	CouponCode       *string         `json:"coupon_code"`
+	CouponListID     *int64          `json:"coupon_list_id"`
+	CouponPercent    json.RawMessage `json:"coupon_percent" doc:"Number or null"`
+	CouponAmount     *int64          `json:"coupon_amount" doc:"Minor units"`
+	CommissionPlanID *int64          `json:"commission_plan_id"`
+	SubtotalMin      *int64          `json:"subtotal_min"`
+	Terms            terms           `json:"terms,omitzero" doc:"What it asks for besides, and how it grows; left out when nothing"`
+	Active           bool            `json:"active"`
+	Description      string          `json:"description"`
 }
 
 // readCampaign is a campaign as it runs, with the incentives that were taken out; not found is a fault.
@@ -85,7 +84,7 @@ func (m *Module) readCampaign(ctx context.Context, q sqlx.QueryerContext, siteID
 func (c *campaign) json() campaignJSON {
 	out := campaignJSON{ID: c.ID, Version: c.Version, Type: c.kind().Name, Name: c.Name, Status: c.Status, Tags: c.Tags, JoinableCategoryNames: c.Categories,
 		DestinationURL: orNull(c.Destination), AttributionDays: c.AttributionDays, Attribution: c.Attribution.json(), Approval: approvalJSON{c.ApprovalMode, c.ApprovalDelay},
-		LivePeriod: periodJSON{c.StartsAt, c.EndsAt}, SharingEndsAt: c.SharingEndsAt, ClaimingEndsAt: c.ClaimingEndsAt, Join: c.Join.json(), HoldOutPercent: c.HoldOut,
+		LivePeriod: periodJSON{c.StartsAt, c.EndsAt}, Join: c.Join.json(), HoldOutPercent: c.HoldOut,
 		Variants: []variantInput{}, Texts: map[string]string{}, Incentives: []incentiveJSON{}, CreatedAt: c.CreatedAt.UTC(), UpdatedAt: c.UpdatedAt.UTC()}
 	for _, v := range c.Variants {
 		out.Variants = append(out.Variants, v.json())
@@ -100,7 +99,7 @@ func (c *campaign) json() campaignJSON {
 func (i incentive) json() incentiveJSON {
 	one := incentiveJSON{ID: i.ID, Identifier: i.Identifier, ActionType: i.Action, Side: i.side(), Kind: i.Kind,
 		Points: orNull(i.Points), Percent: number(""), CouponPercent: number(""), Currency: orNull(i.Currency),
-		CouponCode: orNull(i.CouponCode), CouponListID: i.CouponList, SubtotalMin: i.SubtotalMin, Terms: i.Terms, Active: i.Active, Description: i.describe()}
+		CouponCode: orNull(i.CouponCode), CouponListID: i.CouponList, CommissionPlanID: i.CommissionPlan, SubtotalMin: i.SubtotalMin, Terms: i.Terms, Active: i.Active, Description: i.describe()}
 	part, amount := &one.Percent, &one.Amount
 	if i.Kind == referralevent.Coupon {
 		part, amount = &one.CouponPercent, &one.CouponAmount

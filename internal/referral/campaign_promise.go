@@ -2,6 +2,7 @@ package referral
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -76,6 +77,11 @@ func (m *Module) campaignsOfOffers(ctx context.Context, q sqlx.QueryerContext, a
 	if err != nil {
 		return nil, err
 	}
+	return m.asPromised(ctx, q, run, offers)
+}
+
+// asPromised are campaigns that run, as offers have them, by offer.
+func (m *Module) asPromised(ctx context.Context, q sqlx.QueryerContext, run map[key]*campaign, offers map[key]*offer) (map[key]*campaign, error) {
 	var older []versionKey
 	for k, o := range offers {
 		if c := run[key{k.site, o.CampaignID}]; c != nil && c.Version != o.Version {
@@ -89,5 +95,25 @@ func (m *Module) campaignsOfOffers(ctx context.Context, q sqlx.QueryerContext, a
 			out[k] = kept.of(c, o.Version, o.Variant)
 		}
 	}
+	return out, err
+}
+
+// promisedTo are the campaigns of referrals as the offers behind these have them, by offer. Of a campaign that was never changed and
+// compares nobody that is the campaign itself, without a query.
+func (m *Module) promisedTo(ctx context.Context, q sqlx.QueryerContext, made map[int]*referral, run map[key]*campaign) (map[key]*campaign, error) {
+	out := map[key]*campaign{}
+	var sites, ids []int64
+	for _, r := range made {
+		c := run[key{r.SiteID, r.CampaignID}]
+		if out[key{r.SiteID, r.OfferID}] = c; c.Version > 1 || c.experiments() {
+			sites, ids = append(sites, r.SiteID), append(ids, r.OfferID)
+		}
+	}
+	offers, err := offersByID(ctx, q, sites, ids)
+	if err != nil || len(offers) == 0 {
+		return out, err
+	}
+	promised, err := m.asPromised(ctx, q, run, offers)
+	maps.Copy(out, promised)
 	return out, err
 }

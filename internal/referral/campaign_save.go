@@ -10,7 +10,7 @@ import (
 
 // createCampaign makes a campaign; replayed says that the Idempotency-Key had made it before.
 func (m *Module) createCampaign(ctx context.Context, s site.Site, in campaignInput, by publication, k idempotency.Key) (out campaignJSON, replayed bool, err error) {
-	c, err := in.campaign(s.Currency)
+	c, err := m.checked(ctx, s, in)
 	if err != nil {
 		return out, false, err
 	}
@@ -43,7 +43,7 @@ func (m *Module) saveNew(ctx context.Context, s site.Site, k idempotency.Key, by
 
 // replaceCampaign publishes a version that takes effect at once; replayed says that the Idempotency-Key had done it before.
 func (m *Module) replaceCampaign(ctx context.Context, s site.Site, id int64, in campaignInput, by publication, k idempotency.Key) (out campaignJSON, replayed bool, err error) {
-	next, err := in.campaign(s.Currency)
+	next, err := m.checked(ctx, s, in)
 	if err != nil {
 		return out, false, err
 	}
@@ -51,7 +51,7 @@ func (m *Module) replaceCampaign(ctx context.Context, s site.Site, id int64, in 
 		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, k, &out, func() error {
 			c := next
 			c.SiteID, c.ID = s.ID, id
-			if err := m.publish(ctx, u, &c, publication{KeyID: by.KeyID}); err != nil {
+			if err := m.publish(ctx, u, &c, by); err != nil {
 				return err
 			}
 			out, err = m.readCampaign(ctx, u, s.ID, id, u.Now)
@@ -69,9 +69,9 @@ func (m *Module) furnish(ctx context.Context, u *bus.Unit, c *campaign, by publi
 		return err
 	}
 	if err := c.Attribution.Personal.check(ctx, u, c.SiteID); err != nil {
-		return campaignJSON{}, err
+		return err
 	}
-	if err := c.Attribution.Personal.check(ctx, u, c.SiteID); err != nil {
+	if err := bindPlans(ctx, u, c); err != nil {
 		return err
 	}
 	if err := saveIncentives(ctx, u.Tx, c); err != nil {
@@ -88,4 +88,19 @@ func (m *Module) furnish(ctx context.Context, u *bus.Unit, c *campaign, by publi
 	}
 	m.metrics.published.Inc()
 	return noteChanges(ctx, u.Tx, c.SiteID)
+}
+
+// checked is the campaign of an input, whose destination is one that the site allows.
+func (m *Module) checked(ctx context.Context, s site.Site, in campaignInput) (campaign, error) {
+	c, err := in.campaign(s.Currency)
+	if err != nil || c.Destination == "" {
+		return c, err
+	}
+	hosts, err := hostsOf(ctx, m.db, s.ID, s.URL)
+	if err == nil && !hostAllowed(c.Destination, hosts) {
+		var f findings
+		f.add("/destination_url", "leads to a host that the site doesn't allow")
+		err = f.err()
+	}
+	return c, err
 }

@@ -122,7 +122,7 @@ func (c *campaign) copied(name string) (*campaign, error) {
 	}
 	var f findings
 	checkText(&f, "/name", out.Name, 1, 200)
-	out.Status, out.StartsAt, out.EndsAt, out.SharingEndsAt, out.ClaimingEndsAt = statusTest, nil, nil, nil, nil
+	out.Status, out.StartsAt, out.EndsAt = statusTest, nil, nil
 	return &out, f.err()
 }
 

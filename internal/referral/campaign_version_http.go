@@ -36,7 +36,7 @@ func (m *Module) versionRoutes(api huma.API) {
 			"404 if there is no such campaign or version."}, m.postRollback)
 	huma.Register(api, huma.Operation{OperationID: "copyCampaign", Method: http.MethodPost, Path: "/api/v2/campaigns/{id}/copy", Tags: campaigns,
 		Summary: "Copy a campaign", DefaultStatus: http.StatusCreated,
-		Description: "Makes another campaign that says what this one says as it runs. It has status Test and no live period or deadlines, so nobody meets it before it is " +
+		Description: "Makes another campaign that says what this one says as it runs. It has status Test and no live period, and the usual links, so nobody meets it before it is " +
 			"looked over. Takes an Idempotency-Key. 404 if the site has no such campaign."}, m.postCopy)
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/customer/customerevent"
 	"github.com/talkable/talkable/internal/gateway/gatewayevent"
 )
 
@@ -21,4 +22,15 @@ func (m *Module) siteChanged(ctx context.Context, u *bus.Unit, batch []bus.Event
 	}
 	slices.Sort(ids)
 	return noteChanges(ctx, u.Tx, ids...)
+}
+
+// personChanged keeps the names by which links lead to people.
+func (m *Module) personChanged(ctx context.Context, u *bus.Unit, batch []bus.Event[customerevent.PersonChanged]) error {
+	var names []personName
+	for _, e := range batch {
+		if n, ok := nameOf(e.Body.Username); ok {
+			names = append(names, personName{e.Body.SiteID, n, e.Body.PersonID, e.Body.ChangedAt})
+		}
+	}
+	return insertNames(ctx, u.Tx, names)
 }

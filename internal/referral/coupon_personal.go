@@ -69,11 +69,11 @@ func (p *personalPlan) draft(name string) string {
 
 // code draws a code for somebody. Each try makes it longer, so that a name that thousands have finds room.
 func (p *personalPlan) code(firstName string, try int) string {
-	return draw(p.draft(nameOf(firstName))+strings.Repeat("#", 2*try), 1)[0]
+	return draw(p.draft(codeName(firstName))+strings.Repeat("#", 2*try), 1)[0]
 }
 
-// nameOf is a name as a code may hold it: ASCII letters and digits in upper case. Accents are taken off; what isn't Latin is left out.
-func nameOf(name string) string {
+// codeName is a name as a code may hold it: ASCII letters and digits in upper case. Accents are taken off; what isn't Latin is left out.
+func codeName(name string) string {
 	var out strings.Builder
 	for _, r := range norm.NFKD.String(name) {
 		if r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) {

@@ -20,7 +20,7 @@ func TestNameOf_is_ASCII_in_upper_case(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{"José": "JOSE", "Zoë & Co": "ZOECO", "straße": "STRAE", "ı": nameless, "": nameless, "李": nameless, "anna-lena 2": "ANNALENA2",
 		"Ⅷ": "VIII", strings.Repeat("x", 300): strings.Repeat("X", longestName)} {
-		if got := nameOf(name); got != want {
+		if got := codeName(name); got != want {
 			t.Errorf("%q: %q, want %q", name, got, want)
 		}
 	}

@@ -9,12 +9,14 @@ import (
 
 // explanation is why a referral is what it is.
 type explanation struct {
-	Referral    referralJSON     `json:"referral"`
-	Verdict     string           `json:"verdict" enum:"blocked,flagged,passed" doc:"Of the fraud rules, when the referral was made"`
-	Rules       []finding        `json:"rules" doc:"What each fraud rule saw then"`
-	History     []statusStep     `json:"history" doc:"Every status that the referral had, the oldest first"`
-	Audit       []auditLine      `json:"audit" doc:"What people have decided about it, the newest first"`
-	Attribution *attributionJSON `json:"attribution" doc:"How the advocate was found, and who was passed over"`
+	Referral    referralJSON      `json:"referral"`
+	Verdict     string            `json:"verdict" enum:"blocked,flagged,passed" doc:"Of the fraud rules, when the referral was made"`
+	Rules       []finding         `json:"rules" doc:"What each fraud rule saw then"`
+	History     []statusStep      `json:"history" doc:"Every status that the referral had, the oldest first"`
+	Audit       []auditLine       `json:"audit" doc:"What people have decided about it, the newest first"`
+	Rewards     []explainedReward `json:"rewards" doc:"What it earned both sides"`
+	Refused     []refusedReward   `json:"refused_rewards" doc:"What it didn't, and why"`
+	Attribution *attributionJSON  `json:"attribution" doc:"How the advocate was found, and who was passed over"`
 }
 
 type statusStep struct {
@@ -38,6 +40,9 @@ func (m *Module) explain(ctx context.Context, siteID, id int64) (explanation, er
 		return explanation{}, err
 	}
 	if out.Audit, err = auditBefore(ctx, m.db, siteID, auditFilter{subject: aboutReferral, subjectID: &id}, 0, 100); err != nil {
+		return explanation{}, err
+	}
+	if out.Rewards, out.Refused, err = m.rewarded(ctx, siteID, id); err != nil {
 		return explanation{}, err
 	}
 	a, err := attributionOf(ctx, m.db, siteID, r.OriginID)

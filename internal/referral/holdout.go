@@ -54,7 +54,7 @@ func (m *Module) compare(ctx context.Context, u *bus.Unit, wants []want, has *of
 	created, err := kept.settle(ctx, u, held)
 	for _, c := range created {
 		u.Tell(c.SiteID, "held_out:"+itoa(c.ID), referralevent.OfferWithheld{SiteID: c.SiteID, HeldOutID: c.ID, CampaignID: c.CampaignID,
-			CampaignVersion: c.Version, PersonID: deref(c.PersonID), WithheldAt: u.Now})
+			CampaignVersion: int64(c.Version), PersonID: deref(c.PersonID), WithheldAt: u.Now})
 		m.metrics.withheld.Inc()
 	}
 	return out, err

@@ -40,8 +40,15 @@ func (m *Module) Routes(api huma.API) {
 	m.claimRoutes(api)
 	m.limitRoutes(api)
 	m.refusedRoutes(api)
+	m.giftCardRoutes(api)
+	m.rewardRoutes(api)
 	m.fraudRoutes(api)
 	m.manualRoutes(api)
+	m.termsRoutes(api)
+	m.siteLinksRoutes(api)
+	m.commissionRoutes(api)
+	m.payoutRoutes(api)
+	m.rateRoutes(api)
 }
 
 type campaignsResult struct {

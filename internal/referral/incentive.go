@@ -24,22 +24,23 @@ const (
 
 // incentive is one promise of a campaign.
 type incentive struct {
-	SiteID      int64  `db:"site_id" json:"-"`
-	ID          int64  `db:"id" json:"id"`
-	CampaignID  int64  `db:"campaign_id" json:"-"`
-	Identifier  string `db:"identifier" json:"identifier"`
-	Position    int    `db:"position" json:"-"`
-	Action      string `db:"action" json:"action_type"`
-	Kind        string `db:"kind" json:"kind"`
-	Points      int64  `db:"points" json:"points,omitempty"`
-	BasisPoints int64  `db:"basis_points" json:"basis_points,omitempty"`
-	Amount      int64  `db:"amount" json:"amount,omitempty"`
-	Currency    string `db:"currency" json:"currency,omitempty"`
-	CouponCode  string `db:"coupon_code" json:"coupon_code,omitempty"`
-	CouponList  *int64 `db:"coupon_list_id" json:"coupon_list_id,omitempty"` // instead of a code: each reward takes one of its coupons
-	SubtotalMin *int64 `db:"subtotal_min" json:"subtotal_min,omitempty"`
-	Terms       terms  `db:"terms" json:"terms,omitzero"`
-	Active      bool   `db:"active" json:"-"`
+	SiteID         int64  `db:"site_id" json:"-"`
+	ID             int64  `db:"id" json:"id"`
+	CampaignID     int64  `db:"campaign_id" json:"-"`
+	Identifier     string `db:"identifier" json:"identifier"`
+	Position       int    `db:"position" json:"-"`
+	Action         string `db:"action" json:"action_type"`
+	Kind           string `db:"kind" json:"kind"`
+	Points         int64  `db:"points" json:"points,omitempty"`
+	BasisPoints    int64  `db:"basis_points" json:"basis_points,omitempty"`
+	Amount         int64  `db:"amount" json:"amount,omitempty"`
+	Currency       string `db:"currency" json:"currency,omitempty"`
+	CouponCode     string `db:"coupon_code" json:"coupon_code,omitempty"`
+	CouponList     *int64 `db:"coupon_list_id" json:"coupon_list_id,omitempty"`         // instead of a code: each reward takes one of its coupons
+	CommissionPlan *int64 `db:"commission_plan_id" json:"commission_plan_id,omitempty"` // instead of a percentage or an amount
+	SubtotalMin    *int64 `db:"subtotal_min" json:"subtotal_min,omitempty"`
+	Terms          terms  `db:"terms" json:"terms,omitzero"`
+	Active         bool   `db:"active" json:"-"`
 }
 
 func (i incentive) side() string {
@@ -92,6 +93,8 @@ func (i incentive) describe() string {
 		return money.Rate(i.BasisPoints) + "%"
 	case i.Amount > 0:
 		return money.Price(i.Amount, i.Currency)
+	case i.CommissionPlan != nil:
+		return "commission by plan"
 	default:
 		return fmt.Sprintf("coupon %q", i.CouponCode)
 	}

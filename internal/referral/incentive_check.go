@@ -17,24 +17,25 @@ var (
 
 // incentiveInput is an incentive as the API takes it.
 type incentiveInput struct {
-	Identifier    string       `json:"identifier" doc:"Unique in the campaign; a changed incentive is recognised by it"`
-	ActionType    string       `json:"action_type" doc:"referrer (the advocate, per approved referral), referred (the friend, likewise), click (the friend, for opening the link), signup (the advocate, for signing up) or sharing (the advocate, for sharing)"`
-	Kind          string       `json:"kind" doc:"points, commission, coupon, other (in words), store_credit or gift_card"`
-	Points        int64        `json:"points,omitempty" doc:"Of points"`
-	Percent       money.Number `json:"percent,omitempty" doc:"Of a commission: of the order's subtotal, at most 2 decimals"`
-	Amount        int64        `json:"amount,omitempty" doc:"Of a commission, instead of percent: minor units"`
-	Currency      string       `json:"currency,omitempty" doc:"Of an amount, ISO 4217; the site's when left out"`
-	CouponCode    string       `json:"coupon_code,omitempty" doc:"Of a coupon: a code that may be used many times; kept in upper case"`
-	CouponListID  *int64       `json:"coupon_list_id,omitempty" nullable:"true" doc:"Of a coupon, instead of a code: each reward takes a coupon of this single-use list, which also says what it is worth"`
-	CouponPercent money.Number `json:"coupon_percent,omitempty" doc:"What the shop gives for the coupon, for its description"`
-	CouponAmount  int64        `json:"coupon_amount,omitempty" doc:"The same, minor units"`
-	SubtotalMin   *int64       `json:"subtotal_min,omitempty" nullable:"true" doc:"Smallest subtotal that is rewarded, minor units of the order's currency"`
-	Terms         *terms       `json:"terms,omitempty" doc:"What it asks for besides, and how it grows"`
+	Identifier       string       `json:"identifier" doc:"Unique in the campaign; a changed incentive is recognised by it"`
+	ActionType       string       `json:"action_type" doc:"referrer (the advocate, per approved referral), referred (the friend, likewise), click (the friend, for opening the link), signup (the advocate, for signing up) or sharing (the advocate, for sharing)"`
+	Kind             string       `json:"kind" doc:"points, commission, coupon, other (in words), store_credit or gift_card"`
+	Points           int64        `json:"points,omitempty" doc:"Of points"`
+	Percent          money.Number `json:"percent,omitempty" doc:"Of a commission: of the order's subtotal, at most 2 decimals"`
+	Amount           int64        `json:"amount,omitempty" doc:"Of a commission, instead of percent: minor units"`
+	Currency         string       `json:"currency,omitempty" doc:"Of an amount, ISO 4217; the site's when left out"`
+	CouponCode       string       `json:"coupon_code,omitempty" doc:"Of a coupon: a code that may be used many times; kept in upper case"`
+	CouponListID     *int64       `json:"coupon_list_id,omitempty" nullable:"true" doc:"Of a coupon, instead of a code: each reward takes a coupon of this single-use list, which also says what it is worth"`
+	CouponPercent    money.Number `json:"coupon_percent,omitempty" doc:"What the shop gives for the coupon, for its description"`
+	CouponAmount     int64        `json:"coupon_amount,omitempty" doc:"The same, minor units"`
+	CommissionPlanID *int64       `json:"commission_plan_id,omitempty" nullable:"true" doc:"Of an advocate's commission, instead of percent and amount: the plan that says what each order pays"`
+	SubtotalMin      *int64       `json:"subtotal_min,omitempty" nullable:"true" doc:"Smallest subtotal that is rewarded, minor units of the order's currency"`
+	Terms            *terms       `json:"terms,omitempty" doc:"What it asks for besides, and how it grows"`
 }
 
 func (in incentiveInput) incentive(f *findings, at, currency string) incentive {
 	i := incentive{Identifier: in.Identifier, Action: in.ActionType, Kind: in.Kind, Points: in.Points,
-		Currency: in.Currency, CouponCode: upper(in.CouponCode), CouponList: in.CouponListID, SubtotalMin: in.SubtotalMin, Active: true}
+		Currency: in.Currency, CouponCode: upper(in.CouponCode), CouponList: in.CouponListID, CommissionPlan: in.CommissionPlanID, SubtotalMin: in.SubtotalMin, Active: true}
 	if !identifierForm.MatchString(i.Identifier) {
 		f.add(at+"/identifier", "must have 1 to 50 of a-z, 0-9 and _")
 	}
@@ -106,9 +107,7 @@ func (i incentive) byKind(f *findings, at string) {
 			f.add(at+"/amount", "belongs to a commission")
 		}
 	case referralevent.Commission:
-		if i.BasisPoints == 0 && i.Amount == 0 {
-			f.add(at+"/percent", "or amount is needed")
-		}
+		i.byPlan(f, at)
 	case referralevent.Coupon:
 		switch why := codeFault(i.CouponCode); {
 		case i.CouponList == nil && why != "":

@@ -36,6 +36,7 @@ type terms struct {
 	DivisibleBy    *int64   `json:"referrals_divisible_by,omitempty" nullable:"true" doc:"Only every so many: 5 means the fifth, the tenth and so on"`
 	NotDivisibleBy *int64   `json:"referrals_not_divisible_by,omitempty" nullable:"true" doc:"All but every so many"`
 	FriendCategory string   `json:"friend_event_category,omitempty" doc:"Only for events of this category, or for purchase"`
+	ByHand         bool     `json:"manually_approved,omitempty" doc:"true: only referrals that a person approved"`
 	Uniqueness     string   `json:"reward_uniqueness,omitempty" doc:"once_per_friend, once_per_person (who earns it) or, of sharing, once_per_channel. Rewards for signing up and sharing are once_per_person when left out"`
 	Channels       []string `json:"sharing_channels,omitempty" nullable:"true" doc:"Of sharing: only these channels"`
 	EmailShares    *bool    `json:"email_shares,omitempty" nullable:"true" doc:"Of sharing: true: only by e-mail; false: only by other channels"`
@@ -145,6 +146,7 @@ func (t *terms) fits(f *findings, at string, i *incentive) {
 		"tiers":                      len(t.Tiers) > 0 && !referral,
 		"subtotal_max":               t.SubtotalMax != nil && !referral,
 		"friend_event_category":      t.FriendCategory != "" && !referral,
+		"manually_approved":          t.ByHand && !referral,
 		"new_customer":               t.NewCustomer != nil && i.Action == actionSharing,
 		"new_optin":                  t.NewOptin != nil && i.Action == actionSharing,
 		"referrals_min":              t.ReferralsMin != nil && !referral,

@@ -3,20 +3,26 @@ package referral
 import "github.com/prometheus/client_golang/prometheus"
 
 type metrics struct {
-	visits       *prometheus.CounterVec // result: recorded, inactive, machine, lost
-	opened       openings
-	attributions *prometheus.CounterVec // outcome, reason
-	referrals    *prometheus.CounterVec // status at their making
-	approved     *prometheus.CounterVec // cause
-	rewards      *prometheus.CounterVec // side, kind
-	refused      *prometheus.CounterVec // cause
-	clawed       *prometheus.CounterVec // kind
-	coupons      *prometheus.CounterVec // for: reward, redemption, personal
-	couponsLow   prometheus.Counter
-	shares       *prometheus.CounterVec // kind
-	published    prometheus.Counter
-	withheld     prometheus.Counter
-	batch        *prometheus.HistogramVec
+	visits            *prometheus.CounterVec // result: recorded, inactive, machine, lost
+	opened            openings
+	attributions      *prometheus.CounterVec // outcome, reason
+	referrals         *prometheus.CounterVec // status at their making
+	approved          *prometheus.CounterVec // cause
+	rewards           *prometheus.CounterVec // side, kind
+	refused           *prometheus.CounterVec // cause
+	clawed            *prometheus.CounterVec // kind
+	cards             *prometheus.CounterVec // status after an attempt
+	coupons           *prometheus.CounterVec // for: reward, redemption, personal
+	couponsLow        prometheus.Counter
+	shares            *prometheus.CounterVec // kind
+	pageClaims        *prometheus.CounterVec // result: claimed, refused
+	batch             *prometheus.HistogramVec
+	commissions       *prometheus.CounterVec // state: waiting, earned, released
+	commissionsClawed prometheus.Counter
+	payouts           *prometheus.CounterVec // outcome: paid, failed, cancelled
+	payoutCalls       *prometheus.CounterVec // provider, result: done, refused, failed
+	published         prometheus.Counter
+	withheld          prometheus.Counter
 }
 
 // openings are the counters of visits, by result.
@@ -29,18 +35,24 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		return c
 	}
 	m := metrics{
-		visits:       counter("visits_total", "Openings of claim links, by what became of them.", "result"),
-		attributions: counter("attributions_total", "Decisions about verified purchases and events.", "outcome", "reason"),
-		referrals:    counter("referrals_total", "Referrals made, by their first status.", "status"),
-		approved:     counter("referrals_approved_total", "Referrals approved.", "cause"),
-		rewards:      counter("rewards_total", "Rewards issued.", "side", "kind"),
-		refused:      counter("rewards_refused_total", "Rewards that were not given, by why.", "cause"),
-		clawed:       counter("rewards_clawed_total", "Claw-backs of rewards.", "kind"),
-		coupons:      counter("coupons_issued_total", "Coupons handed out: single-use ones, and codes of advocates' own.", "for"),
-		couponsLow:   counter("coupon_lists_low_total", "Coupon lists that ran low.").WithLabelValues(),
-		shares:       counter("shares_total", "Offers shared.", "kind"),
-		published:    counter("campaign_versions_total", "Versions of campaigns published.").WithLabelValues(),
-		withheld:     counter("offers_withheld_total", "People held out of a campaign.").WithLabelValues(),
+		visits:            counter("visits_total", "Openings of claim links, by what became of them.", "result"),
+		attributions:      counter("attributions_total", "Decisions about verified purchases and events.", "outcome", "reason"),
+		referrals:         counter("referrals_total", "Referrals made, by their first status.", "status"),
+		approved:          counter("referrals_approved_total", "Referrals approved.", "cause"),
+		rewards:           counter("rewards_total", "Rewards issued.", "side", "kind"),
+		refused:           counter("rewards_refused_total", "Rewards that were not given, by why.", "cause"),
+		clawed:            counter("rewards_clawed_total", "Claw-backs of rewards.", "kind"),
+		cards:             counter("gift_cards_total", "Attempts to order gift cards, by what became of the order.", "status"),
+		coupons:           counter("coupons_issued_total", "Coupons handed out: single-use ones, and codes of advocates' own.", "for"),
+		couponsLow:        counter("coupon_lists_low_total", "Coupon lists that ran low.").WithLabelValues(),
+		shares:            counter("shares_total", "Offers shared.", "kind"),
+		pageClaims:        counter("page_claims_total", "Addresses given on claim pages, by what became of them.", "result"),
+		commissions:       counter("commissions_total", "Commissions that wait for a rate, were earned, or released from their hold.", "state"),
+		commissionsClawed: counter("commissions_clawed_total", "Claw-backs of commissions.").WithLabelValues(),
+		payouts:           counter("payout_lines_total", "Payouts to people, by what became of them.", "outcome"),
+		payoutCalls:       counter("payout_calls_total", "Calls of payout providers.", "provider", "result"),
+		published:         counter("campaign_versions_total", "Versions of campaigns published.").WithLabelValues(),
+		withheld:          counter("offers_withheld_total", "People held out of a campaign.").WithLabelValues(),
 		batch: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "talkable", Subsystem: "referral", Name: "batch_requests",
 			Help: "Requests that were committed together.", Buckets: []float64{1, 2, 5, 10, 20, 50, 100, 200, 500}}, []string{"kind"}),
 	}

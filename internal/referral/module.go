@@ -2,14 +2,19 @@
 //
 // It tells:  referral.offer_created.v1, referral.links_visited.v1, referral.referral_created.v1, referral.referral_approved.v1,
 // referral.referral_voided.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1, referral.coupon_issued.v1,
-// referral.coupons_low.v1, referral.offer_shared.v1, referral.offer_claimed.v1, referral.offer_withheld.v1, referral.personal_coupon_made.v1
+// referral.coupons_low.v1, referral.offer_shared.v1, referral.offer_claimed.v1, referral.offer_withheld.v1, referral.personal_coupon_made.v1,
+// referral.budget_reached.v1, referral.gift_card_sent.v1, referral.commission_earned.v1, referral.commission_released.v1,
+// referral.commission_clawed_back.v1, referral.account_adjusted.v1, referral.payout_paid.v1, referral.payout_failed.v1
 //
 // It hears:  gateway.site_changed.v1 (a projection), customer.origin_recorded.v1 (attribution), customer.origin_refunded.v1,
-// customer.person_anonymized.v1 (erasure), loyalty.points_redeemed.v1 (a coupon for it), loyalty.redemption_cancelled.v1 (no coupon for it)
+// customer.person_changed.v1 (names), customer.person_anonymized.v1 (erasure), loyalty.points_redeemed.v1 (a coupon for it), loyalty.redemption_cancelled.v1 (no coupon for it)
 //
 // An advocate joins a campaign and gets an offer; a friend opens its link: a visit, and a friend offer; the friend buys: the
-// origin is attributed to the last touch, and a referral is made, checked for fraud, approved and rewarded. Each origin's
+// origin is attributed by the rule of the campaign (attribution_rule.go), and a referral is made, checked for fraud, approved and rewarded. Each origin's
 // decision is kept with its reasons, also when there is no referral.
+//
+// What incentives give is decided by their terms (incentive_terms.go, reward_decide.go), the advocate's tally (reward_count.go), limits and
+// the budget of the campaign (limit.go, budget.go); a reward that is not given leaves a row that says why (reward_refused.go).
 //
 // Fraud rules judge a referral when it is made, by the policy of its campaign or its site (fraud_profile.go); what each of them saw
 // is kept with its verdict (fraud_rule.go), so that it can be explained, and tried again by another policy (what_if.go). Addresses
@@ -57,9 +62,11 @@ type Deps struct {
 	Reg       prometheus.Registerer
 	Now       clock.Clock
 	Cursors   *web.Cursors
-	People    People // who knows addresses; nil: nobody, so rules that compare them are skipped
-	Facts     Facts  // who knows what was told of origins; needed by what is done by hand
-	PublicURL string // links are PublicURL + "/x/" + code
+	People    People    // who knows addresses; nil: nobody, so rules that compare them are skipped
+	Facts     Facts     // who knows what was told of origins; needed by what is done by hand
+	PublicURL string    // links are PublicURL + "/x/" + code
+	GiftCards GiftCards // nil: gift cards wait for a provider
+	Payer     Payer     // who pays commissions out; nil: the merchant, by hand
 }
 
 // Module is the referral module.
@@ -74,16 +81,18 @@ type Module struct {
 	cookie    string // what follows the visitor in the cookie
 	metrics   metrics
 
-	catalog  *catalog
-	books    *books
-	people   People
-	facts    Facts
-	known    *lru.Cache[string, cachedLink]
-	versions *lru.Cache[versionKey, *campaign]
-	trials   *experimenting
-	offers   *lru.Cache[offerKey, cachedOffer]
-	joins    *postgres.Group[want, *referralapi.Offer]
-	visits   *postgres.Group[visit, visited]
+	catalog   *catalog
+	books     *books
+	people    People
+	facts     Facts
+	known     *lru.Cache[string, cachedLink]
+	versions  *lru.Cache[versionKey, *campaign]
+	trials    *experimenting
+	offers    *lru.Cache[offerKey, cachedOffer]
+	joins     *postgres.Group[want, *referralapi.Offer]
+	visits    *postgres.Group[visit, visited]
+	giftCards GiftCards
+	payer     Payer
 
 	lostMu sync.Mutex
 	lostAt time.Time // when lost visits were last written to the log
@@ -107,7 +116,7 @@ func New(d Deps) *Module {
 		publicURL: strings.TrimRight(d.PublicURL, "/"),
 		cookie:    cookieTail(strings.HasPrefix(d.PublicURL, "https://")), metrics: newMetrics(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known,
 		versions: versions, trials: &experimenting{real: clock.System}, offers: offers,
-		books: newBooks(d.Now), people: d.People, facts: d.Facts}
+		books: newBooks(d.Now), people: d.People, facts: d.Facts, giftCards: d.GiftCards, payer: d.Payer}
 	m.joins = postgres.NewGroup(joinBatch, m.join).Writers(2).Observe(func(n int) { m.metrics.batch.WithLabelValues("join").Observe(float64(n)) })
 	m.visits = postgres.NewGroup(visitBatch, m.visit).Writers(2).Crowd(visitCrowd).Observe(func(n int) { m.metrics.batch.WithLabelValues("visit").Observe(float64(n)) })
 	return m
@@ -119,6 +128,7 @@ func (m *Module) Consumer() *bus.Consumer {
 	bus.On(c, m.siteChanged)
 	bus.On(c, m.recorded)
 	bus.On(c, m.refunded)
+	bus.On(c, m.personChanged)
 	bus.On(c, m.anonymized)
 	bus.On(c, m.redeemed)
 	bus.On(c, m.redemptionCancelled)
@@ -133,7 +143,15 @@ func (m *Module) Run(ctx context.Context) error {
 	defer days.Stop()
 	defer serve.Stop()
 	defer low.Stop()
+	var commissions sync.WaitGroup
+	commissions.Go(func() { m.tendCommissions(ctx) })
+	defer commissions.Wait()
 	m.keep(ctx)
+	var cards sync.WaitGroup
+	defer cards.Wait()
+	if m.giftCards != nil {
+		cards.Go(func() { m.sendGiftCards(ctx) }) // the provider's slowness is nobody else's
+	}
 	for {
 		select {
 		case <-ctx.Done():

@@ -55,7 +55,7 @@ func (m *Module) Join(ctx context.Context, s site.Site, in referralapi.Join) (*r
 	}
 	w := want{s: s, person: in.PersonID, visitors: visitorsOf(in.Visitors), channels: in.Channels, key: in.Idempotency}
 	if w.person != 0 || len(w.visitors) > 0 {
-		if w.campaign, err = m.choose(ctx, shelf, w, in); err != nil {
+		if w.campaign, err = m.chooseCampaign(ctx, shelf, w, in); err != nil {
 			return nil, err
 		}
 	}
@@ -192,7 +192,7 @@ func (m *Module) makeOffers(ctx context.Context, u *bus.Unit, wants []want) ([]*
 	}
 	for _, c := range made {
 		u.Tell(c.SiteID, "offer:"+strconv.FormatInt(c.ID, 10), referralevent.OfferCreated{SiteID: c.SiteID, OfferID: c.ID,
-			CampaignID: c.CampaignID, CampaignVersion: c.Version, Variant: c.Variant, AdvocateID: deref(c.PersonID), CreatedAt: u.Now})
+			CampaignID: c.CampaignID, CampaignVersion: int64(c.Version), Variant: c.Variant, AdvocateID: deref(c.PersonID), CreatedAt: u.Now})
 	}
 	if err := insertExperimentOffers(ctx, u.Tx, made); err != nil {
 		return nil, err

@@ -160,6 +160,9 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, deeds []deed, since ma
 	if err := insertAttributions(ctx, u.Tx, u.Now, rows); err != nil {
 		return err
 	}
+	if err := m.noteCommissions(ctx, u, deeds, referrals, facts.campaigns); err != nil {
+		return err
+	}
 	if len(approved) == 0 {
 		return nil
 	}

@@ -63,11 +63,15 @@ func (m *Module) Counts(ctx context.Context, siteID, personID int64) (referralap
 	if err != nil {
 		return referralapi.Counts{}, err
 	}
+	personal, err := m.personalURL(ctx, siteID, personID)
+	if err != nil {
+		return referralapi.Counts{}, err
+	}
 	return referralapi.Counts{
 		Referrals:  map[string]int64{"total": n.Referrals, "approved": n.Approved, "pending": n.Pending},
 		Rewards:    map[string]int64{"total": n.Rewards, "paid": n.Paid, "unpaid": n.Unpaid},
 		Shares:     shares,
-		ReferredBy: n.ReferredBy, LastInvitedBy: n.LastInvitedBy,
+		ReferredBy: n.ReferredBy, LastInvitedBy: n.LastInvitedBy, PersonalClaimURL: personal,
 	}, nil
 }
 

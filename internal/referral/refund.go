@@ -15,7 +15,7 @@ type refund struct {
 }
 
 // refunded hears of refunds: a full one voids a referral that isn't approved yet; of an approved one, the rewards are taken back
-// in proportion. Origins without a referral are nothing to us.
+// in proportion, and what recurring commissions paid for.
 func (m *Module) refunded(ctx context.Context, u *bus.Unit, batch []bus.Event[customerevent.OriginRefunded]) error {
 	if err := m.noteRefunds(ctx, u, batch); err != nil {
 		return err
@@ -36,7 +36,7 @@ func (m *Module) refunded(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 	if err != nil {
 		return err
 	}
-	var changed, approved, emptied []referral
+	var changed, approved, emptied, voided []referral
 	for _, r := range locked {
 		now := refunds[key{r.SiteID, r.OriginID}]
 		if now.total <= r.RefundedTotal && (!now.full || r.RefundedFull) {
@@ -52,19 +52,25 @@ func (m *Module) refunded(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 		case r.RefundedFull && allowed(was, referralevent.Voided):
 			r.Status, r.Cause, r.KeyID, r.Note = referralevent.Voided, causeRefund, nil, nil
 			u.Tell(r.SiteID, r.key(), r.voided(was, u.Now))
+			voided = append(voided, r)
 		}
 		changed = append(changed, r)
 	}
-	if len(changed) == 0 {
-		return nil
-	}
-	if err := saveReferrals(ctx, u.Tx, u.Now, changed); err != nil {
-		return err
+	if len(changed) > 0 {
+		if err := saveReferrals(ctx, u.Tx, u.Now, changed); err != nil {
+			return err
+		}
 	}
 	if err := m.uncount(ctx, u, emptied); err != nil {
 		return err
 	}
-	return m.clawBack(ctx, u, approved)
+	if err := m.clawBack(ctx, u, approved); err != nil {
+		return err
+	}
+	if err := m.voidCommissionsOf(ctx, u, voided); err != nil {
+		return err
+	}
+	return m.refundCommissions(ctx, u, refunds)
 }
 
 // clawBack takes back of the rewards of locked, approved referrals what their refunds ask for.

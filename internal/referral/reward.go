@@ -53,6 +53,7 @@ type reward struct {
 	channel string  // of a share, likewise
 	cost    int64   // in its campaign's budget, likewise
 	costIn  string  // the currency of an amount; "" is the budget's
+	planned bool    // it is what a commission plan came to
 }
 
 const reasonShared = "shared" // the reason of action sharing

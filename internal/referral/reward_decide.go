@@ -21,6 +21,7 @@ const (
 	refusedCategory   = "friend_event_category"
 	refusedChannel    = "sharing_channel"
 	refusedSelf       = "self_referral"
+	refusedAutomatic  = "auto_approved" // approved by itself, where a person is asked for
 	refusedCriteria   = "criteria"
 	refusedNothing    = "nothing" // its share of the order is less than the smallest coin
 	refusedNobody     = "nobody"  // points and money need a person
@@ -37,6 +38,7 @@ const (
 type situation struct {
 	subtotal  int64
 	currency  string
+	automatic bool           // approved by itself
 	referrals int64          // approved ones of the advocate in the campaign, the one at hand included
 	facts     criteria.Facts // for conditions that merchants write; gathered only if one asks
 	share     *share
@@ -66,8 +68,8 @@ type rewardRule struct {
 // consider decides what the campaign's incentives of some actions give; source says what for and to whom.
 func consider(ctx context.Context, c *campaign, s situation, source func(*reward), actions ...string) (given []reward, refused []refusal, err error) {
 	for _, i := range c.Incentives {
-		if !i.Active || !slices.Contains(actions, i.Action) || i.Terms.Milestone > 0 && !s.reached(i) {
-			continue
+		if !i.Active || !slices.Contains(actions, i.Action) || i.Terms.Milestone > 0 && !s.reached(i) || i.CommissionPlan != nil {
+			continue // what a plan pays it decides itself: see earnApproved
 		}
 		w, cause, detail, err := earn(ctx, i, c.Version, s)
 		if err != nil {
@@ -155,6 +157,8 @@ func (i incentive) refuses(s situation) string {
 	switch {
 	case i.SubtotalMin != nil && s.subtotal < *i.SubtotalMin, t.SubtotalMax != nil && s.subtotal > *t.SubtotalMax:
 		return refusedSubtotal
+	case t.ByHand && s.automatic:
+		return refusedAutomatic
 	case t.FriendCategory != "" && s.facts.Origin.Category != t.FriendCategory:
 		return refusedCategory
 	case t.NewCustomer != nil && *t.NewCustomer != friend.NewCustomer:

@@ -357,3 +357,71 @@ func TestMilestones_94_are_given_once_when_all_approve_at_once(t *testing.T) {
 		t.Errorf("%d points by tiers", n)
 	}
 }
+
+func TestRewards_101_are_kept_from_what_approved_itself(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	p.promising(p.one, incentiveInput{Identifier: "hand", ActionType: "referrer", Kind: "points", Points: 1, Terms: &terms{ByHand: true}})
+	p.refer(10, 1, 1000)
+	p.campaign(p.one, func(c *campaignInput) {
+		c.Approval = &approvalInput{Mode: manual}
+		c.Incentives = []incentiveInput{{Identifier: "hand", ActionType: "referrer", Kind: "points", Points: 1, Terms: &terms{ByHand: true}}}
+	})
+	p.refer(10, 2, 1000)
+	if _, _, err := p.SetStatus(t.Context(), p.one, 2, referralapi.Step{Status: "approved", Cause: "manual"}, idempotency.Key{}); err != nil {
+		t.Fatal(err)
+	}
+	given, refused := p.ledger(1)
+	same(t, "given", given, []string{"hand referral 2 1 Paid"})
+	same(t, "refused", refused, []string{"hand referral 1 auto_approved"})
+}
+
+func TestExplain_of_rewards(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	c := p.promising(p.one, incentiveInput{Identifier: "card", ActionType: "referrer", Kind: "gift_card", Amount: 500, Terms: &terms{Criteria: "origin.subtotal > 5"}},
+		incentiveInput{Identifier: "never", ActionType: "referred", Kind: "points", Points: 1, Terms: &terms{Criteria: `"Not this week"`}})
+	p.limits(p.one, c.ID, limits{Budget: &budget{Amount: 600}})
+	p.refer(10, 1, 1000)
+	_, out, _ := p.call(p.one, "GET", "/api/v2/referrals/1/explain", nil, "")
+	result := out["result"].(map[string]any)
+	given, refused := result["rewards"].([]any), result["refused_rewards"].([]any)
+	if len(given) != 1 || len(refused) != 1 || refused[0].(map[string]any)["detail"] != "Not this week" {
+		t.Fatalf("got %v, %v", given, refused)
+	}
+	path := "/api/v2/rewards/" + strconv.Itoa(int(given[0].(map[string]any)["id"].(float64))) + "/explain"
+	code, out, _ := p.call(p.one, "GET", path, nil, "")
+	result = out["result"].(map[string]any)
+	one := result["reward"].(map[string]any)
+	seen := one["rule"].(map[string]any)["criteria_seen"].(map[string]any)
+	if code != 200 || one["state"] != "pending" || one["incentive"] != "card" || seen["origin.subtotal"] != 1000.0 ||
+		result["budget"].(map[string]any)["cost"] != 500.0 || result["gift_card"].(map[string]any)["status"] != "queued" {
+		t.Errorf("%d %v", code, out)
+	}
+	if code, _, _ := p.call(p.two, "GET", path, nil, ""); code != 404 {
+		t.Errorf("the other site: %d", code)
+	}
+}
+
+func TestClicks_83_know_the_kind_of_friend(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	click := func(name string, terms terms) incentiveInput {
+		return incentiveInput{Identifier: name, ActionType: "click", Kind: "coupon", CouponCode: strings.ToUpper(name), Terms: &terms}
+	}
+	p.promising(p.one, click("newcomer", terms{NewCustomer: is(true)}), click("regular", terms{NewCustomer: is(false)}), click("reader", terms{NewOptin: is(true)}),
+		click("other", terms{SelfReferral: is(false)}))
+	p.known[key{1, 20}] = customerapi.Person{ID: 20, EventsCount: 3, SubscribedAt: is(epoch)}
+	p.known[key{1, 10}] = customerapi.Person{ID: 10, EventsCount: 1}
+	p.tell(p.purchase(p.one, 1, 20, 1000, uuidOf(20)), p.purchase(p.one, 2, 10, 1000, uuidOf(10)))
+	link := p.join(p.one, 10).ClaimURL
+	for _, n := range []int{1, 20, 10} { // a stranger, somebody who has bought, the advocate
+		p.visitLink(link, uuidOf(n))
+	}
+	var got []string
+	if err := p.root.Select(&got, `select right(w.visitor_id::text, 2) || ' ' || i.identifier from referral.reward w join referral.incentive i on i.site_id = w.site_id
+		and i.id = w.incentive_id order by w.id`); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "clicks", got, []string{"01 newcomer", "01 other", "20 regular", "20 reader", "20 other", "10 regular"})
+}

@@ -118,7 +118,10 @@ func (m *Module) hand(ctx context.Context, u *bus.Unit, issued []reward, referra
 			return err
 		}
 	}
-	return m.handOut(ctx, u, claims)
+	if err := m.handOut(ctx, u, claims); err != nil {
+		return err
+	}
+	return m.creditRewards(ctx, u, issued)
 }
 
 // decideReferrals decides what approved referrals earn, in their order: each advocate's next one is the next of his referrals. campaigns
@@ -138,7 +141,7 @@ func (m *Module) decideReferrals(ctx context.Context, u *bus.Unit, list []referr
 		a.referrals[key{r.SiteID, r.ID}] = r
 		a.campaigns[key{r.SiteID, r.CampaignID}] = campaigns[key{r.SiteID, r.OfferID}] // their limits are the same
 		c, t := campaigns[key{r.SiteID, r.OfferID}], tallies[advocateKey{r.SiteID, r.CampaignID, r.AdvocateID}]
-		s := situation{subtotal: r.Subtotal, currency: r.Currency, facts: known.of(c, r, u.Now)}
+		s := situation{subtotal: r.Subtotal, currency: r.Currency, automatic: r.Cause == causeAutomatic || r.Cause == causeDelay, facts: known.of(c, r, u.Now)}
 		if t != nil {
 			t.count(r)
 			s.referrals, s.facts.Advocate.Referrals = t.approved, t.approved

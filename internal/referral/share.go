@@ -42,7 +42,7 @@ func (m *Module) ShareSocial(ctx context.Context, s site.Site, codeOrID, channel
 		return out, false, err
 	}
 	kept := keptShared{}
-	err = m.sharing(ctx, func(u *bus.Unit) (err error) {
+	err = m.inShare(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, k, &kept, func() error {
 			if !c.sharable(u.Now) {
 				return errNotShared
@@ -70,8 +70,8 @@ func (m *Module) ShareSocial(ctx context.Context, s site.Site, codeOrID, channel
 	return kept.shared(), replayed, err
 }
 
-// sharing runs work that draws codes, again if one of them was taken.
-func (m *Module) sharing(ctx context.Context, work func(u *bus.Unit) error) error {
+// inShare runs work that draws codes, again if one of them was taken.
+func (m *Module) inShare(ctx context.Context, work func(u *bus.Unit) error) error {
 	err := m.outbox.InTx(ctx, work)
 	for try := 1; try < 3 && (postgres.Violates(err, "link_pkey") || postgres.Violates(err, "share_code")); try++ {
 		err = m.outbox.InTx(ctx, work)

@@ -38,7 +38,7 @@ func (m *Module) ShareByEmail(ctx context.Context, s site.Site, in referralapi.E
 	if err != nil {
 		return out, false, err
 	}
-	err = m.sharing(ctx, func(u *bus.Unit) (err error) {
+	err = m.inShare(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, in.Idempotency, &out, func() error {
 			if !c.sharable(u.Now) {
 				return errNotShared

@@ -38,7 +38,7 @@ type versionRow struct {
 }
 
 const incentiveColumns = `i.site_id, i.id, i.campaign_id, i.identifier, i.position, i.action, i.kind, i.points, i.basis_points,
-	i.amount, i.currency, i.coupon_code, i.coupon_list_id, i.subtotal_min, i.terms, i.active`
+	i.amount, i.currency, i.coupon_code, i.coupon_list_id, i.commission_plan_id, i.subtotal_min, i.terms, i.active`
 
 // running joins the version of campaign c that runs at the moment $1: the last one whose time has come. The first one's has in any
 // case, whatever the clocks of two replicas say.
@@ -59,7 +59,15 @@ func campaignsOf(ctx context.Context, q sqlx.QueryerContext, siteID int64, at ti
 	if err != nil {
 		return nil, fmt.Errorf("campaigns: %w", err)
 	}
-	return decodeTerms(ctx, q, rows)
+	list, err := decodeTerms(ctx, q, rows)
+	if err != nil || len(list) == 0 {
+		return list, err
+	}
+	byID, sites, ids := map[key]*campaign{}, make([]int64, len(list)), make([]int64, len(list))
+	for i, c := range list {
+		byID[key{c.SiteID, c.ID}], sites[i], ids[i] = c, c.SiteID, c.ID
+	}
+	return list, withTerms(ctx, q, byID, sites, ids)
 }
 
 // campaignsByID reads the campaigns with these ids, of several sites, as they run at a moment.
@@ -80,7 +88,10 @@ func campaignsByID(ctx context.Context, q sqlx.QueryerContext, sites, ids []int6
 	for _, c := range list {
 		out[key{c.SiteID, c.ID}] = c
 	}
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	return out, withTerms(ctx, q, out, sites, ids)
 }
 
 // retiredIncentives are those of a campaign that no running or coming version has, as they were last.
@@ -149,10 +160,10 @@ func saveIncentives(ctx context.Context, tx *sqlx.Tx, c *campaign) error {
 	n := len(c.Incentives)
 	identifiers, actions, kinds := make([]string, n), make([]string, n), make([]string, n)
 	currencies, coupons, conditions := make([]string, n), make([]string, n), make([]terms, n)
-	points, percents, amounts, minima, lists := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
+	points, percents, amounts, minima, lists, plans := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
 	for k, i := range c.Incentives {
 		identifiers[k], actions[k], kinds[k], currencies[k], coupons[k], conditions[k] = i.Identifier, i.Action, i.Kind, i.Currency, i.CouponCode, i.Terms
-		points[k], percents[k], amounts[k], minima[k], lists[k] = i.Points, i.BasisPoints, i.Amount, -1, deref(i.CouponList)
+		points[k], percents[k], amounts[k], minima[k], lists[k], plans[k] = i.Points, i.BasisPoints, i.Amount, -1, deref(i.CouponList), deref(i.CommissionPlan)
 		if i.SubtotalMin != nil {
 			minima[k] = *i.SubtotalMin
 		}
@@ -165,18 +176,18 @@ func saveIncentives(ctx context.Context, tx *sqlx.Tx, c *campaign) error {
 	}
 	_, err = tx.ExecContext(ctx, `
 		insert into referral.incentive as old (site_id, campaign_id, identifier, position, action, kind, points, basis_points,
-			amount, currency, coupon_code, coupon_list_id, subtotal_min, terms, active)
+			amount, currency, coupon_code, coupon_list_id, subtotal_min, terms, commission_plan_id, active)
 		select $1, $2, u.identifier, u.o, u.action, u.kind, u.points, u.percent, u.amount, u.currency, u.coupon, nullif(u.list, 0),
-			nullif(u.least, -1), u.terms::jsonb, true
+			nullif(u.least, -1), u.terms::jsonb, nullif(u.plan, 0), true
 		from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[],
-			$12::bigint[], $13::text[]) with ordinality
-			u (identifier, action, kind, currency, coupon, points, percent, amount, least, list, terms, o)
+			$12::bigint[], $13::text[], $14::bigint[]) with ordinality
+			u (identifier, action, kind, currency, coupon, points, percent, amount, least, list, terms, plan, o)
 		on conflict (site_id, campaign_id, identifier) do update set position = excluded.position, action = excluded.action,
 			kind = excluded.kind, points = excluded.points, basis_points = excluded.basis_points, amount = excluded.amount,
 			currency = excluded.currency, coupon_code = excluded.coupon_code, coupon_list_id = excluded.coupon_list_id,
-			subtotal_min = excluded.subtotal_min, terms = excluded.terms, active = true`,
+			subtotal_min = excluded.subtotal_min, terms = excluded.terms, commission_plan_id = excluded.commission_plan_id, active = true`,
 		c.SiteID, c.ID, pq.Array(identifiers), pq.Array(actions), pq.Array(kinds), pq.Array(currencies), pq.Array(coupons),
-		pq.Array(points), pq.Array(percents), pq.Array(amounts), pq.Array(minima), pq.Array(lists), pq.Array(conditions))
+		pq.Array(points), pq.Array(percents), pq.Array(amounts), pq.Array(minima), pq.Array(lists), pq.Array(conditions), pq.Array(plans))
 	if err != nil {
 		return fmt.Errorf("save incentives: %w", err)
 	}

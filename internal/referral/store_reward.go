@@ -92,7 +92,7 @@ func insertRewards(ctx context.Context, tx *sqlx.Tx, now time.Time, rewards []re
 	return out, nil
 }
 
-// saveClawed writes how much was taken back of each reward, and its status.
+// saveClawed writes how much was taken back of each reward, and whether that is all. A payout may mark it as paid meanwhile.
 func saveClawed(ctx context.Context, tx *sqlx.Tx, now time.Time, rewards []reward) error {
 	n := len(rewards)
 	sites, ids, clawed, status := make([]int64, n), make([]int64, n), make([]int64, n), make([]string, n)
@@ -100,7 +100,7 @@ func saveClawed(ctx context.Context, tx *sqlx.Tx, now time.Time, rewards []rewar
 		sites[i], ids[i], clawed[i], status[i] = w.SiteID, w.ID, w.Clawed, w.Status
 	}
 	_, err := tx.ExecContext(ctx, `
-		update referral.reward w set clawed = u.clawed, status = u.status, updated_at = $5
+		update referral.reward w set clawed = u.clawed, status = case when u.status = 'Voided' then u.status else w.status end, updated_at = $5
 		from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[]) u (s, i, clawed, status)
 		where w.site_id = u.s and w.id = u.i`, pq.Array(sites), pq.Array(ids), pq.Array(clawed), pq.Array(status), now)
 	if err != nil {

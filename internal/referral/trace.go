@@ -80,7 +80,7 @@ func (a attribution) text() string {
 type attributionJSON struct {
 	OriginID    int64     `json:"origin_id"`
 	Outcome     string    `json:"outcome" enum:"referred,blocked,none"`
-	Reason      string    `json:"reason" doc:"last_touch, first_touch, code_used, first_advocate; no_person, no_touch, expired_touch, touch_after_purchase, code_ended, address_barred, method_off, campaign_not_live, advocate_unknown, already_referred; or the fraud rule that blocked"`
+	Reason      string    `json:"reason" doc:"last_touch, first_touch, code_used, first_advocate; no_person, no_touch, expired_touch, touch_after_purchase, friend_offer_expired, code_ended, address_barred, method_off, campaign_not_live, advocate_unknown, already_referred; or the fraud rule that blocked"`
 	Explanation string    `json:"explanation" doc:"The reason in words"`
 	Method      *string   `json:"track_method" doc:"How the advocate was found"`
 	OfferID     *int64    `json:"offer_id"`

@@ -19,7 +19,6 @@ type variant struct {
 const (
 	treated = "treated"  // the variant of a campaign that holds people out and has no variants
 	heldOut = "hold_out" // how reports call those who get no offer
-	percent = 100
 )
 
 // experiments says whether the campaign compares people.
@@ -27,7 +26,7 @@ func (c *campaign) experiments() bool { return len(c.Variants) > 0 || c.HoldOut 
 
 // holds says whether somebody is held out. Who is when the percentage is small is, too, when it is larger.
 func (c *campaign) holds(subject string) bool {
-	return c.HoldOut > 0 && fraction(c.Salt, "hold out", subject) < float64(c.HoldOut)/percent
+	return c.HoldOut > 0 && fraction(c.Salt, "hold out", subject) < float64(c.HoldOut)/100
 }
 
 // variantFor is the variant that somebody gets who has none; "" when the campaign compares nobody.

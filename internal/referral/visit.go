@@ -75,7 +75,9 @@ func (m *Module) visitTx(ctx context.Context, u *bus.Unit, visits []visit) ([]po
 				if v.link.Variant != "" {
 					compared = append(compared, key{v.link.SiteID, v.link.OfferID})
 				}
-				clicks = append(clicks, arrival{campaign: kept.of(v.campaign, v.link.Version, v.link.Variant), offer: f, advocate: v.link.AdvocateID, channel: v.link.Channel})
+				if !v.campaign.terms.gated() {
+					clicks = append(clicks, arrival{campaign: kept.of(v.campaign, v.link.Version, v.link.Variant), offer: f, advocate: v.link.AdvocateID, channel: v.link.Channel})
+				}
 			}
 		}
 		if v.live {

@@ -86,6 +86,7 @@ create table customer.origin_item (
 	title text not null,
 	url text not null,
 	image_url text not null,
+	category text not null,
 	constraint origin_item_pkey primary key (site_id, origin_id, position)
 );
 

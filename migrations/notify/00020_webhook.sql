@@ -78,6 +78,8 @@ create index delivery_due on notify.delivery (site_id, endpoint_id, next_at) whe
 create index delivery_under_way on notify.delivery (site_id, endpoint_id) where state = 'sending';
 create index delivery_lease_until on notify.delivery (lease_until) where state = 'sending';
 create index delivery_of_endpoint on notify.delivery (site_id, endpoint_id, id);
+create index delivery_by_state on notify.delivery (site_id, state, id) where state <> 'delivered'; -- delivered ones are nearly all: the key serves
+create index delivery_by_type on notify.delivery (site_id, type, id);
 create index delivery_failed on notify.delivery (site_id, endpoint_id, created_at) where state = 'failed';
 create index delivery_ended on notify.delivery (created_at) where state in ('delivered', 'failed');
 create index delivery_person on notify.delivery (site_id, person_id) where person_id <> 0;

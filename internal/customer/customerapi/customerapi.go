@@ -45,7 +45,8 @@ type Identity struct {
 // Item is one line of an order.
 type Item struct {
 	ProductID string `json:"product_id"`
-	Price     int64  `json:"price"` // minor units, each
+	Category  string `json:"category,omitempty"` // as the shop names it
+	Price     int64  `json:"price"`              // minor units, each
 	Quantity  int64  `json:"quantity"`
 	Title     string `json:"title,omitempty"`
 	URL       string `json:"url,omitempty"`

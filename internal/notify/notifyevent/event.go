@@ -13,7 +13,7 @@ type MessageSent struct {
 	MessageID int64     `json:"message_id"`
 	PersonID  int64     `json:"person_id,omitempty"`
 	Template  string    `json:"template"`
-	Channel   string    `json:"channel"` // email
+	Channel   string    `json:"channel"` // email, sms
 	SentAt    time.Time `json:"sent_at"`
 
 	// UncertainAt is the FailedAt at which it was told as uncertain before; zero if it wasn't.

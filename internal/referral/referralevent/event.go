@@ -6,7 +6,8 @@ import "time"
 // Types lists every event of this package, for the catalogue and the golden files.
 var Types = []interface{ EventType() string }{
 	OfferCreated{}, LinksVisited{}, ReferralCreated{}, ReferralApproved{}, ReferralVoided{}, RewardIssued{}, RewardClawedBack{},
-	CouponIssued{}, CouponsLow{}, OfferShared{}, OfferClaimed{}, BudgetReached{}, GiftCardSent{}, PersonalCouponMade{}, OfferWithheld{},
+	CouponIssued{}, CouponsLow{}, OfferShared{}, OfferClaimed{}, BudgetReached{}, GiftCardSent{}, PersonalCouponMade{},
+	CommissionEarned{}, CommissionReleased{}, CommissionClawedBack{}, AccountAdjusted{}, PayoutPaid{}, PayoutFailed{}, OfferWithheld{},
 }
 
 // OfferCreated says that an advocate can share. Key: "offer:ID".
@@ -17,7 +18,7 @@ type OfferCreated struct {
 	AdvocateID int64     `json:"advocate_id,omitempty"` // person; 0 while only a visitor is known
 	CreatedAt  time.Time `json:"created_at"`
 
-	CampaignVersion int    `json:"campaign_version,omitempty"` // whose incentives the offer promises
+	CampaignVersion int64  `json:"campaign_version,omitempty"` // whose incentives the offer promises
 	Variant         string `json:"variant,omitempty"`          // of an experiment
 }
 
@@ -29,7 +30,7 @@ type OfferWithheld struct {
 	SiteID          int64     `json:"site_id"`
 	HeldOutID       int64     `json:"held_out_id"`
 	CampaignID      int64     `json:"campaign_id"`
-	CampaignVersion int       `json:"campaign_version"`
+	CampaignVersion int64     `json:"campaign_version"`
 	PersonID        int64     `json:"person_id,omitempty"` // 0 while only a visitor is known
 	WithheldAt      time.Time `json:"withheld_at"`
 }
@@ -77,7 +78,7 @@ type ReferralCreated struct {
 	AdvocateID  int64     `json:"advocate_id"`
 	FriendID    int64     `json:"friend_id"`
 	Status      string    `json:"status"`       // pending, flagged, blocked; approved is told by ReferralApproved
-	TrackMethod string    `json:"track_method"` // cookie, email
+	TrackMethod string    `json:"track_method"` // how the advocate was found: coupon, cookie, web_cookie, email and others
 	Subtotal    int64     `json:"subtotal"`
 	Currency    string    `json:"currency,omitempty"`
 	Reasons     []string  `json:"reasons,omitempty"` // codes of the rules that blocked or flagged it
@@ -283,7 +284,8 @@ type OfferShared struct {
 
 func (OfferShared) EventType() string { return "referral.offer_shared.v1" }
 
-// OfferClaimed says that a merchant told us of a friend who claims an advocate's offer; a claim by a link is a visit instead.
+// OfferClaimed says that a merchant told us of a friend who claims an advocate's offer, or that a friend gave an address on a claim page; a claim
+// by a link alone is a visit instead.
 // Key: "offer:ID".
 type OfferClaimed struct {
 	SiteID        int64     `json:"site_id"`
@@ -294,6 +296,8 @@ type OfferClaimed struct {
 	FriendOfferID int64     `json:"friend_offer_id,omitempty"`
 	Reason        string    `json:"reason,omitempty"` // why it earns the friend nothing: SELF_REFERRAL
 	ClaimedAt     time.Time `json:"claimed_at"`
+	ByPage        bool      `json:"by_page,omitempty"`  // the friend said so on a claim page: nobody has confirmed who it is
+	OptedIn       bool      `json:"opted_in,omitempty"` // and wants mail
 }
 
 func (OfferClaimed) EventType() string { return "referral.offer_claimed.v1" }
