@@ -16,9 +16,10 @@ func counted(keys []string, facts string) string {
 			join place p on p.site_id = f.site_id
 			group by 1, 2, 3, 4, 5
 		), got as (
-			select d.site_id, d.metric, d.day, d.campaign_id, d.currency, d.count, d.sum from analytics.daily d
+			select d.site_id, d.metric, d.day, d.campaign_id, d.currency, sum(d.count)::bigint as count, sum(d.sum)::bigint as sum from analytics.daily d
 			join place p on p.site_id = d.site_id
 			where d.metric in (` + names(keys...) + `)
+			group by 1, 2, 3, 4, 5
 		)
 		select site_id, metric, day, campaign_id, currency, w.n, w.v, g.count, g.sum
 		from want w

@@ -72,7 +72,7 @@ var samples = []sample{
 	{id: "listGiftCards", query: "status=failed&limit=5"},
 	{id: "retryGiftCard", path: map[string]string{"reward_id": "987654321"}, body: `{}`, status: http.StatusNotFound, why: "no provider is configured, so none has failed"},
 	{id: "listRefusedRewards", query: "cause=budget&limit=5"},
-	{id: "replaceCampaignLinks", path: map[string]string{"id": "$campaign"}, body: `{"claim_page":false,"gate":"none","opt_in":false,"expired_url":"https://shop.example/over",
+	{id: "replaceCampaignLinks", path: map[string]string{"id": "$campaign"}, body: `{"claim_page":false,"gate":"none","opt_in":false,"expired_url":"https://shop.example/over","advocate_url":"https://shop.example/thanks",
 		"friend_offer_hours":720,"share_until":"2199-01-01T00:00:00Z","claim_until":"2199-02-01T00:00:00Z"}`},
 	{id: "getCampaignLinks", path: map[string]string{"id": "$campaign"}},
 	{id: "replaceLinkSettings", body: `{"allowed_hosts":["shop.example","*.shop.example"],"ios_apps":["ABCDE12345.com.shop.app"],"android_apps":[{"package_name":"com.shop.app",

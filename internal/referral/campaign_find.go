@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"strings"
+
+	"github.com/talkable/talkable/internal/referral/referralapi"
 )
 
 // CampaignIDs are the site's campaigns that have one of the tags, if any are named, and the status, if one is ("live", in any case).
@@ -20,4 +22,17 @@ func (m *Module) CampaignIDs(ctx context.Context, siteID int64, tags []string, s
 	}
 	slices.Sort(ids)
 	return ids, nil
+}
+
+// CampaignLabels are the tags of the site's campaigns, and the categories of origins that they are joined by.
+func (m *Module) CampaignLabels(ctx context.Context, siteID int64) (map[int64]referralapi.CampaignLabels, error) {
+	shelf, err := m.catalog.of(ctx, siteID)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[int64]referralapi.CampaignLabels, len(shelf.campaigns))
+	for _, c := range shelf.campaigns {
+		out[c.ID] = referralapi.CampaignLabels{Tags: c.Tags, Types: c.Categories}
+	}
+	return out, nil
 }

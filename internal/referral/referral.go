@@ -124,7 +124,7 @@ func (r *referral) created() referralevent.ReferralCreated {
 func (r *referral) approved(now time.Time) referralevent.ReferralApproved {
 	return referralevent.ReferralApproved{SiteID: r.SiteID, ReferralID: r.ID, CampaignID: r.CampaignID, OfferID: r.OfferID, OriginID: r.OriginID,
 		AdvocateID: r.AdvocateID, FriendID: r.FriendID, Subtotal: r.Subtotal, Currency: r.Currency, Cause: r.Cause,
-		OccurredAt: r.OccurredAt, ApprovedAt: now}
+		TrackMethod: r.TrackMethod, OccurredAt: r.OccurredAt, ApprovedAt: now}
 }
 
 func (r *referral) voided(was string, now time.Time) referralevent.ReferralVoided {

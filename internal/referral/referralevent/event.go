@@ -91,18 +91,19 @@ func (ReferralCreated) EventType() string { return "referral.referral_created.v1
 
 // ReferralApproved says that a referral counts. Its rewards follow as RewardIssued.
 type ReferralApproved struct {
-	SiteID     int64     `json:"site_id"`
-	ReferralID int64     `json:"referral_id"`
-	CampaignID int64     `json:"campaign_id"`
-	OfferID    int64     `json:"offer_id,omitempty"`
-	OriginID   int64     `json:"origin_id"`
-	AdvocateID int64     `json:"advocate_id"`
-	FriendID   int64     `json:"friend_id"`
-	Subtotal   int64     `json:"subtotal"`
-	Currency   string    `json:"currency,omitempty"`
-	Cause      string    `json:"cause"` // automatic, delay, manual
-	OccurredAt time.Time `json:"occurred_at"`
-	ApprovedAt time.Time `json:"approved_at"`
+	SiteID      int64     `json:"site_id"`
+	ReferralID  int64     `json:"referral_id"`
+	CampaignID  int64     `json:"campaign_id"`
+	OfferID     int64     `json:"offer_id,omitempty"`
+	OriginID    int64     `json:"origin_id"`
+	AdvocateID  int64     `json:"advocate_id"`
+	FriendID    int64     `json:"friend_id"`
+	Subtotal    int64     `json:"subtotal"`
+	Currency    string    `json:"currency,omitempty"`
+	Cause       string    `json:"cause"`                  // automatic, delay, manual
+	TrackMethod string    `json:"track_method,omitempty"` // as in ReferralCreated
+	OccurredAt  time.Time `json:"occurred_at"`
+	ApprovedAt  time.Time `json:"approved_at"`
 }
 
 func (ReferralApproved) EventType() string { return "referral.referral_approved.v1" }
