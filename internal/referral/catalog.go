@@ -95,7 +95,7 @@ func (c *catalog) of(ctx context.Context, siteID int64) (*shelf, error) {
 	c.mu.Lock()
 	known, change := c.shelves[siteID], c.changes[siteID]
 	c.mu.Unlock()
-	if known != nil && (known.holds(now) || away != nil) {
+	if known != nil && (known.holds(now) || away) {
 		return known, nil
 	}
 	// One read for all who ask at once; those who ask after a change don't get one that began before it.
@@ -115,10 +115,11 @@ func (s *shelf) holds(now time.Time) bool {
 	return !s.stale && !now.Before(s.at) && (s.until == nil || now.Before(*s.until))
 }
 
-// follow looks which sites other processes changed, unless that was done a moment ago. After a failure it waits as long.
-func (c *catalog) follow(ctx context.Context) error {
+// follow looks which sites other processes changed, unless that was done a moment ago. After a failure it waits as long; away says that
+// there was one.
+func (c *catalog) follow(ctx context.Context) (away bool) {
 	if _, due := c.due(); !due {
-		return nil
+		return false
 	}
 	_, err, _ := c.reads.Do("changes", func() (any, error) {
 		last, due := c.due()
@@ -139,7 +140,7 @@ func (c *catalog) follow(ctx context.Context) error {
 		}
 		return nil, err
 	})
-	return err
+	return err != nil
 }
 
 // due says whether it is time to look, and from which change on.

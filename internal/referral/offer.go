@@ -68,7 +68,11 @@ func (m *Module) Join(ctx context.Context, s site.Site, in referralapi.Join) (*r
 		}
 	}
 	m.introduce(ctx, &w)
-	return m.joins.Do(ctx, w)
+	made, err := m.joins.Do(ctx, w)
+	if made != nil {
+		m.forgetOffer(s.ID, made.ID, made.ShortURLCode)
+	}
+	return made, err
 }
 
 // found is the offer if all of it exists already.
@@ -211,7 +215,7 @@ func (m *Module) Offer(ctx context.Context, s site.Site, codeOrID string, channe
 	if err := referralapi.CheckChannels(channels); err != nil {
 		return nil, err
 	}
-	o, c, err := m.offerOf(ctx, s, codeOrID)
+	o, c, err := m.offerBy(ctx, s, codeOrID, m.offerKnown)
 	if err != nil {
 		return nil, err
 	}
@@ -231,6 +235,13 @@ func (m *Module) Offer(ctx context.Context, s site.Site, codeOrID string, channe
 
 // offerOf finds an offer of the site by its code or its id, and its campaign as the offer has it.
 func (m *Module) offerOf(ctx context.Context, s site.Site, codeOrID string) (*offer, *campaign, error) {
+	return m.offerBy(ctx, s, codeOrID, func(ctx context.Context, siteID, id int64, code string) (*offer, error) {
+		return offerBy(ctx, m.db, siteID, id, code)
+	})
+}
+
+// offerBy is offerOf by a way of finding offers.
+func (m *Module) offerBy(ctx context.Context, s site.Site, codeOrID string, find func(ctx context.Context, siteID, id int64, code string) (*offer, error)) (*offer, *campaign, error) {
 	id, err := strconv.ParseInt(codeOrID, 10, 64)
 	code := ""
 	if err != nil || id <= 0 {
@@ -240,7 +251,7 @@ func (m *Module) offerOf(ctx context.Context, s site.Site, codeOrID string) (*of
 		}
 		id = 0
 	}
-	o, err := m.offerKnown(ctx, s.ID, id, code)
+	o, err := find(ctx, s.ID, id, code)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -19,6 +19,12 @@ type cachedOffer struct {
 	at    time.Time
 }
 
+// forgetOffer makes this process see a change of its own at once; others see it a moment later.
+func (m *Module) forgetOffer(siteID, id int64, code string) {
+	m.offers.Remove(offerKey{site: siteID, id: id})
+	m.offers.Remove(offerKey{site: siteID, code: code})
+}
+
 // offerKnown reads one offer by its code or, if id isn't 0, by its id; nil if the site has none. A visitor's may become a person's, and any may
 // show another coupon, so what was read is believed for a moment. It serves on when the database is away.
 func (m *Module) offerKnown(ctx context.Context, siteID, id int64, code string) (*offer, error) {
