@@ -39,14 +39,14 @@ vuln: ## known vulnerabilities (needs the network)
 golden: ## write golden files of new events
 	$(GO) test ./internal -run Frozen -update
 
-generate: ## docs/events.md and docs/openapi.json from the code
+generate: ## docs/events.md, metrics.md, criteria.md and openapi.json from the code
 	$(GO) run ./internal/catalogue
 	$(GO) run ./cmd/talkable openapi > docs/openapi.json
 
 check: generate lint test ## all that a change must pass: nothing generated differs, lint, tests
 	@git diff --exit-code -- docs || { echo 'docs differ from the code: commit what make generate wrote'; exit 1; }
 
-tools: ## what the tests need on a fresh Debian machine: PostgreSQL's programs
+tools: ## what the tests need on a fresh Debian machine: PostgreSQL, Chromium, an S3-compatible server
 	@.ci/tools
 
 clean: ## what was built, and the data of make run

@@ -111,6 +111,9 @@ func (b *bench) filled(ctx context.Context) (err error) {
 	if err := b.rollup(ctx, p); err != nil {
 		return err
 	}
+	if err := b.lateness(ctx, p, "filled "); err != nil {
+		return err
+	}
 	return p.verify(ctx)
 }
 

@@ -16,16 +16,19 @@ const (
 	look     = 4 * time.Millisecond // between two looks at the ledger
 )
 
-// latency measures, at a low and even rate, how long an answer takes, and how long until the advocate's points are in the ledger.
-// Both count from when the request was due, so that one late request doesn't hide the lateness of the next.
-func (b *bench) latency(ctx context.Context) error {
+func (b *bench) latency(ctx context.Context) error { return b.lateness(ctx, b.platform, "") }
+
+// lateness measures, at a low and even rate, how long an answer of a platform takes, and how long until the advocate's points are in
+// the ledger. Both count from when the request was due, so that one late request doesn't hide the lateness of the next. Its lines'
+// names begin with where.
+func (b *bench) lateness(ctx context.Context, p *platform, where string) error {
 	span := max(2*time.Second, min(10*time.Second, b.span()*2))
 	n := int(span.Seconds() * lowRate)
 	var friends pool // of one site, whose new entries are found by an index
-	if err := b.stock(ctx, n, b.firstSite, &friends); err != nil {
+	if err := p.stock(ctx, n, p.firstSite, &friends); err != nil {
 		return err
 	}
-	before, err := b.used(ctx)
+	before, err := p.used(ctx)
 	if err != nil {
 		return err
 	}
@@ -35,17 +38,17 @@ func (b *bench) latency(ctx context.Context) error {
 	watch, stop := context.WithCancel(ctx)
 	defer stop()
 	var watching errgroup.Group
-	watching.Go(func() error { return b.watch(watch, visible) })
+	watching.Go(func() error { return p.watch(watch, visible) })
 	sending, sctx := errgroup.WithContext(ctx)
 	jobs := make([]*buying, lowConns)
 	for i := range lowConns {
-		c, err := dial(ctx, b.address)
+		c, err := dial(ctx, p.address)
 		if err != nil {
 			return err
 		}
 		defer c.Close()
 		var at time.Time
-		jobs[i] = &buying{platform: b.platform, site: b.firstSite, from: &friends, n: i}
+		jobs[i] = &buying{platform: p, site: p.firstSite, from: &friends, n: i}
 		jobs[i].noted = func(origin int64, matched bool) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -74,10 +77,10 @@ func (b *bench) latency(ctx context.Context) error {
 	}
 	err = sending.Wait()
 	for _, j := range jobs {
-		b.took.bought(j)
+		p.took.bought(j)
 	}
 	if err == nil {
-		_, err = b.settle(ctx)
+		_, err = p.settle(ctx)
 	}
 	time.Sleep(10 * look)
 	stop()
@@ -87,7 +90,7 @@ func (b *bench) latency(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	after, err := b.used(ctx)
+	after, err := p.used(ctx)
 	if err != nil {
 		return err
 	}
@@ -99,32 +102,32 @@ func (b *bench) latency(ctx context.Context) error {
 		}
 		points = append(points, seen.Sub(at))
 	}
-	b.report.note(fmt.Sprintf("%d purchases/s", lowRate), "answered in %s (median), %s (p99); the advocate's points in the ledger after %s, %s",
+	b.report.note(fmt.Sprintf("%s%d purchases/s", where, lowRate), "answered in %s (median), %s (p99); the advocate's points in the ledger after %s, %s",
 		milliseconds(quantile(answers, 0.5)), milliseconds(quantile(answers, 0.99)), milliseconds(quantile(points, 0.5)), milliseconds(quantile(points, 0.99)))
 	inMilliseconds := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 	quietly := pair{others: after.minus(before).others(0), pace: pace()}
 	answered, arrived := quietly, quietly
 	answered.ours, answered.theirs = inMilliseconds(quantile(answers, 0.99)), 25
 	arrived.ours, arrived.theirs = inMilliseconds(quantile(points, 0.99)), 60
-	b.report.add("p99 answer / 25 ms", answered)
-	b.report.add("p99 points / 60 ms", arrived)
-	b.report.note("each of them", "%s", cost(after.minus(before), int64(len(answers))))
-	return b.quiet(ctx)
+	b.report.add(where+"p99 answer / 25 ms", answered)
+	b.report.add(where+"p99 points / 60 ms", arrived)
+	b.report.note(where+"each of them", "%s", cost(after.minus(before), int64(len(answers))))
+	return p.quiet(ctx)
 }
 
 // watch notes when the transaction of each purchase is first seen in the ledger of the first site, until ctx ends.
-func (b *bench) watch(ctx context.Context, visible map[int64]time.Time) error {
+func (p *platform) watch(ctx context.Context, visible map[int64]time.Time) error {
 	var highest int64
-	err := b.db.GetContext(ctx, &highest, `select coalesce(max(id), 0) from loyalty.txn where site_id = $1`, b.sites[0].id)
+	err := p.db.GetContext(ctx, &highest, `select coalesce(max(id), 0) from loyalty.txn where site_id = $1`, p.sites[0].id)
 	if err != nil {
 		return err
 	}
 	for {
 		var ids, origins pq.Int64Array
 		// Numbers are drawn before they are committed, so a later one may be seen first.
-		err := b.db.QueryRowContext(ctx, `
+		err := p.db.QueryRowContext(ctx, `
 			select coalesce(array_agg(id), '{}'), coalesce(array_agg(origin_id), '{}') from loyalty.txn
-			where site_id = $1 and id > $2 and origin_id is not null`, b.sites[0].id, highest-50).Scan(&ids, &origins)
+			where site_id = $1 and id > $2 and origin_id is not null`, p.sites[0].id, highest-50).Scan(&ids, &origins)
 		now := time.Now()
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // the time is over

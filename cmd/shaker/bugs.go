@@ -39,7 +39,7 @@ func (b bug) apply(root string, files map[string]string) error {
 }
 
 // bugs are all that must be found: those of the bus and its transactions, then those of the modules.
-var bugs = slices.Concat(busBugs, moduleBugs, pointsBugs)
+var bugs = slices.Concat(busBugs, moduleBugs, pointsBugs, hookBugs)
 
 var busBugs = []bug{
 	{Name: "cursor-later", Says: "effects are committed first and the cursor after them, in a transaction of its own: two replicas, and a kill in between, apply a batch twice",
@@ -94,7 +94,7 @@ var busBugs = []bug{
 	{Name: "poison-blocks", Says: "an event that cannot be handled is tried for ever, and everything behind it waits",
 		Edits: []edit{{"internal/bus/errors.go", "		return hopeless\n", "		return tooEarly\n"}}},
 	{Name: "commit-swallowed", Says: "the error of a commit is lost and its request answered yes: shows when connections end before the commit",
-		Edits: []edit{{"internal/postgres/tx.go", "	if err := tx.Commit(); err != nil {\n		return fmt.Errorf(\"commit: %w\", err)\n	}", "	_ = tx.Commit()"}}},
+		Edits: []edit{{"internal/postgres/tx.go", "	if err := tx.Commit(); err != nil {\n		return fmt.Errorf(\"commit: %w\", Ended(ctx, err))\n	}", "	_ = tx.Commit()"}}},
 	{Name: "commit-later", Says: "requests are answered while their transaction still commits: a kill, a cut connection, or a look at the other replica shows it",
 		Only: []string{"kill", "connections"},
 		Edits: []edit{

@@ -33,6 +33,15 @@ func gates(only []string) []gate {
 	if n.wants(faultMail) {
 		list = append(list, gate{"fault " + faultMail, 1})
 	}
+	if n.wants(faultHook) {
+		list = append(list, gate{"fault " + faultHook, 3}, gate{"webhooks that came again", 2})
+		for _, how := range []string{refuses, slowly, hangsUp} {
+			list = append(list, gate{"webhooks that the sink " + how, 1})
+		}
+	}
+	if n.wants(faultSMS) {
+		list = append(list, gate{"fault " + faultSMS, 2}, gate{"SMS that the sink took", 5})
+	}
 	if n.wants(faultFailpoints) {
 		for _, name := range failpoint.Names() {
 			list = append(list, gate{"failpoint " + name, 1})

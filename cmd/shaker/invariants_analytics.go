@@ -16,9 +16,10 @@ func counted(keys []string, facts string) string {
 			join place p on p.site_id = f.site_id
 			group by 1, 2, 3, 4, 5
 		), got as (
-			select d.site_id, d.metric, d.day, d.campaign_id, d.currency, d.count, d.sum from analytics.daily d
+			select d.site_id, d.metric, d.day, d.campaign_id, d.currency, sum(d.count)::bigint as count, sum(d.sum)::bigint as sum from analytics.daily d
 			join place p on p.site_id = d.site_id
 			where d.metric in (` + names(keys...) + `)
+			group by 1, 2, 3, 4, 5
 		)
 		select site_id, metric, day, campaign_id, currency, w.n, w.v, g.count, g.sum
 		from want w
@@ -106,16 +107,16 @@ var analyticsInvariants = []invariant{
 			from `+told("loyalty.points_earned.v1")+` e
 			where p ->> 'reason' <> 'purchase' and (p ->> 'person_id')::bigint <> coalesce((p ->> 'friend_id')::bigint, 0)
 			union all
-			select site, 'emails_sent', (p ->> 'sent_at')::timestamptz, 0, null, 1, 0 from `+told("notify.message_sent.v1")+` e
+			select site, 'emails_sent', (p ->> 'sent_at')::timestamptz, 0, null, 1, 0 from `+told("notify.message_sent.v1")+` e where p ->> 'channel' = 'email'
 			union all
 			select site, 'advocate_reward_paid_email_delivered', (p ->> 'sent_at')::timestamptz, 0, null, 1, 0
-			from `+told("notify.message_sent.v1")+` e where p ->> 'template' = 'points_earned'
+			from `+told("notify.message_sent.v1")+` e where p ->> 'template' = 'points_earned' and p ->> 'channel' = 'email'
 			union all
 			select site, case p ->> 'status' when 'uncertain' then 'emails_uncertain' else 'emails_failed' end, (p ->> 'failed_at')::timestamptz, 0, null, 1, 0
-			from `+told("notify.message_failed.v1")+` e
+			from `+told("notify.message_failed.v1")+` e where p ->> 'channel' = 'email'
 			union all
 			select site, 'emails_uncertain', (p ->> 'uncertain_at')::timestamptz, 0, null, -1, 0
-			from `+told("notify.message_sent.v1", "notify.message_failed.v1")+` e where p ->> 'uncertain_at' is not null`)},
+			from `+told("notify.message_sent.v1", "notify.message_failed.v1")+` e where p ->> 'uncertain_at' is not null and p ->> 'channel' = 'email'`)},
 }
 
 // notifyInvariants: messages.
@@ -150,7 +151,7 @@ var notifyInvariants = []invariant{
 				or m.status = 'uncertain' and m.uncertain_at is null
 				or (m.status = 'sent') <> (m.sent_at is not null)`},
 	{ID: "notify/marked", Says: "what left was marked as being handed over before, with whom it went to",
-		SQL: `select site_id, id, status from notify.message where status in ('sent', 'transmitting') and (recipient is null or message_id_header is null or claim = 0)`},
+		SQL: `select site_id, id, status from notify.message where status in ('sent', 'transmitting') and (recipient is null or message_id_header is null and channel = 'email' or claim = 0)`},
 	{ID: "notify/contacts", Says: "whom to write to is whom the customers' module knows", Settled: true,
 		SQL: `
 			select p.site_id, p.id, p.email, c.email as contact from customer.person p
@@ -160,4 +161,22 @@ var notifyInvariants = []invariant{
 		SQL: `
 			select site_id, id, status, next_at, lease_until from notify.message
 			where lease_until < now() - interval '1 minute' or status = 'queued' and next_at < now() - interval '1 minute'`},
+	{ID: "notify/texted", Says: "an SMS goes only to who agreed, and is counted for its day", Settled: true,
+		SQL: `
+			select m.site_id, m.id, c.opted_in_at, d.sent from notify.message m
+			left join notify.sms_consent c on c.site_id = m.site_id and c.person_id = m.person_id
+			left join (select site_id, sum(sent) as sent from notify.sms_day group by 1) d on d.site_id = m.site_id
+			where m.channel = 'sms' and m.status in ('sent', 'uncertain') and (c.site_id is null or coalesce(d.sent, 0) < (
+				select count(*) from notify.message n where n.site_id = m.site_id and n.channel = 'sms' and n.status in ('sent', 'uncertain')))`},
+	{ID: "notify/delivered", Says: "a webhook that was delivered had an answer that says so, to the body that is kept",
+		SQL: `
+			select d.site_id, d.id, d.state, d.claim from notify.delivery d
+			where d.state = 'delivered' and (d.body is null or not exists (
+				select from notify.attempt a where a.site_id = d.site_id and a.delivery_id = d.id and a.status between 200 and 299))`},
+	{ID: "notify/hooked", Says: "an occasion is told to an endpoint once", SQL: `
+			select site_id, endpoint_id, occasion, count(*) from notify.delivery group by 1, 2, 3 having count(*) > 1`},
+	{ID: "notify/deliveries", Says: "no webhook is forgotten in somebody's hands or in the queue", Settled: true,
+		SQL: `
+			select site_id, id, state, next_at, lease_until from notify.delivery
+			where lease_until < now() - interval '1 minute' or state = 'waiting' and next_at < now() - interval '1 minute'`},
 }

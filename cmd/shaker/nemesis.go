@@ -82,6 +82,8 @@ const (
 	faultAimed      = "aimed"      // backends ended inside a consumer's transaction, or between a request's last write and its commit
 	faultFailpoints = "failpoints" // replicas that kill themselves at a named step
 	faultMail       = "mail"       // a mail server that refuses, or goes away without a word
+	faultHook       = "webhook"    // a merchant's server that refuses, takes its time, or goes away without a word
+	faultSMS        = "sms"        // a provider of SMS that is busy, or goes away without a word
 )
 
 // nemesis does harm by the seed's dice.
@@ -168,6 +170,8 @@ func (n *nemesis) run(ctx context.Context, said func(string)) {
 	if n.wants(faultMail) {
 		n.rudeMail()
 	}
+	n.hooks.rude.Store(n.wants(faultHook))
+	n.texts.behave(n.wants(faultSMS))
 	if n.wants(faultAimed) {
 		along.Go(func() { n.aim(ctx) })
 	}
@@ -206,6 +210,8 @@ func (n *nemesis) run(ctx context.Context, said func(string)) {
 	}
 	cancelAlong()
 	n.post.behave(nil)
+	n.hooks.rude.Store(false)
+	n.texts.behave(false)
 	n.later.Wait()
 	along.Wait()
 	n.mu.Lock()

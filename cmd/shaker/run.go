@@ -113,6 +113,7 @@ func (w *world) shake(ctx context.Context, l *load, o options, p *printer) {
 	all.Go(func() { n.run(harmCtx, p.fault) })
 	all.Go(func() { w.poison(loadCtx, began.Add(o.Duration/4)) })
 	all.Go(func() { w.look(lookCtx) })
+	all.Go(func() { w.befriend(loadCtx, l.end) })
 	all.Go(func() { p.follow(lookCtx, w, began) })
 	l.run(loadCtx)
 	stopLook()

@@ -23,24 +23,10 @@ func welcome(site int) string { return fmt.Sprint("WELCOME1", site) }
 // makeSites makes the twins, each with two campaigns and a programme, on one replica; then starts the other.
 func (w *world) makeSites(ctx context.Context) error {
 	for i := range w.sites {
-		s := shop{Slug: fmt.Sprintf("twin-%d", i)}
-		out, err := w.command(ctx, "site", "create", s.Slug, "--url", "https://shop.example", "--currency", currency)
+		s, err := w.makeSite(ctx, fmt.Sprintf("twin-%d", i))
 		if err != nil {
 			return err
 		}
-		m := madeSite.FindStringSubmatch(out)
-		if m == nil {
-			return fmt.Errorf("talkable site create answered %q", out)
-		}
-		if _, err := fmt.Sscan(m[1], &s.ID); err != nil {
-			return err
-		}
-		s.Key = m[2]
-		if out, err = w.command(ctx, "key", "create", s.Slug, "--public", "--name", "pages"); err != nil {
-			return err
-		}
-		words := strings.Fields(out)
-		s.Public = words[len(words)-1]
 		w.sites[i] = s
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
@@ -78,9 +64,38 @@ func (w *world) makeSites(ctx context.Context) error {
 		if err := w.fillShelf(ctx, s, programme); err != nil {
 			return err
 		}
+		if err := w.makeHooks(ctx, i, *s); err != nil {
+			return err
+		}
+	}
+	if err := w.makePhones(ctx); err != nil {
+		return err
 	}
 	if err := w.settle(ctx, nil); err != nil { // the other replica finds everything there
 		return err
 	}
 	return w.replicas[1].start(ctx)
+}
+
+// makeSite makes a site with its two keys, by the program's commands.
+func (w *world) makeSite(ctx context.Context, slug string) (shop, error) {
+	s := shop{Slug: slug}
+	out, err := w.command(ctx, "site", "create", s.Slug, "--url", "https://shop.example", "--currency", currency)
+	if err != nil {
+		return s, err
+	}
+	m := madeSite.FindStringSubmatch(out)
+	if m == nil {
+		return s, fmt.Errorf("talkable site create answered %q", out)
+	}
+	if _, err := fmt.Sscan(m[1], &s.ID); err != nil {
+		return s, err
+	}
+	s.Key = m[2]
+	if out, err = w.command(ctx, "key", "create", s.Slug, "--public", "--name", "pages"); err != nil {
+		return s, err
+	}
+	words := strings.Fields(out)
+	s.Public = words[len(words)-1]
+	return s, nil
 }

@@ -21,7 +21,7 @@ func patiently(ctx context.Context, look func() error) error {
 	}
 }
 
-// verify judges what is there: by the invariants, by the history, by the tables, by the mail, and by the public API.
+// verify judges what is there: by the invariants, by the history, by the tables, by the mail, webhooks and SMS, and by the public API.
 func (w *world) verify(ctx context.Context, p *printer) ([]violation, error) {
 	ids := map[int]int64{0: w.sites[0].ID, 1: w.sites[1].ID}
 	ctx, cancel := context.WithTimeout(ctx, judging)
@@ -37,15 +37,21 @@ func (w *world) verify(ctx context.Context, p *printer) ([]violation, error) {
 		return nil, err
 	}
 	found = append(found, p.checks(w.checkCalm(all))...)
-	var mail *checks
-	err = patiently(ctx, func() (err error) {
-		mail, err = checkMail(ctx, w.admin, taken)
-		return err
-	})
-	if err != nil {
-		return nil, err
+	for _, check := range []func() (*checks, error){
+		func() (*checks, error) { return checkMail(ctx, w.admin, taken) },
+		func() (*checks, error) { return checkHooks(ctx, w.admin, w.sites, w.hooks, w.tally) },
+		func() (*checks, error) { return checkTexts(ctx, w.admin, w.texts) },
+	} {
+		var made *checks
+		err := patiently(ctx, func() (err error) {
+			made, err = check()
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, p.checks(made)...)
 	}
-	found = append(found, p.checks(mail)...)
 	for _, l := range ledgers {
 		if err := patiently(ctx, func() error { return l.outside(ctx, w.admin, w.sites[l.Site].ID) }); err != nil {
 			return nil, err

@@ -21,7 +21,8 @@ func checkMail(ctx context.Context, db *sqlx.DB, taken map[string]int) (*checks,
 		Reason string `db:"reason"`
 	}
 	err := db.SelectContext(ctx, &messages, `
-		select site_id, id, coalesce(message_id_header, '') as header, status, coalesce(reason, '') as reason from notify.message`)
+		select site_id, id, coalesce(message_id_header, '') as header, status, coalesce(reason, '') as reason
+		from notify.message where channel = 'email'`)
 	if err != nil {
 		return c, fmt.Errorf("read messages: %w", err)
 	}

@@ -23,7 +23,8 @@ import (
 	"github.com/talkable/talkable/internal/postgres/embedded"
 )
 
-// world is everything that a run owns: a PostgreSQL, a proxy before it, two replicas of the real binary, a mail server, a directory.
+// world is everything that a run owns: a PostgreSQL, a proxy before it, two replicas of the real binary, a mail server, a
+// server of the merchants for webhooks, a provider of SMS, a directory.
 type world struct {
 	dir, binary string
 	server      *embedded.Server
@@ -33,6 +34,9 @@ type world struct {
 	replicas    [2]*replica
 	sites       [2]shop
 	post        *postOffice
+	hooks       *hookSink
+	texts       *textOffice
+	phones      phones
 	history     *history
 	tally       *tally
 	calm        int64 // since when nothing is done to it, in microseconds of the history
@@ -79,9 +83,15 @@ func makeWorld(ctx context.Context, dir, binary string) (*world, error) {
 	if w.post, err = openPostOffice(filepath.Join(dir, "mail")); err != nil {
 		return w, err
 	}
+	if w.hooks, err = openHookSink(w.tally); err != nil {
+		return w, err
+	}
+	if w.texts, err = openTextOffice(dir, w.tally); err != nil {
+		return w, err
+	}
 	w.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TALKABLE_FAILPOINT_PAUSE=bus.before_commit:20ms:4", "TALKABLE_DATABASE_URL=postgres://postgres@" + w.proxy.address() + "/talkable?sslmode=disable",
 		"TALKABLE_SMTP_URL=" + w.post.sink.URL(), "TALKABLE_LOG_FORMAT=json", "TALKABLE_LOG_LEVEL=warn", "TALKABLE_RATE_LIMIT=1000000000",
-		"TALKABLE_TRUSTED_PROXIES=127.0.0.0/8"}
+		"TALKABLE_TRUSTED_PROXIES=127.0.0.0/8", "TALKABLE_PRIVATE_TARGETS=true", "TALKABLE_SMS_URL=" + w.texts.sink.URL()}
 	if _, err := w.command(ctx, "migrate"); err != nil {
 		return w, err
 	}
@@ -168,6 +178,12 @@ func (w *world) close(keep bool) error {
 	var err error
 	if w.post != nil {
 		err = w.post.sink.Close()
+	}
+	if w.hooks != nil {
+		err = errors.Join(err, w.hooks.close())
+	}
+	if w.texts != nil {
+		err = errors.Join(err, w.texts.sink.Close())
 	}
 	if w.admin != nil {
 		w.admin.Close()

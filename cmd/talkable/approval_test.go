@@ -259,7 +259,7 @@ func TestSelfReferral(t *testing.T) {
 				Trace      json.RawMessage `json:"trace"`
 			} `json:"attribution"`
 		}
-		s.shop.must("GET", fmt.Sprintf("/api/v2/attributions/%d", p.origin), nil, &got)
+		s.shop.must("GET", fmt.Sprintf("/api/v2/origins/%d/attribution", p.origin), nil, &got)
 		if a := got.Attribution; a.Outcome != "blocked" || !strings.Contains(a.Reason, "self_referral") || a.ReferralID == nil || !strings.Contains(string(a.Trace), `"evidence"`) {
 			t.Errorf("%s: attribution %+v, trace %s", p.order, a, a.Trace)
 		}

@@ -27,9 +27,7 @@ func beside(c *config, fn func(ctx context.Context, p *platform, cmd *cobra.Comm
 		if err != nil {
 			return err
 		}
-		if p.sink != nil {
-			defer p.sink.Close()
-		}
+		defer func() { err = errors.Join(err, p.closeSinks()) }()
 		return fn(ctx, p, cmd, args)
 	}
 }

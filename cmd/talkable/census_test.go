@@ -116,7 +116,7 @@ func settled(t testing.TB, _ *served, db *sqlx.DB) {
 func hearingsOf(t testing.TB) (n int) {
 	t.Helper()
 	p := &platform{dbs: &databases{}, tables: map[string]*bus.Table{}, registry: prometheus.NewRegistry(), log: zerolog.Nop()}
-	if err := p.wire(&config{}, clock.System, "smtp://localhost", func(*gateway.Gateway) ([]byte, error) { return nil, nil }); err != nil {
+	if err := p.wire(&config{}, clock.System, "smtp://localhost", "", func(*gateway.Gateway) ([]byte, error) { return nil, nil }); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range p.consumers {
@@ -138,12 +138,20 @@ func leftQuery() string {
 	row("not heard", `select coalesce(sum(h.seq - c.seq), 0) from cursor c join head h using (source)`)
 	row("consumers not begun", `select greatest($1 - count(*), 0) from cursor`)
 	row("messages", `select count(*) from notify.message where lease_until is not null or status = 'queued' and next_at < now() + interval '1 minute'`)
+	row("webhooks", `select count(*) from notify.delivery where state = 'sending' or state = 'waiting' and next_at < now() + interval '1 minute'`)
 	row("batches", `select count(*) from gateway.job where state = 'waiting'`)
 	row("referrals due", `select count(*) from referral.referral where status = 'pending' and approve_at < now() + interval '1 minute'`)
+	row("flagged to resolve", `select count(*) from (select distinct on (site_id) site_id, policy -> 'flagged' ->> 'after_days' as days from referral.fraud_policy where campaign_id = 0
+		order by site_id, version desc) u join referral.referral r using (site_id) where r.status = 'flagged' and r.updated_at < now() + interval '1 minute' - make_interval(days => u.days::int)`)
 	row("decisions", `select count(*) from referral.hook_ask where state = 'waiting' and next_at < now() + interval '1 minute'`)
+	row("commissions to release", `select count(*) from referral.commission where held and hold_until < now() + interval '1 minute'`)
+	row("commissions to convert", `select count(*) from referral.commission c join referral.exchange_rate x on x.site_id = c.site_id and x.source = c.order_currency
+		and x.target = c.currency and x.day = (c.occurred_at at time zone 'UTC')::date where c.status = 'waiting'`)
+	row("payouts to hand over", `select count(*) from referral.payout_batch where status = 'approved' and next_at < now() + interval '1 minute'`)
 	row("lists to serve", `select count(*) from referral.coupon_list l where kind = 'single-use' and (expires_at is null or expires_at > now())
 		and exists (select from referral.coupon_wait w where w.site_id = l.site_id and w.list_id = l.id)
 		and exists (select from referral.coupon c where c.site_id = l.site_id and c.list_id = l.id and c.single_use and c.issued_at is null)`)
+	row("gift cards", `select count(*) from referral.giftcard where status = 'sending'`)
 	row("members of older tiers", `select count(*) from loyalty.member m join loyalty.program p using (site_id) where m.tiers_version < p.tiers_version`)
 	row("points that expire", `select count(*) from loyalty.lot where remaining > 0 and expires_at < now() + interval '1 minute'`)
 	row("transactions", `select count(*) from pg_stat_activity where datname = current_database() and backend_type = 'client backend' and backend_xid is not null and pid <> pg_backend_pid()`)

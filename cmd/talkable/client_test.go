@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +51,11 @@ func (p published) send(line, body string, more ...string) seen {
 	text, err := io.ReadAll(res.Body)
 	if err != nil {
 		p.t.Fatal(err)
+	}
+	if method, target, ok := strings.Cut(line, " "); ok {
+		if u, err := url.Parse(target); err == nil {
+			asDescribed(p.t, &http.Request{Method: method, URL: u}, res, text)
+		}
 	}
 	s := seen{t: p.t, line: line, status: res.StatusCode, kind: res.Header.Get("Content-Type"), text: string(text)}
 	if err := json.Unmarshal(text, &s.all); err != nil || s.all == nil {

@@ -15,6 +15,9 @@ import (
 	"github.com/caarlos0/env/v11"
 	"github.com/spf13/pflag"
 
+	"github.com/talkable/talkable/internal/asset"
+	"github.com/talkable/talkable/internal/notify"
+	"github.com/talkable/talkable/internal/referral"
 	"github.com/talkable/talkable/migrations"
 )
 
@@ -28,11 +31,22 @@ type config struct {
 	DatabaseURL    string `env:"DATABASE_URL" secret:"true" help:"PostgreSQL 14 or newer; empty runs an embedded one"`
 	PostgresBin    string `env:"POSTGRES_BIN" help:"folder of PostgreSQL's programs for the embedded database; default: searched"`
 	SMTPURL        string `env:"SMTP_URL" secret:"true" help:"smtp://user:password@host:587?tls=starttls; empty catches mail in DATA_DIR/mail"`
+	SMSURL         string `env:"SMS_URL" secret:"true" help:"twilio://ACCOUNT:TOKEN@api.twilio.com?from=%2B15551234567; empty catches SMS in DATA_DIR/sms"`
+	SMSDaily       int    `env:"SMS_DAILY" envDefault:"1000" help:"most SMS of a site in a day (UTC); each costs money"`
 	EmailFrom      string `env:"EMAIL_FROM" envDefault:"talkable@localhost" help:"sender of mail for sites that name none"`
+	TremendousKey  string `env:"TREMENDOUS_API_KEY" secret:"true" help:"orders gift cards at tremendous.com; empty lets them wait"`
+	TremendousURL  string `env:"TREMENDOUS_URL" envDefault:"https://www.tremendous.com/api/v2" help:"address of its API; the sandbox is https://testflight.tremendous.com/api/v2"`
+	TremendousFund string `env:"TREMENDOUS_FUNDING_SOURCE" envDefault:"balance" help:"what gift cards are paid from there"`
+	TremendousPick string `env:"TREMENDOUS_CAMPAIGN" help:"the campaign there whose cards people may choose from"`
+	PayPalURL      string `env:"PAYPAL_URL" envDefault:"https://api-m.paypal.com" help:"PayPal's API, for payouts; https://api-m.sandbox.paypal.com to try it"`
+	PayPalClient   string `env:"PAYPAL_CLIENT" help:"client id of the PayPal app that pays commissions out; empty: no payouts by PayPal"`
+	PayPalSecret   string `env:"PAYPAL_SECRET" secret:"true" help:"the app's secret"`
 	TrustedProxies string `env:"TRUSTED_PROXIES" help:"addresses (CIDR, comma separated) whose X-Forwarded-For is believed"`
 	PrivateTargets bool   `env:"PRIVATE_TARGETS" envDefault:"false" help:"merchants' own addresses (webhooks, decision hooks) may be private ones, and http: for development"`
 	RateLimit      int    `env:"RATE_LIMIT" envDefault:"600000" help:"requests a minute for each secret key"`
 	Pool           int    `env:"DATABASE_POOL" envDefault:"8" help:"most database connections of each module"`
+	AssetsURL      string `env:"ASSETS_URL" secret:"true" help:"where uploaded images are kept: file:///a/folder or s3://ID:SECRET@host/bucket?region=…; empty: DATA_DIR/assets"`
+	AssetsQuota    int64  `env:"ASSETS_QUOTA" envDefault:"1073741824" help:"bytes of uploaded images that one site may have"`
 	EventRetention string `env:"EVENT_RETENTION" envDefault:"2160h" help:"events older than this are dropped, a million at a time, once everyone heard them"`
 	GCPercent      int    `env:"GC_PERCENT" envDefault:"400" help:"how much the heap may grow between collections: memory for speed; 100 is Go's own"`
 	Profile        bool   `env:"PROFILE" envDefault:"false" help:"serve Go's profiles at /debug/pprof on the internal address"`
@@ -48,6 +62,7 @@ type config struct {
 
 	retention time.Duration
 	proxies   []netip.Prefix
+	giftCards referral.GiftCards // nil: none
 }
 
 const prefix = "TALKABLE_"
@@ -136,6 +151,14 @@ func (c *config) check() error {
 		say("PUBLIC_URL", "%q is no http(s) address", c.PublicURL)
 	}
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	if c.TremendousKey != "" {
+		provider, err := referral.NewTremendous(c.TremendousURL, c.TremendousKey, c.TremendousFund, c.TremendousPick)
+		if err != nil {
+			say("TREMENDOUS_URL", "%v", err)
+		} else {
+			c.giftCards = provider
+		}
+	}
 	for _, s := range c.settings() {
 		if strings.HasSuffix(s.env, "DATABASE_URL") && s.value.String() != "" {
 			if u, err := url.Parse(s.value.String()); err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
@@ -150,6 +173,18 @@ func (c *config) check() error {
 	c.DataDir = dir
 	if c.retention, err = time.ParseDuration(c.EventRetention); err != nil || c.retention < time.Hour {
 		say("EVENT_RETENTION", "%q is no duration of an hour or more, like 2160h", c.EventRetention)
+	}
+	if _, err := notify.ParseSMS(c.SMSURL); err != nil {
+		say("SMS_URL", "%v", err)
+	}
+	if c.SMSDaily < 0 {
+		say("SMS_DAILY", "must be 0 or more")
+	}
+	if u, err := url.Parse(c.PayPalURL); c.PayPalClient != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		say("PAYPAL_URL", "%q is no http(s) address", c.PayPalURL)
+	}
+	if (c.PayPalClient == "") != (c.PayPalSecret == "") {
+		say("PAYPAL_SECRET", "and TALKABLE_PAYPAL_CLIENT belong together")
 	}
 	if c.GCPercent < 10 || c.GCPercent > 10_000 {
 		say("GC_PERCENT", "must be between 10 and 10000")
@@ -198,4 +233,12 @@ func (c *config) embedded() bool {
 		}
 	}
 	return false
+}
+
+// assets is the store of uploaded images.
+func (c *config) assets() (asset.Store, error) {
+	if c.AssetsURL == "" {
+		return asset.Folder(filepath.Join(c.DataDir, "assets")), nil
+	}
+	return asset.Open(c.AssetsURL)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -19,7 +20,7 @@ func demoCommand(c *config) *cobra.Command {
 		Use:   "demo",
 		Short: "Play the story against a running demo server",
 		Long: `Plays the whole story through the public API of a server that runs with --demo: A signs up and shares, B opens the link and buys,
-the referral is approved, A's points and commission arrive and A gets an e-mail. Each step is printed with what came back.`,
+the referral is approved, A's points and commission arrive, A gets an e-mail and the merchant a webhook. Each step is printed with what came back.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d, err := readDemo(c)
@@ -49,9 +50,14 @@ func (s *story) say(format string, args ...any) {
 
 func (s *story) show(format string, args ...any) { fmt.Fprintf(s.out, "   "+format+"\n", args...) }
 
-func (s *story) play(ctx context.Context) error {
+func (s *story) play(ctx context.Context) (err error) {
 	ann, bob := "ann-"+s.id+"@shop.example", "bob-"+s.id+"@shop.example"
 	fmt.Fprintf(s.out, "The story on %s, with %s and %s.\n", s.api.server, ann, bob)
+	shop, err := s.hook(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close(context.WithoutCancel(ctx), shop)) }()
 	link, err := s.share(ctx, ann)
 	if err != nil {
 		return err
@@ -67,6 +73,9 @@ func (s *story) play(ctx context.Context) error {
 		return err
 	}
 	if err := s.mail(ctx, ann); err != nil {
+		return err
+	}
+	if err := s.told(ctx, shop, bob); err != nil {
 		return err
 	}
 	return s.count(ctx)

@@ -35,6 +35,7 @@ func doctorCommand(c *config) *cobra.Command {
 			d.disk()
 			d.listeners()
 			d.mail(cmd.Context())
+			d.assets(cmd.Context())
 			d.databases(cmd.Context())
 			if d.bad > 0 {
 				fmt.Fprintf(d.out, "\n%d of %d checks failed\n", d.bad, d.checks)
@@ -119,6 +120,15 @@ func (d *doctor) mail(ctx context.Context) {
 		err = conn.Close()
 	}
 	d.report("mail", err, "is the server up, and may this machine reach it?", net.JoinHostPort(server.Host, strconv.Itoa(server.Port))+" answers")
+}
+
+func (d *doctor) assets(ctx context.Context) {
+	store, err := d.c.assets()
+	if err != nil {
+		d.report("assets", err, "mend TALKABLE_ASSETS_URL", "")
+		return
+	}
+	d.report("assets", store.Check(ctx), "make it, or choose another place with TALKABLE_ASSETS_URL", "kept in "+store.String())
 }
 
 func (d *doctor) databases(ctx context.Context) {

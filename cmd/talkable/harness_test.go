@@ -291,6 +291,6 @@ func later(ask func() reply) reply {
 
 func newShop(t testing.TB, d demoFile) shop {
 	c := newClient(d.Server, d.APIKey)
-	c.http.Transport = &http.Transport{DisableKeepAlives: true}
+	c.http.Transport = checked{t, &http.Transport{DisableKeepAlives: true}}
 	return shop{client: c, t: t}
 }

@@ -204,7 +204,7 @@ func hostile(told tale, campaign, programme int64) []attempt {
 		{"a campaign by words", "GET", campaigns + "/one", "", ""},
 		{"a campaign below zero", "GET", campaigns + "/-1", "", ""},
 		{"an offer by SQL", "GET", "/api/v2/offers/%27%20OR%201=1", "", ""},
-		{"an attribution of words", "GET", "/api/v2/attributions/abc", "", ""},
+		{"an attribution of words", "GET", "/api/v2/origins/abc/attribution", "", ""},
 		{"rewards of a status that is none", "GET", "/api/v2/rewards?visitor_uuid=0193b1d6-9bd1-7cc0-9d8e-0c2f1f6f6a6b&status=Stolen", "", "status"},
 		{"another site's name", "GET", "/api/v2/site?site_slug=somebody-else", "", ""},
 	}

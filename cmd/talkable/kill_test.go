@@ -107,6 +107,8 @@ func TestStoryKilledAtEveryStep(t *testing.T) {
 	p := startProcess(t, environ)
 	d := awaitDemo(t, dir, nil)
 	s := newShop(t, d)
+	merchant := newMerchant(t)
+	s.must("POST", "/api/v2/webhooks", object{"url": merchant.URL, "types": []string{"referral.approved"}}, nil)
 	told := 0
 	for _, name := range failpoint.Names() {
 		for _, hit := range []string{"1", "3"} {
@@ -135,6 +137,10 @@ func TestStoryKilledAtEveryStep(t *testing.T) {
 		}
 	}
 	totals(s, told)
+	eventually(t, "every referral came to the merchant", func() bool { return merchant.ids() >= told })
+	if n := merchant.ids(); n != told {
+		t.Errorf("%d messages came to the merchant, want %d", n, told)
+	}
 }
 
 // TestStoryOnTwoReplicas lets two processes share one database while one after the other is killed at random.

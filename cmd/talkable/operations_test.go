@@ -157,13 +157,15 @@ func parseOperations(t testing.TB, text []byte) []operation {
 
 // plainPaths are those outside the API, which no description lists: pages, and the short links.
 var plainPaths = []string{"GET /", "GET /openapi.json", "GET /docs", "GET /docs/", "GET /docs/start.js", "GET /docs/swagger-ui.css",
-	"GET /docs/swagger-ui-bundle.js", "GET /docs/favicon-32x32.png", "* /x/{code}", "* /x/{code}/qr.svg", "* /x/{code}/qr.png"}
+	"GET /docs/swagger-ui-bundle.js", "GET /assets/{site}/{file}", "GET /docs/favicon-32x32.png", "* /x/{code}", "* /x/{code}/qr.svg", "* /x/{code}/qr.png",
+	"GET /.well-known/apple-app-site-association", "GET /.well-known/assetlinks.json", "GET /x/{code}/claim", "POST /x/{code}/claim", "POST /x/{code}/mail",
+	"GET /by/", "GET /by/{name}", "GET /by/{site}/", "GET /by/{site}/{name}", "GET /unsubscribe/{site}/{token}", "POST /unsubscribe/{site}/{token}"}
 
 // edge is the public side with nothing behind it: for its routes.
 func edge(t testing.TB) *gateway.Edge {
 	t.Helper()
 	p := &platform{dbs: &databases{}, tables: map[string]*bus.Table{}, registry: prometheus.NewRegistry(), log: zerolog.Nop()}
-	if err := p.wire(&config{}, clock.System, "smtp://localhost", func(*gateway.Gateway) ([]byte, error) { return nil, nil }); err != nil {
+	if err := p.wire(&config{}, clock.System, "smtp://localhost", "", func(*gateway.Gateway) ([]byte, error) { return nil, nil }); err != nil {
 		t.Fatal(err)
 	}
 	return p.handler().(*gateway.Edge)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -24,7 +25,9 @@ import (
 	"github.com/talkable/talkable/internal/mailsink"
 	"github.com/talkable/talkable/internal/notify"
 	"github.com/talkable/talkable/internal/outcall"
+	"github.com/talkable/talkable/internal/page"
 	"github.com/talkable/talkable/internal/referral"
+	"github.com/talkable/talkable/internal/smssink"
 	"github.com/talkable/talkable/internal/web"
 	"github.com/talkable/talkable/migrations"
 )
@@ -45,12 +48,16 @@ type platform struct {
 	customer  *customer.Module
 	register  []func(huma.API)
 	visit, qr http.Handler // of short links
+	pages     *page.Pages
+	apps      [2]http.Handler // what phones ask before they open links in an app: Apple's, Android's
+	files     http.Handler    // of assets
 	registry  *prometheus.Registry
 	sink      *mailsink.Sink // nil where mail really leaves
+	smsSink   *smssink.Sink  // nil where SMS really leave
 	log       zerolog.Logger
 }
 
-// build wires the modules to their databases. It starts nothing but the mail sink's listener.
+// build wires the modules to their databases. It starts nothing but the sinks' listeners.
 func build(ctx context.Context, c *config, d *databases, now clock.Clock, log zerolog.Logger) (*platform, error) {
 	p := &platform{dbs: d, tables: map[string]*bus.Table{}, registry: prometheus.NewRegistry(), log: log}
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -61,18 +68,22 @@ func build(ctx context.Context, c *config, d *databases, now clock.Clock, log ze
 	if err != nil {
 		return nil, err
 	}
-	return p, p.wire(c, now, smtp, func(g *gateway.Gateway) ([]byte, error) { return g.CursorSecret(ctx) })
+	texts, err := p.sms(c)
+	if err != nil {
+		return nil, errors.Join(err, p.closeSinks())
+	}
+	return p, p.wire(c, now, smtp, texts, func(g *gateway.Gateway) ([]byte, error) { return g.CursorSecret(ctx) })
 }
 
 // operations are those of all modules, for their description; nothing stands behind them.
 func operations() ([]func(huma.API), error) {
 	p := &platform{dbs: &databases{}, tables: map[string]*bus.Table{}, registry: prometheus.NewRegistry(), log: zerolog.Nop()}
-	err := p.wire(&config{}, clock.System, "smtp://localhost", func(*gateway.Gateway) ([]byte, error) { return nil, nil })
+	err := p.wire(&config{}, clock.System, "smtp://localhost", "", func(*gateway.Gateway) ([]byte, error) { return nil, nil })
 	return p.register, err
 }
 
 // wire makes the modules and hands each what it stands on.
-func (p *platform) wire(c *config, now clock.Clock, smtp string, secret func(*gateway.Gateway) ([]byte, error)) error {
+func (p *platform) wire(c *config, now clock.Clock, smtp, texts string, secret func(*gateway.Gateway) ([]byte, error)) error {
 	reg, pools := p.registry, p.dbs.pools
 	outboxes, logs := map[string]*bus.Outbox{}, map[string]zerolog.Logger{}
 	for _, m := range migrations.Modules {
@@ -91,27 +102,45 @@ func (p *platform) wire(c *config, now clock.Clock, smtp string, secret func(*ga
 	calls := outcall.New(outcall.Settings{Private: c.PrivateTargets, Agent: "talkable/" + version, Now: now})
 	customers := customer.New(customer.Deps{DB: pools["customer"], Outbox: outboxes["customer"], Log: logs["customer"], Reg: reg, Now: now})
 	referrals := referral.New(referral.Deps{DB: pools["referral"], Outbox: outboxes["referral"], Log: logs["referral"], Reg: reg, Now: now,
-		Cursors: cursors, People: customers, Facts: customers, Calls: calls, PublicURL: c.PublicURL})
+		Cursors: cursors, People: customers, Facts: customers, Calls: calls, Payer: payer(c), PublicURL: c.PublicURL, GiftCards: c.giftCards})
 	points := loyalty.New(loyalty.Deps{DB: pools["loyalty"], Outbox: outboxes["loyalty"], Log: logs["loyalty"], Reg: reg, Now: now,
 		Cursors: cursors, Coupons: referrals})
 	counts := analytics.New(analytics.Deps{DB: pools["analytics"], Outbox: outboxes["analytics"], Log: logs["analytics"], Reg: reg, Now: now,
 		Campaigns: referrals})
 	messages := notify.New(notify.Deps{DB: pools["notify"], Outbox: outboxes["notify"], Log: logs["notify"], Reg: reg, Now: now, Cursors: cursors,
-		SMTP: smtp, From: c.EmailFrom})
+		SMTP: smtp, From: c.EmailFrom, PublicURL: c.PublicURL, SMS: texts, SMSDaily: c.SMSDaily, Calls: calls, Secret: key})
 
 	compose := gateway.Composition{Customers: customers, Referrals: referrals, Members: points, Cursors: cursors, Now: now,
 		Tellers: []gateway.Teller{customers, referrals, points, messages}}
 	jobs := gateway.NewJobs(gateway.JobsDeps{DB: pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg, Now: now,
 		Cursors: cursors, Customers: customers, Referrals: referrals})
-	p.gateway, p.customer, p.visit, p.qr = edge, customers, referrals.Visit(), referrals.QR()
-	p.register = []func(huma.API){compose.Routes, jobs.Routes, edge.Routes, customers.Routes, referrals.Routes, points.Routes, counts.Routes, messages.Routes}
-	p.modules = []module{edge, jobs, customers, referrals, points, counts, messages}
+	store, err := c.assets()
+	if err != nil {
+		return err
+	}
+	files := gateway.NewAssets(gateway.AssetsDeps{DB: pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg, Now: now,
+		Store: store, PublicURL: c.PublicURL, Quota: c.AssetsQuota})
+	looks := gateway.NewLooks(pools["gateway"], outboxes["gateway"], now)
+	p.pages = page.New(page.Deps{Referrals: referrals, Customers: customers, Members: points, Mails: compose, Looks: looks, Cursors: cursors, Reg: reg,
+		PublicURL: c.PublicURL})
+	p.gateway, p.customer, p.visit, p.qr, p.files = edge, customers, referrals.Visit(p.pages), referrals.QR(), files
+	p.apps[0], p.apps[1] = referrals.Apps()
+	p.register = []func(huma.API){compose.Routes, jobs.Routes, files.Routes, edge.Routes, looks.Routes, customers.Routes, referrals.Routes, points.Routes, counts.Routes, messages.Routes}
+	p.modules = []module{edge, jobs, files, customers, referrals, points, counts, messages}
 	for _, m := range p.modules {
 		if consumer := m.Consumer(); consumer != nil {
 			p.consumers = append(p.consumers, consumer)
 		}
 	}
 	return nil
+}
+
+// payer is who pays commissions out, where one is set up.
+func payer(c *config) referral.Payer {
+	if c.PayPalClient == "" {
+		return nil
+	}
+	return referral.NewPayPal(c.PayPalURL, c.PayPalClient, c.PayPalSecret)
 }
 
 // smtp is where mail goes: the configured server, or a sink of our own that writes it into the data directory.
@@ -129,6 +158,32 @@ func (p *platform) smtp(c *config) (string, error) {
 	return sink.URL(), nil
 }
 
+// sms is where SMS go: the configured provider, or a sink of our own.
+func (p *platform) sms(c *config) (string, error) {
+	if c.SMSURL != "" {
+		return c.SMSURL, nil
+	}
+	sink, err := smssink.Start(filepath.Join(c.DataDir, "sms"), smssink.Options{OnSMS: func(m smssink.SMS) {
+		p.log.Info().Str("file.path", m.File).Msg("an SMS was caught: TALKABLE_SMS_URL is not set")
+	}})
+	if err != nil {
+		return "", err
+	}
+	p.smsSink = sink
+	return sink.URL(), nil
+}
+
+// closeSinks ends what caught mail and SMS.
+func (p *platform) closeSinks() (err error) {
+	if p.sink != nil {
+		err = p.sink.Close()
+	}
+	if p.smsSink != nil {
+		err = errors.Join(err, p.smsSink.Close())
+	}
+	return err
+}
+
 // handler is the public side.
 func (p *platform) handler() http.Handler {
 	return p.gateway.Handler(func(api huma.API) {
@@ -139,6 +194,10 @@ func (p *platform) handler() http.Handler {
 		r.Handle("/x/{code}", p.visit)
 		r.Handle("/x/{code}/qr.svg", p.qr)
 		r.Handle("/x/{code}/qr.png", p.qr)
+		r.Method(http.MethodGet, "/.well-known/apple-app-site-association", p.apps[0])
+		r.Method(http.MethodGet, "/.well-known/assetlinks.json", p.apps[1])
+		p.pages.Routes(r)
+		r.Method(http.MethodGet, "/assets/{site}/{file}", p.files)
 	})
 }
 

@@ -39,10 +39,13 @@ run "talkable migrate". Replicas on one database share the work.`,
 				return err
 			}
 			debug.SetGCPercent(c.GCPercent) // the heap is small and short-lived: collecting it less often saves a tenth of the work
+			if demo {
+				c.PrivateTargets = true
+			}
 			return serve(cmd.Context(), c, clock.System, log, cmd.OutOrStdout(), demo)
 		},
 	}
-	cmd.Flags().BoolVar(&demo, "demo", false, "make the site \"demo\" with a campaign and a loyalty programme, and say what to try")
+	cmd.Flags().BoolVar(&demo, "demo", false, "make the site \"demo\" with a campaign and a loyalty programme, and say what to try; its webhooks may call this machine")
 	return cmd
 }
 
@@ -69,9 +72,7 @@ func serve(ctx context.Context, c *config, now clock.Clock, log zerolog.Logger, 
 	if err != nil {
 		return err
 	}
-	if p.sink != nil {
-		defer p.sink.Close()
-	}
+	defer func() { err = errors.Join(err, p.closeSinks()) }()
 
 	work, stopWork := context.WithCancel(life)
 	defer stopWork()

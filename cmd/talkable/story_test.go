@@ -25,7 +25,7 @@ func TestStory(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for _, want := range []string{"is approved, tracked by cookie", "balance: 500 points", "Subject:", "WELCOME10", "her link: http://" + s.address + "/x/"} {
+				for _, want := range []string{"is approved, tracked by cookie", "balance: 500 points", "Subject:", "WELCOME10", "referral.approved of ann-", "her link: http://" + s.address + "/x/"} {
 					if !strings.Contains(out, want) {
 						t.Errorf("round %d: the demo did not print %q:\n%s", round, want, out)
 					}

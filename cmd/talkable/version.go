@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"runtime"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/talkable/talkable/internal/gateway"
+	"github.com/talkable/talkable/internal/web"
 )
 
 func versionCommand() *cobra.Command {
@@ -59,10 +61,15 @@ func openapiCommand() *cobra.Command {
 					register(api)
 				}
 			})
-			text, err := json.MarshalIndent(api.OpenAPI(), "", "  ")
-			if err == nil {
-				_, err = fmt.Fprintln(cmd.OutOrStdout(), string(text))
+			text, err := web.Description(api)
+			if err != nil {
+				return err
 			}
+			var indented bytes.Buffer
+			if err := json.Indent(&indented, text, "", "  "); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), indented.String())
 			return err
 		},
 	}

@@ -19,6 +19,8 @@ type question struct {
 	campaigns []int64
 	tags      []string // of the campaigns that are meant
 	status    string   // of them
+	channels  []string // of sharing; none: all of them
+	withQA    bool     // what somebody of the merchant's tried out counts, too
 	currency  string   // "" takes all, for counts
 	precision int      // -1: unsaid
 }
@@ -26,7 +28,7 @@ type question struct {
 // known are the parameters that are understood. Any other is refused, because a number that leaves out what was asked for is a
 // wrong number.
 var known = map[string]bool{"site_slug": true, "api_key": true, "start_date": true, "end_date": true, "campaign_ids": true,
-	"campaign_ids[]": true, "campaign_tags": true, "campaign_tags[]": true, "campaign_status": true, "currency": true, "precision": true, "exclude_qa_generated": true, "live_campaigns_only": true}
+	"campaign_ids[]": true, "campaign_tags": true, "campaign_tags[]": true, "campaign_status": true, "currency": true, "precision": true, "exclude_qa_generated": true, "sharing_channels": true, "sharing_channels[]": true, "live_campaigns_only": true}
 
 // read makes a question of a query. home is the site's currency.
 func read(name string, query url.Values, home string, extra ...string) (question, error) {
@@ -49,12 +51,20 @@ func read(name string, query url.Values, home string, extra ...string) (question
 	if err := q.setCampaigns(query); err != nil {
 		return q, err
 	}
-	if !q.metric.byCampaign && (len(q.campaigns) > 0 || q.named()) {
+	if !q.metric.byCampaign && q.metric.kept() && (len(q.campaigns) > 0 || q.named()) {
 		return q, unavailable("campaign_ids", "This filter isn't available here: "+name+" isn't kept by campaign.")
 	}
-	if v := query.Get("exclude_qa_generated"); v != "" && v != "true" && v != "1" {
-		return q, unavailable("exclude_qa_generated", "This filter isn't available here: exclude_qa_generated can only be true.")
+	if q.channels, err = texts(query, "sharing_channels"); err != nil {
+		return q, err
 	}
+	if !q.metric.byChannel && q.metric.kept() && len(q.channels) > 0 {
+		return q, unavailable("sharing_channels", "This filter isn't available here: "+name+" isn't kept by sharing channel.")
+	}
+	without, said, err := truthOf(query, "exclude_qa_generated")
+	if err != nil {
+		return q, err
+	}
+	q.withQA = said && !without
 	if text := query.Get("precision"); text != "" {
 		if q.precision, err = strconv.Atoi(text); err != nil || q.precision < 0 || q.precision > 6 {
 			return q, fault.New(fault.Invalid, "invalid_request", "precision must be an integer from 0 to 6.").At("query.precision", "not an integer from 0 to 6")
@@ -65,21 +75,16 @@ func read(name string, query url.Values, home string, extra ...string) (question
 
 // setCampaigns reads which campaigns are meant by their tags and their status.
 func (q *question) setCampaigns(query url.Values) error {
-	for _, value := range append(append([]string{}, query["campaign_tags[]"]...), query["campaign_tags"]...) {
-		for tag := range strings.SplitSeq(value, ",") {
-			if tag = strings.TrimSpace(tag); tag != "" {
-				q.tags = append(q.tags, tag)
-			}
-		}
-	}
-	if len(q.tags) > 100 {
-		return fault.New(fault.Invalid, "invalid_request", "campaign_tags must be at most 100 tags.").At("query.campaign_tags", "too many")
+	var err error
+	if q.tags, err = texts(query, "campaign_tags"); err != nil {
+		return err
 	}
 	q.status = strings.ToLower(query.Get("campaign_status"))
-	switch v := query.Get("live_campaigns_only"); {
-	case v == "" || v == "false" || v == "0":
-	case v != "true" && v != "1":
-		return fault.New(fault.Invalid, "invalid_request", "live_campaigns_only must be true or false.").At("query.live_campaigns_only", "neither true nor false")
+	live, _, err := truthOf(query, "live_campaigns_only")
+	switch {
+	case err != nil:
+		return err
+	case !live:
 	case q.status != "" && q.status != "live":
 		return fault.New(fault.Invalid, "invalid_request", "live_campaigns_only contradicts campaign_status.").At("query.live_campaigns_only", "contradicts campaign_status")
 	default:
@@ -89,6 +94,35 @@ func (q *question) setCampaigns(query url.Values) error {
 		return fault.New(fault.Invalid, "invalid_request", "campaign_status must be live, test, scheduled or disabled.").At("query.campaign_status", "no status of campaigns")
 	}
 	return nil
+}
+
+// texts reads a list in each of its spellings: name[]=a&name[]=b, name=a,b and name=a&name=b.
+func texts(query url.Values, name string) ([]string, error) {
+	var out []string
+	for _, value := range slices.Concat(query[name+"[]"], query[name]) {
+		for text := range strings.SplitSeq(value, ",") {
+			if text = strings.TrimSpace(text); text != "" {
+				out = append(out, text)
+			}
+		}
+	}
+	if len(out) > 100 {
+		return nil, fault.New(fault.Invalid, "invalid_request", "%s", name+" must be at most 100.").At("query."+name, "too many")
+	}
+	return out, nil
+}
+
+// truthOf reads true, false, 1 and 0; said: it is there.
+func truthOf(query url.Values, name string) (is, said bool, err error) {
+	switch query.Get(name) {
+	case "":
+		return false, false, nil
+	case "true", "1":
+		return true, true, nil
+	case "false", "0":
+		return false, true, nil
+	}
+	return false, true, fault.New(fault.Invalid, "invalid_request", "%s", short(name)+" must be true or false.").At("query."+short(name), "neither true nor false")
 }
 
 // named says whether campaigns are meant by what they are called.
@@ -160,28 +194,15 @@ func (m *Module) one(ctx context.Context, siteID int64, q question) (MetricValue
 	return q.metric.value(parts, q.currency, q.precision), nil
 }
 
-// metricSegment is a number of one period.
-type metricSegment struct {
+// spanValue is a number of one period.
+type spanValue struct {
 	MetricValue
-	Period string `json:"period" doc:"First and last day" example:"1/1/24 - 1/31/24"`
-}
-
-// byPeriod answers a question with a number for each of the periods, in their order, empty ones included.
-func (m *Module) byPeriod(ctx context.Context, siteID int64, q question, period string) ([]metricSegment, error) {
-	spans, err := q.span.segments(period)
-	if err != nil {
-		return nil, err
-	}
-	found, err := totals(ctx, m.DB, siteID, q, apart{days: true})
-	if err != nil {
-		return nil, err
-	}
-	return q.segments(spans, found), nil
+	Period string
 }
 
 // segments cuts totals of days, in their order, into spans.
-func (q question) segments(spans []span, found []total) []metricSegment {
-	out := make([]metricSegment, len(spans))
+func (q question) segments(spans []span, found []total) []spanValue {
+	out := make([]spanValue, len(spans))
 	next := 0
 	for i, s := range spans {
 		parts := map[string]pair{}
@@ -189,7 +210,7 @@ func (q question) segments(spans []span, found []total) []metricSegment {
 			p := parts[found[next].Key]
 			parts[found[next].Key] = pair{p.count + found[next].Count, p.sum + found[next].Sum}
 		}
-		out[i] = metricSegment{MetricValue: q.metric.value(parts, q.currency, q.precision), Period: s.String()}
+		out[i] = spanValue{MetricValue: q.metric.value(parts, q.currency, q.precision), Period: s.String()}
 	}
 	return out
 }

@@ -78,11 +78,7 @@ func apply[T bus.Payload](b *bench, facts func(T) []fact, bodies ...T) error {
 		for _, e := range bodies {
 			all = append(all, facts(e)...)
 		}
-		sites, err := b.places(b.t.Context(), u, all)
-		if err != nil {
-			return err
-		}
-		return b.add(b.t.Context(), u, fold(all, sites))
+		return b.countAll(b.t.Context(), u, all)
 	})
 }
 
@@ -91,7 +87,7 @@ func (b *bench) table() []string {
 	b.t.Helper()
 	var out []string
 	err := b.DB.SelectContext(b.t.Context(), &out, `
-		select concat_ws(' ', site_id, metric, day, campaign_id, '''' || currency || '''', count, sum) from analytics.daily`)
+		select concat_ws(' ', site_id, metric, day, campaign_id, '''' || currency || '''', sum(count), sum(sum)) from analytics.daily group by site_id, metric, day, campaign_id, currency`)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -21,7 +21,8 @@ func (m *Module) Consumer() *bus.Consumer {
 	count(m, c, refundFacts)
 	count(m, c, offerFacts)
 	count(m, c, sharedFacts)
-	count(m, c, createdFacts)
+	bus.On(c, m.onReferrals)
+	count(m, c, claimedFacts)
 	count(m, c, approvedFacts)
 	count(m, c, voidedFacts)
 	count(m, c, rewardFacts)
@@ -44,12 +45,32 @@ func count[T bus.Payload](m *Module, c *bus.Consumer, facts func(T) []fact) {
 		for _, e := range batch {
 			all = append(all, facts(e.Body)...)
 		}
-		sites, err := m.places(ctx, u, all)
-		if err != nil {
-			return err
-		}
-		return m.add(ctx, u, fold(all, sites))
+		return m.countAll(ctx, u, all)
 	})
+}
+
+// countAll counts facts, those of QA referrals apart.
+func (m *Module) countAll(ctx context.Context, u *bus.Unit, all []fact) error {
+	sites, err := m.places(ctx, u, all)
+	if err != nil {
+		return err
+	}
+	if err := markQA(ctx, u, all); err != nil {
+		return err
+	}
+	return m.add(ctx, u, fold(all, sites))
+}
+
+// onReferrals also remembers which of them are QA: what is told of them later has their key, and so comes later.
+func (m *Module) onReferrals(ctx context.Context, u *bus.Unit, batch []bus.Event[referralevent.ReferralCreated]) error {
+	var all []fact
+	for _, e := range batch {
+		all = append(all, createdFacts(e.Body)...)
+	}
+	if err := saveQA(ctx, u, batch); err != nil {
+		return err
+	}
+	return m.countAll(ctx, u, all)
 }
 
 func (m *Module) onSite(ctx context.Context, u *bus.Unit, batch []bus.Event[gatewayevent.SiteChanged]) error {
@@ -68,20 +89,20 @@ func (m *Module) onVisits(ctx context.Context, u *bus.Unit, batch []bus.Event[re
 	var all []fact
 	for _, e := range batch {
 		for _, v := range e.Body.Visits {
-			all = append(all, fact{site: e.Body.SiteID, key: visits, at: v.VisitedAt, campaign: v.CampaignID, count: 1})
-			if v.FirstOfThem {
-				all = append(all, fact{site: e.Body.SiteID, key: firstVisits, at: v.VisitedAt, campaign: v.CampaignID, count: 1})
-			}
+			all = append(all, visitFacts(e.Body.SiteID, v)...)
 		}
 	}
 	sites, err := m.places(ctx, u, all)
 	if err != nil {
 		return err
 	}
-	seen := map[visitorDay]bool{}
+	seen := map[visitorDay]string{}
 	for _, e := range batch {
 		for _, v := range e.Body.Visits {
-			seen[visitorDay{site: e.Body.SiteID, day: sites[e.Body.SiteID].dayOf(v.VisitedAt), campaign: v.CampaignID, visitor: v.VisitorID}] = true
+			who := visitorDay{site: e.Body.SiteID, day: sites[e.Body.SiteID].dayOf(v.VisitedAt), campaign: v.CampaignID, visitor: v.VisitorID}
+			if _, again := seen[who]; !again {
+				seen[who] = v.Channel
+			}
 		}
 	}
 	unique, err := insertVisitors(ctx, u, seen)

@@ -18,7 +18,12 @@ func originFacts(o customerevent.OriginRecorded) []fact {
 	switch o.Type {
 	case customerevent.AffiliateMember:
 		f.key = signUps
-		return []fact{f}
+		if o.PersonID == 0 {
+			return []fact{f}
+		}
+		known := f
+		known.key = knownSignUps
+		return []fact{f, known}
 	case customerevent.Event:
 		f.key = siteEvents
 		return []fact{f}
@@ -49,7 +54,7 @@ func offerFacts(o referralevent.OfferCreated) []fact {
 }
 
 func sharedFacts(h referralevent.OfferShared) []fact {
-	f := fact{site: h.SiteID, key: shares, at: h.SharedAt, campaign: h.CampaignID, count: 1}
+	f := fact{site: h.SiteID, key: shares, at: h.SharedAt, campaign: h.CampaignID, channel: h.Channel, count: 1}
 	if !h.First {
 		return []fact{f}
 	}
@@ -58,21 +63,59 @@ func sharedFacts(h referralevent.OfferShared) []fact {
 	return []fact{f, first}
 }
 
-func createdFacts(r referralevent.ReferralCreated) []fact {
-	if r.Status == referralevent.Blocked {
-		return []fact{{site: r.SiteID, key: blocked, at: r.OccurredAt, campaign: r.CampaignID, count: 1}}
+// visitFacts are of one opening of a link; who came is counted apart.
+func visitFacts(site int64, v referralevent.Visit) []fact {
+	f := fact{site: site, key: visits, at: v.VisitedAt, campaign: v.CampaignID, channel: v.Channel, count: 1}
+	facts := []fact{f}
+	if v.FirstOfThem {
+		f.key = firstVisits
+		facts = append(facts, f)
 	}
-	return []fact{{site: r.SiteID, key: referredSales, at: r.OccurredAt, campaign: r.CampaignID, money: true, currency: r.Currency,
-		count: 1, sum: r.Subtotal}}
+	if v.Channel == referralevent.Email {
+		f.key = mailVisits
+		facts = append(facts, f)
+	}
+	return facts
+}
+
+func claimedFacts(c referralevent.OfferClaimed) []fact {
+	return []fact{{site: c.SiteID, key: claims, at: c.ClaimedAt, campaign: c.CampaignID, count: 1}}
+}
+
+// How a referral was found, as referral names it.
+const (
+	trackedByVisit  = "cookie"
+	trackedByCoupon = "coupon"
+)
+
+func createdFacts(r referralevent.ReferralCreated) []fact {
+	f := fact{site: r.SiteID, key: referredSales, at: r.OccurredAt, campaign: r.CampaignID, qa: r.QA, count: 1}
+	if r.Status == referralevent.Blocked {
+		f.key = blocked
+		return []fact{f}
+	}
+	facts := []fact{f}
+	facts[0].money, facts[0].currency, facts[0].sum = true, r.Currency, r.Subtotal
+	if r.TrackMethod == trackedByVisit {
+		f.key = visitedReferrals
+		facts = append(facts, f)
+	}
+	return facts
 }
 
 func approvedFacts(r referralevent.ReferralApproved) []fact {
-	return []fact{{site: r.SiteID, key: approvedSales, at: r.OccurredAt, campaign: r.CampaignID, money: true, currency: r.Currency,
-		count: 1, sum: r.Subtotal}}
+	f := fact{site: r.SiteID, key: approvedSales, at: r.OccurredAt, campaign: r.CampaignID, referral: r.ReferralID, money: true, currency: r.Currency,
+		count: 1, sum: r.Subtotal}
+	if r.TrackMethod != trackedByCoupon {
+		return []fact{f}
+	}
+	coupon := f
+	coupon.key = couponSales
+	return []fact{f, coupon}
 }
 
 func voidedFacts(r referralevent.ReferralVoided) []fact {
-	f := fact{site: r.SiteID, key: voided, at: r.VoidedAt, campaign: r.CampaignID, count: 1}
+	f := fact{site: r.SiteID, key: voided, at: r.VoidedAt, campaign: r.CampaignID, referral: r.ReferralID, count: 1}
 	if r.Status == referralevent.Blocked {
 		f.key = blocked
 	}
@@ -80,7 +123,7 @@ func voidedFacts(r referralevent.ReferralVoided) []fact {
 }
 
 func rewardFacts(r referralevent.RewardIssued) []fact {
-	f := fact{site: r.SiteID, key: rewards, at: r.OccurredAt, campaign: r.CampaignID, count: 1}
+	f := fact{site: r.SiteID, key: rewards, at: r.OccurredAt, campaign: r.CampaignID, referral: r.ReferralID, count: 1}
 	if r.Kind == referralevent.Commission {
 		f.money, f.currency, f.sum = true, r.Currency, r.Amount
 	}
@@ -90,6 +133,13 @@ func rewardFacts(r referralevent.RewardIssued) []fact {
 		side.key = friendRewards
 	}
 	facts = append(facts, side)
+	if side.key == advocateRewards && r.Reason == "referrer" {
+		plain := fact{site: f.site, key: referrerRewards, at: f.at, campaign: f.campaign, referral: f.referral, count: 1}
+		facts = append(facts, plain)
+		if plain.key = referrerPaid; !f.money { // points and coupons are paid as they are issued
+			facts = append(facts, plain)
+		}
+	}
 	if f.money {
 		f.key = commissions
 		facts = append(facts, f)
@@ -101,7 +151,7 @@ func rewardBackFacts(r referralevent.RewardClawedBack) []fact {
 	if r.Kind != referralevent.Commission {
 		return nil // points come back through the ledger, and that is counted there
 	}
-	return []fact{{site: r.SiteID, key: commissionsBack, at: r.ClawedAt, campaign: r.CampaignID, money: true, currency: r.Currency,
+	return []fact{{site: r.SiteID, key: commissionsBack, at: r.ClawedAt, campaign: r.CampaignID, referral: r.ReferralID, money: true, currency: r.Currency,
 		count: 1, sum: r.Amount}}
 }
 
@@ -109,7 +159,7 @@ func memberFacts(m loyaltyevent.MemberJoined) []fact { return plain(m.SiteID, me
 
 func earnedFacts(p loyaltyevent.PointsEarned) []fact {
 	facts := plain(p.SiteID, points, p.EffectiveAt, p.Points)
-	if p.Reason != loyaltyevent.ForPurchase && p.PersonID != p.FriendID { // a friend's own reward isn't the advocate's
+	if (p.Reason == loyaltyevent.ForReward || p.Reason == loyaltyevent.ForReferral) && p.PersonID != p.FriendID { // a friend's own reward isn't the advocate's
 		facts = append(facts, plain(p.SiteID, advocatePoints, p.EffectiveAt, p.Points)...)
 	}
 	return facts
@@ -127,7 +177,13 @@ func tierFacts(t loyaltyevent.TierChanged) []fact {
 	return plain(t.SiteID, tierChanges, t.ChangedAt, 0)
 }
 
+// An SMS is no e-mail: it counts for none of what follows.
+const sms = "sms"
+
 func sentFacts(m notifyevent.MessageSent) []fact {
+	if m.Channel == sms {
+		return nil
+	}
 	facts := append(plain(m.SiteID, mailsSent, m.SentAt, 0), doubtEnded(m.SiteID, m.UncertainAt)...)
 	switch m.Template {
 	case "points_earned":
@@ -139,6 +195,9 @@ func sentFacts(m notifyevent.MessageSent) []fact {
 }
 
 func failedFacts(m notifyevent.MessageFailed) []fact {
+	if m.Channel == sms {
+		return nil
+	}
 	if m.Status == "uncertain" {
 		return plain(m.SiteID, mailsUncertain, m.FailedAt, 0)
 	}
@@ -146,6 +205,9 @@ func failedFacts(m notifyevent.MessageFailed) []fact {
 }
 
 func suppressedFacts(m notifyevent.MessageSuppressed) []fact {
+	if m.Channel == sms {
+		return nil
+	}
 	return doubtEnded(m.SiteID, m.UncertainAt)
 }
 

@@ -44,7 +44,23 @@ func cases() []factCase {
 	earned := loyaltyevent.PointsEarned{SiteID: 1, PersonID: 7, FriendID: 8, Points: 500, Reason: loyaltyevent.ForReward, EffectiveAt: start}
 	own, friends := earned, earned
 	own.Reason, friends.PersonID = loyaltyevent.ForPurchase, 8
+	known := member
+	known.PersonID = 7
+	forReferral, friendsOwn := reward, reward
+	forReferral.Reason, forReferral.Kind, forReferral.Amount, forReferral.Currency = "referrer", referralevent.Points, 0, ""
+	friendsOwn.Reason = "referrer"
+	visit := referralevent.Visit{CampaignID: 3, Channel: referralevent.Email, FirstOfThem: true, VisitedAt: start}
+	byVisit := referralevent.ReferralCreated{SiteID: 1, CampaignID: 3, Status: referralevent.Pending, TrackMethod: "cookie", Subtotal: 10, Currency: "USD", OccurredAt: start}
+	byCoupon := referralevent.ReferralApproved{SiteID: 1, CampaignID: 3, TrackMethod: "coupon", Subtotal: 10, Currency: "USD", OccurredAt: start}
 	return []factCase{
+		{"known member", originFacts(known), "sign_up 0  1 0; emails_collected_on_signup 0  1 0"},
+		{"visit", visitFacts(1, visit), "visits 3  1 0; first_time_visits 3  1 0; share_emails_clicked 3  1 0"},
+		{"claim", claimedFacts(referralevent.OfferClaimed{SiteID: 1, CampaignID: 3, ClaimedAt: start}), "emails_collected_on_claim 3  1 0"},
+		{"referral by a visit", createdFacts(byVisit), "total_referred_sales 3 USD 1 10; visited_referrals 3  1 0"},
+		{"referral by a coupon", approvedFacts(byCoupon), "talkable_sales 3 USD 1 10; talkable_sales_with_talkable_coupon 3 USD 1 10"},
+		{"referrer's points", rewardFacts(forReferral), "total_rewards 3  1 0; ad_rewards 3  1 0; advocate_referral_rewards_paid_and_pending 3  1 0; advocate_referral_rewards_paid 3  1 0"},
+		{"referrer's commission", rewardFacts(friendsOwn),
+			"total_rewards 3 USD 1 50; ad_rewards 3 USD 1 50; advocate_referral_rewards_paid_and_pending 3  1 0; commissions 3 USD 1 50"},
 		{"purchase", originFacts(sale), "total_sales 0 USD 1 1000"},
 		{"first purchase", originFacts(first), "total_sales 0 USD 1 1000; total_first_time_sales 0 USD 1 1000"},
 		{"unverified", originFacts(unverified), ""},
@@ -77,6 +93,7 @@ func cases() []factCase {
 		{"tier", tierFacts(loyaltyevent.TierChanged{SiteID: 1, ChangedAt: start}), "tier_changes 0  1 0"},
 		{"sent", sentFacts(notifyevent.MessageSent{SiteID: 1, Template: "points_earned", SentAt: start}), "emails_sent 0  1 0; advocate_reward_paid_email_delivered 0  1 0"},
 		{"sent to a friend", sentFacts(notifyevent.MessageSent{SiteID: 1, Template: "share", SentAt: start}), "emails_sent 0  1 0; share_emails_sent 0  1 0"},
+		{"sent as SMS", sentFacts(notifyevent.MessageSent{SiteID: 1, Template: "points_earned", Channel: "sms", SentAt: start}), ""},
 		{"sent other", sentFacts(notifyevent.MessageSent{SiteID: 1, Template: "x", SentAt: start}), "emails_sent 0  1 0"},
 		{"failed", failedFacts(notifyevent.MessageFailed{SiteID: 1, Status: "failed", FailedAt: start}), "emails_failed 0  1 0"},
 		{"sent after all", sentFacts(notifyevent.MessageSent{SiteID: 1, Template: "x", SentAt: start, UncertainAt: start}), "emails_sent 0  1 0; emails_uncertain 0  -1 0"},

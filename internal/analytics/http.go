@@ -15,7 +15,7 @@ import (
 func (m *Module) Routes(api huma.API) {
 	tags := []string{"Metrics"}
 	segmentize := huma.Operation{OperationID: "segmentizeMetric", Method: http.MethodGet, Path: "/api/v2/metrics/{metric}/segmentize", Tags: tags,
-		Summary: "Get a metric by period", Description: "One number for each calendar period of the range, cut at its ends; weeks begin " +
+		Summary: "Get a metric by period, tag, sharing channel or type of campaign", Description: "One number for each calendar period of the range, cut at its ends; weeks begin " +
 			"on Monday. 400 for an unknown metric, a bad date or period, and for filters that aren't available: nothing is silently ignored."}
 	slashed := segmentize
 	slashed.OperationID, slashed.Path, slashed.Hidden = "segmentizeMetricSlash", segmentize.Path+"/", true // as a published client spells it
@@ -28,8 +28,8 @@ func (m *Module) Routes(api huma.API) {
 	huma.Register(api, segmentize, m.segmentize)
 	huma.Register(api, slashed, m.segmentize)
 	huma.Register(api, huma.Operation{OperationID: "detalizeMetric", Method: http.MethodGet, Path: "/api/v2/metrics/{metric}/detalize", Tags: tags,
-		Summary: "Get a metric by campaign or period", Description: "The older form of segmentize: detalize_by[period], detalize_by[campaigns] or both, " +
-			"rows ordered by campaign, then by period. 400 for other ways to take it apart: they aren't kept."}, m.detalize)
+		Summary: "Get a metric by campaign or period", Description: "The older form of segmentize: detalize_by[period], detalize_by[campaigns], detalize_by[sharing_channels] or several of them, " +
+			"rows ordered by campaign and channel, then by period. 400 for other ways to take it apart: they aren't kept."}, m.detalize)
 }
 
 type metricDescription struct {
@@ -37,6 +37,7 @@ type metricDescription struct {
 	ResultType string `json:"result_type" enum:"number,money,percent"`
 	Formula    string `json:"formula"`
 	ByCampaign bool   `json:"by_campaign" doc:"Takes campaign_ids, campaign_tags and campaign_status"`
+	ByChannel  bool   `json:"by_sharing_channel" doc:"Takes sharing_channels"`
 	ByCurrency bool   `json:"by_currency" doc:"Takes currency"`
 }
 
@@ -47,7 +48,7 @@ type metricList struct {
 func (m *Module) list(context.Context, *struct{}) (*web.OK[metricList], error) {
 	out := metricList{Metrics: make([]metricDescription, len(metrics))}
 	for i, one := range metrics {
-		out.Metrics[i] = metricDescription{Name: one.name, ResultType: one.resultType(), Formula: one.formula, ByCampaign: one.byCampaign,
+		out.Metrics[i] = metricDescription{Name: one.name, ResultType: one.resultType(), Formula: one.formula, ByCampaign: one.byCampaign, ByChannel: one.byChannel,
 			ByCurrency: one.inMoney() || one.currencied}
 	}
 	return web.Answer(out), nil
@@ -64,6 +65,8 @@ type MetricInput struct {
 	CampaignTags   []string `query:"campaign_tags[],explode" doc:"Only campaigns with one of these tags; also campaign_tags=a,b"`
 	CampaignStatus string   `query:"campaign_status" doc:"Only campaigns that are live, test, scheduled or disabled now"`
 	LiveOnly       string   `query:"live_campaigns_only" doc:"The same as campaign_status=live"`
+	Channels       []string `query:"sharing_channels[],explode" doc:"Only these sharing channels; also sharing_channels=facebook,twitter"`
+	ExcludeQA      string   `query:"exclude_qa_generated" doc:"false: what somebody of the merchant's tried out counts, too"`
 	Currency       string   `query:"currency" doc:"ISO 4217; sums are of the site's currency unless it is given"`
 	Precision      string   `query:"precision" doc:"Decimals, 0 to 6: of percentages (2), and at most of money"`
 
@@ -107,7 +110,19 @@ func (m *Module) get(ctx context.Context, in *MetricInput) (*web.OK[MetricValue]
 
 type segmentInput struct {
 	MetricInput
-	Period string `query:"segment_by[period]" doc:"day, week, month, quarter or year"`
+	Period   string `query:"segment_by[period]" doc:"day, week, month, quarter or year"`
+	Tags     string `query:"segment_by[campaign_tags]" doc:"true: a row for each tag; a campaign with two counts in both"`
+	Channels string `query:"segment_by[sharing_channels]" doc:"true: a row for each sharing channel that has something to count"`
+	Types    string `query:"segment_by[campaign_types]" doc:"true: a row for each category of origins that campaigns can be joined by"`
+}
+
+// metricSegment is a number of one period, and of what else it was asked by.
+type metricSegment struct {
+	MetricValue
+	Period  string  `json:"period" doc:"First and last day" example:"1/1/24 - 1/31/24"`
+	Tag     *string `json:"campaign_tags,omitempty" doc:"With segment_by[campaign_tags]"`
+	Channel *string `json:"sharing_channels,omitempty" doc:"With segment_by[sharing_channels]; empty: none"`
+	Type    *string `json:"campaign_types,omitempty" doc:"With segment_by[campaign_types]"`
 }
 
 type metricSegments struct {
@@ -115,13 +130,25 @@ type metricSegments struct {
 }
 
 func (m *Module) segmentize(ctx context.Context, in *segmentInput) (*web.OK[metricSegments], error) {
-	q, siteID, err := m.question(ctx, &in.MetricInput, "segment_by[period]")
+	q, siteID, err := m.question(ctx, &in.MetricInput, "segment_by[period]", "segment_by[campaign_tags]", "segment_by[sharing_channels]", "segment_by[campaign_types]")
 	if err != nil {
 		return nil, err
 	}
-	all, err := m.byPeriod(ctx, siteID, q, in.query.Get("segment_by[period]"))
+	s, err := readSplit(q, in.query, "segment_by")
+	if err == nil && s.whole() && s.spans == nil {
+		err = errPeriod
+	}
 	if err != nil {
 		return nil, err
 	}
-	return web.Answer(metricSegments{Segmented: all}), nil
+	all, err := m.apart(ctx, siteID, q, s)
+	if err != nil {
+		return nil, err
+	}
+	out := metricSegments{Segmented: make([]metricSegment, len(all))}
+	for i, p := range all {
+		out.Segmented[i] = metricSegment{MetricValue: p.MetricValue, Period: p.Period, Tag: shown(s.tags, p.Tag), Channel: shown(s.channels, p.Channel),
+			Type: shown(s.types, p.Type)}
+	}
+	return web.Answer(out), nil
 }

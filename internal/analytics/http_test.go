@@ -12,6 +12,7 @@ import (
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/customer/customerevent"
 	"github.com/talkable/talkable/internal/money"
+	"github.com/talkable/talkable/internal/referral/referralapi"
 	"github.com/talkable/talkable/internal/referral/referralevent"
 )
 
@@ -95,26 +96,28 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("site 2: %s", body)
 	}
 	for query, want := range map[string]string{
-		"click_rate?" + january:                                          "No metric found.",
-		"visits/segmentize?segment_by[period]=hour&" + january:           "Unsupported option for period segmentation. Supported options: day, week, month, quarter, year",
-		"visits/segmentize?" + january:                                   "Unsupported option for period segmentation. Supported options: day, week, month, quarter, year",
-		"visits/segmentize?segment_by[sharing_channels]=true&" + january: "This filter isn't available here: segment_by[sharing_channels].",
-		"visits?segment_by[period]=day&" + january:                       "This filter isn't available here: segment_by[period].",
-		"visits?sharing_channels[]=email&" + january:                     "This filter isn't available here: sharing_channels[].",
-		"visits?traffic_sources=a&" + january:                            "This filter isn't available here: traffic_sources.",
-		"visits?device_type=phone&" + january:                            "This filter isn't available here: device_type.",
-		"visits?exclude_qa_generated=false&" + january:                   "exclude_qa_generated can only be true",
-		"total_sales_count?campaign_ids=1&" + january:                    "total_sales_count isn't kept by campaign",
-		"visits?currency=USD&" + january:                                 "visits isn't kept by currency",
-		"total_sales_sum?currency=XXQ&" + january:                        "ISO 4217",
-		"visits?campaign_ids=x&" + january:                               "ids of campaigns",
-		"visits?precision=7&" + january:                                  "precision must be",
-		"visits?start_date=2024-01-01":                                   "end_date",
-		"visits?start_date=2024-02-30&end_date=2024-03-01":               "start_date is required and must be a date",
-		"visits?start_date=13/1/2024&end_date=2024-03-01":                "start_date is required and must be a date",
-		"visits?start_date=2024-02-01&end_date=2024-01-01":               "start_date must not be after end_date.",
-		"visits?start_date=1900-01-01&end_date=2024-01-01":               "100 years",
-		"visits?" + january + "&start_date=%zz":                          "",
+		"no_such_rate?" + january:                                           "No metric found.",
+		"visits/segmentize?segment_by[period]=hour&" + january:              "Unsupported option for period segmentation. Supported options: day, week, month, quarter, year",
+		"visits/segmentize?" + january:                                      "Unsupported option for period segmentation. Supported options: day, week, month, quarter, year",
+		"offers/segmentize?segment_by[sharing_channels]=true&" + january:    "offers isn't kept by sharing channel.",
+		"total_sales_sum/segmentize?segment_by[campaign_tags]=1&" + january: "total_sales_sum isn't kept by campaign.",
+		"visits/segmentize?segment_by[campaign_types]=x&" + january:         "segment_by[campaign_types] must be true or false.",
+		"visits?segment_by[period]=day&" + january:                          "This filter isn't available here: segment_by[period].",
+		"offers?sharing_channels[]=email&" + january:                        "offers isn't kept by sharing channel.",
+		"visits?traffic_sources=a&" + january:                               "This filter isn't available here: traffic_sources.",
+		"visits?device_type=phone&" + january:                               "This filter isn't available here: device_type.",
+		"visits?exclude_qa_generated=maybe&" + january:                      "exclude_qa_generated must be true or false.",
+		"total_sales_count?campaign_ids=1&" + january:                       "total_sales_count isn't kept by campaign",
+		"visits?currency=USD&" + january:                                    "visits isn't kept by currency",
+		"total_sales_sum?currency=XXQ&" + january:                           "ISO 4217",
+		"visits?campaign_ids=x&" + january:                                  "ids of campaigns",
+		"visits?precision=7&" + january:                                     "precision must be",
+		"visits?start_date=2024-01-01":                                      "end_date",
+		"visits?start_date=2024-02-30&end_date=2024-03-01":                  "start_date is required and must be a date",
+		"visits?start_date=13/1/2024&end_date=2024-03-01":                   "start_date is required and must be a date",
+		"visits?start_date=2024-02-01&end_date=2024-01-01":                  "start_date must not be after end_date.",
+		"visits?start_date=1900-01-01&end_date=2024-01-01":                  "100 years",
+		"visits?" + january + "&start_date=%zz":                             "",
 	} {
 		code, body := get(t, h, "/api/v2/metrics/"+query)
 		var p struct {
@@ -143,6 +146,11 @@ func (tagged) CampaignIDs(_ context.Context, _ int64, tags []string, status stri
 		}
 	}
 	return ids, nil
+}
+
+func (tagged) CampaignLabels(context.Context, int64) (map[int64]referralapi.CampaignLabels, error) {
+	return map[int64]referralapi.CampaignLabels{1: {Tags: []string{"invite"}, Types: []string{"affiliate_member"}},
+		2: {Tags: []string{"invite", "old"}, Types: []string{"affiliate_member", "purchase"}}}, nil
 }
 
 func TestDetalize(t *testing.T) {
@@ -187,7 +195,7 @@ func TestDetalize(t *testing.T) {
 		}
 	}
 	for query, want := range map[string]string{
-		"visits/detalize?" + january:                          "detalize_by must name a period or campaigns.",
+		"visits/detalize?" + january:                          "detalize_by must name a period, campaigns or sharing_channels.",
 		"visits/detalize?detalize_by[period]=hour&" + january: "Unsupported option for period segmentation. Supported options: day, week, month, quarter, year",
 		"visits/detalize?detalize_by[period]=day&detalize_by[campaigns]=1&start_date=1930-01-01&end_date=2029-12-31": "That would be more than 50000 rows; please ask for longer periods, fewer days or fewer campaigns.",
 		"visits/detalize?detalize_by[split_test]=true&" + january:                                                    "This filter isn't available here: detalize_by[split_test].",

@@ -21,6 +21,7 @@ import (
 
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/clock"
+	"github.com/talkable/talkable/internal/referral/referralapi"
 	"github.com/talkable/talkable/internal/timeline"
 )
 
@@ -35,8 +36,9 @@ type Deps struct {
 	Campaigns campaigns
 }
 
-// campaigns knows campaigns by their tags and status, which change: they aren't counted by them.
+// campaigns knows campaigns by their tags, types and status, which change: they aren't counted by them.
 type campaigns interface {
+	CampaignLabels(ctx context.Context, siteID int64) (map[int64]referralapi.CampaignLabels, error)
 	CampaignIDs(ctx context.Context, siteID int64, tags []string, status string) ([]int64, error)
 }
 

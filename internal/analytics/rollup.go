@@ -39,6 +39,13 @@ const (
 	mailsFailed         = "emails_failed"
 	mailsUncertain      = "emails_uncertain"
 	advocateRewardMails = "advocate_reward_paid_email_delivered"
+	knownSignUps        = "emails_collected_on_signup"
+	claims              = "emails_collected_on_claim"
+	visitedReferrals    = "visited_referrals"
+	couponSales         = "talkable_sales_with_talkable_coupon"
+	referrerRewards     = "advocate_referral_rewards_paid_and_pending"
+	referrerPaid        = "advocate_referral_rewards_paid"
+	mailVisits          = "share_emails_clicked"
 )
 
 // fact is one thing to count.
@@ -49,6 +56,9 @@ type fact struct {
 	campaign int64
 	money    bool   // sum is money of currency; "" is the site's
 	currency string // upper case
+	qa       bool
+	referral int64  // whose QA mark is the fact's, too
+	channel  string // of what is kept by it
 	count    int64
 	sum      int64
 }
@@ -66,6 +76,8 @@ type row struct {
 	day      string // 2024-01-15
 	campaign int64
 	currency string
+	qa       bool
+	channel  string
 	count    int64
 	sum      int64
 }
@@ -78,7 +90,7 @@ func fold(facts []fact, sites map[int64]place) []row {
 	sums := map[row]*row{}
 	for _, f := range facts {
 		p := sites[f.site]
-		k := row{site: f.site, key: f.key, day: p.dayOf(f.at), campaign: f.campaign}
+		k := row{site: f.site, key: f.key, day: p.dayOf(f.at), campaign: f.campaign, qa: f.qa, channel: f.channel}
 		if f.money {
 			if k.currency = f.currency; k.currency == "" {
 				k.currency = p.currency
@@ -86,7 +98,8 @@ func fold(facts []fact, sites map[int64]place) []row {
 		}
 		r := sums[k]
 		if r == nil {
-			r = &row{site: k.site, key: k.key, day: k.day, campaign: k.campaign, currency: k.currency}
+			fresh := k
+			r = &fresh
 			sums[k] = r
 		}
 		r.count += f.count
@@ -104,7 +117,15 @@ func merge(a, b []row) []row {
 	rows := append(a, b...)
 	slices.SortFunc(rows, func(a, b row) int {
 		return cmp.Or(cmp.Compare(a.site, b.site), cmp.Compare(a.key, b.key), cmp.Compare(a.day, b.day),
-			cmp.Compare(a.campaign, b.campaign), cmp.Compare(a.currency, b.currency))
+			cmp.Compare(a.campaign, b.campaign), cmp.Compare(a.currency, b.currency),
+			truth(a.qa)-truth(b.qa), cmp.Compare(a.channel, b.channel))
 	})
 	return rows
+}
+
+func truth(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }

@@ -65,19 +65,20 @@ func siteIDs(ctx context.Context, db sqlx.QueryerContext) ([]int64, error) {
 func addRows(ctx context.Context, tx sqlx.ExtContext, rows []row) error {
 	n := len(rows)
 	sites, campaigns, counts, sums := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
-	keys, days, currencies := make([]string, n), make([]string, n), make([]string, n)
+	keys, days, currencies, channels, qas := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]bool, n)
 	for i, r := range rows {
 		sites[i], keys[i], days[i], campaigns[i] = r.site, r.key, r.day, r.campaign
-		currencies[i], counts[i], sums[i] = r.currency, r.count, r.sum
+		currencies[i], counts[i], sums[i], qas[i], channels[i] = r.currency, r.count, r.sum, r.qa, r.channel
 	}
 	_, err := tx.ExecContext(ctx, `
-		insert into analytics.daily as d (site_id, metric, day, campaign_id, currency, count, sum)
-		select s, k, d::date, c, m, n, v
-		from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[])
-			with ordinality as u (s, k, d, c, m, n, v, o)
+		insert into analytics.daily as d (site_id, metric, day, campaign_id, currency, count, sum, qa, channel)
+		select s, k, d::date, c, m, n, v, q, h
+		from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::boolean[], $9::text[])
+			with ordinality as u (s, k, d, c, m, n, v, q, h, o)
 		order by o
 		on conflict on constraint daily_pkey do update set count = d.count + excluded.count, sum = d.sum + excluded.sum`,
-		pq.Array(sites), pq.Array(keys), pq.Array(days), pq.Array(campaigns), pq.Array(currencies), pq.Array(counts), pq.Array(sums))
+		pq.Array(sites), pq.Array(keys), pq.Array(days), pq.Array(campaigns), pq.Array(currencies), pq.Array(counts), pq.Array(sums),
+		pq.Array(qas), pq.Array(channels))
 	if err != nil {
 		return fmt.Errorf("add to the days: %w", err)
 	}
@@ -92,8 +93,9 @@ type visitorDay struct {
 	visitor  string
 }
 
-// insertVisitors remembers visitors and returns how many of them are new on their day, as rows of uniqueVisits.
-func insertVisitors(ctx context.Context, tx sqlx.ExtContext, seen map[visitorDay]bool) ([]row, error) {
+// insertVisitors remembers visitors, and the channels by which they came first, and returns how many of them are new on their day, as rows of
+// uniqueVisits.
+func insertVisitors(ctx context.Context, tx sqlx.ExtContext, seen map[visitorDay]string) ([]row, error) {
 	all := slices.SortedFunc(maps.Keys(seen), func(a, b visitorDay) int {
 		return cmp.Or(cmp.Compare(a.site, b.site), cmp.Compare(a.day, b.day), cmp.Compare(a.campaign, b.campaign), cmp.Compare(a.visitor, b.visitor))
 	})
@@ -106,24 +108,28 @@ func insertVisitors(ctx context.Context, tx sqlx.ExtContext, seen map[visitorDay
 		Site     int64  `db:"site_id"`
 		Day      string `db:"day"`
 		Campaign int64  `db:"campaign_id"`
-		Count    int64  `db:"count"`
+		Visitor  string `db:"visitor_id"`
 	}
 	err := sqlx.SelectContext(ctx, tx, &fresh, `
-		with fresh as (
-			insert into analytics.visitor_day (site_id, day, campaign_id, visitor_id)
-			select s, d::date, c, v
-			from unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[]) with ordinality as u (s, d, c, v, o)
-			order by o
-			on conflict on constraint visitor_day_pkey do nothing
-			returning site_id, day, campaign_id)
-		select site_id, day::text as day, campaign_id, count(*) as count from fresh group by 1, 2, 3`,
+		insert into analytics.visitor_day (site_id, day, campaign_id, visitor_id)
+		select s, d::date, c, v
+		from unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[]) with ordinality as u (s, d, c, v, o)
+		order by o
+		on conflict on constraint visitor_day_pkey do nothing
+		returning site_id, day::text as day, campaign_id, visitor_id`,
 		pq.Array(sites), pq.Array(days), pq.Array(campaigns), pq.Array(visitors))
 	if err != nil {
 		return nil, fmt.Errorf("remember visitors: %w", err)
 	}
-	rows := make([]row, len(fresh))
-	for i, f := range fresh {
-		rows[i] = row{site: f.Site, key: uniqueVisits, day: f.Day, campaign: f.Campaign, count: f.Count}
+	sums := map[row]int64{}
+	for _, f := range fresh {
+		sums[row{site: f.Site, key: uniqueVisits, day: f.Day, campaign: f.Campaign,
+			channel: seen[visitorDay{f.Site, f.Day, f.Campaign, f.Visitor}]}]++
+	}
+	rows := make([]row, 0, len(sums))
+	for r, n := range sums {
+		r.count = n
+		rows = append(rows, r)
 	}
 	return rows, nil
 }
@@ -146,27 +152,29 @@ func forgetVisitors(ctx context.Context, db sqlx.ExtContext, siteID int64, keep,
 type total struct {
 	Key      string    `db:"metric"`
 	Campaign int64     `db:"campaign_id"` // where it was asked for
+	Channel  string    `db:"channel"`     // where it was asked for
 	Day      time.Time `db:"day"`         // where it was asked for
 	Count    int64     `db:"count"`
 	Sum      int64     `db:"sum"`
 }
 
 // apart says by what totals are kept apart.
-type apart struct{ days, campaigns bool }
+type apart struct{ days, campaigns, channels bool }
 
 // totals adds up days. currency "" takes all of them, which only counts may ask for.
 func totals(ctx context.Context, db sqlx.QueryerContext, siteID int64, q question, by apart) ([]total, error) {
 	var found []total
 	err := sqlx.SelectContext(ctx, db, &found, `
-		select metric, case when $8 then campaign_id else 0 end as campaign_id, case when $7 then day else $3::date end as day,
-			sum(count)::bigint as count, sum(sum)::bigint as sum
+		select metric, case when $8 then campaign_id else 0 end as campaign_id, case when $11 then channel else '' end as channel,
+			case when $7 then day else $3::date end as day, sum(count)::bigint as count, sum(sum)::bigint as sum
 		from analytics.daily
 		where site_id = $1 and metric = any ($2) and day between $3::date and $4::date
 			and (cardinality($5::bigint[]) = 0 or campaign_id = any ($5)) and ($6 = '' or currency = $6)
-		group by 1, 2, 3
-		order by 2, 3, 1`,
+			and (not qa or $9) and (cardinality($10::text[]) = 0 or channel = any ($10))
+		group by 1, 2, 3, 4
+		order by 2, 3, 4, 1`,
 		siteID, pq.Array(q.metric.keys()), q.span.from.Format(time.DateOnly), q.span.to.Format(time.DateOnly), pq.Array(append([]int64{}, q.campaigns...)),
-		q.currency, by.days, by.campaigns)
+		q.currency, by.days, by.campaigns, q.withQA, pq.Array(append([]string{}, q.channels...)), by.channels)
 	if err != nil {
 		return nil, fmt.Errorf("add up days: %w", err)
 	}

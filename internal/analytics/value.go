@@ -42,12 +42,14 @@ func (m metric) value(parts map[string]pair, currency string, precision int) Met
 		v.Plain, v.Formatted = amount(ratio(of.sum, 1, 0), currency, precision)
 	case averageOf:
 		v.Plain, v.Formatted = amount(ratio(of.sum, of.count, 0), currency, precision)
-	case percentOf, shareOf, liftOf:
+	case noMoney:
+		v.Plain, v.Formatted = amount(ratio(0, 1, 0), currency, precision)
+	case percentOf, shareOf, liftOf, noPercent:
 		if precision < 0 {
 			precision = 2
 		}
 		part, whole := of.count, over.count
-		if m.kind != percentOf {
+		if m.kind == shareOf || m.kind == liftOf {
 			part, whole = of.sum, over.sum
 		}
 		if m.kind == liftOf {

@@ -1,4 +1,5 @@
-// Command catalogue writes docs/events.md: every event, what it says, who tells it and who hears it. `make generate` runs it.
+// Command catalogue writes docs/events.md, every event, what it says, who tells it and who hears it; docs/metrics.md, every metric; and
+// docs/criteria.md, what conditions may ask for. `make generate` runs it.
 package main
 
 import (
@@ -16,6 +17,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/talkable/talkable/internal/analytics"
 	"github.com/talkable/talkable/internal/catalogue/events"
 )
 
@@ -48,8 +50,10 @@ func main() {
 			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", name, kind, fields[f.Name])
 		}
 	}
-	if err := os.WriteFile(filepath.Join("docs", "events.md"), b.Bytes(), 0o644); err != nil {
-		log.Fatal(err)
+	for name, page := range map[string][]byte{"events.md": b.Bytes(), "metrics.md": []byte(analytics.Page()), "criteria.md": conditions()} {
+		if err := os.WriteFile(filepath.Join("docs", name), page, 0o644); err != nil {
+			log.Fatal(err)
+		}
 	}
 }
 

@@ -62,7 +62,7 @@ const (
 func (b *book) record(e entry) (*origin, result, error) {
 	p := b.people.find(e.site, e.who, e.in.Verified)
 	if p != nil && p.AnonymizedAt != nil { // who still knows the address that is left adds nothing that tells who it was
-		e.in.Visitors, e.in.IP, e.in.UserAgent, e.in.ShippingAddress, e.in.ShippingZip, e.who.phone = []string{}, "", "", "", "", ""
+		e.in.Visitors, e.in.WebVisitor, e.in.IP, e.in.UserAgent, e.in.ShippingAddress, e.in.ShippingZip, e.who.phone = []string{}, "", "", "", "", "", ""
 	}
 	o := b.lookup(e, p)
 	switch {
@@ -146,6 +146,7 @@ func (b *book) confirm(o *origin, e entry, p *person) (*origin, result, error) {
 				e.in.Visitors = append(e.in.Visitors[:len(e.in.Visitors):len(e.in.Visitors)], v)
 			}
 		}
+		e.in.WebVisitor = cmp.Or(e.in.WebVisitor, o.WebVisitor)
 		e.in.IP, e.in.UserAgent = cmp.Or(e.in.IP, o.IP), cmp.Or(e.in.UserAgent, o.UserAgent)
 	}
 	o.fill(e, p, b.now)

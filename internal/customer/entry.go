@@ -68,6 +68,9 @@ func check(in customerapi.Origin, s site.Site, now time.Time) (entry, error) {
 		f.add("/type", "is none of them")
 	}
 	in.Visitors = f.visitors(in.Visitors)
+	if !slices.Contains(in.Visitors, in.WebVisitor) {
+		in.WebVisitor = ""
+	}
 	if in.Currency == "" {
 		in.Currency = s.Currency
 	}
@@ -159,6 +162,7 @@ func (f *findings) items(items []customerapi.Item) {
 			f.add(at+"/quantity", "is negative or too large")
 		}
 		f.text(at+"/product_id", item.ProductID, 255)
+		f.text(at+"/category", item.Category, 255)
 		f.text(at+"/title", item.Title, 1000)
 		f.text(at+"/url", item.URL, 2000)
 		f.text(at+"/image_url", item.ImageURL, 2000)

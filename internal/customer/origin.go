@@ -22,6 +22,7 @@ type origin struct {
 	Number          string         `db:"number" json:"number"`
 	PersonID        *int64         `db:"person_id" json:"person_id"`
 	Visitors        pq.StringArray `db:"visitors" json:"visitors"`
+	WebVisitor      string         `db:"web_visitor" json:"web_visitor"` // that of them which is the browser within an app
 	Subtotal        int64          `db:"subtotal" json:"subtotal"`
 	Currency        string         `db:"currency" json:"currency"`
 	CouponCodes     pq.StringArray `db:"coupon_codes" json:"coupon_codes"`
@@ -101,7 +102,7 @@ func (o *origin) of(p *person) bool {
 func (o *origin) fill(e entry, p *person, now time.Time) {
 	in := e.in
 	o.person, o.items, o.phone, o.RecordedAt = p, in.Items, e.who.phone, now
-	o.Visitors, o.Subtotal, o.Currency = in.Visitors, in.Subtotal, in.Currency
+	o.Visitors, o.WebVisitor, o.Subtotal, o.Currency = in.Visitors, in.WebVisitor, in.Subtotal, in.Currency
 	o.CouponCodes, o.CampaignTags, o.TrafficSource = in.CouponCodes, in.CampaignTags, in.TrafficSource
 	o.Segments, o.UTM = in.Segments[:], utm(in.UTM)
 	o.IP, o.UserAgent, o.ShippingAddress, o.ShippingZip = in.IP, in.UserAgent, in.ShippingAddress, in.ShippingZip
@@ -118,13 +119,16 @@ func (o *origin) same(e entry, p *person) bool {
 
 // event is what OriginRecorded says of it.
 func (o *origin) event(first bool) customerevent.OriginRecorded {
-	e := customerevent.OriginRecorded{SiteID: o.SiteID, Type: o.Type, VisitorIDs: o.Visitors, Category: o.Category,
+	e := customerevent.OriginRecorded{SiteID: o.SiteID, Type: o.Type, VisitorIDs: o.Visitors, WebVisitorID: o.WebVisitor, Category: o.Category,
 		Subtotal: o.Subtotal, Currency: o.Currency, CouponCodes: o.CouponCodes, CampaignTags: o.CampaignTags,
 		TrafficSource: o.TrafficSource, Verified: o.Verified, FirstPurchase: first, OccurredAt: o.OccurredAt, RecordedAt: o.RecordedAt,
 		IP: o.IP, Device: customerapi.Fingerprint(customerapi.DeviceMark, o.UserAgent), Address: addressMark(o.ShippingAddress, o.ShippingZip),
 		Phone: customerapi.Fingerprint(customerapi.PhoneMark, o.phone)}
 	if o.Type != customerevent.AffiliateMember {
 		e.Number = o.Number
+	}
+	for _, i := range o.items {
+		e.Items = append(e.Items, customerevent.Item{ProductID: i.ProductID, Category: i.Category, Price: i.Price, Quantity: i.Quantity})
 	}
 	return e
 }

@@ -57,15 +57,15 @@ var errManyProperties = fault.New(fault.Invalid, "too_many_custom_properties", "
 	At("/data/custom_properties", "would make more than 200")
 
 // contact is what PersonChanged carries.
-type contact struct{ email, phone, customerID, first, last string }
+type contact struct{ email, phone, customerID, first, last, username string }
 
 func (p *person) contact() contact {
-	return contact{p.Email, p.Phone, p.CustomerID, p.FirstName, p.LastName}
+	return contact{p.Email, p.Phone, p.CustomerID, p.FirstName, p.LastName, p.Username}
 }
 
 func (c contact) event(p *person, now time.Time) customerevent.PersonChanged {
 	e := customerevent.PersonChanged{SiteID: p.SiteID, PersonID: p.ID, Email: c.email, Phone: c.phone, CustomerID: c.customerID,
-		FirstName: c.first, LastName: c.last, ChangedAt: now}
+		FirstName: c.first, LastName: c.last, Username: c.username, ChangedAt: now}
 	if p.UnsubscribedAt != nil {
 		e.UnsubscribedAt = *p.UnsubscribedAt
 	}

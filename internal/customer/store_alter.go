@@ -31,7 +31,7 @@ func savePerson(ctx context.Context, u *bus.Unit, p *person) error {
 // another name must not tell either.
 func anonymizeOrigins(ctx context.Context, u *bus.Unit, p *person) error {
 	_, err := u.ExecContext(ctx, `
-		update customer.origin set visitors = '{}', ip = '', user_agent = '', shipping_address = '', shipping_zip = ''
+		update customer.origin set visitors = '{}', web_visitor = '', ip = '', user_agent = '', shipping_address = '', shipping_zip = ''
 		where site_id = $1 and person_id = $2
 			and (visitors <> '{}' or ip <> '' or user_agent <> '' or shipping_address <> '' or shipping_zip <> '')`, p.SiteID, p.ID)
 	if err != nil {

@@ -18,12 +18,12 @@ import (
 	"github.com/talkable/talkable/internal/fault"
 )
 
-const originColumns = `o.site_id, o.id, o.type, o.category, o.number, o.person_id, o.visitors, o.subtotal, o.currency, o.coupon_codes,
+const originColumns = `o.site_id, o.id, o.type, o.category, o.number, o.person_id, o.visitors, o.web_visitor, o.subtotal, o.currency, o.coupon_codes,
 	o.campaign_tags, o.traffic_source, o.segments, o.utm, o.ip, o.user_agent, o.shipping_address, o.shipping_zip, o.verified, o.digest,
 	o.refunded_total, o.refunded_at, o.occurred_at, o.recorded_at`
 
 // originRecord is an origin as it comes out of a JSON array.
-const originRecord = `r (site_id bigint, id bigint, type text, category text, number text, person_id bigint, visitors uuid[],
+const originRecord = `r (site_id bigint, id bigint, type text, category text, number text, person_id bigint, visitors uuid[], web_visitor text,
 	subtotal bigint, currency text, coupon_codes text[], campaign_tags text[], traffic_source text, segments text[], utm jsonb, ip text,
 	user_agent text, shipping_address text, shipping_zip text, verified bool, digest bytea, occurred_at timestamptz,
 	recorded_at timestamptz)`
@@ -70,10 +70,10 @@ func insertOrigins(ctx context.Context, u *bus.Unit, fresh []*origin) error {
 	}
 	var made []origin
 	err = u.SelectContext(ctx, &made, `
-		insert into customer.origin (site_id, type, category, number, person_id, visitors, subtotal, currency, coupon_codes,
+		insert into customer.origin (site_id, type, category, number, person_id, visitors, web_visitor, subtotal, currency, coupon_codes,
 			campaign_tags, traffic_source, segments, utm, ip, user_agent, shipping_address, shipping_zip, verified, digest, occurred_at,
 			recorded_at)
-		select r.site_id, r.type, r.category, r.number, r.person_id, r.visitors, r.subtotal, r.currency, r.coupon_codes,
+		select r.site_id, r.type, r.category, r.number, r.person_id, r.visitors, r.web_visitor, r.subtotal, r.currency, r.coupon_codes,
 			r.campaign_tags, r.traffic_source, r.segments, r.utm, r.ip, r.user_agent, r.shipping_address, r.shipping_zip, r.verified,
 			r.digest, r.occurred_at, r.recorded_at
 		from json_to_recordset($1::json) `+originRecord+`
@@ -100,7 +100,7 @@ func confirmOrigins(ctx context.Context, u *bus.Unit, turned []*origin) error {
 	}
 	done, err := u.ExecContext(ctx, `
 		update customer.origin o
-		set person_id = r.person_id, visitors = r.visitors, subtotal = r.subtotal, currency = r.currency,
+		set person_id = r.person_id, visitors = r.visitors, web_visitor = r.web_visitor, subtotal = r.subtotal, currency = r.currency,
 			coupon_codes = r.coupon_codes, campaign_tags = r.campaign_tags, traffic_source = r.traffic_source, segments = r.segments,
 			utm = r.utm, ip = r.ip, user_agent = r.user_agent, shipping_address = r.shipping_address, shipping_zip = r.shipping_zip,
 			verified = r.verified, digest = r.digest, occurred_at = r.occurred_at, recorded_at = r.recorded_at
@@ -130,12 +130,12 @@ func insertItems(ctx context.Context, u *bus.Unit, fresh, turned []*origin) erro
 		}
 	}
 	var sites, ids, positions, prices, quantities []int64
-	var products, titles, urls, images []string
+	var products, categories, titles, urls, images []string
 	for _, o := range append(slices.Clone(fresh), turned...) {
 		for n, i := range o.items {
 			sites, ids, positions = append(sites, o.SiteID), append(ids, o.ID), append(positions, int64(n+1))
 			prices, quantities = append(prices, i.Price), append(quantities, i.Quantity)
-			products, titles = append(products, i.ProductID), append(titles, i.Title)
+			products, categories, titles = append(products, i.ProductID), append(categories, i.Category), append(titles, i.Title)
 			urls, images = append(urls, i.URL), append(images, i.ImageURL)
 		}
 	}
@@ -143,11 +143,11 @@ func insertItems(ctx context.Context, u *bus.Unit, fresh, turned []*origin) erro
 		return nil
 	}
 	_, err := u.ExecContext(ctx, `
-		insert into customer.origin_item (site_id, origin_id, position, product_id, price, quantity, title, url, image_url)
+		insert into customer.origin_item (site_id, origin_id, position, product_id, price, quantity, title, url, image_url, category)
 		select * from unnest($1::bigint[], $2::bigint[], $3::int[], $4::text[], $5::bigint[], $6::bigint[], $7::text[], $8::text[],
-			$9::text[])`,
+			$9::text[], $10::text[])`,
 		pq.Array(sites), pq.Array(ids), pq.Array(positions), pq.Array(products), pq.Array(prices), pq.Array(quantities),
-		pq.Array(titles), pq.Array(urls), pq.Array(images))
+		pq.Array(titles), pq.Array(urls), pq.Array(images), pq.Array(categories))
 	return wrap("insert items", err)
 }
 

@@ -15,6 +15,7 @@ var names = []string{
 	"bus.consumer_after_commit",         // committed, and the consumer does not know it yet
 	"notify.before_transmit",            // a message is marked as in transmission, and nothing of it has left
 	"notify.after_transmit_before_mark", // the mail server has answered, and nothing says so
+	"notify.after_call_before_mark",     // a merchant's webhook has answered, and nothing says so
 }
 
 // Names lists the failpoints.

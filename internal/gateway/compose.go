@@ -54,6 +54,7 @@ type members interface {
 	Member(ctx context.Context, siteID, personID int64) (loyaltyapi.Member, error)
 	Entries(ctx context.Context, siteID, personID int64, after loyaltyapi.After, limit int) ([]loyaltyapi.Entry, bool, error)
 	spenders
+	collectors
 	memberDates
 }
 
@@ -105,4 +106,5 @@ func (c Composition) Routes(api huma.API) {
 		Description: "Newest first. Each entry says what it was for, which rule decided it, and the balance after it."}, c.listEntries)
 	c.memberUpdateRoutes(api)
 	c.redeemRoutes(api)
+	c.collectRoutes(api)
 }

@@ -24,13 +24,14 @@ func (c Composition) couponRoutes(api huma.API) {
 			"of the site's is allowed: the shop decides about it." + code}, c.getPermission)
 }
 
-// couponFacts are what both operations tell of a coupon.
-type couponFacts struct {
+// CouponFacts are what both operations tell of a coupon. What is embedded is exported, or the description would not know of it.
+type CouponFacts struct {
 	TalkableCoupon bool `json:"talkable_coupon"`
-	*couponDetails
+	*CouponDetails
 }
 
-type couponDetails struct {
+// CouponDetails are those of a code that the site has.
+type CouponDetails struct {
 	Coupon           referralapi.Coupon `json:"coupon"`
 	AssociatedReward *couponReward      `json:"associated_reward"`
 }
@@ -53,7 +54,7 @@ type couponPerson struct {
 
 func (c Composition) getCoupon(ctx context.Context, in *struct {
 	Code string `path:"code" example:"SAVE-7KQ2M9XF"`
-}) (*web.OK[couponFacts], error) {
+}) (*web.OK[CouponFacts], error) {
 	req := web.From(ctx)
 	found, err := c.Referrals.Coupon(ctx, req.Site, in.Code)
 	if err != nil {
@@ -67,11 +68,11 @@ func (c Composition) getCoupon(ctx context.Context, in *struct {
 }
 
 // couponFacts puts the person to the coupon; found may be nil.
-func (c Composition) couponFacts(ctx context.Context, s site.Site, found *referralapi.FoundCoupon) (couponFacts, error) {
+func (c Composition) couponFacts(ctx context.Context, s site.Site, found *referralapi.FoundCoupon) (CouponFacts, error) {
 	if found == nil {
-		return couponFacts{}, nil
+		return CouponFacts{}, nil
 	}
-	out := couponFacts{true, &couponDetails{Coupon: found.Coupon}}
+	out := CouponFacts{true, &CouponDetails{Coupon: found.Coupon}}
 	r := found.Reward
 	if r == nil {
 		return out, nil
@@ -90,11 +91,12 @@ func (c Composition) couponFacts(ctx context.Context, s site.Site, found *referr
 
 type couponPermission struct {
 	Allowed bool `json:"allowed"`
-	couponFacts
-	*couponVerdict
+	CouponFacts
+	*CouponVerdict
 }
 
-type couponVerdict struct {
+// CouponVerdict is what is found of it.
+type CouponVerdict struct {
 	ErrorMessage *string      `json:"error_message"`
 	Checks       couponChecks `json:"checks"`
 }
@@ -136,8 +138,8 @@ func (c Composition) getPermission(ctx context.Context, in *struct {
 	if found == nil {
 		return web.Answer(couponPermission{Allowed: true}), nil
 	}
-	out := couponPermission{couponVerdict: &couponVerdict{}}
-	if out.couponFacts, err = c.couponFacts(ctx, req.Site, found); err != nil {
+	out := couponPermission{CouponVerdict: &CouponVerdict{}}
+	if out.CouponFacts, err = c.couponFacts(ctx, req.Site, found); err != nil {
 		return nil, err
 	}
 	checks := couponChecks{CouponUnissued: found.Unissued, CouponExpired: found.Expired, CouponUsed: found.Used}

@@ -3,16 +3,20 @@ package gateway
 import (
 	"context"
 	"net/http"
+	"regexp"
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/talkable/talkable/internal/customer/customerapi"
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/referral/referralapi"
 	"github.com/talkable/talkable/internal/site"
 	"github.com/talkable/talkable/internal/web"
 )
+
+var phoneForm = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
 
 type claims interface {
 	Claimable(ctx context.Context, s site.Site, tag string, key idempotency.Key) (known bool, err error)
@@ -30,12 +34,14 @@ func (c Composition) claimRoutes(api huma.API) {
 type claimOfferInput struct {
 	AdvocateEmail string `query:"advocate_email"`
 	FriendEmail   string `query:"friend_email"`
+	FriendPhone   string `query:"friend_phone" doc:"E.164; a purchase with this number is the friend's, whatever its address"`
 	CampaignTag   string `query:"campaign_tag"`
 	Body          *struct {
 		_ struct{} `json:"-" additionalProperties:"true"`
 		web.SiteBody
 		AdvocateEmail optional `json:"advocate_email,omitempty" example:"\"ann@shop.example\""`
 		FriendEmail   optional `json:"friend_email,omitempty" example:"\"bob@shop.example\""`
+		FriendPhone   optional `json:"friend_phone,omitempty" doc:"E.164; a purchase with this number is the friend's, whatever its address" example:"\"+12025551111\""`
 		CampaignTag   optional `json:"campaign_tag,omitempty" doc:"Of the campaign; any when left out"`
 	} `required:"false"`
 }
@@ -47,6 +53,7 @@ func (in *claimOfferInput) fill() {
 	}
 	either(&in.AdvocateEmail, string(in.Body.AdvocateEmail))
 	either(&in.FriendEmail, string(in.Body.FriendEmail))
+	either(&in.FriendPhone, string(in.Body.FriendPhone))
 	either(&in.CampaignTag, string(in.Body.CampaignTag))
 }
 
@@ -65,11 +72,15 @@ func (c Composition) claimOffer(ctx context.Context, in *claimOfferInput) (*web.
 			return nil, fault.New(fault.Invalid, "invalid_"+who, "Invalid `%s`.", who).At("/"+who, "is no e-mail address")
 		}
 	}
+	if in.FriendPhone != "" && !phoneForm.MatchString(in.FriendPhone) {
+		return nil, fault.New(fault.Invalid, "invalid_friend_phone", "Invalid `friend_phone`.").At("/friend_phone", "is no number in E.164")
+	}
 	known, err := c.Referrals.Claimable(ctx, req.Site, in.CampaignTag, req.Idempotency)
 	if err != nil {
 		return nil, err
 	}
-	claim := referralapi.Claim{AdvocateID: people[0].PersonID, FriendID: people[1].PersonID, CampaignTag: in.CampaignTag, Idempotency: req.Idempotency}
+	claim := referralapi.Claim{AdvocateID: people[0].PersonID, FriendID: people[1].PersonID, CampaignTag: in.CampaignTag,
+		FriendPhone: customerapi.Fingerprint(customerapi.PhoneMark, in.FriendPhone), Idempotency: req.Idempotency}
 	if !known { // else there is an answer already, or a refusal
 		ids, err := c.Customers.Introduce(ctx, req.Site, []string{in.AdvocateEmail, in.FriendEmail})
 		if err != nil {

@@ -62,6 +62,7 @@ type originData struct {
 type itemData struct {
 	_         struct{}     `json:"-" additionalProperties:"true"`
 	ProductID optional     `json:"product_id,omitempty"`
+	Category  optional     `json:"category,omitempty" doc:"As the shop names it; commission plans pay by it"`
 	Price     money.Number `json:"price,omitempty"`
 	Quantity  money.Number `json:"quantity,omitempty"`
 	Title     optional     `json:"title,omitempty"`
@@ -183,6 +184,9 @@ func (d originData) origin(kind string, req *web.Request) (customerapi.Origin, e
 			in.Visitors = append(in.Visitors, strings.ToLower(string(v)))
 		}
 	}
+	if d.AlternativeUUID != d.UUID {
+		in.WebVisitor = strings.ToLower(string(d.AlternativeUUID))
+	}
 	if in.Currency == "" {
 		in.Currency = req.Site.Currency
 	}
@@ -236,7 +240,7 @@ func items(lines []itemData, currency string) ([]customerapi.Item, error) {
 	invalid := fault.New(fault.Invalid, "invalid_request", "The request doesn't fit this operation.")
 	for i, l := range lines {
 		at := "/data/items/" + itoa(i)
-		item := customerapi.Item{ProductID: string(l.ProductID), Quantity: 1, Title: string(l.Title), URL: string(l.URL), ImageURL: string(l.ImageURL)}
+		item := customerapi.Item{ProductID: string(l.ProductID), Category: string(l.Category), Quantity: 1, Title: string(l.Title), URL: string(l.URL), ImageURL: string(l.ImageURL)}
 		var err error
 		if l.Price != "" {
 			if item.Price, err = money.Parse(string(l.Price), currency); err != nil {

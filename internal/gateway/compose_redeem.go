@@ -59,18 +59,24 @@ func (c Composition) redeemRoutes(api huma.API) {
 
 // talkableAction is something done with points, in Talkable's shape; behind it what Talkable doesn't have.
 type talkableAction struct {
-	Type         string              `json:"type" enum:"manual_adjustment,redeem"`
-	Points       int64               `json:"points" doc:"Below zero: taken"`
-	CreatedAt    string              `json:"created_at"`
-	ActionConfig *struct{}           `json:"action_config" doc:"null"`
-	Coupon       *referralapi.Coupon `json:"coupon" doc:"Of a redemption; null while it waits, or where the merchant hands out what was bought"`
-	Event        *struct{}           `json:"event" doc:"null"`
-	User         *struct{}           `json:"user" doc:"null: who has the site's key"`
+	Type         string                `json:"type" doc:"manual_adjustment, redeem, or the identifier of the action that was collected"`
+	Points       int64                 `json:"points" doc:"Below zero: taken"`
+	CreatedAt    string                `json:"created_at"`
+	ActionConfig *talkableActionConfig `json:"action_config" doc:"Of what was collected"`
+	Coupon       *referralapi.Coupon   `json:"coupon" doc:"Of a redemption; null while it waits, or where the merchant hands out what was bought"`
+	Event        *struct{}             `json:"event" doc:"null"`
+	User         *struct{}             `json:"user" doc:"null: who has the site's key"`
 
 	ID           int64   `json:"id" doc:"Of the transaction"`
 	Description  *string `json:"description"`
 	RedemptionID *int64  `json:"redemption_id"`
 	Status       *string `json:"status" doc:"Of a redemption: waiting, fulfilled or cancelled"`
+}
+
+type talkableActionConfig struct {
+	Name        string `json:"name"`
+	Description string `json:"description"`
+	Points      int64  `json:"points"`
 }
 
 type actionsAnswer struct {

@@ -17,7 +17,7 @@ import (
 type sharers interface {
 	PreviewEmails(ctx context.Context, s site.Site, in referralapi.EmailShare) (out referralapi.EmailShared, known bool, err error)
 	ShareByEmail(ctx context.Context, s site.Site, in referralapi.EmailShare) (out referralapi.EmailShared, replayed bool, err error)
-	ShareSocial(ctx context.Context, s site.Site, codeOrID, channel string, key idempotency.Key) (out referralapi.Shared, replayed bool, err error)
+	ShareSocial(ctx context.Context, s site.Site, codeOrID, channel string, verified bool, key idempotency.Key) (out referralapi.Shared, replayed bool, err error)
 }
 
 func (c Composition) shareRoutes(api huma.API) {
@@ -72,7 +72,7 @@ type shareOfferInput struct {
 
 func (c Composition) shareOffer(ctx context.Context, in *shareOfferInput) (*web.OK[referralapi.Shared], error) {
 	req := web.From(ctx)
-	shared, replayed, err := c.Referrals.ShareSocial(ctx, req.Site, in.Code, strings.TrimSpace(string(in.Body.Channel)), req.Idempotency)
+	shared, replayed, err := c.Referrals.ShareSocial(ctx, req.Site, in.Code, strings.TrimSpace(string(in.Body.Channel)), !req.Public, req.Idempotency)
 	if err != nil {
 		return nil, err
 	}

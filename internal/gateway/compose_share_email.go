@@ -69,24 +69,11 @@ func (c Composition) shareByEmail(ctx context.Context, in *shareByEmailInput) (*
 	if err != nil {
 		return nil, err
 	}
-	ask := referralapi.EmailShare{Code: in.Code, ValidationOnly: in.Body.ValidationOnly.or(false), Idempotency: req.Idempotency}
+	ask := referralapi.EmailShare{Code: in.Code, ValidationOnly: in.Body.ValidationOnly.or(false), Verified: !req.Public, Idempotency: req.Idempotency}
 	if err := in.words(&ask); err != nil {
 		return nil, err
 	}
-	people, err := c.Customers.Addressees(ctx, req.Site.ID, to)
-	if err != nil {
-		return nil, err
-	}
-	people = once(people)
-	for _, p := range people {
-		ask.Recipients = append(ask.Recipients, referralapi.Recipient{PersonID: p.PersonID, Valid: p.Valid, Unsubscribed: p.Unsubscribed})
-	}
-	if !ask.ValidationOnly {
-		if err := c.introduce(ctx, req, people, ask); err != nil {
-			return nil, err
-		}
-	}
-	shared, replayed, err := c.Referrals.ShareByEmail(ctx, req.Site, ask)
+	people, shared, replayed, err := c.MailOffer(ctx, req.Site, to, ask)
 	if err != nil {
 		return nil, err
 	}
@@ -102,9 +89,27 @@ func (c Composition) shareByEmail(ctx context.Context, in *shareByEmailInput) (*
 	return web.Answer(answer), nil
 }
 
+// MailOffer mails an offer to addresses, those that are the same once, and says in their order what became of each.
+func (c Composition) MailOffer(ctx context.Context, s site.Site, to []string, ask referralapi.EmailShare) (people []customerapi.Addressee, out referralapi.EmailShared, replayed bool, err error) {
+	if people, err = c.Customers.Addressees(ctx, s.ID, to); err != nil {
+		return nil, out, false, err
+	}
+	people = once(people)
+	for _, p := range people {
+		ask.Recipients = append(ask.Recipients, referralapi.Recipient{PersonID: p.PersonID, Valid: p.Valid, Unsubscribed: p.Unsubscribed})
+	}
+	if !ask.ValidationOnly {
+		if err := c.introduce(ctx, s, people, ask); err != nil {
+			return nil, out, false, err
+		}
+	}
+	out, replayed, err = c.Referrals.ShareByEmail(ctx, s, ask)
+	return people, out, replayed, err
+}
+
 // introduce makes persons of those whom nobody knows and who are to be written to, and notes them in ask.
-func (c Composition) introduce(ctx context.Context, req *web.Request, people []customerapi.Addressee, ask referralapi.EmailShare) error {
-	plan, known, err := c.Referrals.PreviewEmails(ctx, req.Site, ask)
+func (c Composition) introduce(ctx context.Context, s site.Site, people []customerapi.Addressee, ask referralapi.EmailShare) error {
+	plan, known, err := c.Referrals.PreviewEmails(ctx, s, ask)
 	if err != nil || known {
 		return err
 	}
@@ -119,7 +124,7 @@ func (c Composition) introduce(ctx context.Context, req *web.Request, people []c
 			emails, at = append(emails, people[i].Email), append(at, i)
 		}
 	}
-	ids, err := c.Customers.Introduce(ctx, req.Site, emails)
+	ids, err := c.Customers.Introduce(ctx, s, emails)
 	for n, id := range ids {
 		ask.Recipients[at[n]].PersonID = id
 	}

@@ -76,7 +76,7 @@ func complete(op *huma.Operation, schemas huma.Registry) {
 		op.Description += "\n\nPublic keys may call it."
 		op.Extensions = map[string]any{"x-public-key": true}
 	}
-	if writes(op.Method) && !streams[op.Method+" "+op.Path] {
+	if keyed, streamed := streams[op.Method+" "+op.Path]; writes(op.Method) && (keyed || !streamed) {
 		op.Parameters = append(op.Parameters, &huma.Param{Name: "Idempotency-Key", In: "header",
 			Description: "1 to 255 visible ASCII characters; repeating the request with it changes nothing and answers as before",
 			Schema:      &huma.Schema{Type: huma.TypeString}})

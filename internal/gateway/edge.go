@@ -36,7 +36,7 @@ func (g *Gateway) Handler(register func(api huma.API), plain func(r chi.Router))
 		r.Use(g.perAddress)
 		pages(r, edge.API)
 		if plain != nil {
-			plain(r)
+			plain(r.With(g.guarded))
 		}
 	})
 	return edge

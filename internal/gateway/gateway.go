@@ -42,6 +42,8 @@ type Deps struct {
 type Limits struct {
 	PublicRate    int           // requests a minute of one public key from one address, and wrong keys from one address; 600
 	PlainRate     int           // requests a minute from one address to short links and pages; 6000
+	Misses        int           // short links, names and tokens a minute that one address may ask for in vain; 120
+	Forms         int           // forms of pages a minute from one address; 30
 	InFlight      int           // requests at once; 512
 	Body          int64         // bytes of a body; 1 MiB
 	Deadline      time.Duration // of a request's work; 30 s
@@ -54,6 +56,8 @@ type Limits struct {
 func (l *Limits) defaults() {
 	either(&l.PublicRate, 600)
 	either(&l.PlainRate, 6000)
+	either(&l.Misses, 120)
+	either(&l.Forms, 30)
 	either(&l.InFlight, 512)
 	either(&l.Body, 1<<20)
 	either(&l.Deadline, 30*time.Second)
@@ -84,7 +88,7 @@ type Gateway struct {
 	places    chan struct{} // one for each request in flight
 	draining  atomic.Bool
 
-	secretRate, publicRate, plainRate, strangers *httprate.RateLimiter
+	secretRate, publicRate, plainRate, strangers, misses, formRate *httprate.RateLimiter
 }
 
 // New makes the gateway; it does nothing yet.
@@ -103,6 +107,8 @@ func New(d Deps) *Gateway {
 		publicRate: newRate(d.Limits.PublicRate, true),
 		plainRate:  newRate(d.Limits.PlainRate, true),
 		strangers:  newRate(d.Limits.PublicRate, false),
+		misses:     newRate(d.Limits.Misses, false),
+		formRate:   newRate(d.Limits.Forms, true),
 	}
 }
 

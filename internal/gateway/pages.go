@@ -1,12 +1,13 @@
 package gateway
 
 import (
-	"encoding/json"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
 	"github.com/swaggest/swgui/v5emb"
+
+	"github.com/talkable/talkable/internal/web"
 )
 
 // The documentation is a page of our own around Swagger UI's files, which are in the binary. It works without any other host, and
@@ -51,7 +52,7 @@ const (
 
 // pages adds what a person or a tool opens: the start page, the API's description, and its documentation.
 func pages(r chi.Router, api huma.API) {
-	description, err := json.Marshal(api.OpenAPI())
+	description, err := web.Description(api)
 	if err != nil {
 		panic("the API's description: " + err.Error()) // made of the operations; a test would see it first
 	}

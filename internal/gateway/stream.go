@@ -10,6 +10,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/talkable/talkable/internal/clock"
+	"github.com/talkable/talkable/internal/web"
 )
 
 const (
@@ -17,11 +18,13 @@ const (
 	streamWork  = time.Hour        // from a streamed body's beginning to its answer
 )
 
-// streams are the operations that read their bodies as they arrive, of any size and of other kinds than JSON.
-var streams = map[string]bool{"POST /api/v2/coupon_lists/{id}/codes": true}
+// streams are the operations that read their bodies as they arrive, of any size and of other kinds than JSON, and whether they keep an
+// Idempotency-Key: they then add what the body says to its fingerprint. Codes that are there are known: to send them again changes nothing.
+var streams = map[string]bool{"POST /api/v2/coupon_lists/{id}/codes": false, "POST /api/v2/assets": true}
 
 func streamed(r *http.Request) bool {
-	return streams[r.Method+" "+chi.RouteContext(r.Context()).RoutePattern()]
+	_, is := streams[r.Method+" "+chi.RouteContext(r.Context()).RoutePattern()]
+	return is
 }
 
 // stream hands a request on with its body unread. Instead of deadlines for the whole there is one for each piece, so that a large
@@ -32,9 +35,11 @@ func stream(w http.ResponseWriter, r *http.Request, next http.Handler) error {
 			return errEncoding
 		}
 	}
-	if _, err := idempotencyKey(r, nil); err != nil { // codes that are there are known: to send them again changes nothing, with a key or without
+	key, err := idempotencyKey(r, nil)
+	if err != nil {
 		return err
 	}
+	web.From(r.Context()).Idempotency = key
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), streamWork)
 	defer cancel()
 	r = r.WithContext(ctx)

@@ -47,6 +47,10 @@ type rule struct {
 	RewardPoints     int64      `json:"reward_points,omitempty"`
 	ExpiresAfterDays *int       `json:"expires_after_days,omitempty"`
 	ExpiresAt        *time.Time `json:"expires_at,omitempty"`
+	Action           string     `json:"action,omitempty"`
+	ActionID         int64      `json:"action_id,omitempty"`
+	ActionVersion    int        `json:"action_version,omitempty"`
+	Place            int        `json:"place,omitempty"`
 	Points           int64      `json:"points"`
 	Refused          string     `json:"refused,omitempty"`
 }

@@ -148,7 +148,7 @@ func (w *world) dump() string {
 		union all select 'lot ' || a::text from loyalty.lot a union all select 'use ' || a::text from loyalty.allocation a
 		union all select 'refusal ' || a::text from loyalty.refusal a union all select 'tier ' || a::text from loyalty.tier_change a
 		union all select 'batch ' || a::text from loyalty.redemption_batch a union all select 'redemption ' || a::text from loyalty.redemption a
-		union all select 'date ' || a::text from loyalty.member_date a
+		union all select 'date ' || a::text from loyalty.member_date a union all select 'collection ' || a::text from loyalty.collection a
 		union all select 'told ' || a::text from loyalty.waiting a) s`)
 	if err != nil {
 		w.t.Fatal(err)

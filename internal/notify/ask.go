@@ -19,7 +19,7 @@ type message struct {
 	TemplateVersion *int       `db:"template_version" json:"template_version" doc:"Of the words that were sent; null before the first attempt"`
 	DedupeKey       string     `db:"dedupe_key" json:"dedupe_key" doc:"The occasion; at most one message each" example:"points_earned:7"`
 	Status          string     `db:"status" json:"status" enum:"queued,sending,transmitting,sent,failed,uncertain,suppressed"`
-	Reason          *string    `db:"reason" json:"reason" doc:"Why it isn't sent: no_contact, no_site, no_address, refused, gave_up, lost, unrenderable; of a suppressed one: unsubscribed, anonymized, too_many"`
+	Reason          *string    `db:"reason" json:"reason" doc:"Why it isn't sent: no_contact, no_site, no_address, refused, gave_up, lost, unrenderable, capped; of a suppressed one: unsubscribed, anonymized, too_many"`
 	Attempts        int        `db:"attempts" json:"attempts"`
 	Recipient       *string    `db:"recipient" json:"recipient"`
 	Subject         *string    `db:"subject" json:"subject"`
@@ -87,22 +87,25 @@ func (m *Module) Timeline(ctx context.Context, siteID, personID int64, before ti
 	entries := make([]timeline.Entry, len(found))
 	for i, h := range found {
 		data := map[string]any{"template": h.Template, "channel": h.Channel}
-		summary := ""
+		summary, what := "", "An e-mail"
+		if h.Channel == bySMS {
+			what = "An SMS"
+		}
 		switch h.Type {
 		case "message_queued":
-			summary = "An e-mail was queued: " + h.Template
+			summary = what + " was queued: " + h.Template
 		case "message_sent":
-			summary = "An e-mail was sent: " + h.Template
+			summary = what + " was sent: " + h.Template
 		case "message_suppressed":
-			summary = "An e-mail was not sent, because the person wants none: " + h.Template
+			summary = what + " was not sent, because the person wants none: " + h.Template
 			if h.Reason.String == tooMany {
-				summary = "An e-mail was not sent, because the person had enough that day: " + h.Template
+				summary = what + " was not sent, because the person had enough that day: " + h.Template
 			}
 			data["reason"] = h.Reason.String
 		default:
-			summary = "An e-mail failed: " + h.Template
+			summary = what + " failed: " + h.Template
 			if h.Status == uncertain {
-				summary = "Nobody knows whether an e-mail arrived: " + h.Template
+				summary = "Nobody knows whether a" + what[1:] + " arrived: " + h.Template
 			}
 			data["status"], data["reason"] = h.Status, h.Reason.String
 		}

@@ -24,6 +24,7 @@ import (
 	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyevent"
 	"github.com/talkable/talkable/internal/mailsink"
+	"github.com/talkable/talkable/internal/outcall"
 	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/postgres/pgtest"
 	"github.com/talkable/talkable/internal/site"
@@ -109,7 +110,8 @@ func (b *bench) replica() *Module {
 	}
 	b.t.Cleanup(func() { db.Close() })
 	return New(Deps{DB: db, Outbox: bus.NewOutbox("notify", db, b.clock.Now, nil), Log: zerolog.Nop(), Reg: prometheus.NewRegistry(),
-		Now: b.clock.Now, Cursors: web.NewCursors([]byte("secret")), SMTP: b.sink.URL(), From: "talkable@localhost"})
+		Now: b.clock.Now, Cursors: web.NewCursors([]byte("secret")), SMTP: b.sink.URL(), From: "talkable@localhost",
+		SMSDaily: 3, Secret: []byte("the secret of all replicas"), Calls: outcall.New(outcall.Settings{Private: true, Now: b.clock.Now})})
 }
 
 // worker of a module, on the bench's mail server.
@@ -119,7 +121,15 @@ func (b *bench) worker(m *Module) *worker {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return &worker{Module: m, server: server, sender: m.From}
+	w := &worker{Module: m, server: server, sender: m.From}
+	provider, err := ParseSMS(m.SMS)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if provider != nil {
+		w.sms = provider
+	}
+	return w
 }
 
 func (b *bench) round() {
@@ -139,7 +149,7 @@ func (b *bench) do(fn func(ctx context.Context, u *bus.Unit) error) {
 func (b *bench) site(id int64, name string) {
 	b.t.Helper()
 	b.do(func(ctx context.Context, u *bus.Unit) error {
-		return b.onSite(ctx, u, events(gatewayevent.SiteChanged{SiteID: id, Name: name, URL: "https://shop.example",
+		return b.onSite(ctx, u, events(gatewayevent.SiteChanged{SiteID: id, Slug: fmt.Sprintf("site-%d", id), Name: name, TimeZone: "UTC", URL: "https://shop.example",
 			EmailFrom: fmt.Sprintf("hello@shop%d.example", id), ChangedAt: start}))
 	})
 }

@@ -24,6 +24,8 @@ func (m *Module) Consumer() *bus.Consumer {
 	bus.On(c, m.onAnonymized)
 	bus.On(c, m.onPointsEarned)
 	bus.On(c, m.onShared)
+	bus.On(c, m.onReward)
+	m.hearAll(c)
 	return c
 }
 
@@ -32,11 +34,17 @@ func (m *Module) onSite(ctx context.Context, u *bus.Unit, batch []bus.Event[gate
 }
 
 func (m *Module) onPerson(ctx context.Context, u *bus.Unit, batch []bus.Event[customerevent.PersonChanged]) error {
+	if err := announce(ctx, m, u, batch, fromPerson); err != nil {
+		return err
+	}
 	return saveContacts(ctx, u, newest(batch, func(p customerevent.PersonChanged) [2]int64 { return [2]int64{p.SiteID, p.PersonID} }))
 }
 
 // onPointsEarned writes to advocates. A friend's own reward and points for one's own purchases have no message.
 func (m *Module) onPointsEarned(ctx context.Context, u *bus.Unit, batch []bus.Event[loyaltyevent.PointsEarned]) error {
+	if err := announce(ctx, m, u, batch, fromEarning); err != nil {
+		return err
+	}
 	var orders []order
 	seen := map[string]bool{}
 	for _, e := range batch {
@@ -82,7 +90,7 @@ func (m *Module) onAnonymized(ctx context.Context, u *bus.Unit, batch []bus.Even
 		return err
 	}
 	m.tellEnds(u, stopped)
-	return nil
+	return forgetInDeliveries(ctx, u, people)
 }
 
 // tellEnds tells of messages that ended without an attempt, and counts them.

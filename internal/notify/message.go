@@ -25,6 +25,7 @@ const (
 	gaveUp       = "gave_up"      // tried for days
 	lost         = "lost"         // nobody knows whether it arrived
 	unrenderable = "unrenderable" // our template is at fault
+	capped       = "capped"       // of an SMS: the site had as many that day as it may have
 	unsubscribed = "unsubscribed" // of a suppressed one: the person wants no mail but what is necessary
 	anonymized   = "anonymized"   // of a suppressed one: nobody is to know who the person was
 	tooMany      = "too_many"     // of a suppressed one: the person had as many today as the template allows
@@ -58,6 +59,9 @@ type job struct {
 	Unsubscribed bool   `db:"unsubscribed"`
 	Anonymized   bool   `db:"anonymized"`
 	Email        string `db:"email"`
+	Phone        string `db:"phone"`
+	Agrees       bool   `db:"agrees"` // to SMS
+	Texts        bool   // SMS can be sent at all
 	FirstName    string `db:"first_name"`
 	LastName     string `db:"last_name"`
 	Advocate     string `db:"advocate"` // first name of who shares
@@ -65,6 +69,8 @@ type job struct {
 	SiteName     string `db:"site_name"`
 	SiteURL      string `db:"site_url"`
 	SiteFrom     string `db:"site_from"`
+
+	Unsubscribe string `db:"-"` // where the person says so; "": the mail is necessary
 }
 
 // fate is what to do with a message now.
@@ -85,7 +91,7 @@ func (j job) decide(now time.Time) fate {
 		return fate{status: suppressed, reason: anonymized}
 	case j.Unsubscribed && !necessary(j.Template):
 		return fate{status: suppressed, reason: unsubscribed}
-	case j.Email == "":
+	case j.Email == "" && !j.textable():
 		return fate{status: failed, reason: noAddress}
 	case !j.SiteKnown:
 		missing = noSite

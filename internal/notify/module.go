@@ -20,19 +20,26 @@ import (
 
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/clock"
+	"github.com/talkable/talkable/internal/outcall"
 	"github.com/talkable/talkable/internal/web"
 )
 
 // Deps are what the module needs.
 type Deps struct {
-	DB      *sqlx.DB
-	Outbox  *bus.Outbox
-	Log     zerolog.Logger
-	Reg     prometheus.Registerer
-	Now     clock.Clock
-	Cursors *web.Cursors
-	SMTP    string // see ParseSMTP
-	From    string // sender of sites that name none, unless the SMTP URL has one
+	DB       *sqlx.DB
+	Outbox   *bus.Outbox
+	Log      zerolog.Logger
+	Reg      prometheus.Registerer
+	Now      clock.Clock
+	Cursors  *web.Cursors
+	SMTP     string // see ParseSMTP
+	SMS      string // see ParseSMS; "": none are sent
+	SMSDaily int    // most SMS of a site in a day
+	Calls    *outcall.Client
+	Secret   []byte // what webhooks' secrets are sealed with, the same in all replicas and on no account in this schema
+	From     string // sender of sites that name none, unless the SMTP URL has one
+
+	PublicURL string // where the links for unsubscribing lead; "": mails have none
 }
 
 // Module is the notify module.
@@ -40,11 +47,15 @@ type Module struct {
 	Deps
 	metrics metrics
 	kick    chan struct{}
+
+	hooked    chan struct{} // deliveries may be due
+	resending chan struct{} // somebody asked for failed deliveries
 }
 
 // New makes the module. A wrong SMTP URL is told by Run; ParseSMTP tells it before.
 func New(d Deps) *Module {
-	return &Module{Deps: d, metrics: newMetrics(d.Reg), kick: make(chan struct{}, workers)}
+	return &Module{Deps: d, metrics: newMetrics(d.Reg), kick: make(chan struct{}, workers),
+		hooked: make(chan struct{}, 1), resending: make(chan struct{}, 1)}
 }
 
 // Run sends what is due and tidies up until ctx ends; then it finishes the messages in transmission and gives back the others.
@@ -60,11 +71,20 @@ func (m *Module) Run(ctx context.Context) error {
 	if sender == "" {
 		return errors.New("notify: no sender's address is configured")
 	}
+	provider, err := ParseSMS(m.SMS)
+	if err != nil {
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	for range workers {
 		w := &worker{Module: m, server: server, sender: sender}
+		if provider != nil {
+			w.sms = provider
+		}
 		g.Go(func() error { return w.run(ctx) })
 	}
 	g.Go(func() error { return m.tend(ctx) })
+	g.Go(func() error { return newCourier(m).run(ctx) })
+	g.Go(func() error { return m.tendHooks(ctx) })
 	return g.Wait()
 }

@@ -19,9 +19,9 @@ import (
 // The built-in templates. A version grows with every change of the words, so that a message says which ones were sent.
 const (
 	pointsEarned        = "points_earned"
-	pointsEarnedVersion = 1
+	pointsEarnedVersion = 2
 	shared              = "share"
-	sharedVersion       = 1
+	sharedVersion       = 2
 )
 
 //go:embed templates
@@ -31,8 +31,9 @@ var files embed.FS
 type words struct {
 	version             int
 	subject, text, html *mustache.Template
-	necessary           bool // transactional: who has unsubscribed gets it, too
-	daily               int  // of these a person gets so many of a site within a day; 0: all
+	sms                 *mustache.Template // nil: it doesn't go as an SMS
+	necessary           bool               // transactional: who has unsubscribed gets it, too
+	daily               int                // of these a person gets so many of a site within a day; 0: all
 }
 
 // necessary says whether the template's messages go to who has unsubscribed, too.
@@ -58,7 +59,11 @@ func load(name string, version int) words {
 		}
 		return t
 	}
-	return words{version: version, subject: parse("subject", true), text: parse("text", true), html: parse("html", false)}
+	w := words{version: version, subject: parse("subject", true), text: parse("text", true), html: parse("html", false)}
+	if _, err := files.Open("templates/" + name + "/sms.mustache"); err == nil {
+		w.sms = parse("sms", true)
+	}
+	return w
 }
 
 // facts are what a points_earned message was queued with.
@@ -76,6 +81,7 @@ type letter struct {
 	from, fromName      string
 	subject, text, html string
 	messageID           string
+	unsubscribe         string
 }
 
 // render writes the message. It gets plain strings only: a template can reach nothing else.
@@ -88,7 +94,7 @@ func (j job) render(sender string) (letter, error) {
 	if err != nil {
 		return letter{}, fmt.Errorf("data of the message: %w", err)
 	}
-	l := letter{version: w.version, to: j.Email, toName: strings.TrimSpace(name(j.FirstName) + " " + name(j.LastName)), messageID: j.MessageID}
+	l := letter{version: w.version, to: j.Email, toName: strings.TrimSpace(name(j.FirstName) + " " + name(j.LastName)), messageID: j.MessageID, unsubscribe: j.Unsubscribe}
 	for _, part := range []struct {
 		t  *mustache.Template
 		to *string
@@ -119,7 +125,8 @@ func (j job) render(sender string) (letter, error) {
 
 // values are what the message's template may say.
 func (j job) values() (map[string]any, error) {
-	values := map[string]any{"site_name": oneLine(j.SiteName, 80), "site_url": link(j.SiteURL), "first_name": name(j.FirstName)}
+	values := map[string]any{"site_name": oneLine(j.SiteName, 80), "site_url": link(j.SiteURL), "first_name": name(j.FirstName),
+		"unsubscribe": j.Unsubscribe}
 	if j.Template == shared {
 		return values, j.shareValues(values)
 	}
@@ -144,6 +151,7 @@ func (l letter) msg() (*mail.Msg, error) {
 	m.SetMessageIDWithValue(l.messageID)
 	m.SetGenHeader("Auto-Submitted", "auto-generated")
 	m.SetGenHeader("X-Auto-Response-Suppress", "All")
+	offerUnsubscribe(m, l.unsubscribe)
 	m.SetBodyString(mail.TypeTextPlain, l.text)
 	m.AddAlternativeString(mail.TypeTextHTML, l.html)
 	return m, nil

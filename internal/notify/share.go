@@ -23,6 +23,9 @@ const mostWords = 2000 // runes of an advocate's message
 
 // onShared writes to the friends whom advocates mail an offer to, once for each share.
 func (m *Module) onShared(ctx context.Context, u *bus.Unit, batch []bus.Event[referralevent.OfferShared]) error {
+	if err := announce(ctx, m, u, batch, fromShare); err != nil {
+		return err
+	}
 	var orders []order
 	seen := map[string]bool{}
 	for _, e := range batch {

@@ -88,6 +88,8 @@ type outcome struct {
 	kind   kind
 	detail string // for a person who looks into it
 	broken bool   // the connection can't be used any more
+
+	stopped bool // of an SMS: the person has answered STOP
 }
 
 type kind int

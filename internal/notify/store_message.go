@@ -36,7 +36,8 @@ func insertOrders(ctx context.Context, tx sqlx.ExtContext, template string, now 
 			from (select s, p, k, d, row_number() over (partition by s, p order by n) as nth, $11::int as daily
 				from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) with ordinality as u (s, p, k, d, n)) o
 			left join lateral (
-				select case when anonymized_at is not null then $8 when unsubscribed_at is not null and not $10 then $9 when email = '' then $7 end as reason
+				select case when anonymized_at is not null then $8 when unsubscribed_at is not null and not $10 then $9 when email = '' and not (phone <> '' and exists (
+					select from notify.sms_consent o where o.site_id = s and o.person_id = p and o.opted_in_at is not null)) then $7 end as reason
 				from notify.contact where site_id = s and person_id = p offset 0) c on true
 			left join lateral (
 				select count(*) as had from notify.message m
@@ -65,13 +66,14 @@ func lockDue(ctx context.Context, tx sqlx.ExtContext, now time.Time, n int) ([]j
 		select m.site_id, m.id, m.person_id, m.channel, m.template, m.data, m.attempts, m.claim, m.since, m.queued_at, m.uncertain_at,
 			coalesce(m.message_id_header, '') as message_id_header,
 			c.person_id is not null as contact_known, c.unsubscribed_at is not null as unsubscribed, c.anonymized_at is not null as anonymized,
-			coalesce(c.email, '') as email,
+			coalesce(c.email, '') as email, coalesce(c.phone, '') as phone, o.opted_in_at is not null as agrees,
 			coalesce(c.first_name, '') as first_name, coalesce(c.last_name, '') as last_name,
 			coalesce(a.first_name, '') as advocate,
 			s.site_id is not null as site_known, coalesce(s.name, '') as site_name, coalesce(s.url, '') as site_url,
 			coalesce(s.email_from, '') as site_from
 		from notify.message m
 		left join notify.contact c on c.site_id = m.site_id and c.person_id = m.person_id
+		left join notify.sms_consent o on c.email = '' and c.phone <> '' and o.site_id = m.site_id and o.person_id = m.person_id
 		left join notify.contact a on m.template = 'share' and a.site_id = m.site_id and a.person_id = (m.data->>'advocate_id')::bigint
 		left join notify.site s on s.site_id = m.site_id
 		where m.status = 'queued' and m.next_at <= $1
@@ -87,11 +89,15 @@ func lockDue(ctx context.Context, tx sqlx.ExtContext, now time.Time, n int) ([]j
 // takeJobs marks locked messages as claimed.
 func takeJobs(ctx context.Context, tx sqlx.ExtContext, jobs []job, lease time.Time) error {
 	sites, ids := places(jobs)
+	channels := make([]string, len(jobs))
+	for i, j := range jobs {
+		channels[i] = j.Channel
+	}
 	_, err := tx.ExecContext(ctx, `
 		update notify.message m
-		set status = 'sending', attempts = attempts + 1, claim = claim + 1, lease_until = $3, reason = null
-		from unnest($1::bigint[], $2::bigint[]) as u (s, i)
-		where m.site_id = u.s and m.id = u.i`, pq.Array(sites), pq.Array(ids), lease)
+		set status = 'sending', attempts = attempts + 1, claim = claim + 1, lease_until = $3, reason = null, channel = h
+		from unnest($1::bigint[], $2::bigint[], $4::text[]) as u (s, i, h)
+		where m.site_id = u.s and m.id = u.i`, pq.Array(sites), pq.Array(ids), lease, pq.Array(channels))
 	if err != nil {
 		return fmt.Errorf("claim messages: %w", err)
 	}
@@ -131,8 +137,8 @@ func settleJobs(ctx context.Context, tx sqlx.ExtContext, jobs []job, fates []fat
 func startTransmission(ctx context.Context, tx sqlx.ExtContext, j job, l letter, lease time.Time) (bool, error) {
 	return one(tx.ExecContext(ctx, `
 		update notify.message
-		set status = 'transmitting', lease_until = $4, recipient = $5, subject = $6, text = $7, html = $8,
-			message_id_header = $9, template_version = $10
+		set status = 'transmitting', lease_until = $4, recipient = $5, subject = $6, text = $7, html = nullif($8, ''),
+			message_id_header = nullif($9, ''), template_version = $10
 		where site_id = $1 and id = $2 and claim = $3 and status = 'sending' and not exists (
 			select from notify.contact c
 			where c.site_id = $1 and c.person_id = $11 and (c.anonymized_at is not null or c.unsubscribed_at is not null and not $12))`,

@@ -57,6 +57,9 @@ func (m *Module) tidy(ctx context.Context, bodies bool) error {
 
 // forget drops idempotency keys that nobody will send again.
 func (m *Module) forget(ctx context.Context) error {
+	if err := forgetSMSDays(ctx, m.DB, m.Now().Add(-keysStay)); err != nil {
+		return err
+	}
 	for ctx.Err() == nil {
 		n, err := idempotency.Sweep(ctx, m.DB, "notify", m.Now().Add(-keysStay), bodyBatch)
 		if err != nil || n < bodyBatch {

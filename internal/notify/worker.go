@@ -25,7 +25,8 @@ type worker struct {
 	*Module
 	server SMTP
 	sender string
-	fails  int // connections in a row that could not be made
+	sms    texter // nil: none is sent
+	fails  int    // connections in a row that could not be made
 }
 
 func (w *worker) run(ctx context.Context) error {
@@ -82,8 +83,12 @@ func (w *worker) claim(ctx context.Context) (jobs []job, due int, err error) {
 		}
 		due = len(locked)
 		for _, j := range locked {
+			j.Texts = w.sms != nil
 			f := j.decide(u.Now)
 			if f.status == sending {
+				if j.Channel = byEmail; j.Email == "" {
+					j.Channel = bySMS
+				}
 				jobs = append(jobs, j)
 				continue
 			}
@@ -127,10 +132,16 @@ func (w *worker) send(ctx context.Context, jobs []job, stop <-chan struct{}) (re
 			return jobs[i:], nil
 		default:
 		}
+		if j.Channel == bySMS {
+			if err := w.transmitText(ctx, j); err != nil {
+				return jobs[i+1:], err
+			}
+			continue
+		}
 		if open == nil {
 			if open, err = w.server.dial(ctx); err != nil {
 				w.fails++
-				return nil, w.postpone(ctx, jobs[i:], fmt.Sprintf("no connection to the mail server: %v", err))
+				return nil, w.postpone(ctx, jobs[i:], fmt.Sprintf("no connection to the mail server: %v", err)) // an SMS among them waits a moment, too
 			}
 			w.fails = 0
 		}
@@ -149,6 +160,7 @@ func (w *worker) send(ctx context.Context, jobs []job, stop <-chan struct{}) (re
 // transmit sends one message and says whether the connection broke. An error means that the message's state could not be
 // stored: the end of its lease will tell.
 func (w *worker) transmit(ctx context.Context, open *line, j job) (broken bool, err error) {
+	j.Unsubscribe = w.unsubscribeURL(j)
 	l, err := j.render(w.sender)
 	if err != nil {
 		return false, w.finish(ctx, j, fate{status: failed, reason: unrenderable}, readable(err.Error()))

@@ -89,3 +89,9 @@ func Verify(secret string, h http.Header, body []byte, now time.Time, slack time
 	}
 	return false
 }
+
+// ValidSecret says whether Sign takes it.
+func ValidSecret(s string) bool {
+	_, err := secretOf(s)
+	return err == nil
+}

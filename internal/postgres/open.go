@@ -111,10 +111,11 @@ func Discard(ctx context.Context, db *sqlx.DB) error {
 	return nil
 }
 
-// Ended adds to err the context's own error when the statement was cancelled because ctx ended: PostgreSQL's words for that are
-// the same as for a statement that took too long.
+// Ended adds to err the context's own error when the statement was cancelled, or its transaction rolled back, because ctx ended:
+// PostgreSQL's words for the first are the same as for a statement that took too long, and database/sql's for the second (also
+// when the commit comes just after) don't say why.
 func Ended(ctx context.Context, err error) error {
-	if ctx.Err() == nil || pq.As(err, pqerror.QueryCanceled) == nil {
+	if ctx.Err() == nil || pq.As(err, pqerror.QueryCanceled) == nil && !errors.Is(err, sql.ErrTxDone) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ctx.Err(), err)

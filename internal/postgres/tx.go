@@ -37,7 +37,7 @@ func once(ctx context.Context, db *sqlx.DB, fn func(tx *sqlx.Tx) error) error {
 		return Ended(ctx, err)
 	}
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
+		return fmt.Errorf("commit: %w", Ended(ctx, err))
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"strings"
 	"sync"
@@ -91,6 +92,15 @@ func TestInTx(t *testing.T) {
 		"commits nothing when the context ended before the end": {
 			func(_ context.Context, cancel context.CancelFunc, _ *sqlx.Tx) error { cancel(); return nil },
 			func(err error) bool { return errors.Is(err, context.Canceled) }, 1, 0},
+		"commits nothing when the context ended and the transaction was rolled back meanwhile": {
+			func(ctx context.Context, cancel context.CancelFunc, tx *sqlx.Tx) error {
+				cancel()
+				for !errors.Is(tx.QueryRowContext(context.WithoutCancel(ctx), `select 1`).Err(), sql.ErrTxDone) {
+					time.Sleep(time.Millisecond)
+				}
+				return nil
+			},
+			func(err error) bool { return errors.Is(err, context.Canceled) && errors.Is(err, sql.ErrTxDone) }, 1, 0},
 		"commits nothing when the context ended within a statement": {
 			func(ctx context.Context, cancel context.CancelFunc, tx *sqlx.Tx) error {
 				time.AfterFunc(20*time.Millisecond, cancel)

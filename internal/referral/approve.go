@@ -119,12 +119,14 @@ func (m *Module) move(ctx context.Context, u *bus.Unit, list []referral, to, cau
 		for i := range list {
 			u.Tell(list[i].SiteID, list[i].key(), list[i].voided(was[i], u.Now))
 		}
+		if to == referralevent.Voided {
+			return m.voidCommissionsOf(ctx, u, list)
+		}
 	}
 	return nil
 }
 
-// reward tells that referrals were approved and issues their rewards. What refunds have taken back by then is clawed back at
-// once, so that approval and refund have the same end in any order.
+// reward tells that referrals were approved, decides what they earn, and issues it.
 func (m *Module) reward(ctx context.Context, u *bus.Unit, list []referral) error {
 	var sites, ids []int64
 	for _, r := range list {
@@ -134,58 +136,19 @@ func (m *Module) reward(ctx context.Context, u *bus.Unit, list []referral) error
 	if err != nil {
 		return err
 	}
-	byID := map[key]*referral{}
-	var rewards []reward
 	for i := range list {
 		r := &list[i]
-		byID[key{r.SiteID, r.ID}] = r
 		u.Tell(r.SiteID, r.key(), r.approved(u.Now))
 		m.metrics.approved.WithLabelValues(label(r.Cause)).Inc()
-		rewards = append(rewards, referralRewards(campaigns[key{r.SiteID, r.CampaignID}], r)...)
 	}
-	return m.issueFor(ctx, u, rewards, byID)
-}
-
-// issue writes and tells rewards of clicks.
-func (m *Module) issue(ctx context.Context, u *bus.Unit, rewards []reward) error {
-	return m.issueFor(ctx, u, rewards, nil)
-}
-
-func (m *Module) issueFor(ctx context.Context, u *bus.Unit, rewards []reward, referrals map[key]*referral) error {
-	if len(rewards) == 0 {
-		return nil
-	}
-	issued, err := insertRewards(ctx, u.Tx, u.Now, rewards)
+	a, err := m.decideReferrals(ctx, u, list, campaigns)
 	if err != nil {
 		return err
 	}
-	var clawed []reward
-	var claims []claim
-	for _, w := range issued {
-		r, waits := referrals[key{w.SiteID, deref(w.ReferralID)}], w.Status == rewardWaiting
-		if !waits { // else it is told with its coupon
-			u.Tell(w.SiteID, w.key(), w.issued())
-			m.metrics.rewards.WithLabelValues(w.Side, w.Kind).Inc()
-		}
-		if r != nil {
-			if told := w.clawBack(r, u.Now); told != nil {
-				clawed = append(clawed, w)
-				if !waits {
-					u.Tell(w.SiteID, w.key(), *told)
-				}
-				continue
-			}
-		}
-		if waits {
-			claims = append(claims, claim{site: w.SiteID, list: *w.CouponListID, reward: w.ID, person: deref(w.PersonID)})
-		}
+	if err := m.issue(ctx, u, a); err != nil {
+		return err
 	}
-	if len(clawed) > 0 {
-		if err := saveClawed(ctx, u.Tx, u.Now, clawed); err != nil {
-			return err
-		}
-	}
-	return m.handOut(ctx, u, claims)
+	return m.earnApproved(ctx, u, list, campaigns)
 }
 
 // ApproveDue approves the referrals whose delay is over, and returns how many.
@@ -215,7 +178,7 @@ func (m *Module) ApproveDue(ctx context.Context) (int, error) {
 // label keeps a cause that the edge names within a closed set.
 func label(cause string) string {
 	switch cause {
-	case causeAutomatic, causeDelay, causeRefund, causeFraud, causeHook:
+	case causeAutomatic, causeDelay, causeRefund, causeFraud, causeHook, causeFlagged:
 		return cause
 	default:
 		return causeManual

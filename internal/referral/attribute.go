@@ -6,12 +6,6 @@ import (
 	"time"
 )
 
-// Ways in which a friend's origin finds the link that he came by.
-const (
-	byCookie = "cookie" // the browser of the purchase opened it
-	byEmail  = "email"  // a browser that this person was seen with before opened it
-)
-
 // Outcomes of an attribution.
 const (
 	outcomeReferred = "referred"
@@ -22,17 +16,29 @@ const (
 // Reasons of an attribution, and of a candidate that was dropped.
 const (
 	reasonLastTouch       = "last_touch"
+	reasonFirstTouch      = "first_touch"
+	reasonCode            = "code_used"
+	reasonSticky          = "first_advocate"
 	reasonNoPerson        = "no_person"
 	reasonNoTouch         = "no_touch"
 	reasonExpired         = "expired_touch"
 	reasonFuture          = "touch_after_purchase"
+	reasonCodeEnded       = "code_ended"
+	reasonBarred          = "address_barred"
+	reasonMethodOff       = "method_off"
 	reasonNotLive         = "campaign_not_live"
 	reasonNoAdvocate      = "advocate_unknown"
+	reasonLapsed          = "friend_offer_expired"
 	reasonAlreadyReferred = "already_referred"
+	reasonWeaker          = "weaker_method"
 	reasonOlder           = "older_touch"
+	reasonNewer           = "newer_touch"
 )
 
-const touchSlack = 5 * time.Minute // the clocks of a shop and of ours differ, and orders are told late
+const (
+	touchSlack = 5 * time.Minute // the clocks of a shop and of ours differ, and orders are told late
+	ipWindow   = time.Hour       // an address is somebody else's soon
+)
 
 // candidate is an offer that the friend may have come by.
 type candidate struct {
@@ -41,106 +47,228 @@ type candidate struct {
 	campaignID int64
 	advocateID int64 // 0: nobody known
 	offerOwner string
-	visitor    string
+	visitor    string // whose browser it was, where one was
+	couponID   int64  // of a code
+	ended      bool   // the code, before the purchase
+	barred     bool   // the address, by the site's lists
 	firstAt    time.Time
 	lastAt     time.Time
+	between    []time.Time // touches that were looked up, since neither the first nor the last is near the purchase
 }
 
-// traced is a candidate as the trace keeps it.
-type traced struct {
-	OfferID    int64     `json:"offer_id"`
-	CampaignID int64     `json:"campaign_id"`
-	Method     string    `json:"method"`
-	VisitorID  string    `json:"visitor_id"`
-	TouchedAt  time.Time `json:"touched_at"`
-	Kept       bool      `json:"kept"`
-	Cause      string    `json:"cause"`
+// standing is a candidate as the rule of its campaign sees it.
+type standing struct {
+	*candidate
+	at    time.Time // of the touch that counts
+	rank  int       // of its method
+	first bool      // the first touch counts
+	cause string    // why it is out; "" while it stands
 }
 
-// attribution is a decision about one origin, and why.
-type attribution struct {
-	Rule       string    `json:"rule"`
-	Candidates []traced  `json:"candidates"`
-	Findings   []finding `json:"fraud,omitempty"`
-
-	reason  string
-	kept    *candidate
-	verdict string // of the fraud rules on what was kept
-}
-
-// attribute decides whose link a purchase or event came by: the last touch within the campaign's window before it. Touches of
-// the purchase's own browser go before those of other browsers of the person. Touches that are too old, or later than the
-// purchase, and campaigns that weren't live are passed over; a friend who was referred in the campaign already ends the search,
-// so that an older link gets no credit for a purchase that the last one would have had. referred says that.
+// attribute decides whose offer a purchase or event came by. In each campaign the candidate of the first method that found one
+// wins, and of several its last touch before the purchase, or the first, as the campaign's rule has it; among campaigns the method
+// decides, and then the last touch. Touches that are too old, or later than the purchase, and campaigns that weren't live are passed
+// over; a friend who was referred in the campaign already ends the search, so that an older link gets no credit for a purchase that the
+// last one would have had. referred says that.
 func attribute(occurred time.Time, candidates []candidate, campaigns map[int64]*campaign, referred func(campaignID int64) bool) attribution {
-	out := attribution{Rule: "last_touch/1", reason: reasonNoTouch, Candidates: []traced{}}
-	sorted := order(occurred, candidates)
-	decided := false
-	for i := range sorted {
-		c := &sorted[i]
-		touch := c.touch(occurred)
-		cause := c.drop(occurred, touch, campaigns[c.campaignID])
-		switch {
-		case decided:
-			cause = cmp.Or(cause, reasonOlder)
-		case cause != "":
-			if out.reason == reasonNoTouch {
-				out.reason = cause
-			}
-		case referred(c.campaignID):
-			cause, out.reason, decided = reasonAlreadyReferred, reasonAlreadyReferred, true
-		default:
-			cause, out.reason, decided = reasonLastTouch, reasonLastTouch, true
-			out.kept = c
-		}
-		out.Candidates = append(out.Candidates, traced{OfferID: c.offerID, CampaignID: c.campaignID, Method: c.method,
-			VisitorID: c.visitor, TouchedAt: touch, Kept: out.kept == c, Cause: cause})
+	out := attribution{Rule: traceVersion, reason: reasonNoTouch}
+	list := stand(occurred, candidates, campaigns)
+	best := winner(list)
+	switch {
+	case best != nil && referred(best.campaignID):
+		out.reason = reasonAlreadyReferred
+	case best != nil:
+		out.reason, out.kept = best.credit(), best.candidate
+	case len(list) > 0:
+		out.reason = list[0].cause
 	}
+	for i := range list {
+		s := &list[i]
+		switch {
+		case s == best:
+			s.cause = out.reason
+		case s.cause == "":
+			s.cause = s.behind(best)
+		}
+		out.Candidates = append(out.Candidates, traced{OfferID: s.offerID, CampaignID: s.campaignID, Method: s.method, VisitorID: s.visitor,
+			CouponID: s.couponID, TouchedAt: s.at, Kept: out.kept != nil && s == best, Cause: s.cause})
+	}
+	out.Rules = rulesSeen(list, campaigns)
 	return out
 }
 
-// claimKey is what a friend offer of a site is unique by.
-type claimKey struct {
-	offer   int64
-	visitor string
+// winner is the best of those that stand, nil if none does: of each campaign the best by its own rule, and the best of these.
+func winner(list []standing) *standing {
+	byCampaign := map[int64]*standing{}
+	for i := range list {
+		s := &list[i]
+		if was := byCampaign[s.campaignID]; s.cause == "" && (was == nil || s.compare(was) < 0) {
+			byCampaign[s.campaignID] = s
+		}
+	}
+	var best *standing
+	for _, s := range byCampaign {
+		if best == nil || s.among(best) < 0 {
+			best = s
+		}
+	}
+	return best
 }
 
-// order puts the best candidate first, each offer and visitor once, and is the same whatever order they came in.
-func order(occurred time.Time, candidates []candidate) []candidate {
-	sorted := slices.Clone(candidates)
-	slices.SortFunc(sorted, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(a.method, b.method), b.touch(occurred).Compare(a.touch(occurred)),
-			cmp.Compare(b.offerID, a.offerID), cmp.Compare(a.visitor, b.visitor))
-	})
+// compare puts the better of two candidates of one campaign first.
+func (s *standing) compare(t *standing) int {
+	newer := t.at.Compare(s.at)
+	if s.first {
+		newer = -newer
+	}
+	return cmp.Or(cmp.Compare(s.rank, t.rank), newer, s.tie(t))
+}
+
+// among puts the better of two campaigns' candidates first.
+func (s *standing) among(t *standing) int {
+	return cmp.Or(cmp.Compare(s.rank, t.rank), t.at.Compare(s.at), s.tie(t))
+}
+
+// tie decides where nothing else does, so that the order in which candidates were found never does.
+func (s *standing) tie(t *standing) int {
+	return cmp.Or(cmp.Compare(t.offerID, s.offerID), cmp.Compare(s.visitor, t.visitor), cmp.Compare(s.couponID, t.couponID))
+}
+
+// credit is why a winner won.
+func (s *standing) credit() string {
+	switch {
+	case s.method == bySticky:
+		return reasonSticky
+	case s.method == byCoupon:
+		return reasonCode
+	case s.first:
+		return reasonFirstTouch
+	default:
+		return reasonLastTouch
+	}
+}
+
+// behind is why a candidate that stands lost.
+func (s *standing) behind(best *standing) string {
+	switch {
+	case s.rank > best.rank:
+		return reasonWeaker
+	case s.campaignID == best.campaignID && s.first:
+		return reasonNewer
+	default:
+		return reasonOlder
+	}
+}
+
+// claimKey is what a touch is told apart by: an offer and the browser that touched it, or a code, or how else it was found.
+type claimKey struct {
+	offer, coupon   int64
+	visitor, method string
+}
+
+func (c *candidate) key() claimKey {
+	k := claimKey{offer: c.offerID, coupon: c.couponID, visitor: c.visitor}
+	if c.visitor == "" {
+		k.method = c.method
+	}
+	return k
+}
+
+// stand judges each candidate, once an offer and touch, those that stand and then the best first: the same whatever order they came in.
+func stand(occurred time.Time, candidates []candidate, campaigns map[int64]*campaign) []standing {
+	list := make([]standing, len(candidates))
+	for i := range candidates {
+		list[i] = candidates[i].stand(occurred, campaigns[candidates[i].campaignID])
+	}
+	out := func(s standing) int {
+		if s.cause == "" {
+			return 0
+		}
+		return 1
+	}
+	slices.SortFunc(list, func(a, b standing) int { return cmp.Or(cmp.Compare(out(a), out(b)), a.among(&b)) })
 	seen := map[claimKey]bool{}
-	return slices.DeleteFunc(sorted, func(c candidate) bool {
-		k := claimKey{offer: c.offerID, visitor: c.visitor}
+	return slices.DeleteFunc(list, func(s standing) bool {
+		k := s.key()
 		again := seen[k]
 		seen[k] = true
 		return again
 	})
 }
 
-// touch is the last touch that can count: the first one, if the offer was touched again after the purchase.
-func (c candidate) touch(occurred time.Time) time.Time {
-	if c.lastAt.After(occurred.Add(touchSlack)) {
-		return c.firstAt
+// stand says how a candidate looks under the rule of its campaign.
+func (c *candidate) stand(occurred time.Time, k *campaign) standing {
+	s := standing{candidate: c, at: c.lastAt, rank: attributionRule{}.rank(c.method)}
+	if k == nil {
+		s.cause = reasonNotLive
+		return s
 	}
-	return c.lastAt
+	s.rank, s.first = k.Attribution.rank(c.method), k.Attribution.first()
+	var late bool
+	s.at, late = c.touch(c.since(occurred, k), occurred.Add(touchSlack), s.first)
+	switch {
+	case late:
+		s.cause = reasonFuture
+	case !k.live(occurred):
+		s.cause = reasonNotLive
+	case s.at.Before(c.since(occurred, k)):
+		s.cause = reasonExpired
+	case !k.Attribution.on(c.method):
+		s.cause = reasonMethodOff
+	case c.visitor != "" && k.lapsed(c.firstAt, occurred):
+		s.cause = reasonLapsed
+	case c.ended:
+		s.cause = reasonCodeEnded
+	case c.barred:
+		s.cause = reasonBarred
+	case c.advocateID == 0:
+		s.cause = reasonNoAdvocate
+	}
+	return s
 }
 
-// drop says why a candidate is out of the question, "" if it isn't.
-func (c candidate) drop(occurred, touch time.Time, k *campaign) string {
-	switch {
-	case touch.After(occurred.Add(touchSlack)):
-		return reasonFuture
-	case k == nil || !k.live(occurred):
-		return reasonNotLive
-	case touch.Before(occurred.AddDate(0, 0, -k.AttributionDays)):
-		return reasonExpired
-	case c.advocateID == 0:
-		return reasonNoAdvocate
+// since is where the window of a candidate begins. The friend's first advocate stays for good.
+func (c *candidate) since(occurred time.Time, k *campaign) time.Time {
+	switch c.method {
+	case bySticky:
+		return c.firstAt
+	case byIP:
+		return occurred.Add(-ipWindow)
 	default:
-		return ""
+		return occurred.AddDate(0, 0, -k.AttributionDays)
 	}
+}
+
+// touch is the touch that counts, of those that are known: the last one until the end of the window, or the first one since its
+// beginning. If none lies in it, the one that comes closest; late says that all came after the end.
+func (c *candidate) touch(begin, end time.Time, first bool) (at time.Time, late bool) {
+	var inside, before []time.Time
+	for _, t := range append([]time.Time{c.firstAt, c.lastAt}, c.between...) {
+		switch {
+		case t.After(end):
+		case t.Before(begin):
+			before = append(before, t)
+		default:
+			inside = append(inside, t)
+		}
+	}
+	switch {
+	case len(inside) > 0 && first:
+		return slices.MinFunc(inside, time.Time.Compare), false
+	case len(inside) > 0:
+		return slices.MaxFunc(inside, time.Time.Compare), false
+	case len(before) > 0:
+		return slices.MaxFunc(before, time.Time.Compare), false
+	default:
+		return c.firstAt, true
+	}
+}
+
+// unsure says that touches between the first and the last may decide, and have to be looked up.
+func (c *candidate) unsure(occurred time.Time, k *campaign) bool {
+	begin, end := c.since(occurred, k), occurred.Add(touchSlack)
+	if c.visitor == "" || c.firstAt.After(end) || c.lastAt.Before(begin) {
+		return false
+	}
+	return c.lastAt.After(end) || k.Attribution.first() && c.firstAt.Before(begin)
 }

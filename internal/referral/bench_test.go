@@ -32,7 +32,7 @@ func BenchmarkVisit(b *testing.B) {
 	for i := range 100 {
 		links = append(links, p.join(p.one, int64(i+1)).ClaimURL)
 	}
-	h := p.Visit()
+	h := p.Visit(NoPages{})
 	var n atomic.Int64
 	b.SetParallelism(64 / runtime.GOMAXPROCS(0))
 	b.ResetTimer()
@@ -54,7 +54,7 @@ func BenchmarkRecorded(b *testing.B) {
 	for _, matched := range []bool{false, true} {
 		b.Run("matched="+strconv.FormatBool(matched), func(b *testing.B) {
 			p := durable(b)
-			h, link, origin := p.Visit(), p.join(p.one, 1).ClaimURL, int64(0)
+			h, link, origin := p.Visit(NoPages{}), p.join(p.one, 1).ClaimURL, int64(0)
 			for b.Loop() {
 				b.StopTimer()
 				events := make([]bus.Payload, 500)

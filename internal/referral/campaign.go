@@ -32,13 +32,17 @@ type campaign struct {
 	Categories      []string // origins that join it
 	Destination     string   // "" means the site's shop
 	AttributionDays int
+	Attribution     attributionRule
 	ApprovalMode    string
 	ApprovalDelay   int64 // seconds
 	StartsAt        *time.Time
 	EndsAt          *time.Time
+	Limits          limits // of what its rewards may be and cost
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 	Incentives      []incentive // the active ones first, in their order
+
+	terms *linkTerms // nil: none
 }
 
 // state is the status at a moment: a scheduled campaign is live once its period begins.

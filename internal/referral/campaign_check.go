@@ -21,15 +21,16 @@ const (
 // campaignInput is a campaign as the API takes it.
 type campaignInput struct {
 	web.SiteBody
-	Name                  string           `json:"name" example:"Give $10, get 10%"`
-	Status                string           `json:"status,omitempty" doc:"Live, Test, Scheduled or Disabled; Live when left out"`
-	Tags                  []string         `json:"tags,omitempty" nullable:"true" doc:"An origin with campaign_tags joins only campaigns that have one of them"`
-	JoinableCategoryNames []string         `json:"joinable_category_names,omitempty" nullable:"true" doc:"Origins that get an offer: affiliate_member (the default), purchase, or categories of events"`
-	DestinationURL        *string          `json:"destination_url,omitempty" nullable:"true" doc:"Where friends are sent; the site's shop when left out"`
-	AttributionDays       *int             `json:"attribution_days,omitempty" nullable:"true" doc:"How long before a purchase the friend's visit may be: 1 to 365, 30 when left out"`
-	Approval              *approvalInput   `json:"approval,omitempty"`
-	LivePeriod            *periodInput     `json:"live_period,omitempty"`
-	Incentives            []incentiveInput `json:"incentives,omitempty" nullable:"true"`
+	Name                  string            `json:"name" example:"Give $10, get 10%"`
+	Status                string            `json:"status,omitempty" doc:"Live, Test, Scheduled or Disabled; Live when left out"`
+	Tags                  []string          `json:"tags,omitempty" nullable:"true" doc:"An origin with campaign_tags joins only campaigns that have one of them"`
+	JoinableCategoryNames []string          `json:"joinable_category_names,omitempty" nullable:"true" doc:"Origins that get an offer: affiliate_member (the default), purchase, or categories of events"`
+	DestinationURL        *string           `json:"destination_url,omitempty" nullable:"true" doc:"Where friends are sent; the site's shop when left out"`
+	AttributionDays       *int              `json:"attribution_days,omitempty" nullable:"true" doc:"How long before a purchase the friend's visit may be: 1 to 365, 30 when left out"`
+	Attribution           *attributionInput `json:"attribution,omitempty" doc:"How the advocate of a purchase is found"`
+	Approval              *approvalInput    `json:"approval,omitempty"`
+	LivePeriod            *periodInput      `json:"live_period,omitempty"`
+	Incentives            []incentiveInput  `json:"incentives,omitempty" nullable:"true"`
 }
 
 type approvalInput struct {
@@ -87,6 +88,7 @@ func (in campaignInput) campaign(currency string) (campaign, error) {
 			f.add("/attribution_days", "must be from 1 to 365")
 		}
 	}
+	c.Attribution = in.Attribution.rule(&f)
 	in.approval(&f, &c)
 	in.period(&f, &c)
 	in.incentives(&f, &c, currency)

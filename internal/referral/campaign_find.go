@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/lib/pq"
+
+	"github.com/talkable/talkable/internal/referral/referralapi"
 )
 
 // CampaignIDs are the site's campaigns that have one of the tags, if any are named, and the status, if one is ("live", in any case).
@@ -19,4 +21,21 @@ func (m *Module) CampaignIDs(ctx context.Context, siteID int64, tags []string, s
 		return nil, fmt.Errorf("find campaigns: %w", err)
 	}
 	return ids, nil
+}
+
+// CampaignLabels are the tags of the site's campaigns, and the categories of origins that they are joined by.
+func (m *Module) CampaignLabels(ctx context.Context, siteID int64) (map[int64]referralapi.CampaignLabels, error) {
+	var rows []struct {
+		ID    int64          `db:"id"`
+		Tags  pq.StringArray `db:"tags"`
+		Types pq.StringArray `db:"categories"`
+	}
+	if err := m.db.SelectContext(ctx, &rows, `select id, tags, categories from referral.campaign where site_id = $1`, siteID); err != nil {
+		return nil, fmt.Errorf("read campaigns' labels: %w", err)
+	}
+	out := make(map[int64]referralapi.CampaignLabels, len(rows))
+	for _, r := range rows {
+		out[r.ID] = referralapi.CampaignLabels{Tags: r.Tags, Types: r.Types}
+	}
+	return out, nil
 }

@@ -13,19 +13,20 @@ import (
 
 // campaignJSON is a campaign in our own shape.
 type campaignJSON struct {
-	ID                    int64           `json:"id"`
-	Version               int             `json:"version" doc:"Counts the changes; rewards keep the version that they were issued under"`
-	Name                  string          `json:"name"`
-	Status                string          `json:"status" enum:"Live,Test,Scheduled,Disabled"`
-	Tags                  []string        `json:"tags"`
-	JoinableCategoryNames []string        `json:"joinable_category_names"`
-	DestinationURL        *string         `json:"destination_url" doc:"null: the site's shop"`
-	AttributionDays       int             `json:"attribution_days"`
-	Approval              approvalJSON    `json:"approval"`
-	LivePeriod            periodJSON      `json:"live_period"`
-	Incentives            []incentiveJSON `json:"incentives"`
-	CreatedAt             time.Time       `json:"created_at"`
-	UpdatedAt             time.Time       `json:"updated_at"`
+	ID                    int64               `json:"id"`
+	Version               int                 `json:"version" doc:"Counts the changes; rewards keep the version that they were issued under"`
+	Name                  string              `json:"name"`
+	Status                string              `json:"status" enum:"Live,Test,Scheduled,Disabled"`
+	Tags                  []string            `json:"tags"`
+	JoinableCategoryNames []string            `json:"joinable_category_names"`
+	DestinationURL        *string             `json:"destination_url" doc:"null: the site's shop"`
+	AttributionDays       int                 `json:"attribution_days"`
+	Attribution           attributionRuleJSON `json:"attribution" doc:"How the advocate of a purchase is found"`
+	Approval              approvalJSON        `json:"approval"`
+	LivePeriod            periodJSON          `json:"live_period"`
+	Incentives            []incentiveJSON     `json:"incentives"`
+	CreatedAt             time.Time           `json:"created_at"`
+	UpdatedAt             time.Time           `json:"updated_at"`
 }
 
 type approvalJSON struct {
@@ -39,22 +40,24 @@ type periodJSON struct {
 }
 
 type incentiveJSON struct {
-	ID            int64           `json:"id"`
-	Identifier    string          `json:"identifier"`
-	ActionType    string          `json:"action_type" enum:"referrer,referred,click"`
-	Side          string          `json:"side" enum:"advocate,friend"`
-	Kind          string          `json:"kind" enum:"points,commission,coupon"`
-	Points        *int64          `json:"points"`
-	Percent       json.RawMessage `json:"percent" doc:"Number or null"`
-	Amount        *int64          `json:"amount" doc:"Minor units"`
-	Currency      *string         `json:"currency"`
-	CouponCode    *string         `json:"coupon_code"`
-	CouponListID  *int64          `json:"coupon_list_id"`
-	CouponPercent json.RawMessage `json:"coupon_percent" doc:"Number or null"`
-	CouponAmount  *int64          `json:"coupon_amount" doc:"Minor units"`
-	SubtotalMin   *int64          `json:"subtotal_min"`
-	Active        bool            `json:"active"`
-	Description   string          `json:"description"`
+	ID               int64           `json:"id"`
+	Identifier       string          `json:"identifier"`
+	ActionType       string          `json:"action_type" enum:"referrer,referred,click,signup,sharing"`
+	Side             string          `json:"side" enum:"advocate,friend"`
+	Kind             string          `json:"kind" enum:"points,commission,coupon,other,store_credit,gift_card"`
+	Points           *int64          `json:"points"`
+	Percent          json.RawMessage `json:"percent" doc:"Number or null"`
+	Amount           *int64          `json:"amount" doc:"Minor units"`
+	Currency         *string         `json:"currency"`
+	CouponCode       *string         `json:"coupon_code"`
+	CouponListID     *int64          `json:"coupon_list_id"`
+	CouponPercent    json.RawMessage `json:"coupon_percent" doc:"Number or null"`
+	CouponAmount     *int64          `json:"coupon_amount" doc:"Minor units"`
+	CommissionPlanID *int64          `json:"commission_plan_id"`
+	SubtotalMin      *int64          `json:"subtotal_min"`
+	Terms            terms           `json:"terms,omitzero" doc:"What it asks for besides, and how it grows; left out when nothing"`
+	Active           bool            `json:"active"`
+	Description      string          `json:"description"`
 }
 
 // readCampaign is a campaign in our own shape; not found is a fault.
@@ -68,12 +71,12 @@ func (m *Module) readCampaign(ctx context.Context, q sqlx.QueryerContext, siteID
 		return campaignJSON{}, errNoCampaign
 	}
 	out := campaignJSON{ID: c.ID, Version: c.Version, Name: c.Name, Status: c.Status, Tags: c.Tags, JoinableCategoryNames: c.Categories,
-		DestinationURL: orNull(c.Destination), AttributionDays: c.AttributionDays, Approval: approvalJSON{c.ApprovalMode, c.ApprovalDelay},
+		DestinationURL: orNull(c.Destination), AttributionDays: c.AttributionDays, Attribution: c.Attribution.json(), Approval: approvalJSON{c.ApprovalMode, c.ApprovalDelay},
 		LivePeriod: periodJSON{c.StartsAt, c.EndsAt}, Incentives: []incentiveJSON{}, CreatedAt: c.CreatedAt.UTC(), UpdatedAt: c.UpdatedAt.UTC()}
 	for _, i := range c.Incentives {
 		one := incentiveJSON{ID: i.ID, Identifier: i.Identifier, ActionType: i.Action, Side: i.side(), Kind: i.Kind,
 			Points: orNull(i.Points), Percent: number(""), CouponPercent: number(""), Currency: orNull(i.Currency),
-			CouponCode: orNull(i.CouponCode), CouponListID: i.CouponList, SubtotalMin: i.SubtotalMin, Active: i.Active, Description: i.describe()}
+			CouponCode: orNull(i.CouponCode), CouponListID: i.CouponList, CommissionPlanID: i.CommissionPlan, SubtotalMin: i.SubtotalMin, Terms: i.Terms, Active: i.Active, Description: i.describe()}
 		part, amount := &one.Percent, &one.Amount
 		if i.Kind == referralevent.Coupon {
 			part, amount = &one.CouponPercent, &one.CouponAmount

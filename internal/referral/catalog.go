@@ -25,6 +25,7 @@ type shelf struct {
 	byID      map[int64]*campaign
 	home      *landing           // the shop's; nil if friends can't be sent there
 	landings  map[int64]*landing // of the campaigns that name a place themselves; nil likewise
+	hosts     []string           // that destinations may name beside the shop's; none: any
 }
 
 // leads is where a claim link of the campaign leads; nil: nowhere.
@@ -33,6 +34,16 @@ func (s *shelf) leads(campaignID int64) *landing {
 		return l
 	}
 	return s.home
+}
+
+// settle reads where a campaign's links lead. A host that isn't allowed any more is passed over.
+func (s *shelf) settle(c *campaign) {
+	if c.Destination != "" && hostAllowed(c.Destination, s.hosts) {
+		s.landings[c.ID] = landAt(c.Destination)
+	}
+	if t := c.terms; t != nil && t.ExpiredURL != "" && hostAllowed(t.ExpiredURL, s.hosts) {
+		t.expired = landAt(t.ExpiredURL)
+	}
 }
 
 // landAt reads a destination, unless friends must not be sent there.
@@ -95,13 +106,14 @@ func (c *catalog) read(ctx context.Context, siteID int64, now time.Time, change 
 	if fresh.shop, _, err = shopOf(ctx, c.db, siteID); err != nil {
 		return nil, err
 	}
+	fresh.home = landAt(fresh.shop.URL)
+	if fresh.hosts, err = hostsOf(ctx, c.db, siteID, fresh.shop.URL); err != nil {
+		return nil, err
+	}
 	for _, one := range fresh.campaigns {
 		fresh.byID[one.ID] = one
-		if one.Destination != "" {
-			fresh.landings[one.ID] = landAt(one.Destination)
-		}
+		fresh.settle(one)
 	}
-	fresh.home = landAt(fresh.shop.URL)
 	c.mu.Lock()
 	if c.changes[siteID] == change {
 		c.shelves[siteID] = fresh

@@ -46,7 +46,7 @@ func (m *Module) ClaimURLActive(ctx context.Context, s site.Site, codeOrID, url 
 	if err != nil || l == nil {
 		return false, err
 	}
-	return l.SiteID == o.SiteID && l.OfferID == o.ID && l.Kind != linkShare && c.live(m.now()), nil
+	return l.SiteID == o.SiteID && l.OfferID == o.ID && l.Kind != linkShare && c.claimable(m.now()), nil
 }
 
 // TrackVisit notes that the friend of a friend offer has arrived. It is what an app says, so attribution doesn't look at it.
@@ -80,7 +80,7 @@ func (m *Module) Claimable(ctx context.Context, s site.Site, tag string, k idemp
 func claimable(campaigns []*campaign, tag string, at time.Time) []*campaign {
 	var out []*campaign
 	for _, c := range campaigns {
-		if c.live(at) && (tag == "" || slices.Contains(c.Tags, tag)) {
+		if c.claimable(at) && (tag == "" || slices.Contains(c.Tags, tag)) {
 			out = append(out, c)
 		}
 	}
@@ -138,8 +138,12 @@ func (m *Module) claimTx(ctx context.Context, u *bus.Unit, s site.Site, campaign
 	var rewards []reward
 	if in.FriendID == in.AdvocateID {
 		told.Reason = claimOfSelf
-	} else if rewards, err = m.befriend(ctx, u, o, chosen.campaign, in.FriendID, &told); err != nil {
+	} else if blocked, err := m.suspects(ctx, u, &told, claimant{}); err != nil {
 		return none, err
+	} else if !blocked {
+		if rewards, err = m.befriend(ctx, u, o, chosen.campaign, in.FriendID, in.FriendPhone, &told); err != nil {
+			return none, err
+		}
 	}
 	fresh, err := insertClaim(ctx, u.Tx, told)
 	if err != nil {
@@ -153,7 +157,7 @@ func (m *Module) claimTx(ctx context.Context, u *bus.Unit, s site.Site, campaign
 
 // befriend makes the friend's offer, which a browser of the friend's would have got, and returns what it earned. Attribution finds it by the
 // friend's address, like those of browsers that the friend was seen with.
-func (m *Module) befriend(ctx context.Context, u *bus.Unit, o *offer, c *campaign, friend int64, told *referralevent.OfferClaimed) ([]reward, error) {
+func (m *Module) befriend(ctx context.Context, u *bus.Unit, o *offer, c *campaign, friend int64, phone string, told *referralevent.OfferClaimed) ([]reward, error) {
 	visitor := visitorOfPerson(o.SiteID, friend)
 	if _, err := learn(ctx, u.Tx, u.Now, []seen{{o.SiteID, visitor, friend}}); err != nil {
 		return nil, err
@@ -163,15 +167,16 @@ func (m *Module) befriend(ctx context.Context, u *bus.Unit, o *offer, c *campaig
 		return nil, err
 	}
 	told.FriendOfferID = f.ID
+	if value := uuidForm(phone); value != "" {
+		if err := insertTouches(ctx, u.Tx, u.Now, []touch{{site: o.SiteID, offer: o.ID, kind: byPhone, value: value, person: friend}}); err != nil {
+			return nil, err
+		}
+	}
 	rewards, err := rewardsOfFriendOffer(ctx, u, o.SiteID, f.ID)
 	if err != nil || len(rewards) > 0 {
 		return rewards, err
 	}
-	clicks := clickRewards(c, f, u.Now)
-	for i := range clicks {
-		clicks[i].PersonID = &friend
-	}
-	if err := m.issue(ctx, u, clicks); err != nil {
+	if err := m.rewardClicks(ctx, u, []arrival{{campaign: c, offer: f, advocate: told.AdvocateID, friend: friend}}); err != nil {
 		return nil, err
 	}
 	return rewardsOfFriendOffer(ctx, u, o.SiteID, f.ID)
@@ -179,8 +184,11 @@ func (m *Module) befriend(ctx context.Context, u *bus.Unit, o *offer, c *campaig
 
 func claimedAs(reason string, rewards []reward, now time.Time, zone *time.Location) referralapi.Claimed {
 	var out referralapi.Claimed
-	if reason == claimOfSelf {
+	if reason != "" {
 		human := claimOfSelfHuman
+		if reason == claimOfSuspect {
+			human = claimOfSuspectHuman
+		}
 		out.FriendUnredeemReason, out.FriendHumanUnredeemReason = &reason, &human
 	}
 	if len(rewards) > 0 {

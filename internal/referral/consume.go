@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/customer/customerevent"
 	"github.com/talkable/talkable/internal/gateway/gatewayevent"
 )
 
@@ -12,4 +13,15 @@ func (m *Module) siteChanged(ctx context.Context, u *bus.Unit, batch []bus.Event
 	_, sites := bus.Fold(batch, func(e bus.Event[gatewayevent.SiteChanged]) int64 { return e.Body.SiteID },
 		func(s *gatewayevent.SiteChanged, e bus.Event[gatewayevent.SiteChanged]) { *s = e.Body })
 	return saveSites(ctx, u.Tx, sites)
+}
+
+// personChanged keeps the names by which links lead to people.
+func (m *Module) personChanged(ctx context.Context, u *bus.Unit, batch []bus.Event[customerevent.PersonChanged]) error {
+	var names []personName
+	for _, e := range batch {
+		if n, ok := nameOf(e.Body.Username); ok {
+			names = append(names, personName{e.Body.SiteID, n, e.Body.PersonID, e.Body.ChangedAt})
+		}
+	}
+	return insertNames(ctx, u.Tx, names)
 }

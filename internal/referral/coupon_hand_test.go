@@ -1,6 +1,7 @@
 package referral
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -46,13 +47,17 @@ func (p *place) giving(s site.Site, list int64, action string) campaignJSON {
 func clicks(c *campaign, first, n int) []reward {
 	var out []reward
 	for i := range n {
-		out = append(out, clickRewards(c, friendOffer{ID: int64(first + i), VisitorID: uuidOf(first + i)}, epoch)...)
+		given, _, err := clickRewards(context.Background(), c, friendOffer{ID: int64(first + i), VisitorID: uuidOf(first + i)}, situation{}, 0, epoch)
+		if err != nil {
+			panic(err) // nothing is asked that could fail
+		}
+		out = append(out, given...)
 	}
 	return out
 }
 
 func (p *place) issueAll(rewards []reward) error {
-	return p.outbox.InTx(p.t.Context(), func(u *bus.Unit) error { return p.issue(p.t.Context(), u, rewards) })
+	return p.outbox.InTx(p.t.Context(), func(u *bus.Unit) error { return p.issue(p.t.Context(), u, &awards{given: rewards}) })
 }
 
 func (p *place) loaded(id int64) *campaign {

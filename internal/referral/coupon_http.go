@@ -116,7 +116,7 @@ type couponListLogResult struct {
 type couponListLogEntry struct {
 	ID     int64           `json:"id"`
 	KeyID  int64           `json:"key_id" doc:"The API key that did it"`
-	Action string          `json:"action" enum:"created,changed,uploaded,generated"`
+	Action string          `json:"action" enum:"created,changed,uploaded,generated,ended"`
 	Detail json.RawMessage `json:"detail"`
 	At     time.Time       `json:"at"`
 }

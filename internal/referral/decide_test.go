@@ -187,7 +187,7 @@ func TestSetStatus(t *testing.T) {
 		t.Error("approved was swapped for voided")
 	}
 	want := []string{"referral_voided referral:1", "referral_created referral:2", "referral_voided referral:2", "referral_approved referral:1",
-		"reward_issued referral:1", "reward_issued referral:1", "reward_issued referral:1"}
+		"reward_issued referral:1", "reward_issued referral:1", "reward_issued referral:1", "commission_earned account:10"}
 	if got := p.told(); !slices.Equal(got, want) {
 		t.Errorf("told %q", got)
 	}

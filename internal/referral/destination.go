@@ -12,6 +12,10 @@ func checkDestination(s string) error {
 	if len(s) > 2048 {
 		return errors.New("must have at most 2048 characters")
 	}
+	if err := checkHoles(s); err != nil {
+		return err
+	}
+	s = unmarked(s)
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] == 0x7f || s[i] == '\\' {
 			return errors.New("must hold no spaces, control characters or backslashes")
@@ -50,16 +54,18 @@ type landing struct {
 	head, query, tail string          // before, within and behind the query
 	has               map[string]bool // keys of the query
 	asks              bool            // it ends with a question mark
+	holes             []hole          // placeholders that are to be filled
 }
 
 // landingOf reads a checked destination. What its query holds stays and wins, except for keys of identity, which a destination that
 // was copied from a browser may carry: they would make all friends one visitor.
 func landingOf(destination string) (*landing, error) {
-	u, err := url.Parse(destination)
+	text, holes := marked(destination)
+	u, err := url.Parse(text)
 	if err != nil {
 		return nil, err
 	}
-	l := &landing{has: map[string]bool{}, asks: u.ForceQuery}
+	l := &landing{has: map[string]bool{}, asks: u.ForceQuery, holes: holes}
 	var parts []string
 	for part := range strings.SplitSeq(u.RawQuery, "&") {
 		key, _, _ := strings.Cut(part, "=")

@@ -14,5 +14,11 @@ func (m *Module) anonymized(ctx context.Context, u *bus.Unit, batch []bus.Event[
 	for i, e := range batch {
 		sites[i], people[i] = e.Body.SiteID, e.Body.PersonID
 	}
+	if err := forgetCodes(ctx, u.Tx, u.Now, sites, people); err != nil {
+		return err
+	}
+	if err := forgetTouches(ctx, u.Tx, sites, people); err != nil {
+		return err
+	}
 	return forgetPeople(ctx, u.Tx, sites, people)
 }

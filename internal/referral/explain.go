@@ -10,13 +10,15 @@ import (
 
 // explanation is why a referral is what it is.
 type explanation struct {
-	Referral    referralJSON     `json:"referral"`
-	Verdict     string           `json:"verdict" enum:"blocked,flagged,passed" doc:"Of the fraud rules, when the referral was made"`
-	Rules       []finding        `json:"rules" doc:"What each fraud rule saw then"`
-	History     []statusStep     `json:"history" doc:"Every status that the referral had, the oldest first"`
-	Hook        *hookEvidence    `json:"decision_hook" doc:"What the merchant's decision hook was asked and answered; null: nobody was asked"`
-	Audit       []auditLine      `json:"audit" doc:"What people have decided about it, the newest first"`
-	Attribution *attributionJSON `json:"attribution" doc:"How the advocate was found, and who was passed over"`
+	Referral    referralJSON      `json:"referral"`
+	Verdict     string            `json:"verdict" enum:"blocked,flagged,passed" doc:"Of the fraud rules, when the referral was made"`
+	Rules       []finding         `json:"rules" doc:"What each fraud rule saw then"`
+	History     []statusStep      `json:"history" doc:"Every status that the referral had, the oldest first"`
+	Audit       []auditLine       `json:"audit" doc:"What people have decided about it, the newest first"`
+	Rewards     []explainedReward `json:"rewards" doc:"What it earned both sides"`
+	Refused     []refusedReward   `json:"refused_rewards" doc:"What it didn't, and why"`
+	Hook        *hookEvidence     `json:"decision_hook" doc:"What the merchant's decision hook was asked and answered; null: nobody was asked"`
+	Attribution *attributionJSON  `json:"attribution" doc:"How the advocate was found, and who was passed over"`
 }
 
 // hookEvidence is what came of asking the merchant's decision hook.
@@ -62,6 +64,9 @@ func (m *Module) explain(ctx context.Context, siteID, id int64) (explanation, er
 	if out.Hook, err = m.hookEvidence(ctx, siteID, id); err != nil {
 		return explanation{}, err
 	}
+	if out.Rewards, out.Refused, err = m.rewarded(ctx, siteID, id); err != nil {
+		return explanation{}, err
+	}
 	a, err := attributionOf(ctx, m.db, siteID, r.OriginID)
 	if err == nil && a != nil {
 		shown := a.json()
@@ -85,9 +90,4 @@ func explained(found []finding) []finding {
 		out = append(out, one)
 	}
 	return out
-}
-
-func (a *attributionRow) json() attributionJSON {
-	return attributionJSON{OriginID: a.OriginID, Outcome: a.Outcome, Reason: a.Reason, Method: orNull(a.Method), OfferID: a.OfferID, ReferralID: a.ReferralID,
-		Trace: json.RawMessage(a.Trace), OccurredAt: a.OccurredAt.UTC(), DecidedAt: a.DecidedAt.UTC()}
 }

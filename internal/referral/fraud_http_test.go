@@ -138,7 +138,7 @@ func TestReview(t *testing.T) {
 	if got := into[referralResult](t, first).Referral; got.Status != "approved" || got.Cause != "manual" {
 		t.Errorf("%+v", got)
 	}
-	if told := p.told(); len(told) != 4 || told[0] != "referral_approved referral:1" {
+	if told := p.told(); len(told) != 5 || told[0] != "referral_approved referral:1" {
 		t.Errorf("told %q", told)
 	}
 	for body, want := range map[string]int{`{"status":"voided","reason":"x"}`: 400, `{"status":"approved"}`: 422, `{"status":"approved","reason":" "}`: 400,

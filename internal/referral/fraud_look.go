@@ -39,6 +39,7 @@ type looked struct {
 	told    map[markKey][]toldMark // by the batch itself
 	crossed map[pairKey]int64
 	paces   map[int]pace // by the deed's place in the batch
+	cycled  map[int]cycle
 }
 
 // toldMark is a mark that an event of the batch tells.
@@ -82,6 +83,9 @@ func (m *Module) look(ctx context.Context, u *bus.Unit, suspects []suspect, told
 		}
 	}
 	var err error
+	if l.cycled, err = findCycles(ctx, u, suspects); err != nil {
+		return nil, err
+	}
 	if l.marks, err = findMarks(ctx, u, marks); err != nil {
 		return nil, err
 	}
@@ -266,6 +270,9 @@ func (l *looked) measure(s suspect, self func() evidence, made []referral) map[s
 		}
 		return evidence{}
 	})
+	if len(o.CouponCodes) > 0 {
+		add(ruleCycling, func() evidence { return l.cycled[s.n].evidence() })
+	}
 	return out
 }
 

@@ -27,7 +27,7 @@ const (
 
 // always is what every profile has: what costs nothing, and what the merchant has listed himself.
 func always(more actions) actions {
-	out := actions{ruleSelf: settingBlock, ruleBlockedEmail: settingBlock, ruleBlockedIP: settingBlock}
+	out := actions{ruleSelf: settingBlock, ruleBlockedEmail: settingBlock, ruleBlockedIP: settingBlock, ruleCycling: settingBlock}
 	maps.Copy(out, more)
 	return out
 }

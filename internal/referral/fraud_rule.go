@@ -13,6 +13,7 @@ const (
 	ruleDisposable   = "disposable_email"
 	ruleBlockedEmail = "blocklisted_email"
 	ruleBlockedIP    = "blocklisted_ip"
+	ruleCycling      = "coupon_cycling"
 )
 
 // Settings of a rule: what is done with a referral that it hits.
@@ -85,6 +86,7 @@ var rules = []rule{
 		"characters; case doesn't matter.", matched, noThreshold},
 	{ruleBlockedIP, "Blocklisted IP Address", 1, "The purchase came from an address in blocked_ips. An entry is an address, a range (first-last) or a subnet (CIDR).",
 		matched, noThreshold},
+	{ruleCycling, "Friend Used the Advocate's Coupon", 1, cyclingDefinition, matched, noThreshold},
 }
 
 func ipDays(t thresholds) map[string]int64 { return map[string]int64{"ip_days": t.IPDays} }
@@ -111,6 +113,7 @@ type evidence struct {
 	Day        int64  `json:"last_day,omitempty"`      // referrals of the advocate in the day, week and month that end with the purchase
 	Week       int64  `json:"last_7_days,omitempty"`
 	Month      int64  `json:"last_30_days,omitempty"`
+	CouponID   int64  `json:"coupon_id,omitempty"`
 	Side       string `json:"side,omitempty"`    // whose value is on the list
 	Missing    string `json:"missing,omitempty"` // what wasn't known, so that nothing could be compared
 }

@@ -2,9 +2,7 @@ package referral
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -33,16 +31,24 @@ func (m *Module) Routes(api huma.API) {
 		Description: "The newest 500 rewards of a visitor, and of the person whom verified sign-ups and purchases showed this visitor to be. " +
 			"Points and coupons are Paid once issued, a commission is Unpaid until it is paid out, as is a coupon that waits for its list to be refilled; what refunds took back entirely is Voided. " +
 			"An unknown visitor has none."}, m.getRewards)
-	huma.Register(api, huma.Operation{OperationID: "getAttribution", Method: http.MethodGet, Path: "/api/v2/attributions/{origin_id}",
-		Tags: []string{"Referrals"}, Summary: "Why an origin made a referral, or none",
-		Description: "The decision about a verified purchase or event: outcome (referred, blocked, none), reason, and the trace of the " +
-			"candidates that were considered. 404 while there is no decision."}, m.getAttribution)
+	m.attributionRoutes(api)
+	m.personalRoutes(api)
 	m.couponRoutes(api)
 	m.shareRoutes(api)
 	m.claimRoutes(api)
+	m.limitRoutes(api)
+	m.refusedRoutes(api)
+	m.giftCardRoutes(api)
+	m.rewardRoutes(api)
 	m.fraudRoutes(api)
 	m.manualRoutes(api)
 	m.hookRoutes(api)
+	m.explainRoutes(api)
+	m.termsRoutes(api)
+	m.siteLinksRoutes(api)
+	m.commissionRoutes(api)
+	m.payoutRoutes(api)
+	m.rateRoutes(api)
 }
 
 type campaignsResult struct {
@@ -141,33 +147,4 @@ func (m *Module) getRewards(ctx context.Context, in *rewardsInput) (*web.OK[rewa
 		}
 	}
 	return web.Answer(out), nil
-}
-
-type attributionResult struct {
-	Attribution attributionJSON `json:"attribution"`
-}
-
-type attributionJSON struct {
-	OriginID   int64           `json:"origin_id"`
-	Outcome    string          `json:"outcome" enum:"referred,blocked,none"`
-	Reason     string          `json:"reason" doc:"last_touch, no_person, no_touch, expired_touch, touch_after_purchase, campaign_not_live, advocate_unknown, already_referred, or the fraud rule that blocked"`
-	Method     *string         `json:"track_method" doc:"cookie or email"`
-	OfferID    *int64          `json:"offer_id"`
-	ReferralID *int64          `json:"referral_id"`
-	Trace      json.RawMessage `json:"trace" doc:"The rule, and each candidate with why it was kept or dropped"`
-	OccurredAt time.Time       `json:"occurred_at"`
-	DecidedAt  time.Time       `json:"decided_at"`
-}
-
-func (m *Module) getAttribution(ctx context.Context, in *struct {
-	OriginID int64 `path:"origin_id"`
-}) (*web.OK[attributionResult], error) {
-	a, err := attributionOf(ctx, m.db, web.From(ctx).Site.ID, in.OriginID)
-	if err != nil {
-		return nil, err
-	}
-	if a == nil {
-		return nil, fault.New(fault.NotFound, "attribution_not_found", "Nothing has been decided about this origin.")
-	}
-	return web.Answer(attributionResult{a.json()}), nil
 }

@@ -112,9 +112,9 @@ func TestOffer_and_referral_in_Talkables_shape(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "referral", r)
-	_, attribution, _ := p.call(p.one, "GET", "/api/v2/attributions/1", nil, "")
+	_, attribution, _ := p.call(p.one, "GET", "/api/v2/origins/1/attribution", nil, "")
 	golden(t, "attribution", attribution)
-	if code, out, _ := p.call(p.two, "GET", "/api/v2/attributions/1", nil, ""); code != 404 {
+	if code, out, _ := p.call(p.two, "GET", "/api/v2/origins/1/attribution", nil, ""); code != 404 {
 		t.Errorf("the other site: %d %v", code, out)
 	}
 	_, rewards, _ := p.call(p.one, "GET", "/api/v2/rewards?status=All&visitor_uuid="+uuidOf(1), nil, "")

@@ -17,37 +17,45 @@ var (
 
 // incentiveInput is an incentive as the API takes it.
 type incentiveInput struct {
-	Identifier    string       `json:"identifier" doc:"Unique in the campaign; a changed incentive is recognised by it"`
-	ActionType    string       `json:"action_type" doc:"referrer (the advocate, per approved referral), referred (the friend, likewise) or click (the friend, for opening the link)"`
-	Kind          string       `json:"kind" doc:"points, commission or coupon"`
-	Points        int64        `json:"points,omitempty" doc:"Of points"`
-	Percent       money.Number `json:"percent,omitempty" doc:"Of a commission: of the order's subtotal, at most 2 decimals"`
-	Amount        int64        `json:"amount,omitempty" doc:"Of a commission, instead of percent: minor units"`
-	Currency      string       `json:"currency,omitempty" doc:"Of an amount, ISO 4217; the site's when left out"`
-	CouponCode    string       `json:"coupon_code,omitempty" doc:"Of a coupon: a code that may be used many times; kept in upper case"`
-	CouponListID  *int64       `json:"coupon_list_id,omitempty" nullable:"true" doc:"Of a coupon, instead of a code: each reward takes a coupon of this single-use list, which also says what it is worth"`
-	CouponPercent money.Number `json:"coupon_percent,omitempty" doc:"What the shop gives for the coupon, for its description"`
-	CouponAmount  int64        `json:"coupon_amount,omitempty" doc:"The same, minor units"`
-	SubtotalMin   *int64       `json:"subtotal_min,omitempty" nullable:"true" doc:"Smallest subtotal that is rewarded, minor units of the order's currency"`
+	Identifier       string       `json:"identifier" doc:"Unique in the campaign; a changed incentive is recognised by it"`
+	ActionType       string       `json:"action_type" doc:"referrer (the advocate, per approved referral), referred (the friend, likewise), click (the friend, for opening the link), signup (the advocate, for signing up) or sharing (the advocate, for sharing)"`
+	Kind             string       `json:"kind" doc:"points, commission, coupon, other (in words), store_credit or gift_card"`
+	Points           int64        `json:"points,omitempty" doc:"Of points"`
+	Percent          money.Number `json:"percent,omitempty" doc:"Of a commission: of the order's subtotal, at most 2 decimals"`
+	Amount           int64        `json:"amount,omitempty" doc:"Of a commission, instead of percent: minor units"`
+	Currency         string       `json:"currency,omitempty" doc:"Of an amount, ISO 4217; the site's when left out"`
+	CouponCode       string       `json:"coupon_code,omitempty" doc:"Of a coupon: a code that may be used many times; kept in upper case"`
+	CouponListID     *int64       `json:"coupon_list_id,omitempty" nullable:"true" doc:"Of a coupon, instead of a code: each reward takes a coupon of this single-use list, which also says what it is worth"`
+	CouponPercent    money.Number `json:"coupon_percent,omitempty" doc:"What the shop gives for the coupon, for its description"`
+	CouponAmount     int64        `json:"coupon_amount,omitempty" doc:"The same, minor units"`
+	CommissionPlanID *int64       `json:"commission_plan_id,omitempty" nullable:"true" doc:"Of an advocate's commission, instead of percent and amount: the plan that says what each order pays"`
+	SubtotalMin      *int64       `json:"subtotal_min,omitempty" nullable:"true" doc:"Smallest subtotal that is rewarded, minor units of the order's currency"`
+	Terms            *terms       `json:"terms,omitempty" doc:"What it asks for besides, and how it grows"`
 }
 
 func (in incentiveInput) incentive(f *findings, at, currency string) incentive {
 	i := incentive{Identifier: in.Identifier, Action: in.ActionType, Kind: in.Kind, Points: in.Points,
-		Currency: in.Currency, CouponCode: upper(in.CouponCode), CouponList: in.CouponListID, SubtotalMin: in.SubtotalMin, Active: true}
+		Currency: in.Currency, CouponCode: upper(in.CouponCode), CouponList: in.CouponListID, CommissionPlan: in.CommissionPlanID, SubtotalMin: in.SubtotalMin, Active: true}
 	if !identifierForm.MatchString(i.Identifier) {
 		f.add(at+"/identifier", "must have 1 to 50 of a-z, 0-9 and _")
 	}
-	if !slices.Contains([]string{actionReferrer, actionReferred, actionClick}, i.Action) {
-		f.add(at+"/action_type", "must be referrer, referred or click")
+	if !slices.Contains([]string{actionReferrer, actionReferred, actionClick, actionSignup, actionSharing}, i.Action) {
+		f.add(at+"/action_type", "must be referrer, referred, click, signup or sharing")
 	}
 	if i.SubtotalMin != nil && (*i.SubtotalMin < 0 || *i.SubtotalMin > money.Max) {
 		f.add(at+"/subtotal_min", "must be from 0 to %d", money.Max)
 	}
-	if i.SubtotalMin != nil && i.Action == actionClick {
-		f.add(at+"/subtotal_min", "has no meaning for a click")
+	if i.SubtotalMin != nil && i.Action != actionReferrer && i.Action != actionReferred {
+		f.add(at+"/subtotal_min", "has no meaning for %s", i.Action)
 	}
 	in.worth(f, at, &i, currency)
 	i.byKind(f, at)
+	if in.Terms != nil {
+		i.Terms = *in.Terms
+		i.Terms.check(f, at+"/terms", &i)
+	} else if i.Kind == referralevent.Other {
+		f.add(at+"/terms/description", "is needed by other: it is what is given")
+	}
 	if i.Kind == referralevent.Coupon && (in.Percent != "" || in.Amount != 0) {
 		f.add(at+"/percent", "and amount belong to a commission; a coupon has coupon_percent and coupon_amount")
 	}
@@ -99,9 +107,7 @@ func (i incentive) byKind(f *findings, at string) {
 			f.add(at+"/amount", "belongs to a commission")
 		}
 	case referralevent.Commission:
-		if i.BasisPoints == 0 && i.Amount == 0 {
-			f.add(at+"/percent", "or amount is needed")
-		}
+		i.byPlan(f, at)
 	case referralevent.Coupon:
 		switch why := codeFault(i.CouponCode); {
 		case i.CouponList == nil && why != "":
@@ -111,11 +117,26 @@ func (i incentive) byKind(f *findings, at string) {
 		case i.CouponList != nil && (i.BasisPoints != 0 || i.Amount != 0):
 			f.add(at+"/coupon_list_id", "says what the coupon is worth; leave coupon_percent and coupon_amount out")
 		}
+	case referralevent.Other:
+		if i.BasisPoints != 0 || i.Amount != 0 {
+			f.add(at+"/amount", "belongs to money; say in terms.description what is given")
+		}
+	case referralevent.StoreCredit:
+		if i.BasisPoints == 0 && i.Amount == 0 {
+			f.add(at+"/percent", "or amount is needed")
+		}
+	case referralevent.GiftCard:
+		if i.BasisPoints != 0 || i.Amount == 0 {
+			f.add(at+"/amount", "is needed by a gift card, and can't be a percentage")
+		}
 	default:
-		f.add(at+"/kind", "must be points, commission or coupon")
+		f.add(at+"/kind", "must be points, commission, coupon, other, store_credit or gift_card")
 	}
-	if i.Action == actionClick && i.Kind != referralevent.Coupon {
-		f.add(at+"/kind", "of a click must be coupon")
+	if i.Action == actionClick && i.Kind != referralevent.Coupon && i.Kind != referralevent.Other {
+		f.add(at+"/kind", "of a click must be coupon or other")
+	}
+	if i.BasisPoints > 0 && i.Kind != referralevent.Coupon && (i.Action == actionSignup || i.Action == actionSharing) {
+		f.add(at+"/percent", "has no meaning without an order")
 	}
 }
 

@@ -183,6 +183,10 @@ func (m *Module) refer(ctx context.Context, u *bus.Unit, s site.Site, a asserted
 	}
 	u.Tell(r.SiteID, r.key(), r.created())
 	m.metrics.referrals.WithLabelValues(r.Status).Inc()
+	campaigns := map[key]*campaign{{r.SiteID, r.CampaignID}: a.campaign}
+	if err := m.noteCommissions(ctx, u, []deed{{body: a.origin}}, map[int]*referral{0: &r}, campaigns); err != nil {
+		return nil, err
+	}
 	if r.Status == referralevent.Approved {
 		return &r, m.reward(ctx, u, []referral{r})
 	}
@@ -223,13 +227,22 @@ func (m *Module) supersede(ctx context.Context, u *bus.Unit, old *referral, a as
 	}
 	u.Tell(old.SiteID, old.key(), old.voided(was, u.Now))
 	if was != referralevent.Approved {
-		return nil
+		return m.supersedeCommissions(ctx, u, old)
+	}
+	if !old.RefundedFull { // else its refund did so
+		if err := m.uncount(ctx, u, []referral{*old}); err != nil {
+			return err
+		}
 	}
 	rewards, err := rewardsOfReferrals(ctx, u, []int64{old.SiteID}, []int64{old.ID})
 	if err != nil {
 		return err
 	}
-	return m.takeBack(ctx, u, rewards, func(w *reward) *referralevent.RewardClawedBack { return w.revoke(causeReattributed, u.Now) })
+	err = m.takeBack(ctx, u, rewards, func(w *reward) *referralevent.RewardClawedBack { return w.revoke(causeReattributed, u.Now) })
+	if err != nil {
+		return err
+	}
+	return m.supersedeCommissions(ctx, u, old)
 }
 
 // stands is how the referral that was made stands.

@@ -3,22 +3,30 @@ package referral
 import "github.com/prometheus/client_golang/prometheus"
 
 type metrics struct {
-	visits       *prometheus.CounterVec // result: recorded, inactive, machine, lost
-	opened       openings
-	attributions *prometheus.CounterVec // outcome, reason
-	referrals    *prometheus.CounterVec // status at their making
-	approved     *prometheus.CounterVec // cause
-	rewards      *prometheus.CounterVec // side, kind
-	clawed       *prometheus.CounterVec // kind
-	decisions    *prometheus.CounterVec // state, decision
-	coupons      *prometheus.CounterVec // for: reward, redemption
-	couponsLow   prometheus.Counter
-	shares       *prometheus.CounterVec // kind
-	batch        *prometheus.HistogramVec
+	visits            *prometheus.CounterVec // result: recorded, inactive, machine, lost, blocked
+	opened            openings
+	attributions      *prometheus.CounterVec // outcome, reason
+	referrals         *prometheus.CounterVec // status at their making
+	approved          *prometheus.CounterVec // cause
+	rewards           *prometheus.CounterVec // side, kind
+	refused           *prometheus.CounterVec // cause
+	clawed            *prometheus.CounterVec // kind
+	cards             *prometheus.CounterVec // status after an attempt
+	coupons           *prometheus.CounterVec // for: reward, redemption, personal
+	couponsLow        prometheus.Counter
+	claimsSuspected   *prometheus.CounterVec // verdict: blocked, flagged
+	shares            *prometheus.CounterVec // kind
+	pageClaims        *prometheus.CounterVec // result: claimed, refused
+	batch             *prometheus.HistogramVec
+	commissions       *prometheus.CounterVec // state: waiting, earned, released
+	commissionsClawed prometheus.Counter
+	payouts           *prometheus.CounterVec // outcome: paid, failed, cancelled
+	payoutCalls       *prometheus.CounterVec // provider, result: done, refused, failed
+	decisions         *prometheus.CounterVec // state, decision
 }
 
 // openings are the counters of visits, by result.
-type openings struct{ recorded, inactive, machine, lost prometheus.Counter }
+type openings struct{ recorded, inactive, machine, lost, blocked prometheus.Counter }
 
 func newMetrics(reg prometheus.Registerer) metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
@@ -27,21 +35,29 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		return c
 	}
 	m := metrics{
-		visits:       counter("visits_total", "Openings of claim links, by what became of them.", "result"),
-		attributions: counter("attributions_total", "Decisions about verified purchases and events.", "outcome", "reason"),
-		referrals:    counter("referrals_total", "Referrals made, by their first status.", "status"),
-		approved:     counter("referrals_approved_total", "Referrals approved.", "cause"),
-		rewards:      counter("rewards_total", "Rewards issued.", "side", "kind"),
-		clawed:       counter("rewards_clawed_total", "Claw-backs of rewards.", "kind"),
-		decisions:    counter("hook_tries_total", "Tries to ask decision hooks, by what became of the question.", "state", "decision"),
-		coupons:      counter("coupons_issued_total", "Single-use coupons handed out.", "for"),
-		couponsLow:   counter("coupon_lists_low_total", "Coupon lists that ran low.").WithLabelValues(),
-		shares:       counter("shares_total", "Offers shared.", "kind"),
+		visits:            counter("visits_total", "Openings of claim links, by what became of them.", "result"),
+		attributions:      counter("attributions_total", "Decisions about verified purchases and events.", "outcome", "reason"),
+		referrals:         counter("referrals_total", "Referrals made, by their first status.", "status"),
+		approved:          counter("referrals_approved_total", "Referrals approved.", "cause"),
+		rewards:           counter("rewards_total", "Rewards issued.", "side", "kind"),
+		refused:           counter("rewards_refused_total", "Rewards that were not given, by why.", "cause"),
+		clawed:            counter("rewards_clawed_total", "Claw-backs of rewards.", "kind"),
+		cards:             counter("gift_cards_total", "Attempts to order gift cards, by what became of the order.", "status"),
+		coupons:           counter("coupons_issued_total", "Coupons handed out: single-use ones, and codes of advocates' own.", "for"),
+		couponsLow:        counter("coupon_lists_low_total", "Coupon lists that ran low.").WithLabelValues(),
+		claimsSuspected:   counter("claims_suspected_total", "Claims that a fraud rule hit.", "verdict"),
+		shares:            counter("shares_total", "Offers shared.", "kind"),
+		pageClaims:        counter("page_claims_total", "Addresses given on claim pages, by what became of them.", "result"),
+		commissions:       counter("commissions_total", "Commissions that wait for a rate, were earned, or released from their hold.", "state"),
+		commissionsClawed: counter("commissions_clawed_total", "Claw-backs of commissions.").WithLabelValues(),
+		payouts:           counter("payout_lines_total", "Payouts to people, by what became of them.", "outcome"),
+		payoutCalls:       counter("payout_calls_total", "Calls of payout providers.", "provider", "result"),
+		decisions:         counter("hook_tries_total", "Tries to ask decision hooks, by what became of the question.", "state", "decision"),
 		batch: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "talkable", Subsystem: "referral", Name: "batch_requests",
 			Help: "Requests that were committed together.", Buckets: []float64{1, 2, 5, 10, 20, 50, 100, 200, 500}}, []string{"kind"}),
 	}
 	reg.MustRegister(m.batch)
 	m.opened = openings{recorded: m.visits.WithLabelValues("recorded"), inactive: m.visits.WithLabelValues("inactive"),
-		machine: m.visits.WithLabelValues("machine"), lost: m.visits.WithLabelValues("lost")}
+		machine: m.visits.WithLabelValues("machine"), lost: m.visits.WithLabelValues("lost"), blocked: m.visits.WithLabelValues("blocked")}
 	return m
 }

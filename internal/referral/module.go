@@ -2,14 +2,19 @@
 //
 // It tells:  referral.offer_created.v1, referral.links_visited.v1, referral.referral_created.v1, referral.referral_approved.v1,
 // referral.referral_voided.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1, referral.coupon_issued.v1,
-// referral.coupons_low.v1, referral.offer_shared.v1, referral.offer_claimed.v1
+// referral.coupons_low.v1, referral.offer_shared.v1, referral.offer_claimed.v1, referral.personal_coupon_made.v1,
+// referral.budget_reached.v1, referral.gift_card_sent.v1, referral.commission_earned.v1, referral.commission_released.v1,
+// referral.commission_clawed_back.v1, referral.account_adjusted.v1, referral.payout_paid.v1, referral.payout_failed.v1
 //
 // It hears:  gateway.site_changed.v1 (a projection), customer.origin_recorded.v1 (attribution), customer.origin_refunded.v1,
-// customer.person_anonymized.v1 (erasure), loyalty.points_redeemed.v1 (a coupon for it), loyalty.redemption_cancelled.v1 (no coupon for it)
+// customer.person_changed.v1 (names), customer.person_anonymized.v1 (erasure), loyalty.points_redeemed.v1 (a coupon for it), loyalty.redemption_cancelled.v1 (no coupon for it)
 //
 // An advocate joins a campaign and gets an offer; a friend opens its link: a visit, and a friend offer; the friend buys: the
-// origin is attributed to the last touch, and a referral is made, checked for fraud, approved and rewarded. Each origin's
+// origin is attributed by the rule of the campaign (attribution_rule.go), and a referral is made, checked for fraud, approved and rewarded. Each origin's
 // decision is kept with its reasons, also when there is no referral.
+//
+// What incentives give is decided by their terms (incentive_terms.go, reward_decide.go), the advocate's tally (reward_count.go), limits and
+// the budget of the campaign (limit.go, budget.go); a reward that is not given leaves a row that says why (reward_refused.go).
 //
 // Fraud rules judge a referral when it is made, by the policy of its campaign or its site (fraud_profile.go); what each of them saw
 // is kept with its verdict (fraud_rule.go), so that it can be explained, and tried again by another policy (what_if.go). Addresses
@@ -59,8 +64,10 @@ type Deps struct {
 	Cursors   *web.Cursors
 	People    People          // who knows addresses; nil: nobody, so rules that compare them are skipped
 	Facts     Facts           // who knows what was told of origins; needed by what is done by hand
-	Calls     *outcall.Client // by which decision hooks are asked; nil: none can be set
 	PublicURL string          // links are PublicURL + "/x/" + code
+	GiftCards GiftCards       // nil: gift cards wait for a provider
+	Payer     Payer           // who pays commissions out; nil: the merchant, by hand
+	Calls     *outcall.Client // by which decision hooks are asked; nil: none can be set
 }
 
 // Module is the referral module.
@@ -75,14 +82,16 @@ type Module struct {
 	cookie    string // what follows the visitor in the cookie
 	metrics   metrics
 
-	catalog *catalog
-	books   *books
-	people  People
-	facts   Facts
-	calls   *outcall.Client
-	known   *lru.Cache[string, cachedLink]
-	joins   *postgres.Group[want, *referralapi.Offer]
-	visits  *postgres.Group[visit, visited]
+	catalog   *catalog
+	books     *books
+	people    People
+	facts     Facts
+	known     *lru.Cache[string, cachedLink]
+	joins     *postgres.Group[want, *referralapi.Offer]
+	visits    *postgres.Group[visit, visited]
+	giftCards GiftCards
+	payer     Payer
+	calls     *outcall.Client
 
 	lostMu sync.Mutex
 	lostAt time.Time // when lost visits were last written to the log
@@ -97,7 +106,7 @@ func New(d Deps) *Module {
 	m := &Module{db: d.DB, outbox: d.Outbox, log: d.Log, reg: d.Reg, now: d.Now, cursors: d.Cursors,
 		publicURL: strings.TrimRight(d.PublicURL, "/"),
 		cookie:    cookieTail(strings.HasPrefix(d.PublicURL, "https://")), metrics: newMetrics(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known,
-		books: newBooks(d.Now), people: d.People, facts: d.Facts, calls: d.Calls}
+		books: newBooks(d.Now), people: d.People, facts: d.Facts, calls: d.Calls, giftCards: d.GiftCards, payer: d.Payer}
 	m.joins = postgres.NewGroup(joinBatch, m.join).Writers(2).Observe(func(n int) { m.metrics.batch.WithLabelValues("join").Observe(float64(n)) })
 	m.visits = postgres.NewGroup(visitBatch, m.visit).Writers(2).Crowd(visitCrowd).Observe(func(n int) { m.metrics.batch.WithLabelValues("visit").Observe(float64(n)) })
 	return m
@@ -109,6 +118,7 @@ func (m *Module) Consumer() *bus.Consumer {
 	bus.On(c, m.siteChanged)
 	bus.On(c, m.recorded)
 	bus.On(c, m.refunded)
+	bus.On(c, m.personChanged)
 	bus.On(c, m.anonymized)
 	bus.On(c, m.redeemed)
 	bus.On(c, m.redemptionCancelled)
@@ -123,10 +133,20 @@ func (m *Module) Run(ctx context.Context) error {
 	defer days.Stop()
 	defer serve.Stop()
 	defer low.Stop()
+	var commissions sync.WaitGroup
+	commissions.Go(func() { m.tendCommissions(ctx) })
+	defer commissions.Wait()
+	flagged := time.NewTicker(flaggedEvery)
+	defer flagged.Stop()
 	m.keep(ctx)
 	var hooks sync.WaitGroup
 	defer hooks.Wait()
 	hooks.Go(func() { m.runHooks(ctx) })
+	var cards sync.WaitGroup
+	defer cards.Wait()
+	if m.giftCards != nil {
+		cards.Go(func() { m.sendGiftCards(ctx) }) // the provider's slowness is nobody else's
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -139,6 +159,12 @@ func (m *Module) Run(ctx context.Context) error {
 			}
 		case <-days.C:
 			m.keep(ctx)
+		case <-flagged.C:
+			if n, err := m.ResolveFlagged(ctx); err != nil && ctx.Err() == nil {
+				m.log.Error().Err(err).Msg("resolving flagged referrals failed; it is tried again")
+			} else if n > 0 {
+				m.log.Info().Int("referrals", n).Msg("flagged ones were resolved by their sites' policies")
+			}
 		case <-serve.C:
 			if _, err := m.ServeWaiting(ctx); err != nil && ctx.Err() == nil {
 				m.log.Error().Err(err).Msg("handing out coupons to those who wait failed; it is tried again")
@@ -160,6 +186,14 @@ func (m *Module) keep(ctx context.Context) {
 	}
 	if err == nil {
 		err = wholly(func() (int64, error) { return dropMarks(ctx, m.db, now.AddDate(-1, 0, 0), sweepBatch) })
+	}
+	if err == nil {
+		err = wholly(func() (int64, error) { return dropTouches(ctx, m.db, now, sweepBatch) })
+	}
+	if err == nil {
+		err = wholly(func() (int64, error) {
+			return dropAttributions(ctx, m.db, now.AddDate(0, 0, -visitDaysKept), sweepBatch)
+		})
 	}
 	switch {
 	case err != nil && ctx.Err() == nil:

@@ -28,6 +28,7 @@ type want struct {
 	person   int64
 	visitors []string
 	channels []string
+	name     string // of the person, where a code is to hold it
 	key      idempotency.Key
 }
 
@@ -62,6 +63,7 @@ func (m *Module) Join(ctx context.Context, s site.Site, in referralapi.Join) (*r
 			return found, err
 		}
 	}
+	m.introduce(ctx, &w)
 	return m.joins.Do(ctx, w)
 }
 
@@ -72,7 +74,7 @@ func (m *Module) found(ctx context.Context, w want) (*referralapi.Offer, error) 
 		return nil, err
 	}
 	at, adopt := o.resolve(w)
-	if at == nil || adopt {
+	if at == nil || adopt || w.personal(at) {
 		return nil, nil
 	}
 	links, missing, err := m.links([]want{w}, []*offer{at}, func(all []channelLink) ([]channelLink, error) {
@@ -137,6 +139,9 @@ func (m *Module) joinTx(ctx context.Context, u *bus.Unit, wants []want) ([]postg
 	}
 	links, err := m.makeLinks(ctx, u, ready, offers)
 	if err != nil {
+		return nil, err
+	}
+	if err := m.personalize(ctx, u, ready, offers); err != nil {
 		return nil, err
 	}
 	answers := make([][]byte, len(wants))

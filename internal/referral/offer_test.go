@@ -239,7 +239,7 @@ func TestTwins_never_mix(t *testing.T) {
 			t.Errorf("site %d: %+v %v", s, n, err)
 		}
 	}
-	code, out, _ := p.call(p.one, "GET", "/api/v2/attributions/77", nil, "")
+	code, out, _ := p.call(p.one, "GET", "/api/v2/origins/77/attribution", nil, "")
 	if code != 200 || !strings.Contains(fmt.Sprint(out), "referred") {
 		t.Errorf("%d %v", code, out)
 	}

@@ -18,12 +18,32 @@ type deed struct {
 	at       int // its place in the batch of events
 }
 
+// methodOf is how a visitor of the purchase finds an offer.
+func (d deed) methodOf(visitor string) string {
+	if web, ok := visitorOf(d.body.WebVisitorID); ok && web == visitor {
+		return byWebCookie
+	}
+	return byCookie
+}
+
+// codes are those that the order came with, in their one form, each once.
+func (d deed) codes() []string {
+	var out []string
+	for _, code := range d.body.CouponCodes {
+		if code = codeOfCoupon(code); codeFault(code) == "" && !slices.Contains(out, code) {
+			out = append(out, code)
+		}
+	}
+	return out
+}
+
 // recorded hears of origins: it learns who was seen with which browser, and decides about each verified purchase and event
 // whether it came by an advocate's link.
 func (m *Module) recorded(ctx context.Context, u *bus.Unit, batch []bus.Event[customerevent.OriginRecorded]) error {
 	var identities []seen
 	since := map[seen]int{} // the first event of the batch that tells an identity
 	var deeds []deed
+	var signups []customerevent.OriginRecorded
 	var sites, origins []int64
 	inBatch := map[key]bool{}
 	for n, e := range batch {
@@ -41,6 +61,10 @@ func (m *Module) recorded(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 			}
 		}
 		k := key{e.Body.SiteID, e.Body.OriginID}
+		if e.Body.Type == customerevent.AffiliateMember && e.Body.PersonID != 0 && !inBatch[k] {
+			inBatch[k] = true
+			signups = append(signups, e.Body)
+		}
 		if e.Body.Type == customerevent.AffiliateMember || inBatch[k] {
 			continue
 		}
@@ -72,9 +96,18 @@ func (m *Module) recorded(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 		if err := useCoupons(ctx, u, deeds); err != nil {
 			return err
 		}
-		if err := m.decide(ctx, u, deeds, since, marks); err != nil {
+		parts, err := cut(ctx, u, deeds)
+		if err != nil {
 			return err
 		}
+		for _, part := range parts {
+			if err := m.decide(ctx, u, part, since, marks); err != nil {
+				return err
+			}
+		}
+	}
+	if err := m.rewardSignups(ctx, u, signups); err != nil {
+		return err
 	}
 	keys, seen := foldMarks(marks)
 	return keepMarks(ctx, u.Tx, keys, seen)
@@ -135,6 +168,9 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, deeds []deed, since ma
 			return err
 		}
 	}
+	if err := m.noteCommissions(ctx, u, deeds, referrals, facts.campaigns); err != nil {
+		return err
+	}
 	if len(approved) == 0 {
 		return nil
 	}
@@ -161,34 +197,23 @@ func (f *facts) then(d deed, one seen) bool {
 
 func (m *Module) gather(ctx context.Context, u *bus.Unit, deeds []deed, since map[seen]int, marks map[markKey][]toldMark) (*facts, error) {
 	f := &facts{candidates: map[int][]candidate{}, since: since, suspects: map[int]suspect{}}
-	rows, err := findCandidates(ctx, u, deeds)
+	err := m.find(ctx, u, f, deeds)
 	if err != nil {
 		return nil, err
 	}
-	var sites, ids []int64
 	friends, pairs := map[friendKey]bool{}, map[seen]bool{}
-	for _, r := range rows {
-		d := deeds[r.N]
-		if r.Method == byEmail && !f.then(d, seen{d.body.SiteID, r.VisitorID, d.body.PersonID}) {
-			continue
+	for n, d := range deeds {
+		for _, c := range f.candidates[n] {
+			friends[friendKey{d.body.SiteID, c.campaignID, d.body.PersonID}] = true
+			for _, v := range d.visitors {
+				pairs[seen{d.body.SiteID, v, c.advocateID}] = true
+			}
 		}
-		if r.Guessed && !f.then(d, seen{d.body.SiteID, r.OfferOwner, r.AdvocateID}) {
-			r.AdvocateID = 0
-		}
-		f.candidates[r.N] = append(f.candidates[r.N], candidate{method: r.Method, offerID: r.OfferID, campaignID: r.CampaignID,
-			advocateID: r.AdvocateID, offerOwner: r.OfferOwner, visitor: r.VisitorID, firstAt: r.FirstAt, lastAt: r.LastAt})
-		sites, ids = append(sites, d.body.SiteID), append(ids, r.CampaignID)
-		friends[friendKey{d.body.SiteID, r.CampaignID, d.body.PersonID}] = true
-		for _, v := range d.visitors {
-			pairs[seen{d.body.SiteID, v, r.AdvocateID}] = true
-		}
-	}
-	if f.campaigns, err = campaignsByID(ctx, u, sites, ids); err != nil {
-		return nil, err
 	}
 	if f.referred, err = alreadyReferred(ctx, u, slices.Collect(maps.Keys(friends))); err != nil {
 		return nil, err
 	}
+	f.forgo(deeds)
 	if f.seen, err = known(ctx, u, slices.Collect(maps.Keys(pairs))); err != nil {
 		return nil, err
 	}
@@ -214,7 +239,10 @@ func (f *facts) candidate(n int, d deed) *candidate {
 	if d.body.PersonID == 0 {
 		return nil
 	}
-	return attribute(d.body.OccurredAt, f.candidates[n], f.campaignsOf(n, d), func(int64) bool { return false }).kept
+	if best := winner(stand(d.body.OccurredAt, f.candidates[n], f.campaignsOf(n, d))); best != nil {
+		return best.candidate
+	}
+	return nil
 }
 
 func (f *facts) campaignsOf(n int, d deed) map[int64]*campaign {
@@ -228,7 +256,7 @@ func (f *facts) campaignsOf(n int, d deed) map[int64]*campaign {
 // attribute decides about one deed and notes its friend as referred for the next ones.
 func (f *facts) attribute(n int, d deed) attribution {
 	if d.body.PersonID == 0 {
-		return attribution{Rule: "last_touch/1", reason: reasonNoPerson, Candidates: []traced{}}
+		return attribution{reason: reasonNoPerson}
 	}
 	return attribute(d.body.OccurredAt, f.candidates[n], f.campaignsOf(n, d), func(campaignID int64) bool {
 		return f.referred[friendKey{d.body.SiteID, campaignID, d.body.PersonID}]
@@ -256,6 +284,8 @@ func (f *facts) refer(n int, d deed, a *attribution, made []referral) referral {
 	r := referral{SiteID: d.body.SiteID, CampaignID: c.campaignID, OfferID: c.offerID, OriginID: d.body.OriginID,
 		AdvocateID: c.advocateID, FriendID: d.body.PersonID, Status: referralevent.Pending, Cause: causeCreated, TrackMethod: c.method,
 		Subtotal: d.body.Subtotal, Currency: d.body.Currency, Fraud: string(text), QA: f.looked.qa(s), OccurredAt: d.body.OccurredAt}
+	told := factsOf(d.body)
+	r.Deed = &told
 	a.Findings, a.verdict = found, worst(found)
 	switch a.verdict {
 	case verdictBlocked:
@@ -286,10 +316,6 @@ func (a attribution) row(d deed, r *referral) attributionRow {
 			}
 		}
 	}
-	text, err := json.Marshal(a)
-	if err != nil {
-		panic(err) // plain fields
-	}
-	out.Trace = string(text)
+	out.Trace = a.text()
 	return out
 }

@@ -12,7 +12,7 @@ import (
 // present is an offer in Talkable's shape.
 func (m *Module) present(o *offer, c *campaign, codes map[string]string, w want) *referralapi.Offer {
 	out := &referralapi.Offer{
-		ID: o.ID, ShortURLCode: o.Code, ShowURL: m.linkURL(o.ShareCode), ClaimURL: m.linkURL(o.ClaimCode),
+		ID: o.ID, ShortURLCode: o.Code, ShowURL: m.linkURL(o.ShareCode), ClaimURL: m.linkURL(o.ClaimCode), CouponCode: orNull(o.CouponCode),
 		Incentives: map[string]referralapi.Incentive{}, CampaignTags: append([]string{}, c.Tags...),
 		CampaignID: o.CampaignID, AdvocateID: deref(o.PersonID),
 	}

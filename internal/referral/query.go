@@ -63,11 +63,15 @@ func (m *Module) Counts(ctx context.Context, siteID, personID int64) (referralap
 	if err != nil {
 		return referralapi.Counts{}, err
 	}
+	personal, err := m.personalURL(ctx, siteID, personID)
+	if err != nil {
+		return referralapi.Counts{}, err
+	}
 	return referralapi.Counts{
 		Referrals:  map[string]int64{"total": n.Referrals, "approved": n.Approved, "pending": n.Pending},
 		Rewards:    map[string]int64{"total": n.Rewards, "paid": n.Paid, "unpaid": n.Unpaid},
 		Shares:     shares,
-		ReferredBy: n.ReferredBy, LastInvitedBy: n.LastInvitedBy,
+		ReferredBy: n.ReferredBy, LastInvitedBy: n.LastInvitedBy, PersonalClaimURL: personal,
 	}, nil
 }
 
@@ -117,21 +121,28 @@ func (w *reward) issued() referralevent.RewardIssued {
 	return referralevent.RewardIssued{SiteID: w.SiteID, RewardID: w.ID, ReferralID: deref(w.ReferralID), CampaignID: w.CampaignID,
 		IncentiveID: w.IncentiveID, OriginID: deref(w.OriginID), PersonID: deref(w.PersonID), FriendID: deref(w.FriendID), Side: w.Side,
 		Reason: w.Reason, Kind: w.Kind, Points: w.Points, Amount: w.Amount, Currency: w.Currency, CouponCode: w.CouponCode,
-		OccurredAt: w.OccurredAt, IssuedAt: w.IssuedAt}
+		OccurredAt: w.OccurredAt, IssuedAt: w.IssuedAt, ShareID: deref(w.ShareID), Milestone: deref(w.Milestone),
+		Description: w.rule().Incentive.Terms.Description}
 }
+
+// moneyWords are what follows an amount.
+var moneyWords = map[string]string{referralevent.Commission: " back", referralevent.StoreCredit: " store credit", referralevent.GiftCard: " gift card"}
 
 // present is a reward in Talkable's shape. Its coupon is one of its own, or a code that may be used many times, named by its
 // incentive. Zone is that of the coupon's dates.
 func (w *reward) present(now time.Time, zone *time.Location) referralapi.Reward {
 	i := w.rule().Incentive
-	out := referralapi.Reward{ID: w.ID, Reason: w.Reason, Status: w.state(), WaitsForCoupon: w.Status == rewardWaiting, IncentiveType: i.wire(), Amount: number("")}
+	out := referralapi.Reward{ID: w.ID, Reason: w.Reason, Status: w.state(), WaitsForCoupon: w.Status == rewardWaiting, IncentiveType: i.wire(), Amount: number(""),
+		IncentiveCustomDescription: orNull(i.Terms.Description)}
 	switch w.Kind {
 	case referralevent.Points:
 		out.Points = &w.Points
 		out.IncentiveDescription = fmt.Sprintf("%d points", w.Points)
-	case referralevent.Commission:
+	case referralevent.Commission, referralevent.StoreCredit, referralevent.GiftCard:
 		out.Amount = number(money.Format(w.Amount, w.Currency))
-		out.IncentiveDescription = money.Price(w.Amount, w.Currency) + " back"
+		out.IncentiveDescription = money.Price(w.Amount, w.Currency) + moneyWords[w.Kind]
+	case referralevent.Other:
+		out.IncentiveDescription = i.Terms.Description
 	case referralevent.Coupon:
 		if out.Amount = number(i.value()); w.CouponCode == "" { // it waits, or was taken back before it came
 			out.IncentiveDescription = "coupon for " + i.describe() + " off"

@@ -40,6 +40,7 @@ type referral struct {
 	RefundedFull  bool       `db:"refunded_full"`
 	Fraud         string     `db:"fraud"`
 	QA            bool       `db:"qa"`
+	Deed          *string    `db:"deed"`       // what conditions may ask of the origin
 	KeyID         *int64     `db:"key_id"`     // who asked for the present status
 	Note          *string    `db:"note"`       // and why
 	Superseded    int64      `db:"superseded"` // its own id, once another referral has taken its place
@@ -121,9 +122,9 @@ func (r *referral) created() referralevent.ReferralCreated {
 }
 
 func (r *referral) approved(now time.Time) referralevent.ReferralApproved {
-	return referralevent.ReferralApproved{SiteID: r.SiteID, ReferralID: r.ID, CampaignID: r.CampaignID, OriginID: r.OriginID,
+	return referralevent.ReferralApproved{SiteID: r.SiteID, ReferralID: r.ID, CampaignID: r.CampaignID, OfferID: r.OfferID, OriginID: r.OriginID,
 		AdvocateID: r.AdvocateID, FriendID: r.FriendID, Subtotal: r.Subtotal, Currency: r.Currency, Cause: r.Cause,
-		OccurredAt: r.OccurredAt, ApprovedAt: now}
+		TrackMethod: r.TrackMethod, OccurredAt: r.OccurredAt, ApprovedAt: now}
 }
 
 func (r *referral) voided(was string, now time.Time) referralevent.ReferralVoided {

@@ -15,7 +15,7 @@ type refund struct {
 }
 
 // refunded hears of refunds: a full one voids a referral that isn't approved yet; of an approved one, the rewards are taken back
-// in proportion. Origins without a referral are nothing to us.
+// in proportion, and what recurring commissions paid for.
 func (m *Module) refunded(ctx context.Context, u *bus.Unit, batch []bus.Event[customerevent.OriginRefunded]) error {
 	refunds := map[key]refund{}
 	for _, e := range batch {
@@ -33,30 +33,41 @@ func (m *Module) refunded(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 	if err != nil {
 		return err
 	}
-	var changed, approved []referral
+	var changed, approved, emptied, voided []referral
 	for _, r := range locked {
 		now := refunds[key{r.SiteID, r.OriginID}]
 		if now.total <= r.RefundedTotal && (!now.full || r.RefundedFull) {
 			continue // heard before
 		}
-		was := r.Status
+		was, partly := r.Status, !r.RefundedFull
 		r.RefundedTotal, r.RefundedFull = max(r.RefundedTotal, now.total), r.RefundedFull || now.full
 		switch {
 		case was == referralevent.Approved:
-			approved = append(approved, r)
+			if approved = append(approved, r); partly && r.RefundedFull {
+				emptied = append(emptied, r)
+			}
 		case r.RefundedFull && allowed(was, referralevent.Voided):
 			r.Status, r.Cause, r.KeyID, r.Note = referralevent.Voided, causeRefund, nil, nil
 			u.Tell(r.SiteID, r.key(), r.voided(was, u.Now))
+			voided = append(voided, r)
 		}
 		changed = append(changed, r)
 	}
-	if len(changed) == 0 {
-		return nil
+	if len(changed) > 0 {
+		if err := saveReferrals(ctx, u.Tx, u.Now, changed); err != nil {
+			return err
+		}
 	}
-	if err := saveReferrals(ctx, u.Tx, u.Now, changed); err != nil {
+	if err := m.uncount(ctx, u, emptied); err != nil {
 		return err
 	}
-	return m.clawBack(ctx, u, approved)
+	if err := m.clawBack(ctx, u, approved); err != nil {
+		return err
+	}
+	if err := m.voidCommissionsOf(ctx, u, voided); err != nil {
+		return err
+	}
+	return m.refundCommissions(ctx, u, refunds)
 }
 
 // clawBack takes back of the rewards of locked, approved referrals what their refunds ask for.
@@ -79,7 +90,7 @@ func (m *Module) clawBack(ctx context.Context, u *bus.Unit, list []referral) err
 	})
 }
 
-// takeBack takes back of rewards what step says, and tells of it.
+// takeBack takes back of rewards what step says, and tells of it. Budgets come before coupons in the order of locks.
 func (m *Module) takeBack(ctx context.Context, u *bus.Unit, rewards []reward, step func(*reward) *referralevent.RewardClawedBack) error {
 	var clawed, waiting []reward
 	var steps []*referralevent.RewardClawedBack
@@ -94,6 +105,9 @@ func (m *Module) takeBack(ctx context.Context, u *bus.Unit, rewards []reward, st
 	}
 	if len(clawed) == 0 {
 		return nil
+	}
+	if err := m.giveBack(ctx, u, clawed); err != nil {
+		return err
 	}
 	untold, err := dequeue(ctx, u, waiting) // nobody has heard of them, so nobody hears that they are taken back
 	if err != nil {

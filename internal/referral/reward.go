@@ -1,15 +1,14 @@
 package referral
 
 import (
-	"encoding/json"
 	"time"
 
 	"github.com/talkable/talkable/internal/money"
 	"github.com/talkable/talkable/internal/referral/referralevent"
 )
 
-// States of a reward, as Talkable names them. Points and coupons are in the earner's hands at once: Paid. A commission is
-// Unpaid until somebody pays it out.
+// States of a reward, as Talkable names them. Points, coupons, store credit and what is promised in words are in the earner's hands
+// at once: Paid. A commission is Unpaid until somebody pays it out, a gift card until its provider has taken the order.
 const (
 	rewardPaid   = "Paid"
 	rewardUnpaid = "Unpaid"
@@ -27,6 +26,9 @@ type reward struct {
 	IncentiveID   int64     `db:"incentive_id"`
 	ReferralID    *int64    `db:"referral_id"`
 	FriendOfferID *int64    `db:"friend_offer_id"` // of a click
+	ShareID       *int64    `db:"share_id"`        // of sharing
+	Milestone     *int64    `db:"milestone"`       // approved referrals that it is for
+	Once          *string   `db:"once"`            // what it is unique by beside its source
 	OriginID      *int64    `db:"origin_id"`
 	PersonID      *int64    `db:"person_id"`
 	VisitorID     *string   `db:"visitor_id"`
@@ -46,92 +48,25 @@ type reward struct {
 	OccurredAt    time.Time `db:"occurred_at"`
 	IssuedAt      time.Time `db:"issued_at"` // while it waits for a coupon: since when
 
-	coupon *coupon // the single-use coupon, where it was read
+	coupon  *coupon // the single-use coupon, where it was read
+	offer   int64   // whose click it is for, while it is decided
+	channel string  // of a share, likewise
+	cost    int64   // in its campaign's budget, likewise
+	costIn  string  // the currency of an amount; "" is the budget's
+	planned bool    // it is what a commission plan came to
 }
 
-// rewardRule is why a reward is what it is.
-type rewardRule struct {
-	Incentive       incentive `json:"incentive"`
-	CampaignVersion int       `json:"campaign_version"`
-	Subtotal        int64     `json:"subtotal_seen"`
-	Currency        string    `json:"currency_seen,omitempty"`
-	Points          int64     `json:"points,omitempty"`
-	Amount          int64     `json:"amount,omitempty"`
-}
-
-// earn is what one incentive gives for an order; nil when its condition doesn't hold. A commission in percent has the order's
-// currency, a fixed one its own.
-func earn(i incentive, version int, subtotal int64, currency string) *reward {
-	if i.SubtotalMin != nil && subtotal < *i.SubtotalMin {
-		return nil
-	}
-	w := &reward{SiteID: i.SiteID, CampaignID: i.CampaignID, IncentiveID: i.ID, Side: i.side(), Reason: i.Action, Kind: i.Kind,
-		Status: rewardPaid}
-	switch i.Kind {
-	case referralevent.Points:
-		w.Points = i.Points
-	case referralevent.Commission:
-		w.Status = rewardUnpaid
-		if w.Amount, w.Currency = i.Amount, i.Currency; i.BasisPoints > 0 {
-			w.Amount, w.Currency = money.Percent(subtotal, i.BasisPoints), currency
-		}
-		if w.Amount == 0 {
-			return nil
-		}
-	case referralevent.Coupon:
-		if w.CouponCode, w.CouponListID = i.CouponCode, i.CouponList; w.CouponListID != nil {
-			w.Status = rewardWaiting // until it is handed out, in the same transaction if the list has one
-		}
-	}
-	rule, err := json.Marshal(rewardRule{Incentive: i, CampaignVersion: version, Subtotal: subtotal, Currency: currency,
-		Points: w.Points, Amount: w.Amount})
-	if err != nil {
-		panic(err) // plain fields
-	}
-	w.Rule = string(rule)
-	return w
-}
-
-// clickRewards are what a new friend offer earns the visitor.
-func clickRewards(c *campaign, f friendOffer, now time.Time) []reward {
-	var out []reward
-	for _, i := range c.active(actionClick) {
-		if w := earn(i, c.Version, 0, ""); w != nil {
-			w.FriendOfferID, w.VisitorID, w.OccurredAt = &f.ID, &f.VisitorID, now
-			out = append(out, *w)
-		}
-	}
-	return out
-}
-
-// referralRewards are what an approved referral earns both sides.
-func referralRewards(c *campaign, r *referral) []reward {
-	var out []reward
-	for _, i := range c.Incentives {
-		if !i.Active || i.Action == actionClick {
-			continue
-		}
-		w := earn(i, c.Version, r.Subtotal, r.Currency)
-		if w == nil {
-			continue
-		}
-		w.ReferralID, w.OriginID, w.FriendID, w.OccurredAt = &r.ID, &r.OriginID, &r.FriendID, r.OccurredAt
-		if w.PersonID = &r.FriendID; w.Side == sideAdvocate {
-			w.PersonID = &r.AdvocateID
-		}
-		out = append(out, *w)
-	}
-	return out
-}
+const reasonShared = "shared" // the reason of action sharing
 
 // clawed is how much of a reward refunds have taken back: its share of the cumulative refund, so every split of the refunds has
-// the same end. A coupon is taken back by a full refund only.
+// the same end. What has no parts, a coupon,
+// a gift card or a thing, is taken back by a full refund only.
 func (w *reward) clawed(refunded, subtotal int64, full bool) (value int64, voided bool) {
 	whole := w.Points + w.Amount
 	switch {
 	case full:
 		return whole, true
-	case w.Kind == referralevent.Coupon || refunded <= 0 || subtotal <= 0:
+	case w.Points+w.Amount == 0 || w.Kind == referralevent.GiftCard || refunded <= 0 || subtotal <= 0:
 		return 0, false
 	default:
 		value = money.Share(whole, refunded, subtotal)

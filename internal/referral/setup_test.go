@@ -229,7 +229,7 @@ func (p *place) visitLink(link, visitor string, change ...func(*http.Request)) *
 		c(r)
 	}
 	w := httptest.NewRecorder()
-	p.Visit().ServeHTTP(w, r)
+	p.Visit(NoPages{}).ServeHTTP(w, r)
 	return w
 }
 

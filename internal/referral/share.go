@@ -30,9 +30,10 @@ var usualChannels = map[string]bool{
 // words are what an advocate says in an e-mail; "" means ours.
 type words struct{ subject, message string }
 
-// ShareSocial records that an offer was shared by a channel, and gives the share a link of its own. replayed says that the
+// ShareSocial records that an offer was shared by a channel, gives the share a link of its own, and the advocate what the campaign promises
+// for that, if the merchant himself says so (verified). replayed says that the
 // Idempotency-Key had done it before.
-func (m *Module) ShareSocial(ctx context.Context, s site.Site, codeOrID, channel string, k idempotency.Key) (out referralapi.Shared, replayed bool, err error) {
+func (m *Module) ShareSocial(ctx context.Context, s site.Site, codeOrID, channel string, verified bool, k idempotency.Key) (out referralapi.Shared, replayed bool, err error) {
 	o, c, err := m.offerOf(ctx, s, codeOrID)
 	if err != nil {
 		return out, false, err
@@ -41,9 +42,9 @@ func (m *Module) ShareSocial(ctx context.Context, s site.Site, codeOrID, channel
 		return out, false, err
 	}
 	kept := keptShared{}
-	err = m.sharing(ctx, func(u *bus.Unit) (err error) {
+	err = m.inShare(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, k, &kept, func() error {
-			if !c.live(u.Now) {
+			if !c.sharable(u.Now) {
 				return errNotShared
 			}
 			first, err := lockOffer(ctx, u.Tx, o)
@@ -54,7 +55,14 @@ func (m *Module) ShareSocial(ctx context.Context, s site.Site, codeOrID, channel
 			if err := m.saveShares(ctx, u, o, made, first, words{}); err != nil {
 				return err
 			}
+			rewards, err := m.rewardShare(ctx, u, s, o, c, made, verified)
+			if err != nil {
+				return err
+			}
 			kept = keptShared{referralapi.Shared{Share: m.presentShare(s, made[0], o, c)}, deref(o.PersonID)}
+			if len(rewards) > 0 {
+				kept.Shared.Reward = &rewards[0]
+			}
 			return nil
 		})
 		return err
@@ -62,8 +70,8 @@ func (m *Module) ShareSocial(ctx context.Context, s site.Site, codeOrID, channel
 	return kept.shared(), replayed, err
 }
 
-// sharing runs work that draws codes, again if one of them was taken.
-func (m *Module) sharing(ctx context.Context, work func(u *bus.Unit) error) error {
+// inShare runs work that draws codes, again if one of them was taken.
+func (m *Module) inShare(ctx context.Context, work func(u *bus.Unit) error) error {
 	err := m.outbox.InTx(ctx, work)
 	for try := 1; try < 3 && (postgres.Violates(err, "link_pkey") || postgres.Violates(err, "share_code")); try++ {
 		err = m.outbox.InTx(ctx, work)

@@ -22,7 +22,7 @@ func (m *Module) PreviewEmails(ctx context.Context, s site.Site, in referralapi.
 			return out, known, err
 		}
 	}
-	if !c.live(m.now()) {
+	if !c.sharable(m.now()) {
 		return out, false, errNotShared
 	}
 	sent, err := mailed(ctx, m.db, o.SiteID, o.ID)
@@ -38,9 +38,9 @@ func (m *Module) ShareByEmail(ctx context.Context, s site.Site, in referralapi.E
 	if err != nil {
 		return out, false, err
 	}
-	err = m.sharing(ctx, func(u *bus.Unit) (err error) {
+	err = m.inShare(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, in.Idempotency, &out, func() error {
-			if !c.live(u.Now) {
+			if !c.sharable(u.Now) {
 				return errNotShared
 			}
 			first, err := lockOffer(ctx, u.Tx, o)
@@ -55,7 +55,13 @@ func (m *Module) ShareByEmail(ctx context.Context, s site.Site, in referralapi.E
 			if out, friends = planEmails(in, deref(o.PersonID), sent); len(friends) == 0 {
 				return nil
 			}
-			return m.saveShares(ctx, u, o, emailShares(o, friends, len(sent), in.Reminder), first, words{in.Subject, in.Message})
+			made := emailShares(o, friends, len(sent), in.Reminder)
+			if err := m.saveShares(ctx, u, o, made, first, words{in.Subject, in.Message}); err != nil {
+				return err
+			}
+			rewards, err := m.rewardShare(ctx, u, s, o, c, made, in.Verified)
+			out.Rewards = append(out.Rewards, rewards...)
+			return err
 		})
 		return err
 	})

@@ -16,7 +16,7 @@ import (
 
 func (p *place) shareBy(s site.Site, code, channel string) referralapi.Shared {
 	p.t.Helper()
-	out, _, err := p.ShareSocial(p.t.Context(), s, code, channel, idempotency.Key{})
+	out, _, err := p.ShareSocial(p.t.Context(), s, code, channel, true, idempotency.Key{})
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -93,11 +93,11 @@ func TestShareSocial_64_takes_usual_channels_and_those_of_the_site(t *testing.T)
 		s             site.Site
 		code, channel string
 	}{{p.one, o.ShortURLCode, "nope"}, {p.one, o.ShortURLCode, "email"}, {p.one, o.ShortURLCode, ""}, {p.one, o.ShortURLCode, "' or 1=1"}, {p.two, twin.ShortURLCode, "pinterest"}} {
-		_, _, err := p.ShareSocial(t.Context(), bad.s, bad.code, bad.channel, idempotency.Key{})
+		_, _, err := p.ShareSocial(t.Context(), bad.s, bad.code, bad.channel, true, idempotency.Key{})
 		wantFault(t, err, fault.Invalid, "`channel` is invalid")
 	}
 	for _, code := range []string{twin.ShortURLCode, "zzzzzzzzzz", "0", "-1", "99999999999999999999", ""} {
-		_, _, err := p.ShareSocial(t.Context(), p.one, code, "facebook", idempotency.Key{})
+		_, _, err := p.ShareSocial(t.Context(), p.one, code, "facebook", true, idempotency.Key{})
 		wantFault(t, err, fault.Invalid, "No offer found by id.")
 	}
 	for _, body := range []string{`{}`, `{"custom":["email"]}`, `{"custom":["A"]}`, `{"custom":[""]}`, `{"custom":null}`, `{"custom":["a"],"x":1}`} {
@@ -148,7 +148,7 @@ func TestShareSocial_is_done_once_for_a_key_and_not_when_the_campaign_is_over(t 
 	for range 8 {
 		done.Go(func() {
 			gate.Wait()
-			out, replayed, err := p.ShareSocial(t.Context(), p.one, o.ShortURLCode, "sms", k)
+			out, replayed, err := p.ShareSocial(t.Context(), p.one, o.ShortURLCode, "sms", true, k)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -165,13 +165,13 @@ func TestShareSocial_is_done_once_for_a_key_and_not_when_the_campaign_is_over(t 
 	if len(answers) != 1 || replays != 7 || len(p.told()) != 1 || p.count(`select count(*) from referral.share`) != 1 {
 		t.Errorf("%v, %d replays", answers, replays)
 	}
-	if _, _, err := p.ShareSocial(t.Context(), p.one, o.ShortURLCode, "sms", idempotency.Key{Value: "k", Fingerprint: "g"}); !fault.Is(err, fault.Unprocessable) {
+	if _, _, err := p.ShareSocial(t.Context(), p.one, o.ShortURLCode, "sms", true, idempotency.Key{Value: "k", Fingerprint: "g"}); !fault.Is(err, fault.Unprocessable) {
 		t.Error(err)
 	}
 	p.clock.Move(2 * time.Hour)
-	_, _, err := p.ShareSocial(t.Context(), p.one, o.ShortURLCode, "sms", idempotency.Key{})
+	_, _, err := p.ShareSocial(t.Context(), p.one, o.ShortURLCode, "sms", true, idempotency.Key{})
 	wantFault(t, err, fault.Invalid, "The offer's campaign isn't live, so it can't be shared.")
-	if _, replayed, err := p.ShareSocial(t.Context(), p.one, o.ShortURLCode, "sms", k); err != nil || !replayed {
+	if _, replayed, err := p.ShareSocial(t.Context(), p.one, o.ShortURLCode, "sms", true, k); err != nil || !replayed {
 		t.Errorf("%v %v", replayed, err)
 	}
 }

@@ -95,65 +95,6 @@ func attributed(ctx context.Context, q sqlx.QueryerContext, sites, origins []int
 	return out, nil
 }
 
-type candidateRow struct {
-	N          int       `db:"n"` // which origin of the batch, from 0
-	Method     string    `db:"method"`
-	OfferID    int64     `db:"offer_id"`
-	CampaignID int64     `db:"campaign_id"`
-	AdvocateID int64     `db:"advocate_id"`
-	OfferOwner string    `db:"offer_owner"` // the visitor who got the offer
-	Guessed    bool      `db:"guessed"`     // the advocate is who that visitor turned out to be
-	VisitorID  string    `db:"visitor_id"`
-	FirstAt    time.Time `db:"first_at"`
-	LastAt     time.Time `db:"last_at"`
-}
-
-// Joins of a batch with a big table are lateral with an "offset 0": the planner then has nothing to choose but a look-up a row, also
-// before the first ANALYZE.
-
-// findCandidates reads the friend offers of the batch's visitors and of the visitors that
-// its people are known as. Of one visitor the last 50 count, of one person the last 50 visitors. The advocate of an offer that
-// a visitor got is the first person that this visitor turned out to be.
-func findCandidates(ctx context.Context, q sqlx.QueryerContext, batch []deed) ([]candidateRow, error) {
-	var vn, vs, pn, ps, pp []int64
-	var vv []string
-	for n, d := range batch {
-		for _, v := range d.visitors {
-			vn, vs, vv = append(vn, int64(n)), append(vs, d.body.SiteID), append(vv, v)
-		}
-		pn, ps, pp = append(pn, int64(n)), append(ps, d.body.SiteID), append(pp, d.body.PersonID)
-	}
-	var out []candidateRow
-	err := sqlx.SelectContext(ctx, q, &out, `
-		select t.n, t.method, t.offer_id, t.campaign_id, t.visitor_id, t.first_at, t.last_at,
-			coalesce(o.person_id, (select i.person_id from referral.identity i
-				where i.site_id = o.site_id and i.visitor_id = o.visitor_id order by i.learned_at, i.person_id limit 1), 0) as advocate_id,
-			coalesce(o.visitor_id::text, '') as offer_owner, o.person_id is null as guessed
-		from (
-			select u.n, 'cookie' as method, f.*
-			from unnest($1::bigint[], $2::bigint[], $3::uuid[]) u (n, s, v)
-			cross join lateral (
-				select site_id, offer_id, campaign_id, visitor_id, first_at, last_at from referral.friend_offer
-				where site_id = u.s and visitor_id = u.v order by last_at desc limit 50) f
-			union all
-			select u.n, 'email', f.*
-			from unnest($4::bigint[], $5::bigint[], $6::bigint[]) u (n, s, p)
-			cross join lateral (
-				select visitor_id from referral.identity
-				where site_id = u.s and person_id = u.p order by learned_at desc limit 50) i
-			cross join lateral (
-				select site_id, offer_id, campaign_id, visitor_id, first_at, last_at from referral.friend_offer
-				where site_id = u.s and visitor_id = i.visitor_id order by last_at desc limit 50) f
-		) t
-		cross join lateral (
-			select site_id, person_id, visitor_id from referral.offer where site_id = t.site_id and id = t.offer_id offset 0) o`,
-		pq.Array(vn), pq.Array(vs), pq.Array(vv), pq.Array(pn), pq.Array(ps), pq.Array(pp))
-	if err != nil {
-		return nil, fmt.Errorf("find candidates: %w", err)
-	}
-	return out, nil
-}
-
 // friendKey is what an active referral is unique by.
 type friendKey struct{ site, campaign, friend int64 }
 
@@ -238,4 +179,12 @@ func attributionOf(ctx context.Context, q sqlx.QueryerContext, siteID, originID 
 		return nil, nil
 	}
 	return &out[0], nil
+}
+
+// dropAttributions drops so many old decisions that made no referral.
+func dropAttributions(ctx context.Context, q sqlx.QueryerContext, before time.Time, most int) (n int64, err error) {
+	if err = sqlx.GetContext(ctx, q, &n, `select referral.drop_attributions($1, $2)`, before, most); err != nil {
+		return 0, fmt.Errorf("drop old attributions: %w", err)
+	}
+	return n, nil
 }

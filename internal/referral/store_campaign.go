@@ -21,28 +21,30 @@ type shop struct {
 }
 
 type campaignRow struct {
-	SiteID          int64          `db:"site_id"`
-	ID              int64          `db:"id"`
-	Version         int            `db:"version"`
-	Name            string         `db:"name"`
-	Status          string         `db:"status"`
-	Tags            pq.StringArray `db:"tags"`
-	Categories      pq.StringArray `db:"categories"`
-	Destination     string         `db:"destination"`
-	AttributionDays int            `db:"attribution_days"`
-	ApprovalMode    string         `db:"approval_mode"`
-	ApprovalDelay   int64          `db:"approval_delay"`
-	StartsAt        *time.Time     `db:"starts_at"`
-	EndsAt          *time.Time     `db:"ends_at"`
-	CreatedAt       time.Time      `db:"created_at"`
-	UpdatedAt       time.Time      `db:"updated_at"`
+	SiteID          int64           `db:"site_id"`
+	ID              int64           `db:"id"`
+	Version         int             `db:"version"`
+	Name            string          `db:"name"`
+	Status          string          `db:"status"`
+	Tags            pq.StringArray  `db:"tags"`
+	Categories      pq.StringArray  `db:"categories"`
+	Destination     string          `db:"destination"`
+	AttributionDays int             `db:"attribution_days"`
+	Attribution     attributionRule `db:"attribution"`
+	ApprovalMode    string          `db:"approval_mode"`
+	ApprovalDelay   int64           `db:"approval_delay"`
+	StartsAt        *time.Time      `db:"starts_at"`
+	EndsAt          *time.Time      `db:"ends_at"`
+	Limits          limits          `db:"limits"`
+	CreatedAt       time.Time       `db:"created_at"`
+	UpdatedAt       time.Time       `db:"updated_at"`
 }
 
-const campaignColumns = `c.site_id, c.id, c.version, c.name, c.status, c.tags, c.categories, c.destination, c.attribution_days,
-	c.approval_mode, c.approval_delay, c.starts_at, c.ends_at, c.created_at, c.updated_at`
+const campaignColumns = `c.site_id, c.id, c.version, c.name, c.status, c.tags, c.categories, c.destination, c.attribution_days, c.attribution,
+	c.approval_mode, c.approval_delay, c.starts_at, c.ends_at, c.limits, c.created_at, c.updated_at`
 
 const incentiveColumns = `i.site_id, i.id, i.campaign_id, i.identifier, i.position, i.action, i.kind, i.points, i.basis_points,
-	i.amount, i.currency, i.coupon_code, i.coupon_list_id, i.subtotal_min, i.active`
+	i.amount, i.currency, i.coupon_code, i.coupon_list_id, i.commission_plan_id, i.subtotal_min, i.terms, i.active`
 
 // campaignsOf reads all campaigns of a site, newest first.
 func campaignsOf(ctx context.Context, q sqlx.QueryerContext, siteID int64) ([]*campaign, error) {
@@ -82,8 +84,8 @@ func withIncentives(ctx context.Context, q sqlx.QueryerContext, rows []campaignR
 	var sites, ids []int64
 	for n, r := range rows {
 		out[n] = &campaign{SiteID: r.SiteID, ID: r.ID, Version: r.Version, Name: r.Name, Status: r.Status, Tags: r.Tags,
-			Categories: r.Categories, Destination: r.Destination, AttributionDays: r.AttributionDays, ApprovalMode: r.ApprovalMode,
-			ApprovalDelay: r.ApprovalDelay, StartsAt: instant(r.StartsAt), EndsAt: instant(r.EndsAt), CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt}
+			Categories: r.Categories, Destination: r.Destination, AttributionDays: r.AttributionDays, Attribution: r.Attribution, ApprovalMode: r.ApprovalMode,
+			ApprovalDelay: r.ApprovalDelay, StartsAt: instant(r.StartsAt), EndsAt: instant(r.EndsAt), Limits: r.Limits, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt}
 		byID[key{r.SiteID, r.ID}] = out[n]
 		sites, ids = append(sites, r.SiteID), append(ids, r.ID)
 	}
@@ -103,18 +105,18 @@ func withIncentives(ctx context.Context, q sqlx.QueryerContext, rows []campaignR
 		c := byID[key{i.SiteID, i.CampaignID}]
 		c.Incentives = append(c.Incentives, i)
 	}
-	return out, nil
+	return out, withTerms(ctx, q, byID, sites, ids)
 }
 
 // insertCampaign gives c its id.
 func insertCampaign(ctx context.Context, tx *sqlx.Tx, c *campaign) error {
 	err := tx.GetContext(ctx, &c.ID, `
 		insert into referral.campaign (site_id, version, name, status, tags, categories, destination, attribution_days,
-			approval_mode, approval_delay, starts_at, ends_at, created_at, updated_at)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)
+			approval_mode, approval_delay, starts_at, ends_at, created_at, updated_at, attribution)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14::jsonb)
 		returning id`,
 		c.SiteID, c.Version, c.Name, c.Status, pq.Array(c.Tags), pq.Array(c.Categories), c.Destination, c.AttributionDays,
-		c.ApprovalMode, c.ApprovalDelay, c.StartsAt, c.EndsAt, c.UpdatedAt)
+		c.ApprovalMode, c.ApprovalDelay, c.StartsAt, c.EndsAt, c.UpdatedAt, c.Attribution.text())
 	if err != nil {
 		return fmt.Errorf("insert campaign: %w", err)
 	}
@@ -125,10 +127,10 @@ func insertCampaign(ctx context.Context, tx *sqlx.Tx, c *campaign) error {
 func updateCampaign(ctx context.Context, tx *sqlx.Tx, c *campaign) error {
 	done, err := tx.ExecContext(ctx, `
 		update referral.campaign set version = version + 1, name = $3, status = $4, tags = $5, categories = $6, destination = $7,
-			attribution_days = $8, approval_mode = $9, approval_delay = $10, starts_at = $11, ends_at = $12, updated_at = $13
+			attribution_days = $8, approval_mode = $9, approval_delay = $10, starts_at = $11, ends_at = $12, updated_at = $13, attribution = $14::jsonb
 		where site_id = $1 and id = $2`,
 		c.SiteID, c.ID, c.Name, c.Status, pq.Array(c.Tags), pq.Array(c.Categories), c.Destination, c.AttributionDays,
-		c.ApprovalMode, c.ApprovalDelay, c.StartsAt, c.EndsAt, c.UpdatedAt)
+		c.ApprovalMode, c.ApprovalDelay, c.StartsAt, c.EndsAt, c.UpdatedAt, c.Attribution.text())
 	if err != nil {
 		return fmt.Errorf("update campaign: %w", err)
 	}
@@ -144,11 +146,11 @@ var errNoCampaign = fault.New(fault.NotFound, "campaign_not_found", "No such cam
 func saveIncentives(ctx context.Context, tx *sqlx.Tx, c *campaign) error {
 	n := len(c.Incentives)
 	identifiers, actions, kinds := make([]string, n), make([]string, n), make([]string, n)
-	currencies, coupons := make([]string, n), make([]string, n)
-	points, percents, amounts, minima, lists := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
+	currencies, coupons, conditions := make([]string, n), make([]string, n), make([]terms, n)
+	points, percents, amounts, minima, lists, plans := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
 	for k, i := range c.Incentives {
-		identifiers[k], actions[k], kinds[k], currencies[k], coupons[k] = i.Identifier, i.Action, i.Kind, i.Currency, i.CouponCode
-		points[k], percents[k], amounts[k], minima[k], lists[k] = i.Points, i.BasisPoints, i.Amount, -1, deref(i.CouponList)
+		identifiers[k], actions[k], kinds[k], currencies[k], coupons[k], conditions[k] = i.Identifier, i.Action, i.Kind, i.Currency, i.CouponCode, i.Terms
+		points[k], percents[k], amounts[k], minima[k], lists[k], plans[k] = i.Points, i.BasisPoints, i.Amount, -1, deref(i.CouponList), deref(i.CommissionPlan)
 		if i.SubtotalMin != nil {
 			minima[k] = *i.SubtotalMin
 		}
@@ -161,17 +163,18 @@ func saveIncentives(ctx context.Context, tx *sqlx.Tx, c *campaign) error {
 	}
 	_, err = tx.ExecContext(ctx, `
 		insert into referral.incentive as old (site_id, campaign_id, identifier, position, action, kind, points, basis_points,
-			amount, currency, coupon_code, coupon_list_id, subtotal_min, active)
+			amount, currency, coupon_code, coupon_list_id, subtotal_min, terms, commission_plan_id, active)
 		select $1, $2, u.identifier, u.o, u.action, u.kind, u.points, u.percent, u.amount, u.currency, u.coupon, nullif(u.list, 0),
-			nullif(u.least, -1), true
+			nullif(u.least, -1), u.terms::jsonb, nullif(u.plan, 0), true
 		from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[],
-			$12::bigint[]) with ordinality u (identifier, action, kind, currency, coupon, points, percent, amount, least, list, o)
+			$12::bigint[], $13::text[], $14::bigint[]) with ordinality
+			u (identifier, action, kind, currency, coupon, points, percent, amount, least, list, terms, plan, o)
 		on conflict (site_id, campaign_id, identifier) do update set position = excluded.position, action = excluded.action,
 			kind = excluded.kind, points = excluded.points, basis_points = excluded.basis_points, amount = excluded.amount,
 			currency = excluded.currency, coupon_code = excluded.coupon_code, coupon_list_id = excluded.coupon_list_id,
-			subtotal_min = excluded.subtotal_min, active = true`,
+			subtotal_min = excluded.subtotal_min, terms = excluded.terms, commission_plan_id = excluded.commission_plan_id, active = true`,
 		c.SiteID, c.ID, pq.Array(identifiers), pq.Array(actions), pq.Array(kinds), pq.Array(currencies), pq.Array(coupons),
-		pq.Array(points), pq.Array(percents), pq.Array(amounts), pq.Array(minima), pq.Array(lists))
+		pq.Array(points), pq.Array(percents), pq.Array(amounts), pq.Array(minima), pq.Array(lists), pq.Array(conditions), pq.Array(plans))
 	if err != nil {
 		return fmt.Errorf("save incentives: %w", err)
 	}

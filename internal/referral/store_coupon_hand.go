@@ -29,7 +29,7 @@ func takeCoupons(ctx context.Context, tx *sqlx.Tx, now time.Time, lists []key, m
 		cross join lateral (
 			select c.id, c.code
 			from referral.coupon c
-			where c.site_id = u.s and c.list_id = u.l and c.single_use and c.issued_at is null
+			where c.site_id = u.s and c.list_id = u.l and c.single_use and c.issued_at is null and c.expires_at is null
 			order by c.site_id, c.list_id, c.id
 			limit u.n
 			for update skip locked) c
@@ -46,7 +46,7 @@ func freeCoupons(ctx context.Context, q sqlx.QueryerContext, list key, limit int
 	err = sqlx.GetContext(ctx, q, &n, `
 		select count(*) from (
 			select from referral.coupon c
-			where c.site_id = $1 and c.list_id = $2 and c.single_use and c.issued_at is null
+			where c.site_id = $1 and c.list_id = $2 and c.single_use and c.issued_at is null and c.expires_at is null
 			order by c.site_id, c.list_id, c.id limit $3) c`, list.site, list.id, limit)
 	if err != nil {
 		return 0, fmt.Errorf("count free coupons: %w", err)
@@ -180,7 +180,7 @@ func servable(ctx context.Context, q sqlx.QueryerContext, now time.Time) ([]key,
 		where l.kind = 'single-use' and (l.expires_at is null or l.expires_at > $1)
 			and exists (select from referral.coupon_wait w where w.site_id = l.site_id and w.list_id = l.id)
 			and exists (select from referral.coupon c
-				where c.site_id = l.site_id and c.list_id = l.id and c.single_use and c.issued_at is null)
+				where c.site_id = l.site_id and c.list_id = l.id and c.single_use and c.issued_at is null and c.expires_at is null)
 		order by 1, 2`, now)
 	if err != nil {
 		return nil, fmt.Errorf("lists to serve: %w", err)

@@ -20,5 +20,8 @@ func forgetPeople(ctx context.Context, tx *sqlx.Tx, sites, people []int64) error
 	if err != nil {
 		return fmt.Errorf("forget whose browsers were whose: %w", err)
 	}
-	return nil
+	if err := forgetClaims(ctx, tx, sites, people); err != nil {
+		return err
+	}
+	return forgetNames(ctx, tx, sites, people)
 }

@@ -21,10 +21,11 @@ type offer struct {
 	Code       string    `db:"code"`
 	ShareCode  string    `db:"share_code"`
 	ClaimCode  string    `db:"claim_code"`
+	CouponCode string    `db:"coupon_code"` // of the advocate's own
 	CreatedAt  time.Time `db:"created_at"`
 }
 
-const offerColumns = `o.site_id, o.id, o.campaign_id, o.person_id, o.visitor_id, o.code, o.share_code, o.claim_code, o.created_at`
+const offerColumns = `o.site_id, o.id, o.campaign_id, o.person_id, o.visitor_id, o.code, o.share_code, o.claim_code, o.coupon_code, o.created_at`
 
 // Kinds of link.
 const (

@@ -12,7 +12,7 @@ import (
 )
 
 const referralColumns = `r.site_id, r.id, r.campaign_id, r.offer_id, r.origin_id, r.advocate_id, r.friend_id, r.status, r.cause,
-	r.track_method, r.subtotal, r.currency, r.refunded_total, r.refunded_full, r.fraud, r.qa, r.key_id, r.note, r.superseded, r.replaces, r.approve_at, r.occurred_at, r.created_at, r.updated_at`
+	r.track_method, r.subtotal, r.currency, r.refunded_total, r.refunded_full, r.fraud, r.qa, r.deed, r.key_id, r.note, r.superseded, r.replaces, r.approve_at, r.occurred_at, r.created_at, r.updated_at`
 
 // insertReferrals writes referrals and returns them with their ids, as they are stored. One whose origin has a referral, or whose
 // friend is referred in the campaign already, is left out.
@@ -25,7 +25,7 @@ func insertReferrals(ctx context.Context, tx *sqlx.Tx, now time.Time, list []ref
 	for i := range ints {
 		ints[i] = make([]int64, n)
 	}
-	texts := make([][]string, 5)
+	texts := make([][]string, 6)
 	for i := range texts {
 		texts[i] = make([]string, n)
 	}
@@ -34,7 +34,7 @@ func insertReferrals(ctx context.Context, tx *sqlx.Tx, now time.Time, list []ref
 		for c, v := range []int64{r.SiteID, r.CampaignID, r.OfferID, r.OriginID, r.AdvocateID, r.FriendID, r.Subtotal} {
 			ints[c][i] = v
 		}
-		for c, v := range []string{r.Status, r.Cause, r.TrackMethod, r.Currency, r.Fraud} {
+		for c, v := range []string{r.Status, r.Cause, r.TrackMethod, r.Currency, r.Fraud, deref(r.Deed)} {
 			texts[c][i] = v
 		}
 		occurred[i], approve[i], qa[i] = r.OccurredAt, sqlTime{r.ApproveAt}, r.QA
@@ -46,17 +46,17 @@ func insertReferrals(ctx context.Context, tx *sqlx.Tx, now time.Time, list []ref
 	}
 	err := tx.SelectContext(ctx, &made, `
 		insert into referral.referral as r (site_id, campaign_id, offer_id, origin_id, advocate_id, friend_id, subtotal, status, cause,
-			track_method, currency, fraud, occurred_at, approve_at, qa, created_at, updated_at)
-		select s, c, o, origin, a, f, subtotal, status, cause, method, currency, fraud::jsonb, at, due, qa, $15, $15
+			track_method, currency, fraud, occurred_at, approve_at, qa, deed, created_at, updated_at)
+		select s, c, o, origin, a, f, subtotal, status, cause, method, currency, fraud::jsonb, at, due, qa, nullif(deed, '')::jsonb, $15, $15
 		from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[],
-			$9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::timestamptz[], $16::boolean[]) with ordinality
-			u (s, c, o, origin, a, f, subtotal, status, cause, method, currency, fraud, at, due, qa, n)
+			$9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::timestamptz[], $16::boolean[], $17::text[]) with ordinality
+			u (s, c, o, origin, a, f, subtotal, status, cause, method, currency, fraud, at, due, qa, deed, n)
 		order by n
 		on conflict do nothing
 		returning site_id, id, origin_id`,
 		pq.Array(ints[0]), pq.Array(ints[1]), pq.Array(ints[2]), pq.Array(ints[3]), pq.Array(ints[4]), pq.Array(ints[5]),
 		pq.Array(ints[6]), pq.Array(texts[0]), pq.Array(texts[1]), pq.Array(texts[2]), pq.Array(texts[3]), pq.Array(texts[4]),
-		timestamps(occurred), pq.Array(approve), now, pq.Array(qa))
+		timestamps(occurred), pq.Array(approve), now, pq.Array(qa), pq.Array(texts[5]))
 	if err != nil {
 		return nil, fmt.Errorf("insert referrals: %w", err)
 	}

@@ -10,73 +10,79 @@ import (
 	"github.com/lib/pq"
 )
 
-const rewardColumns = `w.site_id, w.id, w.campaign_id, w.incentive_id, w.referral_id, w.friend_offer_id, w.origin_id, w.person_id,
+const rewardColumns = `w.site_id, w.id, w.campaign_id, w.incentive_id, w.referral_id, w.friend_offer_id, w.share_id, w.milestone, w.once, w.origin_id, w.person_id,
 	w.visitor_id, w.friend_id, w.side, w.reason, w.kind, w.status, w.points, w.amount, w.currency, w.coupon_code, w.coupon_list_id,
 	w.coupon_id, w.clawed, w.rule, w.occurred_at, w.issued_at`
 
 // rewardKey is what a reward is unique by.
 type rewardKey struct {
-	site, referral, friendOffer, incentive int64
-	side                                   string
+	site, referral, friendOffer, share, milestone, origin, person, incentive int64
+}
+
+// source is what a reward is unique by: its incentive and what it is for.
+func (w *reward) source() rewardKey {
+	k := rewardKey{site: w.SiteID, referral: deref(w.ReferralID), friendOffer: deref(w.FriendOfferID), share: deref(w.ShareID),
+		milestone: deref(w.Milestone), incentive: w.IncentiveID}
+	if w.Milestone != nil {
+		k.person = deref(w.PersonID)
+	}
+	if w.Reason == actionSignup {
+		k.origin = deref(w.OriginID)
+	}
+	return k
 }
 
 // insertRewards writes rewards and returns them with their ids, as they are stored; those that exist already are left out.
 func insertRewards(ctx context.Context, tx *sqlx.Tx, now time.Time, rewards []reward) ([]reward, error) {
 	n := len(rewards)
-	ints := make([][]int64, 11)
+	ints := make([][]int64, 13)
 	for i := range ints {
 		ints[i] = make([]int64, n)
 	}
-	texts := make([][]string, 8)
+	texts := make([][]string, 9)
 	for i := range texts {
 		texts[i] = make([]string, n)
 	}
 	at := make([]time.Time, n)
 	for i, w := range rewards {
 		for c, v := range []int64{w.SiteID, w.CampaignID, w.IncentiveID, deref(w.ReferralID), deref(w.FriendOfferID), deref(w.OriginID),
-			deref(w.PersonID), deref(w.FriendID), w.Points, w.Amount, deref(w.CouponListID)} {
+			deref(w.PersonID), deref(w.FriendID), w.Points, w.Amount, deref(w.CouponListID),
+			deref(w.ShareID), deref(w.Milestone)} {
 			ints[c][i] = v
 		}
-		for c, v := range []string{deref(w.VisitorID), w.Side, w.Reason, w.Kind, w.Status, w.Currency, w.CouponCode, w.Rule} {
+		for c, v := range []string{deref(w.VisitorID), w.Side, w.Reason, w.Kind, w.Status, w.Currency, w.CouponCode, w.Rule, deref(w.Once)} {
 			texts[c][i] = v
 		}
 		at[i] = w.OccurredAt
 	}
-	var made []struct {
-		SiteID        int64  `db:"site_id"`
-		ID            int64  `db:"id"`
-		ReferralID    int64  `db:"referral_id"`
-		FriendOfferID int64  `db:"friend_offer_id"`
-		IncentiveID   int64  `db:"incentive_id"`
-		Side          string `db:"side"`
-	}
+	var made []reward
 	err := tx.SelectContext(ctx, &made, `
 		insert into referral.reward as w (site_id, campaign_id, incentive_id, referral_id, friend_offer_id, origin_id, person_id,
 			friend_id, points, amount, visitor_id, side, reason, kind, status, currency, coupon_code, rule, occurred_at, coupon_list_id,
-			issued_at, updated_at)
+			share_id, milestone, once, issued_at, updated_at)
 		select s, c, i, nullif(r, 0), nullif(f, 0), nullif(o, 0), nullif(p, 0), nullif(friend, 0), points, amount,
-			nullif(v, '')::uuid, side, reason, kind, status, currency, coupon, rule::jsonb, at, nullif(list, 0), $21, $21
+			nullif(v, '')::uuid, side, reason, kind, status, currency, coupon, rule::jsonb, at, nullif(list, 0), nullif(share, 0), nullif(milestone, 0), nullif(once, ''), $21, $21
 		from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
 			$9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[],
-			$18::text[], $19::timestamptz[], $20::bigint[]) with ordinality
-			u (s, c, i, r, f, o, p, friend, points, amount, v, side, reason, kind, status, currency, coupon, rule, at, list, n)
+			$18::text[], $19::timestamptz[], $20::bigint[], $22::bigint[], $23::bigint[], $24::text[]) with ordinality
+			u (s, c, i, r, f, o, p, friend, points, amount, v, side, reason, kind, status, currency, coupon, rule, at, list, share, milestone, once, n)
 		order by n
 		on conflict do nothing
-		returning site_id, id, coalesce(referral_id, 0) as referral_id, coalesce(friend_offer_id, 0) as friend_offer_id, incentive_id, side`,
+		returning site_id, id, referral_id, friend_offer_id, share_id, milestone, origin_id, person_id, incentive_id, reason`,
 		pq.Array(ints[0]), pq.Array(ints[1]), pq.Array(ints[2]), pq.Array(ints[3]), pq.Array(ints[4]), pq.Array(ints[5]),
 		pq.Array(ints[6]), pq.Array(ints[7]), pq.Array(ints[8]), pq.Array(ints[9]), pq.Array(texts[0]), pq.Array(texts[1]),
 		pq.Array(texts[2]), pq.Array(texts[3]), pq.Array(texts[4]), pq.Array(texts[5]), pq.Array(texts[6]), pq.Array(texts[7]),
-		timestamps(at), pq.Array(ints[10]), now)
+		timestamps(at), pq.Array(ints[10]), now, pq.Array(ints[11]), pq.Array(ints[12]), pq.Array(texts[8]))
 	if err != nil {
 		return nil, fmt.Errorf("insert rewards: %w", err)
 	}
 	written := make(map[rewardKey]int64, len(made))
 	for _, row := range made {
-		written[rewardKey{row.SiteID, row.ReferralID, row.FriendOfferID, row.IncentiveID, row.Side}] = row.ID
+		written[row.source()] = row.ID
 	}
 	out := make([]reward, 0, len(made))
 	for _, w := range rewards {
-		k := rewardKey{w.SiteID, deref(w.ReferralID), deref(w.FriendOfferID), w.IncentiveID, w.Side}
+		k := w.source()
 		if w.ID = written[k]; w.ID != 0 {
 			delete(written, k) // a second one of the same key was left out
 			w.IssuedAt = now
@@ -86,7 +92,7 @@ func insertRewards(ctx context.Context, tx *sqlx.Tx, now time.Time, rewards []re
 	return out, nil
 }
 
-// saveClawed writes how much was taken back of each reward, and its status.
+// saveClawed writes how much was taken back of each reward, and whether that is all. A payout may mark it as paid meanwhile.
 func saveClawed(ctx context.Context, tx *sqlx.Tx, now time.Time, rewards []reward) error {
 	n := len(rewards)
 	sites, ids, clawed, status := make([]int64, n), make([]int64, n), make([]int64, n), make([]string, n)
@@ -94,7 +100,7 @@ func saveClawed(ctx context.Context, tx *sqlx.Tx, now time.Time, rewards []rewar
 		sites[i], ids[i], clawed[i], status[i] = w.SiteID, w.ID, w.Clawed, w.Status
 	}
 	_, err := tx.ExecContext(ctx, `
-		update referral.reward w set clawed = u.clawed, status = u.status, updated_at = $5
+		update referral.reward w set clawed = u.clawed, status = case when u.status = 'Voided' then u.status else w.status end, updated_at = $5
 		from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[]) u (s, i, clawed, status)
 		where w.site_id = u.s and w.id = u.i`, pq.Array(sites), pq.Array(ids), pq.Array(clawed), pq.Array(status), now)
 	if err != nil {

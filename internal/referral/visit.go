@@ -20,6 +20,7 @@ type visit struct {
 	campaign *campaign
 	live     bool // else it is only counted
 	visitor  string
+	address  string // where it came from, as a fingerprint; "" where nobody asks
 }
 
 // visited is what a visit left: the friend offer, 0 if the campaign wasn't live.
@@ -59,14 +60,14 @@ func (m *Module) visitTx(ctx context.Context, u *bus.Unit, visits []visit) ([]po
 	out := make([]postgres.Result[visited], len(visits))
 	told := map[int64]*referralevent.LinksVisited{}
 	var sites []int64
-	var clicks []reward
+	var clicks []arrival
 	var f friendOffer // of the rows at hand
 	for i, v := range rows {
 		first := false
 		if v.adds > 0 {
 			f, offers = offers[0], offers[1:]
-			if first = f.Visits == v.adds; first { // none before this batch, and only the first of the batch is the first
-				clicks = append(clicks, clickRewards(v.campaign, f, u.Now)...)
+			if first = f.Visits == v.adds; first && !v.campaign.terms.gated() { // none before this batch, and only the first of the batch is the first
+				clicks = append(clicks, arrival{campaign: v.campaign, offer: f, advocate: v.link.AdvocateID, channel: v.link.Channel})
 			}
 		}
 		if v.live {
@@ -81,13 +82,16 @@ func (m *Module) visitTx(ctx context.Context, u *bus.Unit, visits []visit) ([]po
 			CampaignID: v.link.CampaignID, AdvocateID: v.link.AdvocateID, VisitorID: v.visitor, Channel: v.link.Channel,
 			FirstOfThem: first, VisitedAt: u.Now})
 	}
-	if err := m.issue(ctx, u, clicks); err != nil {
+	if err := m.rewardClicks(ctx, u, clicks); err != nil {
 		return nil, err
 	}
 	if shared := clicksOf(visits); len(shared) > 0 {
 		if err := insertClicks(ctx, u.Tx, u.Now, shared); err != nil {
 			return nil, err
 		}
+	}
+	if err := insertTouches(ctx, u.Tx, u.Now, touchesOf(visits)); err != nil {
+		return nil, err
 	}
 	for _, site := range sites {
 		u.Tell(site, "visits:"+strconv.FormatInt(told[site].Visits[0].OfferID, 10), *told[site])

@@ -11,12 +11,13 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/referral/referralapi"
 	"github.com/talkable/talkable/internal/web"
 )
 
 const (
-	visitorCookie    = "tkbl_session"
-	paramVisitor     = "tkbl_cvuuid"
+	visitorCookie    = referralapi.VisitorCookie
+	paramVisitor     = referralapi.VisitorParam
 	paramFriendOffer = "talkable_visitor_offer_id"
 
 	linkAge       = time.Minute     // how long an advocate who became known may go unseen in the event of a visit
@@ -34,7 +35,10 @@ type cachedLink struct {
 
 // Visit serves /x/{code}: the links that advocates share. A claim link records the visit, durably, and leads to the campaign's
 // destination; when the database is away, links that this process knows still lead there, and the visit is lost.
-func (m *Module) Visit() http.Handler { return http.HandlerFunc(m.open) }
+// Where a page is to be shown, pages shows it.
+func (m *Module) Visit(pages Pages) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { m.open(w, r, pages) })
+}
 
 // Values of headers that are always the same.
 var (
@@ -42,7 +46,7 @@ var (
 	originAbroad = []string{"strict-origin-when-cross-origin"}
 )
 
-func (m *Module) open(w http.ResponseWriter, r *http.Request) {
+func (m *Module) open(w http.ResponseWriter, r *http.Request, pages Pages) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		w.WriteHeader(http.StatusMethodNotAllowed)
@@ -52,7 +56,7 @@ func (m *Module) open(w http.ResponseWriter, r *http.Request) {
 	h["Cache-Control"], h["Referrer-Policy"] = notStored, originAbroad
 	code, ok := codeOf(codeIn(r))
 	if !ok {
-		notFound(w)
+		pages.Gone(w, r)
 		return
 	}
 	l, err := m.link(r.Context(), code)
@@ -61,7 +65,7 @@ func (m *Module) open(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if l == nil {
-		notFound(w)
+		pages.Gone(w, r)
 		return
 	}
 	shelf, err := m.catalog.of(r.Context(), l.SiteID)
@@ -73,17 +77,23 @@ func (m *Module) open(w http.ResponseWriter, r *http.Request) {
 	if c == nil { // made elsewhere a moment ago
 		c = &campaign{SiteID: l.SiteID, ID: l.CampaignID}
 	}
-	to := shelf.leads(l.CampaignID)
-	if l.Kind == linkShare {
-		to = shelf.home
-	}
+	to, v := shelf.leads(l.CampaignID), visit{link: l, campaign: c, live: c.claimable(m.now()), address: c.addressOf(web.From(r.Context()).ClientIP)}
 	switch {
-	case to == nil:
-		notFound(w)
+	case l.Kind != linkShare && m.unwelcome(r.Context(), l, web.From(r.Context()).ClientIP):
+		m.metrics.opened.blocked.Inc()
+		if shelf.home == nil {
+			pages.Gone(w, r)
+			return
+		}
+		redirect(w, shelf.home.with())
 	case l.Kind == linkShare:
-		redirect(w, to.with())
+		pages.Share(w, r, m.sharing(shelf, l, c))
+	case c.terms != nil && (c.terms.ClaimPage || !v.live):
+		m.show(w, r, pages, v, shelf)
+	case to == nil:
+		pages.Gone(w, r)
 	default:
-		m.claim(w, r, visit{link: l, campaign: c, live: c.live(m.now())}, to)
+		m.claim(w, r, v, to)
 	}
 }
 
@@ -99,20 +109,20 @@ func codeIn(r *http.Request) string {
 
 // claim records the visit, unless a machine makes it, and leads to the destination.
 func (m *Module) claim(w http.ResponseWriter, r *http.Request, v visit, to *landing) {
-	source, channel := parameter{"utm_source", "talkable"}, parameter{"utm_medium", v.link.Channel}
-	if channel.value == "" {
-		channel.value = "link"
-	}
-	campaign, content := parameter{"utm_campaign", strconv.FormatInt(v.campaign.ID, 10)}, parameter{"utm_content", v.campaign.Name}
+	done := m.record(w, r, &v)
+	redirect(w, m.destination(r.Context(), to, v, done.friendOffer, nil))
+}
+
+// record writes the visit and gives the browser its cookie; a machine is given none, and no visitor.
+func (m *Module) record(w http.ResponseWriter, r *http.Request, v *visit) visited {
 	if machine(r) {
 		m.metrics.opened.machine.Inc()
-		redirect(w, to.with(source, channel, campaign, content))
-		return
+		return visited{}
 	}
 	v.visitor = visitorFrom(r)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), visitPatience) // who goes away early was here
 	defer cancel()
-	done, err := m.visits.Do(ctx, v)
+	done, err := m.visits.Do(ctx, *v)
 	switch {
 	case err != nil:
 		m.lost(err)
@@ -123,11 +133,24 @@ func (m *Module) claim(w http.ResponseWriter, r *http.Request, v visit, to *land
 	}
 	h := w.Header()
 	h["Set-Cookie"] = append(h["Set-Cookie"], visitorCookie+"="+v.visitor+m.cookie)
-	offer := ""
-	if done.friendOffer != 0 {
-		offer = strconv.FormatInt(done.friendOffer, 10)
+	return done
+}
+
+// destination is where somebody is led who came by a link. A machine hands no visitor over.
+func (m *Module) destination(ctx context.Context, to *landing, v visit, friendOffer int64, coupons []string) string {
+	channel := parameter{"utm_medium", v.link.Channel}
+	if channel.value == "" {
+		channel.value = "link"
 	}
-	redirect(w, to.with(parameter{paramVisitor, v.visitor}, parameter{paramFriendOffer, offer}, source, channel, campaign, content))
+	offer := ""
+	if friendOffer != 0 {
+		offer = strconv.FormatInt(friendOffer, 10)
+	}
+	if len(to.holes) > 0 {
+		to = to.filled(m.fillings(ctx, to, v, friendOffer, coupons))
+	}
+	return to.with(parameter{paramVisitor, v.visitor}, parameter{paramFriendOffer, offer}, parameter{"utm_source", "talkable"}, channel,
+		parameter{"utm_campaign", strconv.FormatInt(v.campaign.ID, 10)}, parameter{"utm_content", v.campaign.Name})
 }
 
 // cookieTail is what follows the visitor in the cookie.

@@ -87,7 +87,7 @@ func (p *policy) try(list []referral) whatIf {
 			}
 		}
 		for name, setting := range p.Settings {
-			if _, ok := seen[name]; !ok && setting != settingSkip && name != ruleBlockedEmail && name != ruleBlockedIP { // their lists were empty
+			if _, ok := seen[name]; !ok && setting != settingSkip && name != ruleBlockedEmail && name != ruleBlockedIP && name != ruleCycling { // their lists were empty, and there was no code
 				unmeasured[name]++
 			}
 		}

@@ -50,6 +50,7 @@ create table customer.origin (
 	number text not null,
 	person_id bigint,
 	visitors uuid[] not null,
+	web_visitor text not null default '', -- that of them which is the browser within an app
 	subtotal bigint not null constraint origin_subtotal check (subtotal >= 0),
 	currency text not null,
 	coupon_codes text[] not null,
@@ -85,6 +86,7 @@ create table customer.origin_item (
 	title text not null,
 	url text not null,
 	image_url text not null,
+	category text not null,
 	constraint origin_item_pkey primary key (site_id, origin_id, position)
 );
 

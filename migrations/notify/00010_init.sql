@@ -3,8 +3,10 @@
 -- Projection of the gateway's sites: what a message says of its sender.
 create table notify.site (
 	site_id bigint not null,
+	slug text not null,
 	name text not null,
 	url text not null,
+	time_zone text not null,
 	email_from text not null,
 	changed_at timestamptz not null,
 	constraint site_pkey primary key (site_id)
@@ -16,6 +18,8 @@ create table notify.contact (
 	site_id bigint not null,
 	person_id bigint not null,
 	email text not null,
+	phone text not null default '',
+	customer_id text not null default '', -- the merchant's name of the person
 	first_name text not null,
 	last_name text not null,
 	changed_at timestamptz not null,
@@ -41,7 +45,7 @@ create table notify.message (
 	text text,
 	html text,
 	status text not null,
-	reason text,                           -- why it is not sent: no_contact, no_site, no_address, refused, gave_up, lost, unrenderable, unsubscribed, anonymized, too_many
+	reason text,                           -- why it is not sent: no_contact, no_site, no_address, refused, gave_up, lost, unrenderable, capped, unsubscribed, anonymized, too_many
 	attempts int not null default 0,       -- since it was queued, or queued again
 	claim int not null default 0,          -- how often a worker took it: the fence against a worker that woke up late
 	since timestamptz not null,            -- when it was queued, or queued again
@@ -57,7 +61,7 @@ create table notify.message (
 	body_dropped_at timestamptz,
 	constraint message_pkey primary key (site_id, id),
 	constraint message_dedupe_key unique (site_id, dedupe_key),
-	constraint message_channel check (channel in ('email')),
+	constraint message_channel check (channel in ('email', 'sms')),
 	constraint message_status check (status in ('queued', 'sending', 'transmitting', 'sent', 'failed', 'uncertain', 'suppressed')),
 	constraint message_lease check ((status in ('sending', 'transmitting')) = (lease_until is not null))
 ) with (fillfactor = 70);

@@ -13,6 +13,8 @@ type Origin struct {
 	Person   Identity
 	Visitors []string // uuids: uuid, alternative_visitor_uuid
 
+	WebVisitor string // that of them which is the browser within an app: alternative_visitor_uuid
+
 	Number   string // order number, or event number; "" for an AffiliateMember
 	Category string // of an Event
 	Subtotal int64  // minor units
@@ -43,7 +45,8 @@ type Identity struct {
 // Item is one line of an order.
 type Item struct {
 	ProductID string `json:"product_id"`
-	Price     int64  `json:"price"` // minor units, each
+	Category  string `json:"category,omitempty"` // as the shop names it
+	Price     int64  `json:"price"`              // minor units, each
 	Quantity  int64  `json:"quantity"`
 	Title     string `json:"title,omitempty"`
 	URL       string `json:"url,omitempty"`

@@ -16,6 +16,7 @@ type PersonChanged struct {
 	CustomerID     string    `json:"customer_id,omitempty"`
 	FirstName      string    `json:"first_name,omitempty"`
 	LastName       string    `json:"last_name,omitempty"`
+	Username       string    `json:"username,omitempty"` // the personal name, as it was written
 	ChangedAt      time.Time `json:"changed_at"`
 	UnsubscribedAt time.Time `json:"unsubscribed_at,omitzero"` // not zero: wants no mail but what is necessary
 }
@@ -39,6 +40,14 @@ const (
 	Event           = "Event"
 )
 
+// Item is a line of an order. One with a negative price is a discount.
+type Item struct {
+	ProductID string `json:"product_id,omitempty"`
+	Category  string `json:"category,omitempty"`
+	Price     int64  `json:"price"` // of a piece, minor units
+	Quantity  int64  `json:"quantity"`
+}
+
 // OriginRecorded says that a person signed up, bought, or did something else that the site told of. An origin that only an
 // unauthenticated browser told of has Verified false and must not yield value; when the site confirms it, the event is told
 // again with Verified true. Key: "person:ID", or "origin:ID" when nobody is known.
@@ -48,10 +57,12 @@ type OriginRecorded struct {
 	Type          string    `json:"type"`                // AffiliateMember, Purchase, Event
 	PersonID      int64     `json:"person_id,omitempty"` // 0: nobody known
 	VisitorIDs    []string  `json:"visitor_ids,omitempty"`
-	Number        string    `json:"number,omitempty"`   // order number or event number
-	Category      string    `json:"category,omitempty"` // of an Event
-	Subtotal      int64     `json:"subtotal"`           // minor units
+	WebVisitorID  string    `json:"web_visitor_id,omitempty"` // that of them which is the browser within an app; the app told it beside its own
+	Number        string    `json:"number,omitempty"`         // order number or event number
+	Category      string    `json:"category,omitempty"`       // of an Event
+	Subtotal      int64     `json:"subtotal"`                 // minor units
 	Currency      string    `json:"currency,omitempty"`
+	Items         []Item    `json:"items,omitempty"`
 	CouponCodes   []string  `json:"coupon_codes,omitempty"`
 	CampaignTags  []string  `json:"campaign_tags,omitempty"`
 	TrafficSource string    `json:"traffic_source,omitempty"`

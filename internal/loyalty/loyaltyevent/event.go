@@ -22,6 +22,7 @@ const (
 	ForPurchase = "purchase" // the member's own purchase or event
 	ForReward   = "reward"   // a points reward of a referral
 	ForReferral = "referral" // the programme's points per approved referral
+	ForAction   = "action"   // what the shop says that the member did
 )
 
 // PointsEarned says that points were posted to a member's account.
@@ -32,7 +33,7 @@ type PointsEarned struct {
 	PersonID      int64     `json:"person_id"`
 	Points        int64     `json:"points"`
 	Balance       int64     `json:"balance"` // after it
-	Reason        string    `json:"reason"`  // purchase, reward, referral
+	Reason        string    `json:"reason"`  // purchase, reward, referral, action
 	OriginID      int64     `json:"origin_id,omitempty"`
 	ReferralID    int64     `json:"referral_id,omitempty"`
 	RewardID      int64     `json:"reward_id,omitempty"`

@@ -1,10 +1,11 @@
-// Package notifyevent is what module notify tells: what became of its messages. The key of each is "message:ID".
+// Package notifyevent is what module notify tells: what became of its messages, and of webhooks. The key of a message's events is
+// "message:ID".
 package notifyevent
 
 import "time"
 
 // Types lists every event of this package, for the catalogue and the golden files.
-var Types = []interface{ EventType() string }{MessageSent{}, MessageFailed{}, MessageSuppressed{}}
+var Types = []interface{ EventType() string }{MessageSent{}, MessageFailed{}, MessageSuppressed{}, EndpointDisabled{}}
 
 // MessageSent says that the next server accepted a message.
 type MessageSent struct {
@@ -12,7 +13,7 @@ type MessageSent struct {
 	MessageID int64     `json:"message_id"`
 	PersonID  int64     `json:"person_id,omitempty"`
 	Template  string    `json:"template"`
-	Channel   string    `json:"channel"` // email
+	Channel   string    `json:"channel"` // email, sms
 	SentAt    time.Time `json:"sent_at"`
 
 	// UncertainAt is the FailedAt at which it was told as uncertain before; zero if it wasn't.
@@ -52,3 +53,13 @@ type MessageSuppressed struct {
 }
 
 func (MessageSuppressed) EventType() string { return "notify.message_suppressed.v1" }
+
+// EndpointDisabled says that a webhook is told no more, and that nobody asked for it. Key: "endpoint:ID".
+type EndpointDisabled struct {
+	SiteID     int64     `json:"site_id"`
+	EndpointID int64     `json:"endpoint_id"`
+	Reason     string    `json:"reason"` // gone: it answered 410; failing: it only failed for five days
+	DisabledAt time.Time `json:"disabled_at"`
+}
+
+func (EndpointDisabled) EventType() string { return "notify.endpoint_disabled.v1" }

@@ -6,6 +6,7 @@ import "github.com/talkable/talkable/internal/idempotency"
 type Claim struct {
 	AdvocateID  int64 // persons
 	FriendID    int64
+	FriendPhone string // fingerprint of the number that the friend claims with; "" for none
 	CampaignTag string // "": any campaign
 	Idempotency idempotency.Key
 }

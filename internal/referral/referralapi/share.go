@@ -41,6 +41,7 @@ type EmailShare struct {
 	Message        string
 	Reminder       bool
 	ValidationOnly bool
+	Verified       bool // the merchant says so, not a browser
 	Idempotency    idempotency.Key
 }
 

@@ -6,7 +6,8 @@ import "time"
 // Types lists every event of this package, for the catalogue and the golden files.
 var Types = []interface{ EventType() string }{
 	OfferCreated{}, LinksVisited{}, ReferralCreated{}, ReferralApproved{}, ReferralVoided{}, RewardIssued{}, RewardClawedBack{},
-	CouponIssued{}, CouponsLow{}, OfferShared{}, OfferClaimed{},
+	CouponIssued{}, CouponsLow{}, OfferShared{}, OfferClaimed{}, BudgetReached{}, GiftCardSent{}, PersonalCouponMade{},
+	CommissionEarned{}, CommissionReleased{}, CommissionClawedBack{}, AccountAdjusted{}, PayoutPaid{}, PayoutFailed{},
 }
 
 // OfferCreated says that an advocate can share. Key: "offer:ID".
@@ -61,7 +62,7 @@ type ReferralCreated struct {
 	AdvocateID  int64     `json:"advocate_id"`
 	FriendID    int64     `json:"friend_id"`
 	Status      string    `json:"status"`       // pending, flagged, blocked; approved is told by ReferralApproved
-	TrackMethod string    `json:"track_method"` // cookie, email
+	TrackMethod string    `json:"track_method"` // how the advocate was found: coupon, cookie, web_cookie, email and others
 	Subtotal    int64     `json:"subtotal"`
 	Currency    string    `json:"currency,omitempty"`
 	Reasons     []string  `json:"reasons,omitempty"` // codes of the rules that blocked or flagged it
@@ -74,17 +75,19 @@ func (ReferralCreated) EventType() string { return "referral.referral_created.v1
 
 // ReferralApproved says that a referral counts. Its rewards follow as RewardIssued.
 type ReferralApproved struct {
-	SiteID     int64     `json:"site_id"`
-	ReferralID int64     `json:"referral_id"`
-	CampaignID int64     `json:"campaign_id"`
-	OriginID   int64     `json:"origin_id"`
-	AdvocateID int64     `json:"advocate_id"`
-	FriendID   int64     `json:"friend_id"`
-	Subtotal   int64     `json:"subtotal"`
-	Currency   string    `json:"currency,omitempty"`
-	Cause      string    `json:"cause"` // automatic, delay, manual
-	OccurredAt time.Time `json:"occurred_at"`
-	ApprovedAt time.Time `json:"approved_at"`
+	SiteID      int64     `json:"site_id"`
+	ReferralID  int64     `json:"referral_id"`
+	CampaignID  int64     `json:"campaign_id"`
+	OfferID     int64     `json:"offer_id,omitempty"`
+	OriginID    int64     `json:"origin_id"`
+	AdvocateID  int64     `json:"advocate_id"`
+	FriendID    int64     `json:"friend_id"`
+	Subtotal    int64     `json:"subtotal"`
+	Currency    string    `json:"currency,omitempty"`
+	Cause       string    `json:"cause"`                  // automatic, delay, manual
+	TrackMethod string    `json:"track_method,omitempty"` // as in ReferralCreated
+	OccurredAt  time.Time `json:"occurred_at"`
+	ApprovedAt  time.Time `json:"approved_at"`
 }
 
 func (ReferralApproved) EventType() string { return "referral.referral_approved.v1" }
@@ -107,13 +110,16 @@ func (ReferralVoided) EventType() string { return "referral.referral_voided.v1" 
 
 // Kinds of reward.
 const (
-	Points     = "points"
-	Commission = "commission"
-	Coupon     = "coupon"
+	Points      = "points"
+	Commission  = "commission"
+	Coupon      = "coupon"
+	Other       = "other"        // a thing that the merchant gives, told in words
+	StoreCredit = "store_credit" // the merchant's shop keeps it: this event is what to add
+	GiftCard    = "gift_card"    // GiftCardSent follows
 )
 
 // RewardIssued says that somebody earned something. One reward exists per referral, incentive and side; a click reward belongs
-// to a friend offer instead of a referral.
+// to a friend offer instead of a referral, one for sharing to a share, one for signing up to its origin, and a milestone to nothing.
 type RewardIssued struct {
 	SiteID      int64     `json:"site_id"`
 	RewardID    int64     `json:"reward_id"`
@@ -124,14 +130,17 @@ type RewardIssued struct {
 	PersonID    int64     `json:"person_id,omitempty"` // who earned it; 0 for a friend that is only a visitor
 	FriendID    int64     `json:"friend_id,omitempty"` // whose purchase it is for
 	Side        string    `json:"side"`                // advocate, friend
-	Reason      string    `json:"reason"`              // referrer, referred, click
-	Kind        string    `json:"kind"`                // points, commission, coupon
+	Reason      string    `json:"reason"`              // referrer, referred, click, signup, shared
+	Kind        string    `json:"kind"`                // points, commission, coupon, other, store_credit, gift_card
 	Points      int64     `json:"points,omitempty"`
-	Amount      int64     `json:"amount,omitempty"` // commission, minor units
+	Amount      int64     `json:"amount,omitempty"` // of money, minor units
 	Currency    string    `json:"currency,omitempty"`
 	CouponCode  string    `json:"coupon_code,omitempty"`
 	OccurredAt  time.Time `json:"occurred_at"` // of what it is for
 	IssuedAt    time.Time `json:"issued_at"`
+	ShareID     int64     `json:"share_id,omitempty"`    // what an advocate got for sharing
+	Milestone   int64     `json:"milestone,omitempty"`   // how many approved referrals it is for
+	Description string    `json:"description,omitempty"` // in the merchant's words
 }
 
 func (RewardIssued) EventType() string { return "referral.reward_issued.v1" }
@@ -157,6 +166,37 @@ type RewardClawedBack struct {
 
 func (RewardClawedBack) EventType() string { return "referral.reward_clawed_back.v1" }
 
+// BudgetReached says that a campaign's rewards have cost 80 or 100 percent of its budget for a period; at 100 those that cost something
+// are refused. Told once for each, as long as the amount stays. Key: "campaign:ID".
+type BudgetReached struct {
+	SiteID     int64     `json:"site_id"`
+	CampaignID int64     `json:"campaign_id"`
+	Percent    int64     `json:"percent"` // 80, 100
+	Spent      int64     `json:"spent"`   // minor units
+	Amount     int64     `json:"amount"`  // of the budget
+	Currency   string    `json:"currency"`
+	Period     string    `json:"period"` // month, total
+	Since      string    `json:"since"`  // the day on which the period began, UTC
+	ReachedAt  time.Time `json:"reached_at"`
+}
+
+func (BudgetReached) EventType() string { return "referral.budget_reached.v1" }
+
+// GiftCardSent says that the provider has taken the order for a gift card and mails it. Key: the reward's.
+type GiftCardSent struct {
+	SiteID     int64     `json:"site_id"`
+	RewardID   int64     `json:"reward_id"`
+	CampaignID int64     `json:"campaign_id"`
+	PersonID   int64     `json:"person_id"`
+	Amount     int64     `json:"amount"` // minor units
+	Currency   string    `json:"currency"`
+	Provider   string    `json:"provider"`
+	OrderID    string    `json:"order_id"` // the provider's
+	SentAt     time.Time `json:"sent_at"`
+}
+
+func (GiftCardSent) EventType() string { return "referral.gift_card_sent.v1" }
+
 // CouponIssued says that a single-use coupon of a list went to its one holder, for a reward or for a loyalty redemption.
 // Key: "reward:ID" or "redemption:ID".
 type CouponIssued struct {
@@ -171,6 +211,22 @@ type CouponIssued struct {
 }
 
 func (CouponIssued) EventType() string { return "referral.coupon_issued.v1" }
+
+// PersonalCouponMade says that an offer has a code of its advocate's own: whoever orders with it came by the advocate. The shop has to
+// know it. Key: "offer:ID".
+type PersonalCouponMade struct {
+	SiteID       int64     `json:"site_id"`
+	CouponID     int64     `json:"coupon_id"`
+	CouponListID int64     `json:"coupon_list_id"` // what the shop gives for it
+	Code         string    `json:"code"`
+	OfferID      int64     `json:"offer_id"`
+	CampaignID   int64     `json:"campaign_id"`
+	AdvocateID   int64     `json:"advocate_id"`
+	Chosen       bool      `json:"chosen,omitempty"` // in somebody's own words, not drawn
+	MadeAt       time.Time `json:"made_at"`
+}
+
+func (PersonalCouponMade) EventType() string { return "referral.personal_coupon_made.v1" }
 
 // CouponsLow says that a list has fewer coupons left than it should. It is told again only after the list was refilled in between.
 // Key: "coupon_list:ID".
@@ -213,7 +269,8 @@ type OfferShared struct {
 
 func (OfferShared) EventType() string { return "referral.offer_shared.v1" }
 
-// OfferClaimed says that a merchant told us of a friend who claims an advocate's offer; a claim by a link is a visit instead.
+// OfferClaimed says that a merchant told us of a friend who claims an advocate's offer, or that a friend gave an address on a claim page; a claim
+// by a link alone is a visit instead.
 // Key: "offer:ID".
 type OfferClaimed struct {
 	SiteID        int64     `json:"site_id"`
@@ -224,6 +281,8 @@ type OfferClaimed struct {
 	FriendOfferID int64     `json:"friend_offer_id,omitempty"`
 	Reason        string    `json:"reason,omitempty"` // why it earns the friend nothing: SELF_REFERRAL
 	ClaimedAt     time.Time `json:"claimed_at"`
+	ByPage        bool      `json:"by_page,omitempty"`  // the friend said so on a claim page: nobody has confirmed who it is
+	OptedIn       bool      `json:"opted_in,omitempty"` // and wants mail
 }
 
 func (OfferClaimed) EventType() string { return "referral.offer_claimed.v1" }

@@ -1,0 +1,129 @@
+package criteria
+
+import (
+	"reflect"
+	"time"
+)
+
+// Facts are what a condition may ask for: each field is a variable, each field of its type a member, by the name in its tag. What a
+// decision doesn't know is zero: "", 0, false, an empty list.
+//
+// A member marked as personal is seen by the condition, but left out of what is kept of the decision.
+type Facts struct {
+	Now      time.Time `cel:"now" doc:"When it is decided"`
+	Person   Person    `cel:"person" doc:"Whom it is about: who would join, or who would get the reward"`
+	Advocate Person    `cel:"advocate" doc:"Who shared"`
+	Friend   Person    `cel:"friend" doc:"Who came by the advocate's link"`
+	Origin   Origin    `cel:"origin" doc:"The purchase, sign-up or event"`
+	Items    []Item    `cel:"items" doc:"The lines of the order"`
+	Campaign Campaign  `cel:"campaign" doc:"The campaign"`
+	Share    Share     `cel:"share" doc:"For what is given for sharing: how it was shared"`
+	Click    Click     `cel:"click" doc:"For what is given for a click: how the friend came"`
+}
+
+// Person is what conditions may ask of somebody.
+type Person struct {
+	ID               int64             `cel:"id" doc:"0: nobody known"`
+	CustomerID       string            `cel:"customer_id" personal:"" doc:"As the shop calls them"`
+	EmailDomain      string            `cel:"email_domain" doc:"What follows the @, in lower case"`
+	CustomProperties map[string]string `cel:"custom_properties" personal:"" doc:"What the merchant says of them"`
+	NewCustomer      bool              `cel:"new_customer" doc:"Had bought nothing before"`
+	Subscribed       bool              `cel:"subscribed" doc:"Opted in to mail, and did not opt out"`
+	NewSubscriber    bool              `cel:"new_subscriber" doc:"Opted in to mail within the day before"`
+	Events           int64             `cel:"events" doc:"Confirmed purchases and events so far"`
+	CreatedAt        time.Time         `cel:"created_at" doc:"When they became known"`
+	Referrals        int64             `cel:"referrals" doc:"Approved referrals by them in the campaign, this one included"`
+}
+
+// Origin is what somebody did.
+type Origin struct {
+	ID            int64     `cel:"id" doc:"0: there is none"`
+	Type          string    `cel:"type" doc:"AffiliateMember, Purchase or Event"`
+	Category      string    `cel:"category" doc:"Of an Event"`
+	Subtotal      int64     `cel:"subtotal" doc:"In minor units: 1050 is 10.50"`
+	Currency      string    `cel:"currency" doc:"ISO 4217"`
+	CouponCodes   []string  `cel:"coupon_codes" doc:"That were used, as they were told"`
+	CampaignTags  []string  `cel:"campaign_tags" doc:"That it asked for"`
+	Segments      []string  `cel:"segments" doc:"That it is in"`
+	TrafficSource string    `cel:"traffic_source" doc:"Where it came from"`
+	FirstPurchase bool      `cel:"first_purchase" doc:"No purchase of this person was known before"`
+	OccurredAt    time.Time `cel:"occurred_at" doc:"When it was done"`
+}
+
+// Item is a line of an order.
+type Item struct {
+	ProductID string `cel:"product_id" doc:"As the shop calls it"`
+	Title     string `cel:"title" doc:"As the shop shows it"`
+	Category  string `cel:"category" doc:"Of the product"`
+	Price     int64  `cel:"price" doc:"Of one, in minor units; below zero: a discount"`
+	Quantity  int64  `cel:"quantity" doc:"How many"`
+}
+
+// Campaign is what people share under.
+type Campaign struct {
+	ID   int64    `cel:"id" doc:"Its number"`
+	Name string   `cel:"name" doc:"Its name"`
+	Tags []string `cel:"tags" doc:"Its tags"`
+}
+
+// Share is how somebody shared.
+type Share struct {
+	Channel string `cel:"channel" doc:"facebook, email, …"`
+	Emails  int64  `cel:"emails" doc:"How many were written to; 0 for other channels"`
+}
+
+// Click is how a friend came.
+type Click struct {
+	Channel string `cel:"channel" doc:"Of the link that was opened"`
+	Expired bool   `cel:"expired" doc:"The offer was over"`
+	Self    bool   `cel:"self" doc:"The friend is the advocate, as far as is known"`
+}
+
+// Variable is a line of the table of what conditions may ask for.
+type Variable struct {
+	Name string // "origin.subtotal"
+	Type string // in CEL's words
+	Doc  string
+	Keep bool // its value is kept with the decision
+}
+
+// Variables are all that a condition may ask for, in the order of Facts.
+func Variables() []Variable {
+	var out []Variable
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[Facts]()) {
+		out = append(out, variable("", f))
+		of := f.Type
+		if of.Kind() == reflect.Slice {
+			of = of.Elem()
+		}
+		if of.Kind() != reflect.Struct || of == reflect.TypeFor[time.Time]() {
+			continue
+		}
+		for _, member := range reflect.VisibleFields(of) {
+			out = append(out, variable(f.Tag.Get("cel")+".", member))
+		}
+	}
+	return out
+}
+
+func variable(prefix string, f reflect.StructField) Variable {
+	_, personal := f.Tag.Lookup("personal")
+	return Variable{Name: prefix + f.Tag.Get("cel"), Type: typeName(f.Type), Doc: f.Tag.Get("doc"), Keep: !personal}
+}
+
+func typeName(t reflect.Type) string {
+	switch {
+	case t == reflect.TypeFor[time.Time]():
+		return "timestamp"
+	case t.Kind() == reflect.Slice:
+		return "list of " + typeName(t.Elem())
+	case t.Kind() == reflect.Map:
+		return "map of " + typeName(t.Elem())
+	case t.Kind() == reflect.Struct:
+		return t.Name()
+	case t.Kind() == reflect.Int64:
+		return "int"
+	default:
+		return t.Kind().String()
+	}
+}
