@@ -106,8 +106,9 @@ func TestCommissions_statements_have_their_index(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, query := range map[string]string{
-		"later orders": `select 1 from unnest('{1,1}'::bigint[], '{5,7}'::bigint[]) u (s, f) join referral.commission c on c.site_id = u.s and c.friend_id = u.f and c.nth = 1 and c.orders > 1`,
+		"later orders": `select 1 from unnest('{1,1}'::bigint[], '{5,7}'::bigint[]) u (s, f) join referral.commission c on c.site_id = u.s and c.friend_id = u.f and c.nth = 1 and c.orders > 1 and not c.superseded`,
 		"pending":      `select 1 from unnest('{1,1}'::bigint[], '{500,7}'::bigint[]) u (s, r) join referral.commission c on c.site_id = u.s and c.referral_id = u.r and c.status = 'pending'`,
+		"superseded":   `select 1 from referral.commission c where c.site_id = 1 and c.referral_id = 7 and not c.superseded`,
 		"of orders":    `select 1 from unnest('{1,1}'::bigint[], '{5,7}'::bigint[]) u (s, o) join referral.commission c on c.site_id = u.s and c.origin_id = u.o`,
 		"of a person":  `select 1 from referral.commission c where c.site_id = 1 and c.person_id = 7 order by c.id desc limit 25`,
 		"releases":     `select 1 from referral.commission c where c.held and c.hold_until <= now() order by c.hold_until, c.site_id, c.id limit 200`,

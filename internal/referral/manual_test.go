@@ -86,7 +86,8 @@ func TestByHand_a_referral_that_no_link_led_to(t *testing.T) {
 			t.Fatalf("%d %+v", code, r)
 		}
 	}
-	want := []string{"offer_created offer:1", "referral_created referral:1", "referral_approved referral:1", "reward_issued referral:1", "reward_issued referral:1", "reward_issued referral:1"}
+	want := []string{"offer_created offer:1", "referral_created referral:1", "referral_approved referral:1", "reward_issued referral:1", "reward_issued referral:1", "reward_issued referral:1",
+		"commission_earned account:10"}
 	if got := p.told(); !slices.Equal(got, want) {
 		t.Errorf("told %q", got)
 	}

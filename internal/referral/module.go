@@ -181,19 +181,18 @@ func (m *Module) Run(ctx context.Context) error {
 func (m *Module) keep(ctx context.Context) {
 	now := m.now()
 	dropped, err := keepDays(ctx, m.db, now)
-	if err == nil {
-		err = wholly(func() (int64, error) { return idempotency.Sweep(ctx, m.db, schema, now.Add(-sweepAge), sweepBatch) })
-	}
-	if err == nil {
-		err = wholly(func() (int64, error) { return dropMarks(ctx, m.db, now.AddDate(-1, 0, 0), sweepBatch) })
-	}
-	if err == nil {
-		err = wholly(func() (int64, error) { return dropTouches(ctx, m.db, now, sweepBatch) })
-	}
-	if err == nil {
-		err = wholly(func() (int64, error) {
+	for _, sweep := range []func() (int64, error){
+		func() (int64, error) { return idempotency.Sweep(ctx, m.db, schema, now.Add(-sweepAge), sweepBatch) },
+		func() (int64, error) { return dropMarks(ctx, m.db, now.AddDate(-1, 0, 0), sweepBatch) },
+		func() (int64, error) { return dropClaimMarks(ctx, m.db, now.AddDate(-1, 0, 0), sweepBatch) },
+		func() (int64, error) { return dropTouches(ctx, m.db, now, sweepBatch) },
+		func() (int64, error) {
 			return dropAttributions(ctx, m.db, now.AddDate(0, 0, -visitDaysKept), sweepBatch)
-		})
+		},
+	} {
+		if err == nil {
+			err = wholly(sweep)
+		}
 	}
 	switch {
 	case err != nil && ctx.Err() == nil:

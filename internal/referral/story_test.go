@@ -42,7 +42,8 @@ func TestStory_a_friend_opens_the_link_and_buys(t *testing.T) {
 		t.Errorf("commission %+v", r.AdvocateRewards[1])
 	}
 	want := []string{"offer_created offer:" + itoa(o.ID), "reward_issued reward:1", "links_visited visits:" + itoa(o.ID),
-		"referral_created referral:1", "referral_approved referral:1", "reward_issued referral:1", "reward_issued referral:1", "reward_issued referral:1"}
+		"referral_created referral:1", "referral_approved referral:1", "reward_issued referral:1", "reward_issued referral:1", "reward_issued referral:1",
+		"commission_earned account:10"}
 	if got := p.told(); !slices.Equal(got, want) {
 		t.Errorf("told %q\nwant %q", got, want)
 	}
