@@ -78,6 +78,9 @@ func (m *Module) suspects(ctx context.Context, u *bus.Unit, told *referralevent.
 		return false, err
 	}
 	m.metrics.claimsSuspected.WithLabelValues(verdict).Inc()
+	for i := range found {
+		found[i].Evidence.VisitorID = "" // nothing that is kept for ever ties a browser to a person
+	}
 	text, err := json.Marshal(found)
 	if err != nil {
 		return false, err

@@ -13,8 +13,8 @@ import (
 	"github.com/talkable/talkable/internal/web"
 )
 
-// claims counts what a site's friends got by claims, and what its rules said of them.
-func (p *place) claims(site int64) string {
+// gotByClaims counts what a site's friends got by claims, and what its rules said of them.
+func (p *place) gotByClaims(site int64) string {
 	p.t.Helper()
 	var s string
 	if err := p.root.Get(&s, `select (select count(*) from referral.friend_offer where site_id = $1) || ' offers, ' ||
@@ -57,11 +57,11 @@ func TestClaims_are_judged(t *testing.T) {
 					t.Errorf("%+v", out)
 				}
 			}
-			if got := p.claims(1); got != one.want {
+			if got := p.gotByClaims(1); got != one.want {
 				t.Errorf("%s, want %s", got, one.want)
 			}
 			p.claim(p.two, 10, 20, "")
-			if got := p.claims(2); got != "1 offers, 1 rewards" {
+			if got := p.gotByClaims(2); got != "1 offers, 1 rewards" {
 				t.Errorf("on the other site, which has no rule: %s", got)
 			}
 		})
@@ -110,7 +110,7 @@ func TestClaims_of_the_advocates_own_browser_136_and_devices_132_133(t *testing.
 			if in.want != "" {
 				want = "0 offers, 0 rewards, " + in.want
 			}
-			if got := p.claims(1); got != want || err != nil {
+			if got := p.gotByClaims(1); got != want || err != nil {
 				t.Errorf("%s, want %s; %v", got, want, err)
 			}
 		})
