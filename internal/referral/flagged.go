@@ -69,7 +69,7 @@ func lockFlagged(ctx context.Context, tx *sqlx.Tx, now time.Time, to string, lim
 		select `+referralColumns+`
 		from rule u
 		join referral.referral r on r.site_id = u.site_id
-		where u.resolution = $2 and r.status = 'flagged' and r.updated_at <= $1 - make_interval(days => u.days)
+		where u.resolution = $2 and r.status = 'flagged' and r.updated_at <= $1::timestamptz - make_interval(days => u.days)
 		order by r.site_id, r.id
 		limit $3
 		for update of r skip locked`, now, to, limit)

@@ -67,7 +67,7 @@ type ListsBody struct {
 	DisposableDomains []string `json:"disposable_domains,omitempty" nullable:"true" doc:"Beside the built-in list; domains below them count, too"`
 	OrdinaryDomains   []string `json:"ordinary_domains,omitempty" nullable:"true" doc:"Not disposable, whatever the lists say"`
 
-	Flagged *flaggedInput `json:"flagged,omitempty" nullable:"true" doc:"What becomes of flagged referrals that nobody decides about; nothing when left out"`
+	Flagged *flaggedInput `json:"flagged,omitempty" doc:"What becomes of flagged referrals that nobody decides about; nothing when left out"`
 }
 
 // policyInput is a policy as it is kept; what the API takes are its parts.
