@@ -141,8 +141,12 @@ func (m *Module) claimTx(ctx context.Context, u *bus.Unit, s site.Site, campaign
 	var rewards []reward
 	if in.FriendID == in.AdvocateID {
 		told.Reason = claimOfSelf
-	} else if rewards, err = m.befriend(ctx, u, o, chosen.campaign, in.FriendID, in.FriendPhone, &told); err != nil {
+	} else if blocked, err := m.suspects(ctx, u, &told, claimant{}); err != nil {
 		return none, err
+	} else if !blocked {
+		if rewards, err = m.befriend(ctx, u, o, chosen.campaign, in.FriendID, in.FriendPhone, &told); err != nil {
+			return none, err
+		}
 	}
 	fresh, err := insertClaim(ctx, u.Tx, told)
 	if err != nil {
@@ -187,8 +191,11 @@ func (m *Module) befriend(ctx context.Context, u *bus.Unit, o *offer, c *campaig
 
 func claimedAs(reason string, rewards []reward, now time.Time, zone *time.Location) referralapi.Claimed {
 	var out referralapi.Claimed
-	if reason == claimOfSelf {
+	if reason != "" {
 		human := claimOfSelfHuman
+		if reason == claimOfSuspect {
+			human = claimOfSuspectHuman
+		}
 		out.FriendUnredeemReason, out.FriendHumanUnredeemReason = &reason, &human
 	}
 	if len(rewards) > 0 {

@@ -17,8 +17,8 @@ type explanation struct {
 	Audit       []auditLine       `json:"audit" doc:"What people have decided about it, the newest first"`
 	Rewards     []explainedReward `json:"rewards" doc:"What it earned both sides"`
 	Refused     []refusedReward   `json:"refused_rewards" doc:"What it didn't, and why"`
-	Attribution *attributionJSON  `json:"attribution" doc:"How the advocate was found, and who was passed over"`
 	Hook        *hookEvidence     `json:"decision_hook" doc:"What the merchant's decision hook was asked and answered; null: nobody was asked"`
+	Attribution *attributionJSON  `json:"attribution" doc:"How the advocate was found, and who was passed over"`
 }
 
 // hookEvidence is what came of asking the merchant's decision hook.

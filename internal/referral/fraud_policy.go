@@ -66,6 +66,8 @@ type ListsBody struct {
 	QAIPs             []string `json:"qa_ips,omitempty" nullable:"true" doc:"From where purchases are marked as qa_generated"`
 	DisposableDomains []string `json:"disposable_domains,omitempty" nullable:"true" doc:"Beside the built-in list; domains below them count, too"`
 	OrdinaryDomains   []string `json:"ordinary_domains,omitempty" nullable:"true" doc:"Not disposable, whatever the lists say"`
+
+	Flagged *flaggedInput `json:"flagged,omitempty" doc:"What becomes of flagged referrals that nobody decides about; nothing when left out"`
 }
 
 // policyInput is a policy as it is kept; what the API takes are its parts.
@@ -112,6 +114,7 @@ func (in *ListsBody) check(f *findings) {
 	checkList(f, "/qa_ips", in.QAIPs, ip)
 	checkList(f, "/disposable_domains", in.DisposableDomains, domain)
 	checkList(f, "/ordinary_domains", in.OrdinaryDomains, domain)
+	in.Flagged.check(f)
 }
 
 func checkList(f *findings, at string, list []string, good func(string) bool) {

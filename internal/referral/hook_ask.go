@@ -121,7 +121,7 @@ func (m *Module) settleAsk(ctx context.Context, h *hook, asked ask, t attempt) e
 		case !askable(list[0].Status):
 			a.State, a.Decision, next = askMoot, nil, u.Now
 		case state != askWaiting:
-			if err := m.follow(ctx, u, list, decision, reason); err != nil {
+			if err := m.heed(ctx, u, list, decision, reason); err != nil {
 				return err
 			}
 		}
@@ -134,9 +134,9 @@ func (m *Module) settleAsk(ctx context.Context, h *hook, asked ask, t attempt) e
 	})
 }
 
-// follow does with a locked referral what was decided about it. Approve means that nothing speaks against it: it goes on as
+// heed does with a locked referral what was decided about it. Approve means that nothing speaks against it: it goes on as
 // without a hook.
-func (m *Module) follow(ctx context.Context, u *bus.Unit, list []referral, decision, reason string) error {
+func (m *Module) heed(ctx context.Context, u *bus.Unit, list []referral, decision, reason string) error {
 	r := &list[0]
 	r.KeyID, r.Note = nil, orNull(reason)
 	switch {

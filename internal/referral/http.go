@@ -44,12 +44,13 @@ func (m *Module) Routes(api huma.API) {
 	m.rewardRoutes(api)
 	m.fraudRoutes(api)
 	m.manualRoutes(api)
+	m.hookRoutes(api)
+	m.explainRoutes(api)
 	m.termsRoutes(api)
 	m.siteLinksRoutes(api)
 	m.commissionRoutes(api)
 	m.payoutRoutes(api)
 	m.rateRoutes(api)
-	m.hookRoutes(api)
 }
 
 type campaignsResult struct {

@@ -3,7 +3,7 @@ package referral
 import "github.com/prometheus/client_golang/prometheus"
 
 type metrics struct {
-	visits            *prometheus.CounterVec // result: recorded, inactive, machine, lost
+	visits            *prometheus.CounterVec // result: recorded, inactive, machine, lost, blocked
 	opened            openings
 	attributions      *prometheus.CounterVec // outcome, reason
 	found             *prometheus.CounterVec // method
@@ -15,6 +15,7 @@ type metrics struct {
 	cards             *prometheus.CounterVec // status after an attempt
 	coupons           *prometheus.CounterVec // for: reward, redemption, personal
 	couponsLow        prometheus.Counter
+	claimsSuspected   *prometheus.CounterVec // verdict: blocked, flagged
 	shares            *prometheus.CounterVec // kind
 	pageClaims        *prometheus.CounterVec // result: claimed, refused
 	batch             *prometheus.HistogramVec
@@ -28,7 +29,7 @@ type metrics struct {
 }
 
 // openings are the counters of visits, by result.
-type openings struct{ recorded, inactive, machine, lost prometheus.Counter }
+type openings struct{ recorded, inactive, machine, lost, blocked prometheus.Counter }
 
 func newMetrics(reg prometheus.Registerer) metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
@@ -48,6 +49,7 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		cards:             counter("gift_cards_total", "Attempts to order gift cards, by what became of the order.", "status"),
 		coupons:           counter("coupons_issued_total", "Coupons handed out: single-use ones, and codes of advocates' own.", "for"),
 		couponsLow:        counter("coupon_lists_low_total", "Coupon lists that ran low.").WithLabelValues(),
+		claimsSuspected:   counter("claims_suspected_total", "Claims that a fraud rule hit.", "verdict"),
 		shares:            counter("shares_total", "Offers shared.", "kind"),
 		pageClaims:        counter("page_claims_total", "Addresses given on claim pages, by what became of them.", "result"),
 		commissions:       counter("commissions_total", "Commissions that wait for a rate, were earned, or released from their hold.", "state"),
@@ -62,6 +64,6 @@ func newMetrics(reg prometheus.Registerer) metrics {
 	}
 	reg.MustRegister(m.batch)
 	m.opened = openings{recorded: m.visits.WithLabelValues("recorded"), inactive: m.visits.WithLabelValues("inactive"),
-		machine: m.visits.WithLabelValues("machine"), lost: m.visits.WithLabelValues("lost")}
+		machine: m.visits.WithLabelValues("machine"), lost: m.visits.WithLabelValues("lost"), blocked: m.visits.WithLabelValues("blocked")}
 	return m
 }

@@ -149,15 +149,17 @@ func (m *Module) Run(ctx context.Context) error {
 	var commissions sync.WaitGroup
 	commissions.Go(func() { m.tendCommissions(ctx) })
 	defer commissions.Wait()
+	flagged := time.NewTicker(flaggedEvery)
+	defer flagged.Stop()
 	m.keep(ctx)
+	var hooks sync.WaitGroup
+	defer hooks.Wait()
+	hooks.Go(func() { m.runHooks(ctx) })
 	var cards sync.WaitGroup
 	defer cards.Wait()
 	if m.giftCards != nil {
 		cards.Go(func() { m.sendGiftCards(ctx) }) // the provider's slowness is nobody else's
 	}
-	var hooks sync.WaitGroup
-	defer hooks.Wait()
-	hooks.Go(func() { m.runHooks(ctx) })
 	for {
 		select {
 		case <-ctx.Done():
@@ -170,6 +172,12 @@ func (m *Module) Run(ctx context.Context) error {
 			}
 		case <-days.C:
 			m.keep(ctx)
+		case <-flagged.C:
+			if n, err := m.ResolveFlagged(ctx); err != nil && ctx.Err() == nil {
+				m.log.Error().Err(err).Msg("resolving flagged referrals failed; it is tried again")
+			} else if n > 0 {
+				m.log.Info().Int("referrals", n).Msg("flagged ones were resolved by their sites' policies")
+			}
 		case <-serve.C:
 			if _, err := m.ServeWaiting(ctx); err != nil && ctx.Err() == nil {
 				m.log.Error().Err(err).Msg("handing out coupons to those who wait failed; it is tried again")

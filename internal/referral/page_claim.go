@@ -115,8 +115,12 @@ func (m *Module) claimLinkTx(ctx context.Context, u *bus.Unit, c *campaign, in r
 		ClaimedAt: u.Now, ByPage: true, OptedIn: in.OptedIn}
 	if in.FriendID == l.AdvocateID {
 		told.Reason = claimOfSelf
-	} else if _, err := m.befriend(ctx, u, &offer{SiteID: l.SiteID, ID: l.OfferID, CampaignID: l.CampaignID}, c, in.FriendID, in.FriendPhone, &told); err != nil {
+	} else if blocked, err := m.suspects(ctx, u, &told, claimant{in.IP, in.Device, []string{l.Visitor}}); err != nil {
 		return 0, err
+	} else if !blocked {
+		if _, err := m.befriend(ctx, u, &offer{SiteID: l.SiteID, ID: l.OfferID, CampaignID: l.CampaignID}, c, in.FriendID, in.FriendPhone, &told); err != nil {
+			return 0, err
+		}
 	}
 	fresh, err := insertClaim(ctx, u.Tx, told)
 	if err != nil {

@@ -79,6 +79,13 @@ func (m *Module) open(w http.ResponseWriter, r *http.Request, pages Pages) {
 	}
 	to, v := shelf.leads(l.CampaignID), visit{link: l, campaign: c, live: c.claimable(m.now()), address: c.addressOf(web.From(r.Context()).ClientIP)}
 	switch {
+	case l.Kind != linkShare && m.unwelcome(r.Context(), l, web.From(r.Context()).ClientIP):
+		m.metrics.opened.blocked.Inc()
+		if shelf.home == nil {
+			pages.Gone(w, r)
+			return
+		}
+		redirect(w, shelf.home.with())
 	case l.Kind == linkShare:
 		pages.Share(w, r, m.sharing(shelf, l, c))
 	case c.terms != nil && (c.terms.ClaimPage || !v.live):

@@ -89,3 +89,19 @@ create index hook_ask_due on referral.hook_ask (next_at) where state = 'waiting'
 
 grant select, insert, update, delete on referral.decision_hook to talkable_referral;
 grant select, insert, update on referral.hook_ask to talkable_referral;
+
+-- What fraud rules saw in a friend's first claim of an offer, where one hit.
+create table referral.claim_verdict (
+	site_id bigint not null,
+	offer_id bigint not null,
+	friend_id bigint not null,
+	verdict text not null constraint claim_verdict_verdict check (verdict in ('blocked', 'flagged')),
+	rules jsonb not null,
+	at timestamptz not null,
+	constraint claim_verdict_pkey primary key (site_id, offer_id, friend_id)
+);
+alter table referral.offer_claim
+	drop constraint offer_claim_reason,
+	add constraint offer_claim_reason check (reason in ('', 'SELF_REFERRAL', 'SUSPICIOUS'));
+
+grant select, insert on referral.claim_verdict to talkable_referral;

@@ -1,0 +1,53 @@
+package referral
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/talkable/talkable/internal/web"
+)
+
+// originExplanation is all that is kept about what a purchase or event came to.
+type originExplanation struct {
+	OriginID    int64            `json:"origin_id"`
+	Attribution *attributionJSON `json:"attribution" doc:"The decision, and every link, code and claim that was considered; null: there is none, or it was made by hand"`
+	Referral    *explanation     `json:"referral" doc:"The referral that counts for it, as its own explain shows it; null: there is none"`
+}
+
+func (m *Module) explainRoutes(api huma.API) {
+	huma.Register(api, huma.Operation{OperationID: "explainOrigin", Method: http.MethodGet, Path: "/api/v2/origins/{id}/explain", Tags: []string{"Referrals"},
+		Summary: "Why a purchase or event has the referral and rewards that it has", Description: "How its advocate was found, or why there is none; what each fraud rule saw; every status of its referral and " +
+			"who asked for it; what it earned, and what not, and why. All of it from what was kept at the time. 404 while there is nothing."}, m.getOriginExplanation)
+}
+
+func (m *Module) getOriginExplanation(ctx context.Context, in *struct {
+	ID int64 `path:"id"`
+}) (*web.OK[originExplanation], error) {
+	siteID := web.From(ctx).Site.ID
+	out := originExplanation{OriginID: in.ID}
+	a, err := attributionOf(ctx, m.db, siteID, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if a != nil {
+		shown := a.json()
+		out.Attribution = &shown
+	}
+	r, err := referralOf(ctx, m.db, siteID, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if r == nil && a == nil {
+		return nil, errNoAttribution
+	}
+	if r != nil {
+		e, err := m.explain(ctx, siteID, r.ID)
+		if err != nil {
+			return nil, err
+		}
+		e.Attribution, out.Referral = nil, &e // it stands beside it
+	}
+	return web.Answer(out), nil
+}
