@@ -130,6 +130,9 @@ func outlined(v any) any {
 		if _, err := time.Parse(time.RFC3339, v); err == nil {
 			return "date"
 		}
+		if strings.HasPrefix(v, "whsec_") {
+			return "secret"
+		}
 		return v
 	default:
 		return v

@@ -57,11 +57,11 @@ func (m *Module) noteCommissions(ctx context.Context, u *bus.Unit, deeds []deed,
 	if _, err := insertCommissions(ctx, u.Tx, u.Now, first); err != nil {
 		return err
 	}
-	return m.follow(ctx, u, deeds, noted)
+	return m.followUp(ctx, u, deeds, noted)
 }
 
-// follow notes orders that plans go on paying for, each once for a plan: for the earliest advocate.
-func (m *Module) follow(ctx context.Context, u *bus.Unit, deeds []deed, noted map[planned]bool) error {
+// followUp notes orders that plans go on paying for, each once for a plan: for the earliest advocate.
+func (m *Module) followUp(ctx context.Context, u *bus.Unit, deeds []deed, noted map[planned]bool) error {
 	firsts, err := lockFollowed(ctx, u.Tx, deeds)
 	if err != nil || len(firsts) == 0 {
 		return err

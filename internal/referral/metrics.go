@@ -22,6 +22,7 @@ type metrics struct {
 	commissionsClawed prometheus.Counter
 	payouts           *prometheus.CounterVec // outcome: paid, failed, cancelled
 	payoutCalls       *prometheus.CounterVec // provider, result: done, refused, failed
+	decisions         *prometheus.CounterVec // state, decision
 	published         prometheus.Counter
 	withheld          prometheus.Counter
 }
@@ -53,6 +54,7 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		commissionsClawed: counter("commissions_clawed_total", "Claw-backs of commissions.").WithLabelValues(),
 		payouts:           counter("payout_lines_total", "Payouts to people, by what became of them.", "outcome"),
 		payoutCalls:       counter("payout_calls_total", "Calls of payout providers.", "provider", "result"),
+		decisions:         counter("hook_tries_total", "Tries to ask decision hooks, by what became of the question.", "state", "decision"),
 		published:         counter("campaign_versions_total", "Versions of campaigns published.").WithLabelValues(),
 		withheld:          counter("offers_withheld_total", "People held out of a campaign.").WithLabelValues(),
 		batch: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "talkable", Subsystem: "referral", Name: "batch_requests",

@@ -35,6 +35,7 @@ import (
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/clock"
 	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/outcall"
 	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/referral/referralapi"
 	"github.com/talkable/talkable/internal/web"
@@ -62,11 +63,12 @@ type Deps struct {
 	Reg       prometheus.Registerer
 	Now       clock.Clock
 	Cursors   *web.Cursors
-	People    People    // who knows addresses; nil: nobody, so rules that compare them are skipped
-	Facts     Facts     // who knows what was told of origins; needed by what is done by hand
-	PublicURL string    // links are PublicURL + "/x/" + code
-	GiftCards GiftCards // nil: gift cards wait for a provider
-	Payer     Payer     // who pays commissions out; nil: the merchant, by hand
+	People    People          // who knows addresses; nil: nobody, so rules that compare them are skipped
+	Facts     Facts           // who knows what was told of origins; needed by what is done by hand
+	PublicURL string          // links are PublicURL + "/x/" + code
+	GiftCards GiftCards       // nil: gift cards wait for a provider
+	Payer     Payer           // who pays commissions out; nil: the merchant, by hand
+	Calls     *outcall.Client // by which decision hooks are asked; nil: none can be set
 }
 
 // Module is the referral module.
@@ -93,6 +95,7 @@ type Module struct {
 	visits    *postgres.Group[visit, visited]
 	giftCards GiftCards
 	payer     Payer
+	calls     *outcall.Client
 
 	lostMu sync.Mutex
 	lostAt time.Time // when lost visits were last written to the log
@@ -116,7 +119,7 @@ func New(d Deps) *Module {
 		publicURL: strings.TrimRight(d.PublicURL, "/"),
 		cookie:    cookieTail(strings.HasPrefix(d.PublicURL, "https://")), metrics: newMetrics(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known,
 		versions: versions, trials: &experimenting{real: clock.System}, offers: offers,
-		books: newBooks(d.Now), people: d.People, facts: d.Facts, giftCards: d.GiftCards, payer: d.Payer}
+		books: newBooks(d.Now), people: d.People, facts: d.Facts, giftCards: d.GiftCards, payer: d.Payer, calls: d.Calls}
 	m.joins = postgres.NewGroup(joinBatch, m.join).Writers(2).Observe(func(n int) { m.metrics.batch.WithLabelValues("join").Observe(float64(n)) })
 	m.visits = postgres.NewGroup(visitBatch, m.visit).Writers(2).Crowd(visitCrowd).Observe(func(n int) { m.metrics.batch.WithLabelValues("visit").Observe(float64(n)) })
 	return m
@@ -135,7 +138,7 @@ func (m *Module) Consumer() *bus.Consumer {
 	return c
 }
 
-// Run approves referrals whose delay is over, serves those who wait for coupons, watches their stock, keeps days for visits ahead, and
+// Run approves referrals whose delay is over, asks decision hooks, serves those who wait for coupons, watches their stock, keeps days for visits ahead, and
 // drops what is too old. It returns when ctx ends.
 func (m *Module) Run(ctx context.Context) error {
 	approve, days, serve, low := time.NewTicker(approveEvery), time.NewTicker(daysEvery), time.NewTicker(serveEvery), time.NewTicker(lowEvery)
@@ -152,6 +155,9 @@ func (m *Module) Run(ctx context.Context) error {
 	if m.giftCards != nil {
 		cards.Go(func() { m.sendGiftCards(ctx) }) // the provider's slowness is nobody else's
 	}
+	var hooks sync.WaitGroup
+	defer hooks.Wait()
+	hooks.Go(func() { m.runHooks(ctx) })
 	for {
 		select {
 		case <-ctx.Done():

@@ -131,7 +131,9 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, deeds []deed, since ma
 		decisions[n] = facts.attribute(n, d)
 		if decisions[n].kept != nil {
 			r := facts.refer(n, d, &decisions[n], made)
-			facts.campaigns[key{r.SiteID, r.CampaignID}].approveWhenDue(&r, u.Now)
+			if !facts.suspects[n].asked {
+				facts.campaigns[key{r.SiteID, r.CampaignID}].approveWhenDue(&r, u.Now)
+			}
 			made = append(made, r)
 		}
 	}
@@ -143,9 +145,13 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, deeds []deed, since ma
 	}
 	referrals := map[int]*referral{}
 	var approved []referral
+	var asks []*referral
 	for i := range written {
 		r := &written[i]
-		referrals[byOrigin[key{r.SiteID, r.OriginID}]] = r
+		n := byOrigin[key{r.SiteID, r.OriginID}]
+		if referrals[n] = r; facts.suspects[n].asked && askable(r.Status) {
+			asks = append(asks, r)
+		}
 		u.Tell(r.SiteID, r.key(), r.created())
 		m.metrics.referrals.WithLabelValues(r.Status).Inc()
 		if r.Status == referralevent.Approved {
@@ -162,6 +168,11 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, deeds []deed, since ma
 	}
 	if err := insertAttributions(ctx, u.Tx, u.Now, rows); err != nil {
 		return err
+	}
+	if len(asks) > 0 {
+		if err := insertAsks(ctx, u.Tx, u.Now, asks); err != nil {
+			return err
+		}
 	}
 	if err := m.noteCommissions(ctx, u, deeds, referrals, facts.campaigns); err != nil {
 		return err
@@ -222,7 +233,7 @@ func (m *Module) gather(ctx context.Context, u *bus.Unit, deeds []deed, since ma
 		if err != nil {
 			return nil, err
 		}
-		f.suspects[n] = suspect{n, d, a, b.of(a.campaignID)}
+		f.suspects[n] = suspect{n, d, a, b.of(a.campaignID), b.hookOf(a.campaignID) != nil}
 		suspects = append(suspects, f.suspects[n])
 	}
 	f.looked, err = m.look(ctx, u, suspects, marks)
