@@ -33,6 +33,7 @@ const (
 )
 
 var (
+	errInnerSite  = fault.New(fault.Invalid, "invalid_campaign", "The site stands beside the campaign, not in it.").At("/campaign/site_slug", "belongs beside campaign")
 	errNoVersion  = fault.New(fault.NotFound, "campaign_version_not_found", "The campaign has no such version.")
 	errOvertaken  = fault.New(fault.Conflict, "campaign_changed", "Another version was published meanwhile; please look at it first.").At("/based_on", "is not the last version")
 	errTypeStays  = fault.New(fault.Invalid, "invalid_campaign", "A campaign stays of its type.").At("/type", "is another than the campaign has")

@@ -105,7 +105,10 @@ func (m *Module) postVersion(ctx context.Context, in *struct {
 	ID   int64 `path:"id"`
 	Body versionInput
 }) (*web.OK[versionResult], error) {
-	next, err := in.Body.Campaign.campaign(web.From(ctx).Site.Currency)
+	if in.Body.Campaign.SiteSlug != "" { // only the request's own is compared with the key
+		return nil, errInnerSite
+	}
+	next, err := m.checked(ctx, web.From(ctx).Site, in.Body.Campaign)
 	if err != nil {
 		return nil, inside("/campaign", err)
 	}

@@ -45,7 +45,7 @@ create table referral.catalog_change (
 	n bigint not null,
 	constraint catalog_change_pkey primary key (site_id)
 );
-create unique index catalog_change_n on referral.catalog_change (n) where site_id > 0;
+create index catalog_change_n on referral.catalog_change (n) where site_id > 0;
 insert into referral.catalog_change (site_id, n) values (0, 0);
 
 -- An incentive that was taken out of its campaign stays, inactive: rewards point at it.
