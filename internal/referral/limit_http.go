@@ -23,8 +23,11 @@ func (m *Module) limitRoutes(api huma.API) {
 
 // limitsJSON are a campaign's limits as the API shows them.
 type limitsJSON struct {
-	limits
-	Spent *spentJSON `json:"spent" doc:"Of the budget; null without one"`
+	Advocate30 *int64     `json:"advocate_30_days"`
+	Advocate   *int64     `json:"advocate_total"`
+	Friends    *int64     `json:"friends_per_offer"`
+	Budget     *budget    `json:"budget" doc:"null: none"`
+	Spent      *spentJSON `json:"spent" doc:"Of the budget; null without one"`
 }
 
 type spentJSON struct {
