@@ -224,7 +224,7 @@ func (m *Module) readLimits(ctx context.Context, q sqlx.QueryerContext, siteID, 
 	if c == nil {
 		return limitsJSON{}, errNoCampaign
 	}
-	out := limitsJSON{Advocate30: c.Limits.Advocate30, Advocate: c.Limits.Advocate, Friends: c.Limits.Friends, Budget: c.Limits.Budget}
+	out := limitsJSON{Limits: c.Limits}
 	if b := c.Limits.Budget; b != nil {
 		spent, err := spentOf(ctx, q, potKey{siteID, id, b.since(now)})
 		if err != nil {

@@ -21,13 +21,13 @@ func (m *Module) limitRoutes(api huma.API) {
 			"Takes an Idempotency-Key. 404 if the site has no such campaign."}, m.putLimits)
 }
 
+// Limits is embedded under a name that the description of the API can see.
+type Limits = limits
+
 // limitsJSON are a campaign's limits as the API shows them.
 type limitsJSON struct {
-	Advocate30 *int64     `json:"advocate_30_days"`
-	Advocate   *int64     `json:"advocate_total"`
-	Friends    *int64     `json:"friends_per_offer"`
-	Budget     *budget    `json:"budget" doc:"null: none"`
-	Spent      *spentJSON `json:"spent" doc:"Of the budget; null without one"`
+	Limits
+	Spent *spentJSON `json:"spent" doc:"Of the budget; null without one"`
 }
 
 type spentJSON struct {

@@ -100,7 +100,7 @@ func TestLimits_over_HTTP(t *testing.T) {
 	}
 	code, out, _ := p.call(p.one, "GET", path, nil, "")
 	if got := fmt.Sprint(out["result"]); code != 200 ||
-		got != "map[limits:map[advocate_30_days:<nil> advocate_total:5 budget:map[amount:1000 currency:USD period:month] friends_per_offer:<nil> spent:map[amount:0 left:1000 since:2026-11-01]]]" {
+		got != "map[limits:map[advocate_total:5 budget:map[amount:1000 currency:USD period:month] spent:map[amount:0 left:1000 since:2026-11-01]]]" {
 		t.Errorf("%d %s", code, got)
 	}
 	for _, method := range []string{"GET", "PUT"} {

@@ -6,6 +6,7 @@ type metrics struct {
 	visits            *prometheus.CounterVec // result: recorded, inactive, machine, lost
 	opened            openings
 	attributions      *prometheus.CounterVec // outcome, reason
+	found             *prometheus.CounterVec // method
 	referrals         *prometheus.CounterVec // status at their making
 	approved          *prometheus.CounterVec // cause
 	rewards           *prometheus.CounterVec // side, kind
@@ -35,6 +36,7 @@ func newMetrics(reg prometheus.Registerer) metrics {
 	m := metrics{
 		visits:            counter("visits_total", "Openings of claim links, by what became of them.", "result"),
 		attributions:      counter("attributions_total", "Decisions about verified purchases and events.", "outcome", "reason"),
+		found:             counter("advocates_found_total", "Purchases and events that made a referral, by how the advocate was found.", "method"),
 		referrals:         counter("referrals_total", "Referrals made, by their first status.", "status"),
 		approved:          counter("referrals_approved_total", "Referrals approved.", "cause"),
 		rewards:           counter("rewards_total", "Rewards issued.", "side", "kind"),

@@ -153,6 +153,9 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, deeds []deed, since ma
 	for n, d := range deeds {
 		rows[n] = decisions[n].row(d, referrals[n])
 		m.metrics.attributions.WithLabelValues(rows[n].Outcome, rows[n].Reason).Inc()
+		if rows[n].Method != "" {
+			m.metrics.found.WithLabelValues(rows[n].Method).Inc()
+		}
 	}
 	if err := insertAttributions(ctx, u.Tx, u.Now, rows); err != nil {
 		return err
@@ -223,15 +226,16 @@ func (m *Module) gather(ctx context.Context, u *bus.Unit, deeds []deed, since ma
 	return f, err
 }
 
-// candidate is the one that a deed came by, if its friend isn't referred already; nil if none.
+// candidate is the one that a deed came by; nil if none, or if its friend is referred already.
 func (f *facts) candidate(n int, d deed) *candidate {
 	if d.body.PersonID == 0 {
 		return nil
 	}
-	if best := winner(stand(d.body.OccurredAt, f.candidates[n], f.campaignsOf(n, d))); best != nil {
-		return best.candidate
+	best, again := choose(stand(d.body.OccurredAt, f.candidates[n], f.campaignsOf(n, d)), f.referredOf(d))
+	if best == nil || again {
+		return nil
 	}
-	return nil
+	return best.candidate
 }
 
 func (f *facts) campaignsOf(n int, d deed) map[int64]*campaign {
@@ -247,9 +251,12 @@ func (f *facts) attribute(n int, d deed) attribution {
 	if d.body.PersonID == 0 {
 		return attribution{reason: reasonNoPerson}
 	}
-	return attribute(d.body.OccurredAt, f.candidates[n], f.campaignsOf(n, d), func(campaignID int64) bool {
-		return f.referred[friendKey{d.body.SiteID, campaignID, d.body.PersonID}]
-	})
+	return attribute(d.body.OccurredAt, f.candidates[n], f.campaignsOf(n, d), f.referredOf(d))
+}
+
+// referredOf says in which campaigns the friend is referred by now.
+func (f *facts) referredOf(d deed) func(campaignID int64) bool {
+	return func(campaignID int64) bool { return f.referred[friendKey{d.body.SiteID, campaignID, d.body.PersonID}] }
 }
 
 // refer makes the referral of a deed whose link was found, and runs the fraud rules over it. made are those that the batch has made
