@@ -15,7 +15,7 @@ type Facts struct {
 	Advocate Person    `cel:"advocate" doc:"Who shared"`
 	Friend   Person    `cel:"friend" doc:"Who came by the advocate's link"`
 	Origin   Origin    `cel:"origin" doc:"The purchase, sign-up or event"`
-	Items    []Item    `cel:"items" doc:"The lines of the order"`
+	Items    []Item    `cel:"items" doc:"The lines of the order, the first hundred"`
 	Campaign Campaign  `cel:"campaign" doc:"The campaign"`
 	Share    Share     `cel:"share" doc:"For what is given for sharing: how it was shared"`
 	Click    Click     `cel:"click" doc:"For what is given for a click: how the friend came"`
@@ -44,7 +44,7 @@ type Origin struct {
 	Currency      string    `cel:"currency" doc:"ISO 4217"`
 	CouponCodes   []string  `cel:"coupon_codes" doc:"That were used, as they were told"`
 	CampaignTags  []string  `cel:"campaign_tags" doc:"That it asked for"`
-	Segments      []string  `cel:"segments" doc:"That it is in"`
+	Segments      []string  `cel:"segments" doc:"That it is in; known when somebody joins"`
 	TrafficSource string    `cel:"traffic_source" doc:"Where it came from"`
 	FirstPurchase bool      `cel:"first_purchase" doc:"No purchase of this person was known before"`
 	OccurredAt    time.Time `cel:"occurred_at" doc:"When it was done"`
@@ -53,7 +53,7 @@ type Origin struct {
 // Item is a line of an order.
 type Item struct {
 	ProductID string `cel:"product_id" doc:"As the shop calls it"`
-	Title     string `cel:"title" doc:"As the shop shows it"`
+	Title     string `cel:"title" doc:"As the shop shows it; known when somebody joins"`
 	Category  string `cel:"category" doc:"Of the product"`
 	Price     int64  `cel:"price" doc:"Of one, in minor units; below zero: a discount"`
 	Quantity  int64  `cel:"quantity" doc:"How many"`

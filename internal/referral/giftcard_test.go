@@ -162,17 +162,17 @@ func TestGiftCards_that_fail_wait_for_a_person(t *testing.T) {
 		t.Fatalf("%d %v", code, out)
 	}
 	path := fmt.Sprintf("/api/v2/gift_cards/%v/retry", list[0].(map[string]any)["reward_id"])
-	if code, out, _ := p.call(p.two, "POST", path, nil, ""); code != 404 {
+	if code, out, _ := p.call(p.two, "POST", path, "{}", ""); code != 404 {
 		t.Errorf("the other site: %d %v", code, out)
 	}
 	for range 2 {
-		if code, out, _ := p.call(p.one, "POST", path, nil, "again"); code != 200 {
+		if code, out, _ := p.call(p.one, "POST", path, "{}", "again"); code != 200 {
 			t.Errorf("again: %d %v", code, out)
 		}
 	}
 	p.send(1)
 	same(t, "again", p.cards()[1:2], []string{"2 sent Paid 2 ORDER1"})
-	if code, _, _ := p.call(p.one, "POST", path, nil, ""); code != 409 {
+	if code, _, _ := p.call(p.one, "POST", path, "{}", ""); code != 409 {
 		t.Errorf("one that was sent: %d", code)
 	}
 }

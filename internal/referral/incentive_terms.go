@@ -81,14 +81,23 @@ func (t terms) IsZero() bool {
 // criteria are the condition, which was checked when it was saved.
 func (t *terms) criteria() (*criteria.Criteria, error) { return criteria.Compile(t.Criteria) }
 
+// condition is the same, where it is asked; nil if it isn't understood, since another version of us has checked it.
+func (t *terms) condition() *criteria.Criteria {
+	c, err := t.criteria()
+	if err != nil {
+		return nil
+	}
+	return c
+}
+
 // counts says whether the incentive has to know how many referrals the advocate has.
 func (i incentive) counts() bool {
 	t := i.Terms
 	if t.Milestone > 0 || len(t.Tiers) > 0 || t.ReferralsMin != nil || t.ReferralsMax != nil || t.DivisibleBy != nil || t.NotDivisibleBy != nil {
 		return true
 	}
-	c, err := t.criteria()
-	return err == nil && (c.Uses("advocate") || c.Uses("person"))
+	c := t.condition()
+	return c != nil && (c.Uses("advocate") || c.Uses("person"))
 }
 
 // at is the incentive as it is worth to an advocate with so many referrals, and the tier that says so.

@@ -21,10 +21,10 @@ func (m *Module) limitRoutes(api huma.API) {
 			"Takes an Idempotency-Key. 404 if the site has no such campaign."}, m.putLimits)
 }
 
-// limitsJSON are a campaign's limits as the API shows them.
 // Limits is embedded under a name that the description of the API can see.
 type Limits = limits
 
+// limitsJSON are a campaign's limits as the API shows them.
 type limitsJSON struct {
 	Limits
 	Spent *spentJSON `json:"spent" doc:"Of the budget; null without one"`

@@ -129,8 +129,8 @@ func (c *campaign) asks(actions ...string) bool {
 		if i.Terms.NewOptin != nil || i.Action == actionClick && (i.Terms.NewCustomer != nil || i.Terms.SelfReferral != nil) {
 			return true
 		}
-		condition, err := i.Terms.criteria()
-		return err == nil && (condition.Uses("friend") || condition.Uses("advocate") || condition.Uses("person") || condition.Uses("click"))
+		condition := i.Terms.condition()
+		return condition != nil && (condition.Uses("friend") || condition.Uses("advocate") || condition.Uses("person") || condition.Uses("click"))
 	})
 }
 

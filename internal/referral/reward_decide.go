@@ -135,8 +135,8 @@ func (i incentive) met(ctx context.Context, s situation) (seen map[string]any, c
 	if cause = i.refuses(s); cause != "" {
 		return nil, cause, "", nil
 	}
-	c, err := i.Terms.criteria()
-	if err != nil { // checked when it was saved, by another version of us
+	c := i.Terms.condition()
+	if c == nil {
 		return nil, refusedCriteria, "the criteria are no longer understood", nil
 	}
 	f := s.facts

@@ -118,6 +118,7 @@ func TestRewards_ask_the_terms_of_their_incentives(t *testing.T) {
 	p.promising(p.one,
 		points("cel", "referrer", terms{Criteria: `origin.coupon_codes.exists(c, c.lowerAscii() == "no") ? "Not with this coupon" : ""`}),
 		points("cel_no", "referrer", terms{Criteria: `friend.email_domain == "friends.example" && friend.custom_properties["vip"] == "yes"`}),
+		points("chairs", "referrer", terms{Criteria: `items.exists(i, i.product_id == "chair" && i.category == "seats") ? "" : "Only chairs"`}),
 		points("new", "referred", terms{NewCustomer: is(true)}),
 		points("old", "referred", terms{NewCustomer: is(false)}),
 		points("optin", "referred", terms{NewOptin: is(true)}),
@@ -128,19 +129,21 @@ func TestRewards_ask_the_terms_of_their_incentives(t *testing.T) {
 	)
 	p.known[key{1, 1001}] = customerapi.Person{ID: 1001, Email: "a@Friends.example", CustomProperties: map[string]string{"vip": "yes", "diary": "secret"}, SubscribedAt: is(epoch.Add(-time.Hour))}
 	p.known[key{1, 1002}] = customerapi.Person{ID: 1002, Email: "b@else.example", CustomProperties: map[string]string{}, SubscribedAt: is(epoch.Add(-25 * time.Hour))}
-	p.refer(10, 1, 1000, func(o *customerevent.OriginRecorded) { o.FirstPurchase = true })
+	p.refer(10, 1, 1000, func(o *customerevent.OriginRecorded) {
+		o.FirstPurchase, o.Items = true, []customerevent.Item{{ProductID: "chair", Category: "seats", Price: 500, Quantity: 2}}
+	})
 	p.refer(10, 2, 400, func(o *customerevent.OriginRecorded) { o.CouponCodes = []string{"No"} })
 	given, refused := p.ledger(1)
-	same(t, "given", given, []string{"cel referral 1 10 Paid", "cel_no referral 1 10 Paid", "new referral 1 10 Paid", "optin referral 1 10 Paid",
+	same(t, "given", given, []string{"cel referral 1 10 Paid", "cel_no referral 1 10 Paid", "chairs referral 1 10 Paid", "new referral 1 10 Paid", "optin referral 1 10 Paid",
 		"mug referral 1 0 Paid", "credit referral 1 100 Paid",
 		"old referral 2 10 Paid", "small referral 2 10 Paid", "mug referral 2 0 Paid", "credit referral 2 40 Paid"})
 	same(t, "refused", refused, []string{"old referral 1 new_customer", "small referral 1 subtotal", "event referral 1 friend_event_category",
-		"cel referral 2 criteria Not with this coupon", "cel_no referral 2 criteria", "new referral 2 new_customer", "optin referral 2 new_optin",
+		"cel referral 2 criteria Not with this coupon", "cel_no referral 2 criteria", "chairs referral 2 criteria Only chairs", "new referral 2 new_customer", "optin referral 2 new_optin",
 		"event referral 2 friend_event_category"})
 
 	code, out, _ := p.call(p.one, "GET", "/api/v2/refused_rewards?cause=criteria&limit=1", nil, "")
 	list := out["result"].(map[string]any)["refused_rewards"].([]any)
-	if one := list[0].(map[string]any); code != 200 || one["cause"] != "criteria" || one["detail"] != "" || out["result"].(map[string]any)["next_cursor"] == nil {
+	if one := list[0].(map[string]any); code != 200 || one["cause"] != "criteria" || one["detail"] != "Only chairs" || out["result"].(map[string]any)["next_cursor"] == nil {
 		t.Errorf("got %d %v", code, out)
 	}
 	if strings.Contains(p.text(`select string_agg(rule::text, '') from (select rule from referral.reward union all select rule from referral.reward_refused) x`), "secret") {

@@ -20,16 +20,31 @@ const optinFresh = 24 * time.Hour
 // deedFacts are what a condition may ask of the purchase or event that made a referral. They are kept with the referral, since it may be
 // approved much later.
 type deedFacts struct {
-	Type     string   `json:"type"`
-	Category string   `json:"category,omitempty"`
-	Coupons  []string `json:"coupons,omitempty"`
-	Tags     []string `json:"tags,omitempty"`
-	Source   string   `json:"source,omitempty"`
-	First    bool     `json:"first,omitempty"` // purchase of the friend
+	Type     string     `json:"type"`
+	Category string     `json:"category,omitempty"`
+	Coupons  []string   `json:"coupons,omitempty"`
+	Tags     []string   `json:"tags,omitempty"`
+	Source   string     `json:"source,omitempty"`
+	First    bool       `json:"first,omitempty"` // purchase of the friend
+	Items    []deedItem `json:"items,omitempty"`
 }
 
+// deedItem is a line of the order. Of a long order the first ones are kept.
+type deedItem struct {
+	Product  string `json:"p,omitempty"`
+	Category string `json:"c,omitempty"`
+	Price    int64  `json:"n"` // of a piece, minor units
+	Quantity int64  `json:"q"`
+}
+
+const deedItems = 100
+
 func factsOf(o customerevent.OriginRecorded) string {
-	b, err := json.Marshal(deedFacts{Type: o.Type, Category: o.Category, Coupons: o.CouponCodes, Tags: o.CampaignTags, Source: o.TrafficSource, First: o.FirstPurchase})
+	var items []deedItem
+	for _, i := range o.Items[:min(len(o.Items), deedItems)] {
+		items = append(items, deedItem{i.ProductID, i.Category, i.Price, i.Quantity})
+	}
+	b, err := json.Marshal(deedFacts{Items: items, Type: o.Type, Category: o.Category, Coupons: o.CouponCodes, Tags: o.CampaignTags, Source: o.TrafficSource, First: o.FirstPurchase})
 	if err != nil {
 		panic(err) // plain fields
 	}
@@ -108,6 +123,9 @@ func (a acquaintances) of(c *campaign, r *referral, now time.Time) criteria.Fact
 		Friend: a.person(r.SiteID, r.FriendID, r.OccurredAt)}
 	var d deedFacts
 	f.Origin, d = r.origin()
+	for _, i := range d.Items {
+		f.Items = append(f.Items, criteria.Item{ProductID: i.Product, Category: i.Category, Price: i.Price, Quantity: i.Quantity})
+	}
 	f.Friend.NewCustomer = d.First
 	return f
 }

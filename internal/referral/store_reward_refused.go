@@ -52,22 +52,23 @@ func insertRefusals(ctx context.Context, tx *sqlx.Tx, now time.Time, list []refu
 const refusedColumns = `x.id, x.campaign_id, x.incentive_id, x.referral_id, x.friend_offer_id, x.share_id, x.milestone, x.origin_id, x.person_id,
 	x.side, x.reason, x.kind, x.cause, x.detail, x.rule, x.occurred_at, x.refused_at`
 
-// refusedBefore reads a page of refusals, newest first. A plan for each question would be too many: the narrowest index is taken.
+// refusedBefore reads a page of refusals, newest first. Each question has its index.
 func refusedBefore(ctx context.Context, q sqlx.QueryerContext, siteID int64, in *refusedInput, before int64, limit int) ([]refusedReward, error) {
-	where, args := `x.site_id = $1 and ($2 = 0 or x.id < $2)`, []any{siteID, before, limit}
-	for column, v := range map[string]int64{"campaign_id": in.CampaignID, "person_id": in.PersonID, "referral_id": in.ReferralID} {
-		if v != 0 {
+	where, args := `x.site_id = $1`, []any{siteID, limit}
+	and := func(condition string, asked bool, v any) {
+		if asked {
 			args = append(args, v)
-			where += fmt.Sprintf(" and x.%s = $%d", column, len(args))
+			where += fmt.Sprintf(" and x.%s $%d", condition, len(args))
 		}
 	}
-	if in.Cause != "" {
-		args = append(args, in.Cause)
-		where += fmt.Sprintf(" and x.cause = $%d", len(args))
-	}
+	and("id <", before != 0, before)
+	and("campaign_id =", in.CampaignID != 0, in.CampaignID)
+	and("person_id =", in.PersonID != 0, in.PersonID)
+	and("referral_id =", in.ReferralID != 0, in.ReferralID)
+	and("cause =", in.Cause != "", in.Cause)
 	var out []refusedReward
 	err := sqlx.SelectContext(ctx, q, &out, `
-		select `+refusedColumns+` from referral.reward_refused x where `+where+` order by x.id desc limit $3`, args...)
+		select `+refusedColumns+` from referral.reward_refused x where `+where+` order by x.id desc limit $2`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("refused rewards: %w", err)
 	}

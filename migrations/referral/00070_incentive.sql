@@ -51,6 +51,7 @@ create unique index reward_refused_once on referral.reward_refused (site_id, inc
 	(coalesce(friend_offer_id, 0)), (coalesce(share_id, 0)), (coalesce(milestone, 0)), (coalesce(origin_id, 0)), (coalesce(person_id, 0)));
 create index reward_refused_by_referral on referral.reward_refused (site_id, referral_id) where referral_id is not null;
 create index reward_refused_by_person on referral.reward_refused (site_id, person_id, id) where person_id is not null;
+create index reward_refused_by_cause on referral.reward_refused (site_id, cause, id);
 create index reward_refused_by_campaign on referral.reward_refused (site_id, campaign_id, id);
 
 -- What conditions may ask later of the purchase or event that made a referral.
