@@ -7,7 +7,7 @@ var referralInvariants = []invariant{
 	{ID: "referral/friend-once", Says: "a friend has one referral of a campaign that counts or may yet",
 		SQL: `
 			select site_id, campaign_id, friend_id, count(*) from referral.referral
-			where status in ('pending', 'flagged', 'approved') group by 1, 2, 3 having count(*) > 1`},
+			where status in ('pending', 'flagged', 'approved') and track_method <> 'event_chain' group by 1, 2, 3 having count(*) > 1`},
 	{ID: "referral/self", Says: "who refers himself was blocked, and only a person may have undone that",
 		SQL: `
 			select r.site_id, r.id, r.status, r.cause from referral.referral r
@@ -55,6 +55,25 @@ var referralInvariants = []invariant{
 			from (select * from referral.attribution where outcome <> 'none' or referral_id is not null) a
 			full join referral.referral r on r.site_id = a.site_id and r.origin_id = a.origin_id
 			where a.origin_id is null or r.id is null or (a.referral_id, a.person_id, a.offer_id) is distinct from (r.id, r.friend_id, r.offer_id)`},
+	{ID: "referral/trace", Says: "the trace of a decision keeps the touch that made the referral, and none where there is no referral",
+		SQL: `
+			select a.site_id, a.origin_id, a.outcome, a.method, a.offer_id, a.trace
+			from referral.attribution a
+			where a.method not in ('manually_generated', 'force_manually_generated')
+				and jsonb_path_query_array(a.trace, '$.candidates[*] ? (@.kept == true).offer_id')
+					<> case when a.offer_id is null then '[]' else jsonb_build_array(a.offer_id) end`},
+	{ID: "referral/personal", Says: "a code of an advocate's own is a coupon for many uses, of the advocate's offer, which shows one of its codes",
+		SQL: `
+			select p.site_id, p.offer_id, p.coupon_id, o.person_id, p.person_id as of_code
+			from referral.personal_coupon p
+			left join referral.coupon c on c.site_id = p.site_id and c.id = p.coupon_id and not c.single_use and c.list_id is not null
+			left join referral.offer o on o.site_id = p.site_id and o.id = p.offer_id
+			where c.id is null or o.person_id is distinct from p.person_id
+			union all
+			select o.site_id, o.id, null, o.person_id, null from referral.offer o
+			where o.coupon_code <> '' and not exists (select from referral.personal_coupon p
+				join referral.coupon c on c.site_id = p.site_id and c.id = p.coupon_id
+				where p.site_id = o.site_id and p.offer_id = o.id and c.code = o.coupon_code)`},
 	{ID: "referral/verified", Says: "a referral has a verified origin, whose person, subtotal and currency are its own",
 		SQL: `
 			select r.site_id, r.id, r.origin_id, r.subtotal, o.subtotal as of_origin, o.verified

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"path"
 	"path/filepath"
 	"sort"
 	"sync"
@@ -90,7 +91,7 @@ func (w *world) makePhones(ctx context.Context) error {
 		var signed struct {
 			Result struct {
 				Offer struct {
-					Code string `json:"short_url_code"`
+					ClaimURL string `json:"claim_url"`
 				}
 			}
 		}
@@ -98,6 +99,9 @@ func (w *world) makePhones(ctx context.Context) error {
 		if err := w.ask(ctx, "POST", "/api/v2/origins", object{"type": "AffiliateMember", "data": object{"customer_id": name,
 			"phone_number": fmt.Sprintf("+1555200%04d", i), "campaign_tags": []string{tagAuto}}}, &signed); err != nil {
 			return err
+		}
+		if signed.Result.Offer.ClaimURL == "" {
+			return fmt.Errorf("%s got no link", name)
 		}
 		var found struct {
 			Result struct{ Person struct{ ID int64 } }
@@ -108,19 +112,19 @@ func (w *world) makePhones(ctx context.Context) error {
 		if err := w.ask(ctx, "PUT", fmt.Sprintf("/api/v2/sms_consents/%d", found.Result.Person.ID), object{"opted_in": true}, nil); err != nil {
 			return err
 		}
-		w.phones.codes = append(w.phones.codes, signed.Result.Offer.Code)
+		w.phones.codes = append(w.phones.codes, path.Base(signed.Result.Offer.ClaimURL))
 	}
 	return nil
 }
 
 // ask asks the first replica about the phones' site until it says yes.
-func (w *world) ask(ctx context.Context, method, path string, body object, into any) error {
+func (w *world) ask(ctx context.Context, method, target string, body object, into any) error {
 	var sent any
 	if body != nil {
 		sent = body
 	}
 	for try := 0; ; try++ {
-		r := w.replicas[try%len(w.replicas)].send(ctx, w.phones.Key, method, path, sent, "")
+		r := w.replicas[try%len(w.replicas)].send(ctx, w.phones.Key, method, target, sent, "")
 		if r.err == nil && r.status < 300 {
 			if into == nil {
 				return nil
@@ -128,7 +132,7 @@ func (w *world) ask(ctx context.Context, method, path string, body object, into 
 			return json.Unmarshal(r.body, into)
 		}
 		if ctx.Err() != nil || try == 200 {
-			return errors.Join(fmt.Errorf("%s %s: %d %s", method, path, r.status, r.body), r.err, ctx.Err())
+			return errors.Join(fmt.Errorf("%s %s: %d %s", method, target, r.status, r.body), r.err, ctx.Err())
 		}
 		wait(ctx, 50*time.Millisecond)
 	}

@@ -53,7 +53,7 @@ var faults = []trouble{
 	{"F33", "mail server away, 4xx, 5xx, gone after DATA, hanging", "again, failed, uncertain; never twice by itself; nothing else waits", []string{"internal/notify TestServerSays", "cmd/talkable TestMailServerHangs"}, ""},
 	{"F34", "webhooks that misbehave", "tried again as planned, 410 disables, answers are cut, one receiver delays no other", []string{"internal/notify TestHook", "internal/notify TestHookJudge", "internal/notify TestHookLanes", "internal/notify TestHookReplicas", "internal/outcall TestPost_ends"}, ""},
 	{"F35", "webhooks that redirect inside", "a redirect is a failure, and nothing inside is called", []string{"internal/notify TestHook", "internal/outcall TestPost_hands_over_and_brings_back", "internal/outcall TestPost_refuses_where_a_name_leads_inside"}, ""},
-	{"F37", "SMS", "", nil, "no SMS are sent"},
+	{"F37", "the SMS provider refuses, is busy, or does not answer", "at most one SMS each, uncertain where nobody knows; a bound a day", []string{"internal/notify TestSMS", "cmd/shaker TestShaker"}, ""},
 	{"F38", "migration under traffic", "no 5xx", nil, "nothing is released: there is no release to migrate from"},
 	{"F39", "mixed versions", "both read each other's events", []string{"internal TestEventsAreFrozen", "internal/bus TestTable"}, "the program of another version needs a release; events, which are what versions share, are frozen"},
 	{"F40", "downgrade", "works, or refuses with a reason", nil, "as F38"},

@@ -77,7 +77,8 @@ func (m *Module) getPersonalData(ctx context.Context, in *personPath) (*web.OK[p
 		return nil, err
 	}
 	out := personalDataView{Email: orNull(p.Email), FirstName: orNull(p.FirstName), LastName: orNull(p.LastName), Username: orNull(p.Username),
-		CustomerID: orNull(p.CustomerID), CreatedAt: web.Talkable(p.CreatedAt, s.Zone), OptedInAt: web.TalkablePtr(p.SubscribedAt, s.Zone),
+		CustomerID: orNull(p.CustomerID), CreatedAt: web.Talkable(p.CreatedAt, s.Zone), OptedInAt: web.TalkablePtr(p.OptedInAt, s.Zone),
+		PhoneOptedInAt: web.TalkablePtr(p.PhoneOptedInAt, s.Zone),
 		UnsubscribedAt: web.TalkablePtr(p.UnsubscribedAt, s.Zone), Origins: make([]personalOriginView, len(origins)),
 		ID: p.ID, PhoneNumber: orNull(p.Phone), IdentifierHash: orNull(p.IdentifierHash), CustomProperties: p.api().CustomProperties}
 	for i, o := range origins {

@@ -29,6 +29,8 @@ type person struct {
 	IdentifierHash string     `db:"identifier_hash" json:"-"` // these are written by savePerson only
 	SubscribedAt   *time.Time `db:"subscribed_at" json:"-"`
 	UnsubscribedAt *time.Time `db:"unsubscribed_at" json:"-"`
+	OptedInAt      *time.Time `db:"opted_in_at" json:"-"`
+	PhoneOptedInAt *time.Time `db:"phone_opted_in_at" json:"-"`
 	AnonymizedAt   *time.Time `db:"anonymized_at" json:"-"`
 
 	signUp  *origin // the one sign-up that a person has
@@ -75,7 +77,8 @@ func (c contact) event(p *person, now time.Time) customerevent.PersonChanged {
 func (p *person) api() customerapi.Person {
 	out := customerapi.Person{ID: p.ID, Email: p.Email, Phone: p.Phone, CustomerID: p.CustomerID, Username: p.Username,
 		FirstName: p.FirstName, LastName: p.LastName, CustomProperties: p.Properties, CreatedAt: p.CreatedAt,
-		SubscribedAt: p.SubscribedAt, UnsubscribedAt: p.UnsubscribedAt, AnonymizedAt: p.AnonymizedAt, EventsCount: p.Purchases + p.Events}
+		SubscribedAt: p.SubscribedAt, UnsubscribedAt: p.UnsubscribedAt, OptedInAt: p.OptedInAt, PhoneOptedInAt: p.PhoneOptedInAt,
+		AnonymizedAt: p.AnonymizedAt, EventsCount: p.Purchases + p.Events}
 	if out.CustomProperties == nil {
 		out.CustomProperties = map[string]string{}
 	}

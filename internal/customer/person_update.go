@@ -151,8 +151,13 @@ func (p *person) subscribe(in update, now time.Time) {
 	if in.Subscribed != nil {
 		if !*in.Subscribed {
 			p.SubscribedAt = nil
-		} else if p.SubscribedAt == nil {
-			p.SubscribedAt = &now
+		} else {
+			if p.SubscribedAt == nil {
+				p.SubscribedAt = &now
+			}
+			if p.OptedInAt == nil { // the first time, which stays
+				p.OptedInAt = &now
+			}
 		}
 	}
 	switch {
@@ -206,7 +211,7 @@ func (p *person) anonymize(address string, now time.Time) bool {
 	}
 	p.Email, p.EmailNorm, p.Phone, p.CustomerID, p.Username, p.UsernameNorm = address, address, "", "", "", ""
 	p.FirstName, p.LastName, p.IdentifierHash, p.Properties = "", "", "", properties{}
-	p.SubscribedAt, p.AnonymizedAt = nil, &now
+	p.SubscribedAt, p.OptedInAt, p.PhoneOptedInAt, p.AnonymizedAt = nil, nil, nil, &now
 	if p.UnsubscribedAt == nil {
 		p.UnsubscribedAt = &now
 	}

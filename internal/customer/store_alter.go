@@ -20,10 +20,10 @@ func savePerson(ctx context.Context, u *bus.Unit, p *person) error {
 		update customer.person
 		set email = nullif($3, ''), email_norm = nullif($4, ''), phone = nullif($5, ''), customer_id = nullif($6, ''), username = nullif($7, ''),
 			username_norm = nullif($8, ''), first_name = $9, last_name = $10, custom_properties = $11::jsonb, identifier_hash = nullif($12, ''),
-			subscribed_at = $13, unsubscribed_at = $14, anonymized_at = $15
+			subscribed_at = $13, unsubscribed_at = $14, anonymized_at = $15, opted_in_at = $16, phone_opted_in_at = $17
 		where site_id = $1 and id = $2`,
 		p.SiteID, p.ID, p.Email, p.EmailNorm, p.Phone, p.CustomerID, p.Username, p.UsernameNorm, p.FirstName, p.LastName, string(custom),
-		p.IdentifierHash, p.SubscribedAt, p.UnsubscribedAt, p.AnonymizedAt)
+		p.IdentifierHash, p.SubscribedAt, p.UnsubscribedAt, p.AnonymizedAt, p.OptedInAt, p.PhoneOptedInAt)
 	return wrap("save person", err)
 }
 

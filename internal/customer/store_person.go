@@ -19,7 +19,7 @@ import (
 const personColumns = `p.site_id, p.id, coalesce(p.email, '') email, coalesce(p.email_norm, '') email_norm, coalesce(p.phone, '') phone,
 	coalesce(p.customer_id, '') customer_id, coalesce(p.username, '') username, coalesce(p.username_norm, '') username_norm,
 	p.first_name, p.last_name, p.custom_properties, p.purchases, p.events, p.created_at, coalesce(p.identifier_hash, '') identifier_hash,
-	p.subscribed_at, p.unsubscribed_at, p.anonymized_at`
+	p.subscribed_at, p.unsubscribed_at, p.opted_in_at, p.phone_opted_in_at, p.anonymized_at`
 
 // markColumns are the columns of person that marks are in.
 var markColumns = [...]string{byEmail: "email_norm", byCustomerID: "customer_id", byPhone: "phone", byUsername: "username_norm"}

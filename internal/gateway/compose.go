@@ -34,7 +34,12 @@ type customers interface {
 	Person(ctx context.Context, siteID int64, slug string) (customerapi.Person, error)
 	People(ctx context.Context, siteID int64, ids []int64) (map[int64]customerapi.Person, error)
 	personKeeper
+	optIns
 	addressBook
+}
+
+type optIns interface {
+	OptIn(ctx context.Context, siteID, personID int64, mail, phone bool) error
 }
 
 type referrals interface {

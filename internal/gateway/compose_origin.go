@@ -29,6 +29,8 @@ type originData struct {
 	Username        optional     `json:"username,omitempty"`
 	CustomerID      optional     `json:"customer_id,omitempty" doc:"The merchant's id of the person"`
 	PhoneNumber     optional     `json:"phone_number,omitempty" doc:"E.164" example:"\"+12025551111\""`
+	EmailOptIn      *truth       `json:"email_optin,omitempty" doc:"The person agreed to get mail"`
+	PhoneOptIn      *truth       `json:"phone_optin,omitempty" doc:"The person agreed to get messages to the phone"`
 	Custom          properties   `json:"custom_properties,omitempty"`
 	PersonCustom    properties   `json:"person_custom_properties,omitempty" doc:"Older name of custom_properties"`
 	CampaignTags    list         `json:"campaign_tags,omitempty"`
@@ -134,6 +136,11 @@ func (c Composition) record(ctx context.Context, kind string, data originData) (
 		return nil, data.asWritten(err)
 	}
 	req.MarkReplayed(recorded.Replayed)
+	if mail, phone := data.EmailOptIn.or(false), data.PhoneOptIn.or(false); (mail || phone) && recorded.PersonID != 0 && !req.Public {
+		if err := c.Customers.OptIn(ctx, req.Site.ID, recorded.PersonID, mail, phone); err != nil {
+			return nil, err
+		}
+	}
 	offer, err := c.Referrals.Join(ctx, req.Site, referralapi.Join{OriginID: recorded.ID, Type: kind, Category: recorded.Category,
 		PersonID: recorded.PersonID, Visitors: in.Visitors, CampaignTags: in.CampaignTags, Channels: channels, Idempotency: req.Idempotency})
 	if err != nil {
@@ -169,7 +176,7 @@ func unrecorded(in customerapi.Origin, now time.Time) customerapi.Recorded {
 func (d originData) origin(kind string, req *web.Request) (customerapi.Origin, error) {
 	in := customerapi.Origin{
 		Type: kind,
-		Person: customerapi.Identity{Email: string(d.Email), Phone: string(d.PhoneNumber), CustomerID: string(d.CustomerID),
+		Person: customerapi.Identity{Email: plainEmail(d.Email), Phone: plainPhone(d.PhoneNumber), CustomerID: string(d.CustomerID),
 			Username: string(d.Username), FirstName: string(d.FirstName), LastName: string(d.LastName), CustomProperties: d.PersonCustom.merge(d.Custom)},
 		Currency: string(d.CurrencyISOCode), CouponCodes: append(d.CouponCodes.values(), d.CouponCode.values()...),
 		CampaignTags: d.CampaignTags.values(), TrafficSource: string(d.TrafficSource),

@@ -62,7 +62,8 @@ func (c Composition) personPage(ctx context.Context, p customerapi.Person) (*web
 	answer := talkablePerson{ID: p.ID, Email: orNull(p.Email), FirstName: orNull(p.FirstName), LastName: orNull(p.LastName),
 		PhoneNumber: orNull(p.Phone), Username: orNull(p.Username), CustomerID: orNull(p.CustomerID), CustomProperties: p.CustomProperties,
 		PersonalClaimURL: counts.PersonalClaimURL, SubChoice: p.SubscribedAt != nil, SubscribedAt: web.TalkablePtr(p.SubscribedAt, req.Site.Zone),
-		OptedInAt: web.TalkablePtr(p.SubscribedAt, req.Site.Zone), UnsubscribedAt: web.TalkablePtr(p.UnsubscribedAt, req.Site.Zone), EventsCount: p.EventsCount,
+		OptedInAt: web.TalkablePtr(p.OptedInAt, req.Site.Zone), PhoneOptedInAt: web.TalkablePtr(p.PhoneOptedInAt, req.Site.Zone),
+		UnsubscribedAt: web.TalkablePtr(p.UnsubscribedAt, req.Site.Zone), EventsCount: p.EventsCount,
 		ReferralCounts: counts.Referrals, RewardCounts: counts.Rewards, ShareCounts: counts.Shares}
 	if answer.CustomProperties == nil {
 		answer.CustomProperties = map[string]string{}

@@ -128,7 +128,7 @@ func TestForms_that_are_refused(t *testing.T) {
 func branch(t *rapid.T, depth int) any {
 	kind := rapid.IntRange(0, 2).Draw(t, "kind")
 	switch {
-	case depth == 0 || kind == 0:
+	case depth <= 0 || kind == 0:
 		return rapid.StringMatching(`[a-zA-Z0-9é&=;%+\[\] ,]{0,8}`).Draw(t, "text")
 	case kind == 1:
 		out := []any{}

@@ -180,10 +180,11 @@ func lookOf(ctx context.Context, q sqlx.QueryerContext, siteID int64) (gatewayap
 	err := sqlx.SelectContext(ctx, q, &rows, `
 		select s.site_id, s.slug, s.name, s.currency, s.time_zone, s.url, coalesce(l.name, '') as look_name, coalesce(l.logo_url, '') as logo_url,
 			coalesce(l.color, $2) as color, coalesce(l.color_dark, '') as color_dark, coalesce(l.language, $3) as language, coalesce(l.texts, '{}') as texts
-		from gateway.site s
-		left join gateway.look l on l.site_id = s.site_id
-		where $1 = 0 or s.site_id = $1
-		limit 2`, siteID, gatewayapi.DefaultColor, gatewayapi.Languages[0])
+		from (
+			select site_id, slug, name, currency, time_zone, url from gateway.site where site_id = $1
+			union all
+			(select site_id, slug, name, currency, time_zone, url from gateway.site where $1 = 0 limit 2)) s
+		left join gateway.look l on l.site_id = s.site_id`, siteID, gatewayapi.DefaultColor, gatewayapi.Languages[0])
 	switch {
 	case err != nil:
 		return gatewayapi.Look{}, fmt.Errorf("read a look: %w", err)

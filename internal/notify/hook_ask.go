@@ -56,7 +56,8 @@ type wholeDelivery struct {
 	Made []deliveryAttempt `json:"attempts_made" doc:"The last 50, newest first"`
 }
 
-// resendDelivery queues a delivery again that has ended. It keeps its webhook-id, and its body.
+// resendDelivery queues a delivery again that has ended, and has one that waits tried at once. It keeps its webhook-id, and its body.
+// One that is just being sent stays as it is.
 func (m *Module) resendDelivery(ctx context.Context, siteID, id int64, k idempotency.Key) (out Delivery, replayed bool, err error) {
 	err = m.Outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, "notify", u.Now, siteID, k, &out, func() error {
@@ -64,8 +65,9 @@ func (m *Module) resendDelivery(ctx context.Context, siteID, id int64, k idempot
 			if err != nil {
 				return err
 			}
-			if old.State != delivered && old.State != failed {
-				return fault.New(fault.Conflict, "delivery_under_way", "Only what was delivered or failed can be sent again; this is still %s.", old.State)
+			if old.State == sending {
+				out = old
+				return nil
 			}
 			e, err := endpointByID(ctx, u, siteID, old.WebhookID)
 			if err != nil || !e.Enabled {

@@ -47,8 +47,8 @@ func (m *Module) hookRoutes(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "getWebhookDelivery", Method: http.MethodGet, Path: "/api/v2/webhook_deliveries/{id}", Tags: tags,
 		Summary: "Read a delivery", Description: "With what is sent and what every attempt came to. 404 if there is none."}, m.getDelivery)
 	huma.Register(api, huma.Operation{OperationID: "resendWebhookDelivery", Method: http.MethodPost, Path: "/api/v2/webhook_deliveries/{id}/resend", Tags: tags,
-		Summary: "Send a delivery again", Description: "With the same body and the same webhook-id. Takes an Idempotency-Key. 404 if there is none, 409 while it is under way or " +
-			"its webhook is disabled."}, m.postResend)
+		Summary: "Send a delivery again", Description: "With the same body and the same webhook-id; one that waits is tried at once. Takes an Idempotency-Key. 404 if there is " +
+			"none, 409 if its webhook is disabled."}, m.postResend)
 }
 
 type hookType struct {

@@ -60,7 +60,7 @@ func lockDelivery(ctx context.Context, tx sqlx.QueryerContext, siteID, id int64)
 	return d, noDelivery(err)
 }
 
-// requeueDelivery begins anew with a delivery that has ended.
+// requeueDelivery begins anew with a delivery that has ended, or waits.
 func requeueDelivery(ctx context.Context, tx sqlx.QueryerContext, siteID, id int64, now time.Time) (d Delivery, err error) {
 	err = sqlx.GetContext(ctx, tx, &d, `
 		update notify.delivery

@@ -84,7 +84,7 @@ func (p *Pages) showClaim(w http.ResponseWriter, r *http.Request, status int, l 
 	f := p.frame(r, l.SiteID).inShop()
 	has, err := p.Referrals.Arrive(r.Context(), &l)
 	if err != nil {
-		p.fail(w, r, err)
+		p.leadOn(w, r, l, err)
 		return
 	}
 	for kind, so := range map[string]bool{"own": has.Own, "expired": has.Expired && !has.Own, "used": has.Used && !has.Own && !has.Expired,
@@ -100,15 +100,24 @@ func (p *Pages) showClaim(w http.ResponseWriter, r *http.Request, status int, l 
 	}
 	offer, err := p.Referrals.Offer(r.Context(), f.look.Site, strconv.FormatInt(l.OfferID, 10), nil)
 	if err != nil {
-		p.fail(w, r, err)
+		p.leadOn(w, r, l, err)
 		return
 	}
 	advocate, err := p.firstName(r.Context(), l.SiteID, l.AdvocateID)
-	if err != nil {
+	if err != nil { // a page without the name is better than none
+		web.Log(r.Context()).Warn().Err(err).Msg("an advocate's name can't be read; the page has none")
+	}
+	p.show(w, r, status, claimPage(f, l, has, offer, advocate, typed))
+}
+
+// leadOn lets a friend go on to the shop when the page can't be made, as links without a page do when the database is away.
+func (p *Pages) leadOn(w http.ResponseWriter, r *http.Request, l referralapi.Landing, err error) {
+	if l.Gated() || l.Continue == "" {
 		p.fail(w, r, err)
 		return
 	}
-	p.show(w, r, status, claimPage(f, l, has, offer, advocate, typed))
+	web.Log(r.Context()).Warn().Err(err).Msg("a claim page can't be made; its link leads on")
+	http.Redirect(w, r, l.Continue, http.StatusFound)
 }
 
 // claimPage puts the page together.

@@ -8,7 +8,6 @@ package page
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -153,5 +152,5 @@ func (p *Pages) balance(ctx context.Context, siteID, personID int64) (int64, boo
 	if _, said := fault.Of(err); said {
 		return 0, false, nil
 	}
-	return m.Balance, err == nil && m.Active, errors.Join(err)
+	return m.Balance, err == nil && m.Active, err
 }

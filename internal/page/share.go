@@ -1,17 +1,18 @@
 package page
 
 import (
+	"html/template"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/go-chi/chi/v5"
+
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/money"
 	"github.com/talkable/talkable/internal/referral/referralapi"
-
-	"github.com/go-chi/chi/v5"
 )
 
 const (
@@ -25,21 +26,22 @@ var intents = []struct {
 	channel, label string
 	address        func(link, text string) string
 }{
-	{"whatsapp", "WhatsApp", func(link, text string) string { return "https://wa.me/?text=" + url.QueryEscape(text+" "+link) }},
-	{"sms", "SMS", func(link, text string) string { return "sms:?&body=" + url.PathEscape(text+" "+link) }},
-	{"facebook", "Facebook", func(link, _ string) string {
-		return "https://www.facebook.com/sharer/sharer.php?u=" + url.QueryEscape(link)
-	}},
+	{"whatsapp", "WhatsApp", func(link, text string) string { return "https://wa.me/?text=" + escaped(text+" "+link) }},
+	{"sms", "SMS", func(link, text string) string { return "sms:?&body=" + escaped(text+" "+link) }}, // one of & and ? is for each kind of phone
+	{"facebook", "Facebook", func(link, _ string) string { return "https://www.facebook.com/sharer/sharer.php?u=" + escaped(link) }},
 	{"twitter", "X", func(link, text string) string {
-		return "https://twitter.com/intent/tweet?url=" + url.QueryEscape(link) + "&text=" + url.QueryEscape(text)
+		return "https://twitter.com/intent/tweet?url=" + escaped(link) + "&text=" + escaped(text)
 	}},
 	{"telegram", "Telegram", func(link, text string) string {
-		return "https://t.me/share/url?url=" + url.QueryEscape(link) + "&text=" + url.QueryEscape(text)
+		return "https://t.me/share/url?url=" + escaped(link) + "&text=" + escaped(text)
 	}},
 	{"linkedin", "LinkedIn", func(link, _ string) string {
-		return "https://www.linkedin.com/sharing/share-offsite/?url=" + url.QueryEscape(link)
+		return "https://www.linkedin.com/sharing/share-offsite/?url=" + escaped(link)
 	}},
 }
+
+// escaped is a text as a value of a query; apps of phones take a plus sign as one.
+func escaped(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
 
 // shareView is an advocate's share page.
 type shareView struct {
@@ -52,11 +54,12 @@ type shareView struct {
 	Said     string // of a form that was sent
 	Fault    bool
 	Stats    []stat
+	Next     string
 }
 
 type channelView struct {
 	Name, Label string
-	Link        string
+	Link        template.URL // of ours, with all that is foreign escaped: html/template lets no sms: pass
 }
 
 type stat struct{ Value, Label string }
@@ -93,7 +96,7 @@ func sharePage(f frame, l referralapi.Landing, offer *referralapi.Offer, stats [
 	friend, you := f.promises(offer.Incentives, true), f.promises(offer.Incentives, false)
 	fill := []string{"friend", friend, "you", you, "reward", friend}
 	f.Title = f.say("share_title", fill...)
-	v := shareView{Link: offer.ClaimLinks[channelCopy], QR: pathOf(offer.ClaimLinks[channelQR]) + "/qr.svg", Action: "/x/" + l.Code + "/mail", Stats: stats}
+	v := shareView{Link: offer.ClaimLinks[channelCopy], QR: pathOf(offer.ClaimLinks[channelQR]) + "/qr.svg", Action: "/x/" + l.Code + "/mail", Stats: stats, Next: l.Continue}
 	switch {
 	case f.look.Texts[f.Lang]["share_intro"] != "":
 		v.Intro = f.say("share_intro", fill...)
@@ -108,7 +111,7 @@ func sharePage(f frame, l referralapi.Landing, offer *referralapi.Offer, stats [
 	}
 	text := f.say("share_message", fill...)
 	for _, i := range intents {
-		v.Channels = append(v.Channels, channelView{Name: i.channel, Label: i.label, Link: i.address(offer.ClaimLinks[i.channel], text)})
+		v.Channels = append(v.Channels, channelView{Name: i.channel, Label: i.label, Link: template.URL(i.address(offer.ClaimLinks[i.channel], text))})
 	}
 	if n, err := strconv.Atoi(sent); err == nil && n > 0 && n <= referralapi.MostEmails {
 		v.Said = f.say("mail_sent", "count", strconv.Itoa(n))

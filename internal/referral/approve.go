@@ -178,7 +178,7 @@ func (m *Module) ApproveDue(ctx context.Context) (int, error) {
 // label keeps a cause that the edge names within a closed set.
 func label(cause string) string {
 	switch cause {
-	case causeAutomatic, causeDelay, causeRefund, causeFraud:
+	case causeAutomatic, causeDelay, causeRefund, causeFraud, causeHook:
 		return cause
 	default:
 		return causeManual

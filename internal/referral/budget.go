@@ -224,7 +224,7 @@ func (m *Module) readLimits(ctx context.Context, q sqlx.QueryerContext, siteID, 
 	if c == nil {
 		return limitsJSON{}, errNoCampaign
 	}
-	out := limitsJSON{limits: c.Limits}
+	out := limitsJSON{Limits: c.Limits}
 	if b := c.Limits.Budget; b != nil {
 		spent, err := spentOf(ctx, q, potKey{siteID, id, b.since(now)})
 		if err != nil {

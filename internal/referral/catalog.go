@@ -41,9 +41,17 @@ func (s *shelf) settle(c *campaign) {
 	if c.Destination != "" && hostAllowed(c.Destination, s.hosts) {
 		s.landings[c.ID] = landAt(c.Destination)
 	}
-	if t := c.terms; t != nil && t.ExpiredURL != "" && hostAllowed(t.ExpiredURL, s.hosts) {
-		t.expired = landAt(t.ExpiredURL)
+	if t := c.terms; t != nil {
+		t.expired, t.advocate = s.place(t.ExpiredURL), s.place(t.AdvocateURL)
 	}
+}
+
+// place reads an address that the site allows; nil: none.
+func (s *shelf) place(address string) *landing {
+	if address == "" || !hostAllowed(address, s.hosts) {
+		return nil
+	}
+	return landAt(address)
 }
 
 // landAt reads a destination, unless friends must not be sent there.

@@ -54,6 +54,13 @@ func (m *Module) couponReward(ctx context.Context, s site.Site, w *reward, now t
 	out := &referralapi.CouponReward{CreatedAt: w.IssuedAt, PersonID: deref(w.PersonID), Incentive: w.rule().Incentive.present(s.Currency)}
 	if c := list[key{s.ID, w.CampaignID}]; c != nil {
 		out.Campaign = c.present(now, s.Zone)
+		if w.FriendOfferID != nil && c.terms != nil {
+			first, err := firstTouch(ctx, m.db, s.ID, *w.FriendOfferID)
+			if err != nil {
+				return nil, err
+			}
+			out.OfferLapsed = first != nil && c.lapsed(*first, now)
+		}
 	}
 	return out, nil
 }

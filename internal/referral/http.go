@@ -47,6 +47,7 @@ func (m *Module) Routes(api huma.API) {
 	m.commissionRoutes(api)
 	m.payoutRoutes(api)
 	m.rateRoutes(api)
+	m.hookRoutes(api)
 }
 
 type campaignsResult struct {

@@ -10,17 +10,19 @@ import (
 // linkTerms are how the links of a campaign work beyond what its incentives promise. The zero value: links lead to the destination at once,
 // and end with the campaign.
 type linkTerms struct {
-	SiteID     int64      `db:"site_id"`
-	CampaignID int64      `db:"campaign_id"`
-	ClaimPage  bool       `db:"claim_page"`         // a link shows a page before it leads on
-	Gate       string     `db:"gate"`               // referralapi.Gate…; "": none
-	OptIn      bool       `db:"opt_in"`             // the gate asks whether mail is welcome
-	ExpiredURL string     `db:"expired_url"`        // where links lead that are over
-	Hours      *int       `db:"friend_offer_hours"` // of a friend offer, from its first touch
-	ShareUntil *time.Time `db:"share_until"`
-	ClaimUntil *time.Time `db:"claim_until"`
+	SiteID      int64      `db:"site_id"`
+	CampaignID  int64      `db:"campaign_id"`
+	ClaimPage   bool       `db:"claim_page"`         // a link shows a page before it leads on
+	Gate        string     `db:"gate"`               // referralapi.Gate…; "": none
+	OptIn       bool       `db:"opt_in"`             // the gate asks whether mail is welcome
+	ExpiredURL  string     `db:"expired_url"`        // where links lead that are over
+	AdvocateURL string     `db:"advocate_url"`       // where share pages lead on
+	Hours       *int       `db:"friend_offer_hours"` // of a friend offer, from its first touch
+	ShareUntil  *time.Time `db:"share_until"`
+	ClaimUntil  *time.Time `db:"claim_until"`
 
-	expired *landing // where ExpiredURL is; nil: not to be led to
+	expired  *landing // where ExpiredURL is; nil: not to be led to
+	advocate *landing // likewise
 }
 
 const mostHours = 8760 // of a friend offer: a year

@@ -32,6 +32,7 @@ type termsJSON struct {
 	Gate             string     `json:"gate" enum:"none,email,email_and_phone" doc:"What a friend tells before the page gives the reward; the visit alone earns none then"`
 	OptIn            bool       `json:"opt_in" doc:"The gate asks whether mail is welcome"`
 	ExpiredURL       *string    `json:"expired_url" doc:"Where links lead that are over; null: to a page that says so, or to the destination where there is no claim page"`
+	AdvocateURL      *string    `json:"advocate_url" doc:"Where share pages lead on; null: to the shop"`
 	FriendOfferHours *int       `json:"friend_offer_hours" doc:"How long a friend's offer lasts from its first touch"`
 	ShareUntil       *time.Time `json:"share_until" doc:"Nothing is shared from then on; what was shared goes on"`
 	ClaimUntil       *time.Time `json:"claim_until" doc:"Nothing is claimed from then on, and later purchases make no referral"`
@@ -42,7 +43,7 @@ func (t *linkTerms) json() termsJSON {
 	if t == nil {
 		return out
 	}
-	return termsJSON{ClaimPage: t.ClaimPage, Gate: t.Gate, OptIn: t.OptIn, ExpiredURL: orNull(t.ExpiredURL), FriendOfferHours: t.Hours,
+	return termsJSON{ClaimPage: t.ClaimPage, Gate: t.Gate, OptIn: t.OptIn, ExpiredURL: orNull(t.ExpiredURL), AdvocateURL: orNull(t.AdvocateURL), FriendOfferHours: t.Hours,
 		ShareUntil: instant(t.ShareUntil), ClaimUntil: instant(t.ClaimUntil)}
 }
 
@@ -52,6 +53,7 @@ type termsInput struct {
 	Gate             string     `json:"gate,omitempty" doc:"none, email or email_and_phone; needs the claim page"`
 	OptIn            bool       `json:"opt_in,omitempty" doc:"The gate asks whether mail is welcome"`
 	ExpiredURL       *string    `json:"expired_url,omitempty" nullable:"true"`
+	AdvocateURL      *string    `json:"advocate_url,omitempty" nullable:"true"`
 	FriendOfferHours *int       `json:"friend_offer_hours,omitempty" nullable:"true" doc:"1 to 8760"`
 	ShareUntil       *time.Time `json:"share_until,omitempty" nullable:"true"`
 	ClaimUntil       *time.Time `json:"claim_until,omitempty" nullable:"true" doc:"Not before share_until"`
@@ -72,16 +74,8 @@ func (in termsInput) terms(hosts []string) (linkTerms, error) {
 	case t.OptIn && t.Gate == referralapi.GateNone:
 		f.add("/opt_in", "needs a gate")
 	}
-	if in.ExpiredURL != nil && *in.ExpiredURL != "" {
-		t.ExpiredURL = *in.ExpiredURL
-		if err := checkDestination(t.ExpiredURL); err != nil {
-			f.add("/expired_url", "%s", err)
-		} else if strings.Contains(t.ExpiredURL, "{{") {
-			f.add("/expired_url", "must hold no placeholders")
-		} else if !hostAllowed(t.ExpiredURL, hosts) {
-			f.add("/expired_url", "leads to a host that the site doesn't allow")
-		}
-	}
+	t.ExpiredURL = checkPlace(&f, "/expired_url", in.ExpiredURL, hosts)
+	t.AdvocateURL = checkPlace(&f, "/advocate_url", in.AdvocateURL, hosts)
 	if t.Hours != nil && (*t.Hours < 1 || *t.Hours > mostHours) {
 		f.add("/friend_offer_hours", "must be from 1 to %d", mostHours)
 	}
@@ -99,6 +93,21 @@ func (in termsInput) terms(hosts []string) (linkTerms, error) {
 		return t, e
 	}
 	return t, nil
+}
+
+// checkPlace says what is wrong with an address that links lead to as it is.
+func checkPlace(f *findings, at string, told *string, hosts []string) string {
+	if told == nil || *told == "" {
+		return ""
+	}
+	if err := checkDestination(*told); err != nil {
+		f.add(at, "%s", err)
+	} else if strings.Contains(*told, "{{") {
+		f.add(at, "must hold no placeholders")
+	} else if !hostAllowed(*told, hosts) {
+		f.add(at, "leads to a host that the site doesn't allow")
+	}
+	return *told
 }
 
 type termsResult struct {

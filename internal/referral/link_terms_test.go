@@ -26,7 +26,7 @@ func TestCampaignLinks_over_HTTP(t *testing.T) {
 	p := setup(t)
 	c, twin := p.campaign(p.one, nil), p.campaign(p.two, nil)
 	path := "/api/v2/campaigns/" + itoa(c.ID) + "/links"
-	body := `{"claim_page":true,"gate":"email","opt_in":true,"expired_url":"https://one.example/over","friend_offer_hours":48,"share_until":"2026-12-01T00:00:00Z","claim_until":"2026-12-24T00:00:00+01:00"}`
+	body := `{"claim_page":true,"gate":"email","opt_in":true,"expired_url":"https://one.example/over","advocate_url":"https://one.example/thanks","friend_offer_hours":48,"share_until":"2026-12-01T00:00:00Z","claim_until":"2026-12-24T00:00:00+01:00"}`
 	for i, wantReplay := range []bool{false, true} {
 		status, got, replayed := p.call(p.one, "PUT", path, body, "once")
 		links := got["result"].(map[string]any)["links"].(map[string]any)
@@ -36,6 +36,9 @@ func TestCampaignLinks_over_HTTP(t *testing.T) {
 	}
 	if _, got, _ := p.call(p.one, "GET", path, nil, ""); got["result"].(map[string]any)["links"].(map[string]any)["friend_offer_hours"] != 48.0 {
 		t.Errorf("%v", got)
+	}
+	if u := location(t, p.visitLink(p.join(p.one, 10).ShowURL, "")); u.String() != "https://one.example/thanks" {
+		t.Errorf("a share link leads on to %s", u)
 	}
 	if status, _, _ := p.call(p.two, "GET", path, nil, ""); c.ID != twin.ID && status != http.StatusNotFound {
 		t.Errorf("another site reads them: %d", status)
@@ -51,6 +54,7 @@ func TestCampaignLinks_over_HTTP(t *testing.T) {
 		`{"claim_page":true,"opt_in":true}`:                   "/opt_in",
 		`{"expired_url":"javascript:alert(1)"}`:               "/expired_url",
 		`{"expired_url":"https://a.example/{{campaign.id}}"}`: "/expired_url",
+		`{"advocate_url":"//evil.example"}`:                   "/advocate_url",
 		`{"friend_offer_hours":0}`:                            "/friend_offer_hours",
 		`{"friend_offer_hours":8761}`:                         "/friend_offer_hours",
 		`{"share_until":"0001-01-01T00:00:00Z"}`:              "/share_until",
@@ -164,5 +168,22 @@ func TestDestinations_are_filled(t *testing.T) {
 	bot := location(t, p.visitLink(o.ClaimURL, "", func(r *http.Request) { r.Header.Set("User-Agent", "Googlebot/2.1") }))
 	if bot.Path != "/discount/" || bot.Query().Get("tkbl_cvuuid") != "" {
 		t.Errorf("a machine is led to %s", bot)
+	}
+}
+
+// A coupon that was given for a friend offer says when that is over (row 109).
+func TestTerms_coupon_of_a_friend_offer_that_is_over(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	list, hours := p.list(p.one, "ONE-1"), 24
+	c := p.giving(p.one, list, "click")
+	p.terms(1, c.ID, linkTerms{Hours: &hours})
+	p.visitLink(p.join(p.one, 10).ClaimURL, uuidOf(1))
+	for _, over := range []bool{false, true} {
+		found, err := p.Coupon(t.Context(), p.one, "ONE-1")
+		if err != nil || found == nil || found.Reward == nil || found.Reward.OfferLapsed != over {
+			t.Errorf("%+v %v", found, err)
+		}
+		p.clock.Move(24 * time.Hour)
 	}
 }

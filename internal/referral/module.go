@@ -35,6 +35,7 @@ import (
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/clock"
 	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/outcall"
 	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/referral/referralapi"
 	"github.com/talkable/talkable/internal/web"
@@ -61,11 +62,12 @@ type Deps struct {
 	Reg       prometheus.Registerer
 	Now       clock.Clock
 	Cursors   *web.Cursors
-	People    People    // who knows addresses; nil: nobody, so rules that compare them are skipped
-	Facts     Facts     // who knows what was told of origins; needed by what is done by hand
-	PublicURL string    // links are PublicURL + "/x/" + code
-	GiftCards GiftCards // nil: gift cards wait for a provider
-	Payer     Payer     // who pays commissions out; nil: the merchant, by hand
+	People    People          // who knows addresses; nil: nobody, so rules that compare them are skipped
+	Facts     Facts           // who knows what was told of origins; needed by what is done by hand
+	PublicURL string          // links are PublicURL + "/x/" + code
+	GiftCards GiftCards       // nil: gift cards wait for a provider
+	Payer     Payer           // who pays commissions out; nil: the merchant, by hand
+	Calls     *outcall.Client // by which decision hooks are asked; nil: none can be set
 }
 
 // Module is the referral module.
@@ -89,6 +91,7 @@ type Module struct {
 	visits    *postgres.Group[visit, visited]
 	giftCards GiftCards
 	payer     Payer
+	calls     *outcall.Client
 
 	lostMu sync.Mutex
 	lostAt time.Time // when lost visits were last written to the log
@@ -103,7 +106,7 @@ func New(d Deps) *Module {
 	m := &Module{db: d.DB, outbox: d.Outbox, log: d.Log, reg: d.Reg, now: d.Now, cursors: d.Cursors,
 		publicURL: strings.TrimRight(d.PublicURL, "/"),
 		cookie:    cookieTail(strings.HasPrefix(d.PublicURL, "https://")), metrics: newMetrics(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known,
-		books: newBooks(d.Now), people: d.People, facts: d.Facts, giftCards: d.GiftCards, payer: d.Payer}
+		books: newBooks(d.Now), people: d.People, facts: d.Facts, giftCards: d.GiftCards, payer: d.Payer, calls: d.Calls}
 	m.joins = postgres.NewGroup(joinBatch, m.join).Writers(2).Observe(func(n int) { m.metrics.batch.WithLabelValues("join").Observe(float64(n)) })
 	m.visits = postgres.NewGroup(visitBatch, m.visit).Writers(2).Crowd(visitCrowd).Observe(func(n int) { m.metrics.batch.WithLabelValues("visit").Observe(float64(n)) })
 	return m
@@ -122,7 +125,7 @@ func (m *Module) Consumer() *bus.Consumer {
 	return c
 }
 
-// Run approves referrals whose delay is over, serves those who wait for coupons, watches their stock, keeps days for visits ahead, and
+// Run approves referrals whose delay is over, asks decision hooks, serves those who wait for coupons, watches their stock, keeps days for visits ahead, and
 // drops what is too old. It returns when ctx ends.
 func (m *Module) Run(ctx context.Context) error {
 	approve, days, serve, low := time.NewTicker(approveEvery), time.NewTicker(daysEvery), time.NewTicker(serveEvery), time.NewTicker(lowEvery)
@@ -139,6 +142,9 @@ func (m *Module) Run(ctx context.Context) error {
 	if m.giftCards != nil {
 		cards.Go(func() { m.sendGiftCards(ctx) }) // the provider's slowness is nobody else's
 	}
+	var hooks sync.WaitGroup
+	defer hooks.Wait()
+	hooks.Go(func() { m.runHooks(ctx) })
 	for {
 		select {
 		case <-ctx.Done():

@@ -2,7 +2,6 @@ package referral
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -93,7 +92,7 @@ func (m *Module) NamedLink(ctx context.Context, slug, name string) (code string,
 	}
 	o, err := m.Offer(ctx, site.Site{ID: siteID, Currency: shelf.shop.Currency}, itoa(offerID), []string{channelName})
 	if err != nil || o == nil {
-		return "", errors.Join(err)
+		return "", err
 	}
 	return codeOfURL(o), nil
 }

@@ -21,7 +21,7 @@ type arrivalRow struct {
 	Tried         bool       `db:"tried"`            // the gate
 	ClaimedID     int64      `db:"claimed_offer_id"` // the friend offer that the claim made; 0: refused
 	Own           bool       `db:"own"`
-	Referred      bool       `db:"referred"`
+	Referred      bool       `db:"referred"` // whose browser it was seen to be; what was typed here shows nobody's purchases
 }
 
 // Arrive says what the visitor of a claim page has there, and where the page leads on.
@@ -135,8 +135,10 @@ func arrivalOf(ctx context.Context, q sqlx.QueryerContext, l *referralapi.Landin
 		select coalesce(f.id, 0) as friend_offer_id, f.first_at, p.visitor_id is not null as tried, coalesce(p.friend_offer_id, 0) as claimed_offer_id,
 			exists (select from referral.identity i where i.site_id = $1 and i.visitor_id = $3 and i.person_id = nullif($4::bigint, 0))
 				or exists (select from referral.offer o where o.site_id = $1 and o.id = $2 and o.visitor_id = $3) as own,
-			exists (select from referral.referral r where r.site_id = $1 and r.friend_id = p.friend_id and r.campaign_id = $5
-				and r.status in ('pending', 'flagged', 'approved')) as referred
+			exists (select from referral.identity i
+				join referral.referral r on r.site_id = i.site_id and r.friend_id = i.person_id and r.campaign_id = $5
+					and r.status in ('pending', 'flagged', 'approved')
+				where i.site_id = $1 and i.visitor_id = $3) as referred
 		from (values (1)) one (n)
 		left join referral.friend_offer f on f.site_id = $1 and f.visitor_id = $3 and f.offer_id = $2
 		left join referral.page_claim p on p.site_id = $1 and p.offer_id = $2 and p.visitor_id = $3`,

@@ -65,11 +65,15 @@ func TestClaimPage_gate_122(t *testing.T) {
 	if n := p.count(`select count(*) from referral.referral where friend_id = 20 and track_method = 'email' and advocate_id = 10`); n != 1 {
 		t.Errorf("%d referrals", n)
 	}
-	if a := p.arrive(link, uuidOf(1)); !a.Used {
-		t.Errorf("after the purchase: %+v", a)
-	}
 	if n := p.count(`select count(*) from referral.identity where visitor_id = $1`, uuidOf(1)); n != 0 {
 		t.Error("what a browser said ties it to a person")
+	}
+	if a := p.arrive(link, uuidOf(1)); a.Used {
+		t.Errorf("who typed an address sees that its owner bought: %+v", a)
+	}
+	p.tell(p.purchase(p.one, 2, 20, 5000, uuidOf(1))) // by the same browser, which the shop has confirmed
+	if a := p.arrive(link, uuidOf(1)); !a.Used {
+		t.Errorf("after the purchase: %+v", a)
 	}
 }
 

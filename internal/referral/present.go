@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"time"
 
-	"github.com/talkable/talkable/internal/money"
 	"github.com/talkable/talkable/internal/referral/referralapi"
 	"github.com/talkable/talkable/internal/web"
 )
@@ -39,29 +38,12 @@ func (c *campaign) present(now time.Time, zone *time.Location) referralapi.Campa
 
 func (m *Module) linkURL(code string) string { return m.publicURL + "/x/" + code }
 
-// present is an incentive in Talkable's shape. Of the criteria, those that Talkable's clients may look for are always there.
+// present is an incentive in Talkable's shape.
 func (i incentive) present(currency string) referralapi.Incentive {
-	criteria := map[string]any{"new_customer": nil, "new_optin": nil, "has_liquid_criteria": false}
-	switch i.Action {
-	case actionClick:
-		criteria["once_per_person"] = true
-		criteria["allow_on_expired_offer"] = false
-		criteria["allow_on_self_referral"] = false
-	default:
-		for _, name := range []string{"subtotal_max", "referrals_min", "referrals_max", "referrals_divisible_by",
-			"referrals_not_divisible_by", "friend_event_category"} {
-			criteria[name] = nil
-		}
-		criteria["reward_uniqueness"] = "once_per_friend"
-		criteria["subtotal_min"] = nil
-		if i.SubtotalMin != nil {
-			criteria["subtotal_min"] = json.RawMessage(money.Format(*i.SubtotalMin, currency))
-		}
-	}
 	return referralapi.Incentive{
 		Identifier: i.Identifier, ActionType: i.Action, IncentiveType: i.wire(), Amount: number(i.value()), Description: i.describe(),
 		Percentage: i.BasisPoints > 0, ForAdvocate: i.side() == sideAdvocate, ForFriend: i.side() == sideFriend,
-		CriteriaConfig: criteria,
+		CriteriaConfig: i.criteriaConfig(currency),
 	}
 }
 

@@ -65,7 +65,10 @@ func (m *Module) landing(ctx context.Context, shelf *shelf, v visit, friendOffer
 func (m *Module) sharing(shelf *shelf, l *link, c *campaign) referralapi.Landing {
 	out := referralapi.Landing{SiteID: l.SiteID, Code: l.Code, OfferID: l.OfferID, CampaignID: c.ID, CampaignName: c.Name, AdvocateID: l.AdvocateID,
 		Live: c.sharable(m.now())}
-	if shelf.home != nil {
+	switch {
+	case c.terms != nil && c.terms.advocate != nil:
+		out.Continue = c.terms.advocate.with()
+	case shelf.home != nil:
 		out.Continue = shelf.home.with()
 	}
 	return out

@@ -7,7 +7,8 @@ create table referral.campaign_links (
 	claim_page boolean not null,
 	gate text not null constraint campaign_links_gate check (gate in ('none', 'email', 'email_and_phone')),
 	opt_in boolean not null, -- the gate asks whether mail is welcome
-	expired_url text not null, -- where a link leads that is over; '': see referral.Module.over
+	expired_url text not null, -- where a link leads that is over; '': to a page that says so, or to the destination where there are no pages
+	advocate_url text not null, -- where share pages lead on; '': to the shop
 	friend_offer_hours int constraint campaign_links_hours check (friend_offer_hours between 1 and 8760),
 	share_until timestamptz,
 	claim_until timestamptz,

@@ -96,8 +96,10 @@ type Person struct {
 	LastName         string
 	CustomProperties map[string]string
 	CreatedAt        time.Time
-	SubscribedAt     *time.Time // opted in to mail
+	SubscribedAt     *time.Time // wants mail
 	UnsubscribedAt   *time.Time
+	OptedInAt        *time.Time // first agreed to mail
+	PhoneOptedInAt   *time.Time // first agreed to messages to the phone
 	AnonymizedAt     *time.Time
 	EventsCount      int64 // verified purchases and events
 }

@@ -40,6 +40,8 @@ type CouponReward struct {
 	PersonID  int64 // 0: only a visitor
 	Campaign  Campaign
 	Incentive Incentive
+
+	OfferLapsed bool // the friend offer that it was given for is over
 }
 
 // CouponList is a supply of coupons.

@@ -69,6 +69,7 @@ type ReferralCreated struct {
 	OccurredAt  time.Time `json:"occurred_at"`       // of the friend's origin
 	CreatedAt   time.Time `json:"created_at"`
 	QA          bool      `json:"qa_generated,omitempty"` // somebody of the merchant's tried things out
+	FirstOrder  bool      `json:"first_order,omitempty"`  // the friend had bought nothing before
 }
 
 func (ReferralCreated) EventType() string { return "referral.referral_created.v1" }
@@ -86,6 +87,7 @@ type ReferralApproved struct {
 	Currency    string    `json:"currency,omitempty"`
 	Cause       string    `json:"cause"`                  // automatic, delay, manual
 	TrackMethod string    `json:"track_method,omitempty"` // as in ReferralCreated
+	FirstOrder  bool      `json:"first_order,omitempty"`  // as in ReferralCreated
 	OccurredAt  time.Time `json:"occurred_at"`
 	ApprovedAt  time.Time `json:"approved_at"`
 }
