@@ -176,24 +176,27 @@ var rewardInvariants = []invariant{
 			select w.site_id, w.id, w.friend_offer_id, 'click', w.person_id from referral.reward w
 			left join referral.friend_offer f on f.site_id = w.site_id and f.id = w.friend_offer_id
 			where w.friend_offer_id is not null and (f.id is null or f.visitor_id is distinct from w.visitor_id)`},
-	{ID: "reward/exact", Says: "an approved referral has exactly the rewards of its campaign's incentives",
+	{ID: "reward/exact", Says: "an approved referral has exactly the rewards that its offer promised",
 		SQL: `
 			with approved as (
-				select r.site_id, r.id, r.campaign_id, r.subtotal, r.currency
+				select r.site_id, r.id, r.subtotal, r.currency, v.terms -> 'incentives' as incentives
 				from referral.referral r
-				join (select site_id, referral_id, min(at) as at from referral.status_log where new = 'approved' group by 1, 2) l
-					on l.site_id = r.site_id and l.referral_id = r.id
-				join referral.campaign c on c.site_id = r.site_id and c.id = r.campaign_id
-				where r.status = 'approved' and (c.version = 1 or c.updated_at < l.at - interval '10 seconds')
+				join referral.offer o on o.site_id = r.site_id and o.id = r.offer_id
+				join referral.campaign_version v on v.site_id = o.site_id and v.campaign_id = o.campaign_id and v.version = o.version
+				where r.status = 'approved'
+			), promised as (
+				select r.site_id, r.id, r.subtotal, r.currency, (i ->> 'id')::bigint as incentive_id, i ->> 'action_type' as action, i ->> 'kind' as kind,
+					coalesce((i ->> 'points')::bigint, 0) as points, coalesce((i ->> 'basis_points')::bigint, 0) as basis_points,
+					coalesce((i ->> 'amount')::bigint, 0) as amount, coalesce(i ->> 'currency', '') as own_currency, (i ->> 'subtotal_min')::bigint as subtotal_min
+				from approved r cross join lateral jsonb_array_elements(r.incentives) i
 			), due as (
-				select r.site_id, r.id, i.id as incentive_id, case i.action when 'referrer' then 'advocate' else 'friend' end as side, i.kind,
+				select i.site_id, i.id, i.incentive_id, case i.action when 'referrer' then 'advocate' else 'friend' end as side, i.kind,
 					case i.kind when 'points' then i.points else 0 end as points,
-					case when i.kind <> 'commission' then 0 when i.basis_points > 0 then div(r.subtotal::numeric * i.basis_points + 5000, 10000)
+					case when i.kind <> 'commission' then 0 when i.basis_points > 0 then div(i.subtotal::numeric * i.basis_points + 5000, 10000)
 						else i.amount end::bigint as amount,
-					case when i.kind <> 'commission' then '' when i.basis_points > 0 then r.currency else i.currency end as currency
-				from approved r
-				join referral.incentive i on i.site_id = r.site_id and i.campaign_id = r.campaign_id
-				where i.active and i.action <> 'click' and (i.subtotal_min is null or r.subtotal >= i.subtotal_min)
+					case when i.kind <> 'commission' then '' when i.basis_points > 0 then i.currency else i.own_currency end as currency
+				from promised i
+				where i.action <> 'click' and (i.subtotal_min is null or i.subtotal >= i.subtotal_min)
 			), got as (
 				select w.site_id, w.referral_id as id, w.incentive_id, w.side, w.kind, w.points, w.amount, w.currency
 				from referral.reward w

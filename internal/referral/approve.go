@@ -130,9 +130,13 @@ func (m *Module) move(ctx context.Context, u *bus.Unit, list []referral, to, cau
 func (m *Module) reward(ctx context.Context, u *bus.Unit, list []referral) error {
 	var sites, ids []int64
 	for _, r := range list {
-		sites, ids = append(sites, r.SiteID), append(ids, r.CampaignID)
+		sites, ids = append(sites, r.SiteID), append(ids, r.OfferID)
 	}
-	campaigns, err := campaignsByID(ctx, u, sites, ids)
+	offers, err := offersByID(ctx, u, sites, ids)
+	if err != nil {
+		return err
+	}
+	campaigns, err := m.campaignsOfOffers(ctx, u, u.Now, offers)
 	if err != nil {
 		return err
 	}

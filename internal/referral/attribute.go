@@ -228,7 +228,7 @@ func (c *candidate) stand(occurred time.Time, k *campaign) standing {
 	switch {
 	case late:
 		s.cause = reasonFuture
-	case !k.live(occurred):
+	case !k.claimable(occurred):
 		s.cause = reasonNotLive
 	case s.at.Before(c.since(occurred, k)):
 		s.cause = reasonExpired

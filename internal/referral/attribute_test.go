@@ -100,7 +100,7 @@ func naive(occurred time.Time, touches []candidate, campaigns map[int64]*campaig
 	for _, k := range campaigns {
 		var list []touch
 		for _, c := range touches {
-			if c.campaignID != k.ID || !k.live(occurred) || !slices.Contains(k.Attribution.methods(), c.method) {
+			if c.campaignID != k.ID || !k.claimable(occurred) || !slices.Contains(k.Attribution.methods(), c.method) {
 				continue
 			}
 			for _, at := range c.between {

@@ -36,7 +36,7 @@ func (m *Module) find(ctx context.Context, u *bus.Unit, f *facts, deeds []deed) 
 		f.candidates[r.N] = append(f.candidates[r.N], c)
 		sites, ids = append(sites, d.body.SiteID), append(ids, r.CampaignID)
 	}
-	if f.campaigns, err = campaignsByID(ctx, u, sites, ids); err != nil {
+	if f.campaigns, err = campaignsByID(ctx, u, sites, ids, u.Now); err != nil {
 		return err
 	}
 	return f.lookBetween(ctx, u, deeds)

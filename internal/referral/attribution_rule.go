@@ -1,7 +1,6 @@
 package referral
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 )
@@ -58,25 +57,6 @@ func (r attributionRule) rank(method string) int {
 		return 2*slices.Index(trackMethods, byWebCookie) + 1
 	}
 	return at
-}
-
-// Scan reads the rule as its campaign keeps it.
-func (r *attributionRule) Scan(src any) error {
-	text, ok := src.([]byte)
-	if !ok {
-		return fmt.Errorf("an attribution rule is no %T", src)
-	}
-	*r = attributionRule{}
-	return json.Unmarshal(text, r)
-}
-
-// text is the rule as its campaign keeps it.
-func (r attributionRule) text() string {
-	b, err := json.Marshal(r)
-	if err != nil {
-		panic(err) // plain fields
-	}
-	return string(b)
 }
 
 // attributionInput is the rule as the API takes it.

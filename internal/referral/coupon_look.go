@@ -47,7 +47,7 @@ func (m *Module) Coupon(ctx context.Context, s site.Site, code string) (*referra
 }
 
 func (m *Module) couponReward(ctx context.Context, s site.Site, w *reward, now time.Time) (*referralapi.CouponReward, error) {
-	list, err := campaignsByID(ctx, m.db, []int64{s.ID}, []int64{w.CampaignID})
+	list, err := campaignsByID(ctx, m.db, []int64{s.ID}, []int64{w.CampaignID}, now)
 	if err != nil {
 		return nil, err
 	}

@@ -104,7 +104,7 @@ func TestPersonal_coupons_are_one_an_offer_and_unique_under_concurrency(t *testi
 	for person := range int64(5) {
 		p.join(p.one, 10+person) // offers that are there before the campaign gives codes
 	}
-	if _, err := p.root.Exec(`update referral.campaign set status = 'Disabled'`); err != nil {
+	if _, err := p.root.Exec(`update referral.campaign_version set terms = jsonb_set(terms, '{status}', '"Disabled"')`); err != nil {
 		t.Fatal(err)
 	}
 	p.catalog.changed(1)

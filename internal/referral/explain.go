@@ -3,6 +3,7 @@ package referral
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"slices"
 	"time"
 )

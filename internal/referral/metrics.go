@@ -23,6 +23,8 @@ type metrics struct {
 	payouts           *prometheus.CounterVec // outcome: paid, failed, cancelled
 	payoutCalls       *prometheus.CounterVec // provider, result: done, refused, failed
 	decisions         *prometheus.CounterVec // state, decision
+	published         prometheus.Counter
+	withheld          prometheus.Counter
 }
 
 // openings are the counters of visits, by result.
@@ -53,6 +55,8 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		payouts:           counter("payout_lines_total", "Payouts to people, by what became of them.", "outcome"),
 		payoutCalls:       counter("payout_calls_total", "Calls of payout providers.", "provider", "result"),
 		decisions:         counter("hook_tries_total", "Tries to ask decision hooks, by what became of the question.", "state", "decision"),
+		published:         counter("campaign_versions_total", "Versions of campaigns published.").WithLabelValues(),
+		withheld:          counter("offers_withheld_total", "People held out of a campaign.").WithLabelValues(),
 		batch: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "talkable", Subsystem: "referral", Name: "batch_requests",
 			Help: "Requests that were committed together.", Buckets: []float64{1, 2, 5, 10, 20, 50, 100, 200, 500}}, []string{"kind"}),
 	}

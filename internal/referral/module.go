@@ -2,7 +2,7 @@
 //
 // It tells:  referral.offer_created.v1, referral.links_visited.v1, referral.referral_created.v1, referral.referral_approved.v1,
 // referral.referral_voided.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1, referral.coupon_issued.v1,
-// referral.coupons_low.v1, referral.offer_shared.v1, referral.offer_claimed.v1, referral.personal_coupon_made.v1,
+// referral.coupons_low.v1, referral.offer_shared.v1, referral.offer_claimed.v1, referral.offer_withheld.v1, referral.personal_coupon_made.v1,
 // referral.budget_reached.v1, referral.gift_card_sent.v1, referral.commission_earned.v1, referral.commission_released.v1,
 // referral.commission_clawed_back.v1, referral.account_adjusted.v1, referral.payout_paid.v1, referral.payout_failed.v1
 //
@@ -42,11 +42,12 @@ import (
 )
 
 const (
-	schema     = "referral"
-	joinBatch  = 200
-	visitBatch = 500
-	visitCrowd = 32
-	linksKnown = 50_000 // links kept in memory, some 10 MB
+	schema        = "referral"
+	joinBatch     = 200
+	visitBatch    = 500
+	visitCrowd    = 32
+	linksKnown    = 50_000 // links kept in memory, some 10 MB
+	versionsKnown = 5_000  // of campaigns that offers were made under, some KB each
 
 	approveEvery = time.Second
 	daysEvery    = time.Hour
@@ -87,6 +88,9 @@ type Module struct {
 	people    People
 	facts     Facts
 	known     *lru.Cache[string, cachedLink]
+	versions  *lru.Cache[versionKey, *campaign]
+	trials    *experimenting
+	offers    *lru.Cache[offerKey, cachedOffer]
 	joins     *postgres.Group[want, *referralapi.Offer]
 	visits    *postgres.Group[visit, visited]
 	giftCards GiftCards
@@ -103,9 +107,18 @@ func New(d Deps) *Module {
 	if err != nil {
 		panic(err) // the size is positive
 	}
+	versions, err := lru.New[versionKey, *campaign](versionsKnown)
+	if err != nil {
+		panic(err) // so is this one
+	}
+	offers, err := lru.New[offerKey, cachedOffer](offersKnown)
+	if err != nil {
+		panic(err) // and this one
+	}
 	m := &Module{db: d.DB, outbox: d.Outbox, log: d.Log, reg: d.Reg, now: d.Now, cursors: d.Cursors,
 		publicURL: strings.TrimRight(d.PublicURL, "/"),
 		cookie:    cookieTail(strings.HasPrefix(d.PublicURL, "https://")), metrics: newMetrics(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known,
+		versions: versions, trials: &experimenting{real: clock.System}, offers: offers,
 		books: newBooks(d.Now), people: d.People, facts: d.Facts, giftCards: d.GiftCards, payer: d.Payer, calls: d.Calls}
 	m.joins = postgres.NewGroup(joinBatch, m.join).Writers(2).Observe(func(n int) { m.metrics.batch.WithLabelValues("join").Observe(float64(n)) })
 	m.visits = postgres.NewGroup(visitBatch, m.visit).Writers(2).Crowd(visitCrowd).Observe(func(n int) { m.metrics.batch.WithLabelValues("visit").Observe(float64(n)) })
@@ -180,6 +193,9 @@ func (m *Module) keep(ctx context.Context) {
 		func() (int64, error) { return dropTouches(ctx, m.db, now, sweepBatch) },
 		func() (int64, error) {
 			return dropAttributions(ctx, m.db, now.AddDate(0, 0, -visitDaysKept), sweepBatch)
+		},
+		func() (int64, error) {
+			return dropExperimentPurchases(ctx, m.db, now.AddDate(0, 0, -experimentDays), sweepBatch)
 		},
 	} {
 		if err == nil {

@@ -46,8 +46,9 @@ const offerFacts = `o.campaign_id, coalesce(o.person_id, (select i.person_id fro
 // Joins of a batch with a big table are lateral with an "offset 0": the planner then has nothing to choose but a look-up a row, also
 // before the first ANALYZE.
 
-// farSites are those with a campaign for which earlier referrals of a friend matter. An index holds them, and almost no site is there.
-const farSites = `select site_id from referral.campaign where attribution -> 'methods' ?| array['sticky_advocate', 'event_chain']`
+// farSites are those with a campaign for which earlier referrals of a friend matter, by any of its versions: which one runs is looked at later. An
+// index holds them, and almost no site is there.
+const farSites = `select site_id from referral.campaign_version where terms -> 'attribution' -> 'methods' ?| array['sticky_advocate', 'event_chain']`
 
 // looksBack says which of the sites have one.
 func looksBack(ctx context.Context, q sqlx.QueryerContext, sites []int64) (map[int64]bool, error) {
@@ -119,8 +120,8 @@ func findCandidates(ctx context.Context, q sqlx.QueryerContext, batch []deed) ([
 			cross join lateral (
 				select o.site_id, o.id
 				from referral.offer o
-				join referral.campaign c on c.site_id = o.site_id and c.id = o.campaign_id and c.attribution -> 'methods' ? 'sticky_advocate'
-				where o.site_id = u.s and o.person_id = r.advocate_id) o
+				where o.site_id = u.s and o.person_id = r.advocate_id and exists (select from referral.campaign_version v
+					where v.site_id = o.site_id and v.campaign_id = o.campaign_id and v.terms -> 'attribution' -> 'methods' ? 'sticky_advocate')) o
 			where u.s in (`+farSites+`)
 			union all
 			select u.n, 'event_chain', r.site_id, r.offer_id, null, r.occurred_at, r.occurred_at
@@ -128,8 +129,9 @@ func findCandidates(ctx context.Context, q sqlx.QueryerContext, batch []deed) ([
 			cross join lateral (
 				select distinct on (r.campaign_id) r.site_id, r.offer_id, r.occurred_at
 				from referral.referral r
-				join referral.campaign c on c.site_id = r.site_id and c.id = r.campaign_id and c.attribution -> 'methods' ? 'event_chain'
 				where r.site_id = u.s and r.friend_id = u.p and r.status in ('pending', 'flagged', 'approved')
+					and exists (select from referral.campaign_version v
+						where v.site_id = r.site_id and v.campaign_id = r.campaign_id and v.terms -> 'attribution' -> 'methods' ? 'event_chain')
 				order by r.campaign_id, r.occurred_at, r.id) r
 			where u.s in (`+farSites+`)
 		) t`+ofOffer,

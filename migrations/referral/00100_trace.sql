@@ -1,9 +1,7 @@
 -- +goose Up
 
--- How a campaign finds the advocate of a purchase; '{}' is the usual way.
-alter table referral.campaign add column attribution jsonb not null default '{}';
 -- Almost no site is in it: looking for earlier referrals costs the others nothing.
-create index campaign_far on referral.campaign (site_id) where attribution -> 'methods' ?| array['sticky_advocate', 'event_chain'];
+create index campaign_version_far on referral.campaign_version (site_id) where terms -> 'attribution' -> 'methods' ?| array['sticky_advocate', 'event_chain'];
 
 alter table referral.referral drop constraint referral_method;
 alter table referral.referral add constraint referral_method check (track_method in ('sticky_advocate', 'coupon', 'cookie', 'web_cookie', 'email',

@@ -13,8 +13,8 @@ type Campaign struct {
 	JoinableCategoryNames []string `json:"joinable_category_names"`
 	TagNames              []string `json:"tag_names"`
 	NewCustomer           *string  `json:"new_customer"`
-	OriginMinAge          *int     `json:"origin_min_age"`
-	OriginMaxAge          *int     `json:"origin_max_age"`
+	OriginMinAge          *int64   `json:"origin_min_age"`
+	OriginMaxAge          *int64   `json:"origin_max_age"`
 	LivePeriod            Period   `json:"live_period"`
 }
 

@@ -7,7 +7,7 @@ import "time"
 var Types = []interface{ EventType() string }{
 	OfferCreated{}, LinksVisited{}, ReferralCreated{}, ReferralApproved{}, ReferralVoided{}, RewardIssued{}, RewardClawedBack{},
 	CouponIssued{}, CouponsLow{}, OfferShared{}, OfferClaimed{}, BudgetReached{}, GiftCardSent{}, PersonalCouponMade{},
-	CommissionEarned{}, CommissionReleased{}, CommissionClawedBack{}, AccountAdjusted{}, PayoutPaid{}, PayoutFailed{},
+	CommissionEarned{}, CommissionReleased{}, CommissionClawedBack{}, AccountAdjusted{}, PayoutPaid{}, PayoutFailed{}, OfferWithheld{},
 }
 
 // OfferCreated says that an advocate can share. Key: "offer:ID".
@@ -17,9 +17,25 @@ type OfferCreated struct {
 	CampaignID int64     `json:"campaign_id"`
 	AdvocateID int64     `json:"advocate_id,omitempty"` // person; 0 while only a visitor is known
 	CreatedAt  time.Time `json:"created_at"`
+
+	CampaignVersion int64  `json:"campaign_version,omitempty"` // whose incentives the offer promises
+	Variant         string `json:"variant,omitempty"`          // of an experiment
 }
 
 func (OfferCreated) EventType() string { return "referral.offer_created.v1" }
+
+// OfferWithheld says that somebody was held out of a campaign, to compare with those who get an offer. Once a campaign and person.
+// Key: "held_out:ID".
+type OfferWithheld struct {
+	SiteID          int64     `json:"site_id"`
+	HeldOutID       int64     `json:"held_out_id"`
+	CampaignID      int64     `json:"campaign_id"`
+	CampaignVersion int64     `json:"campaign_version"`
+	PersonID        int64     `json:"person_id,omitempty"` // 0 while only a visitor is known
+	WithheldAt      time.Time `json:"withheld_at"`
+}
+
+func (OfferWithheld) EventType() string { return "referral.offer_withheld.v1" }
 
 // Visit is one opening of a claim link.
 type Visit struct {
