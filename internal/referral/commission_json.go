@@ -2,17 +2,12 @@ package referral
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
 
-	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/fault"
-	"github.com/talkable/talkable/internal/idempotency"
-	"github.com/talkable/talkable/internal/referral/referralevent"
 )
 
 // commissionJSON is a commission in our own shape.
@@ -133,126 +128,6 @@ func (m *Module) accountsOf(ctx context.Context, siteID, personID int64) ([]acco
 	}
 	if len(out) == 0 {
 		return nil, errNoAccount
-	}
-	return out, nil
-}
-
-// adjust gives or takes money of a person's account.
-func (m *Module) adjust(ctx context.Context, siteID, keyID, personID int64, in adjustmentInput, k idempotency.Key) (out accountJSON, replayed bool, err error) {
-	if err := in.check(); err != nil {
-		return out, false, err
-	}
-	who, err := m.payeesOf(ctx, siteID, []payoutLine{{PersonID: personID}})
-	if err != nil {
-		return out, false, err
-	}
-	if _, ok := who[personID]; !ok {
-		return out, false, fault.New(fault.NotFound, "person_not_found", "The site has no such person.")
-	}
-	replayed, err = m.once(ctx, siteID, k, &out, func(u *bus.Unit) error {
-		e := entry{SiteID: siteID, PersonID: personID, Currency: in.Currency, Kind: entryAdjusted, Amount: in.Amount, Source: "adjusted:" + uuid.NewString(),
-			Note: &in.Note, KeyID: orNull(keyID)}
-		u.Tell(siteID, accountKey(personID), referralevent.AccountAdjusted{SiteID: siteID, PersonID: personID, Amount: in.Amount, Currency: in.Currency, AdjustedAt: u.Now})
-		if err := post(ctx, u, []entry{e}); err != nil {
-			return err
-		}
-		var a account
-		err := u.GetContext(ctx, &a, `
-			select site_id, person_id, currency, seq, balance, held, reserved from referral.account
-			where site_id = $1 and person_id = $2 and currency = $3`, siteID, personID, in.Currency)
-		out = a.json()
-		return err
-	})
-	return out, replayed, err
-}
-
-// holdOne keeps a commission from payouts.
-func (m *Module) holdOne(ctx context.Context, siteID, keyID, id int64, in reasonInput, k idempotency.Key) (commissionJSON, bool, error) {
-	return m.changeCommission(ctx, siteID, id, in, k, func(u *bus.Unit, c *commission) error { return m.hold(ctx, u, c, in.Reason, keyID) })
-}
-
-// releaseOne ends a commission's hold.
-func (m *Module) releaseOne(ctx context.Context, siteID, keyID, id int64, in reasonInput, k idempotency.Key) (commissionJSON, bool, error) {
-	return m.changeCommission(ctx, siteID, id, in, k, func(u *bus.Unit, c *commission) error {
-		if !c.Held {
-			return nil
-		}
-		list := []commission{*c}
-		err := m.release(ctx, u, list, &in.Reason, orNull(keyID))
-		*c = list[0]
-		return err
-	})
-}
-
-// changeCommission locks a commission, changes it, and answers with what it is then.
-func (m *Module) changeCommission(ctx context.Context, siteID, id int64, in reasonInput, k idempotency.Key, change func(*bus.Unit, *commission) error) (out commissionJSON, replayed bool, err error) {
-	if err := in.check(); err != nil {
-		return out, false, err
-	}
-	replayed, err = m.once(ctx, siteID, k, &out, func(u *bus.Unit) error {
-		list, err := lockCommissions(ctx, u.Tx, `from referral.commission c where c.site_id = $1 and c.id = $2`, siteID, id)
-		switch {
-		case err != nil:
-			return err
-		case len(list) == 0:
-			return errNoCommission
-		}
-		if err := change(u, &list[0]); err != nil {
-			return err
-		}
-		out = list[0].json()
-		return nil
-	})
-	return out, replayed, err
-}
-
-// explainedCommission is a commission with all that is known of it.
-type explainedCommission struct {
-	Commission commissionJSON  `json:"commission"`
-	Explain    json.RawMessage `json:"explain" doc:"Terms, lines with their rules, rate, and caps that were hit"`
-	Entries    []entryJSON     `json:"entries" doc:"The newest 100 of the account that it made"`
-	Payout     *paidBy         `json:"payout" doc:"The newest payout that took it; null if none did"`
-}
-
-type paidBy struct {
-	BatchID int64  `json:"batch_id" db:"batch_id"`
-	LineID  int64  `json:"line_id" db:"line_id"`
-	Status  string `json:"status" db:"status"`
-}
-
-// explainCommission says why a commission is what it is; not found is a fault.
-func (m *Module) explainCommission(ctx context.Context, siteID, id int64) (out explainedCommission, err error) {
-	var list []commission
-	err = m.db.SelectContext(ctx, &list, `select `+commissionColumns+` from referral.commission c where c.site_id = $1 and c.id = $2`, siteID, id)
-	if err != nil || len(list) == 0 {
-		if err == nil {
-			err = errNoCommission
-		}
-		return out, err
-	}
-	out = explainedCommission{Commission: list[0].json(), Explain: json.RawMessage(list[0].Explain), Entries: []entryJSON{}}
-	var entries []entry
-	err = m.db.SelectContext(ctx, &entries, `
-		select `+entryColumns+` from referral.account_entry e where e.site_id = $1 and e.commission_id = $2 order by e.seq desc limit 100`, siteID, id)
-	if err != nil {
-		return out, fmt.Errorf("entries of a commission: %w", err)
-	}
-	for i := range entries {
-		out.Entries = append(out.Entries, entries[i].json())
-	}
-	var by []paidBy
-	err = m.db.SelectContext(ctx, &by, `
-		select l.batch_id, l.id as line_id, l.status
-		from referral.account_entry e
-		join referral.payout_entry p on p.site_id = e.site_id and p.entry_id = e.id
-		join referral.payout_line l on l.site_id = p.site_id and l.id = p.line_id
-		where e.site_id = $1 and e.commission_id = $2 and e.kind = 'earned'
-		order by l.id desc limit 1`, siteID, id)
-	if err != nil {
-		return out, fmt.Errorf("payout of a commission: %w", err)
-	}
-	if len(by) > 0 {
-		out.Payout = &by[0]
 	}
 	return out, nil
 }
