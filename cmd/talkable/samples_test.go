@@ -188,7 +188,7 @@ var samples = []sample{
 	{id: "listWebhookDeliveries", query: "webhook_id=$hook&type=points.expired&limit=5"},
 	{id: "getWebhookDelivery", path: map[string]string{"id": "$delivery"}},
 	{id: "resendWebhookDelivery", path: map[string]string{"id": "$delivery"}, body: `{}`},
-	{id: "resendWebhookDeliveries", path: map[string]string{"id": "$hook"}, body: `{"since":"2199-01-01T00:00:00Z"}`},
+	{id: "resendWebhookDeliveries", path: map[string]string{"id": "$hook"}, body: `{"since":"2026-01-01T00:00:00Z"}`},
 	{id: "resendMessage", path: map[string]string{"id": "$message"}, body: `{}`, status: http.StatusConflict, why: "the message was sent; only failed ones are sent again"},
 	{id: "replaceSMSConsent", path: map[string]string{"person_id": "$person"}, body: `{"opted_in":true}`},
 	{id: "getSMSConsent", path: map[string]string{"person_id": "$person"}},

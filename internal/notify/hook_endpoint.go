@@ -176,8 +176,14 @@ func (m *Module) rotateSecret(ctx context.Context, siteID, id int64, key string,
 // resendSince has what failed since a moment queued again, in the background.
 func (m *Module) resendSince(ctx context.Context, siteID, id int64, since time.Time, k idempotency.Key) (out endpoint, replayed bool, err error) {
 	err = m.changeEndpoint(ctx, siteID, id, k, &out, &replayed, func(u *bus.Unit, old endpoint) error {
-		if !old.Enabled {
+		switch {
+		case since.After(u.Now):
+			return invalidEndpoint("/since", "must not be in the future")
+		case !old.Enabled:
 			return errDisabled
+		}
+		if kept := u.Now.Add(-deliveryStays); since.Before(kept) { // nothing older is there
+			since = kept
 		}
 		return askResend(ctx, u, siteID, id, since, u.Now)
 	})
