@@ -57,8 +57,8 @@ from bench.buyer;
 insert into customer.visitor (site_id, uuid, person_id, created_at) select site_id, uuid, id, at from bench.buyer;
 
 --- 1 3 offers
-insert into referral.offer (site_id, id, campaign_id, person_id, code, share_code, claim_code, created_at) overriding system value
-select s.site_id, s.first + j, s.campaign_id, s.first + j, bench.code('k', s.first + j), bench.code('g', s.first + j), bench.code('h', s.first + j), bench.day(1, s.people)
+insert into referral.offer (site_id, id, campaign_id, version, person_id, code, share_code, claim_code, created_at) overriding system value
+select s.site_id, s.first + j, s.campaign_id, 1, s.first + j, bench.code('k', s.first + j), bench.code('g', s.first + j), bench.code('h', s.first + j), bench.day(1, s.people)
 from bench.site s cross join lateral generate_series(1, s.advocates) j;
 insert into referral.link (site_id, code, offer_id, kind, channel, created_at)
 select o.site_id, l.code, o.id, l.kind, '', o.created_at

@@ -41,6 +41,8 @@ var plants = map[string]string{
 	"referral/told":         `delete from referral.log where body like '%referral.referral_approved.v1%'`,
 	"referral/attributed":   `delete from referral.attribution where outcome = 'none'`,
 	"referral/attribution":  `update referral.attribution set outcome = 'none', referral_id = null where outcome = 'referred'`,
+	"referral/trace":        `update referral.attribution set trace = '{}' where outcome = 'referred'`,
+	"referral/personal":     `insert into referral.personal_coupon (site_id, coupon_id, offer_id, person_id, chosen, made_at) values (1, 1000000, 1, 1, false, now())`,
 	"referral/verified":     `update customer.origin set verified = false, refunded_at = null`,
 	"referral/refunded":     `update referral.referral set refunded_total = refunded_total + 1`,
 	"referral/offer-once":   `alter table referral.offer drop constraint offer_person; update referral.offer set campaign_id = 1`,

@@ -7,7 +7,7 @@ var referralInvariants = []invariant{
 	{ID: "referral/friend-once", Says: "a friend has one referral of a campaign that counts or may yet",
 		SQL: `
 			select site_id, campaign_id, friend_id, count(*) from referral.referral
-			where status in ('pending', 'flagged', 'approved') group by 1, 2, 3 having count(*) > 1`},
+			where status in ('pending', 'flagged', 'approved') and track_method <> 'event_chain' group by 1, 2, 3 having count(*) > 1`},
 	{ID: "referral/self", Says: "who refers himself was blocked, and only a person may have undone that",
 		SQL: `
 			select r.site_id, r.id, r.status, r.cause from referral.referral r
@@ -55,6 +55,25 @@ var referralInvariants = []invariant{
 			from (select * from referral.attribution where outcome <> 'none' or referral_id is not null) a
 			full join referral.referral r on r.site_id = a.site_id and r.origin_id = a.origin_id
 			where a.origin_id is null or r.id is null or (a.referral_id, a.person_id, a.offer_id) is distinct from (r.id, r.friend_id, r.offer_id)`},
+	{ID: "referral/trace", Says: "the trace of a decision keeps the touch that made the referral, and none where there is no referral",
+		SQL: `
+			select a.site_id, a.origin_id, a.outcome, a.method, a.offer_id, a.trace
+			from referral.attribution a
+			where a.method not in ('manually_generated', 'force_manually_generated')
+				and jsonb_path_query_array(a.trace, '$.candidates[*] ? (@.kept == true).offer_id')
+					<> case when a.offer_id is null then '[]' else jsonb_build_array(a.offer_id) end`},
+	{ID: "referral/personal", Says: "a code of an advocate's own is a coupon for many uses, of the advocate's offer, which shows one of its codes",
+		SQL: `
+			select p.site_id, p.offer_id, p.coupon_id, o.person_id, p.person_id as of_code
+			from referral.personal_coupon p
+			left join referral.coupon c on c.site_id = p.site_id and c.id = p.coupon_id and not c.single_use and c.list_id is not null
+			left join referral.offer o on o.site_id = p.site_id and o.id = p.offer_id
+			where c.id is null or o.person_id is distinct from p.person_id
+			union all
+			select o.site_id, o.id, null, o.person_id, null from referral.offer o
+			where o.coupon_code <> '' and not exists (select from referral.personal_coupon p
+				join referral.coupon c on c.site_id = p.site_id and c.id = p.coupon_id
+				where p.site_id = o.site_id and p.offer_id = o.id and c.code = o.coupon_code)`},
 	{ID: "referral/verified", Says: "a referral has a verified origin, whose person, subtotal and currency are its own",
 		SQL: `
 			select r.site_id, r.id, r.origin_id, r.subtotal, o.subtotal as of_origin, o.verified
@@ -157,24 +176,27 @@ var rewardInvariants = []invariant{
 			select w.site_id, w.id, w.friend_offer_id, 'click', w.person_id from referral.reward w
 			left join referral.friend_offer f on f.site_id = w.site_id and f.id = w.friend_offer_id
 			where w.friend_offer_id is not null and (f.id is null or f.visitor_id is distinct from w.visitor_id)`},
-	{ID: "reward/exact", Says: "an approved referral has exactly the rewards of its campaign's incentives",
+	{ID: "reward/exact", Says: "an approved referral has exactly the rewards that its offer promised",
 		SQL: `
 			with approved as (
-				select r.site_id, r.id, r.campaign_id, r.subtotal, r.currency
+				select r.site_id, r.id, r.subtotal, r.currency, v.terms -> 'incentives' as incentives
 				from referral.referral r
-				join (select site_id, referral_id, min(at) as at from referral.status_log where new = 'approved' group by 1, 2) l
-					on l.site_id = r.site_id and l.referral_id = r.id
-				join referral.campaign c on c.site_id = r.site_id and c.id = r.campaign_id
-				where r.status = 'approved' and (c.version = 1 or c.updated_at < l.at - interval '10 seconds')
+				join referral.offer o on o.site_id = r.site_id and o.id = r.offer_id
+				join referral.campaign_version v on v.site_id = o.site_id and v.campaign_id = o.campaign_id and v.version = o.version
+				where r.status = 'approved'
+			), promised as (
+				select r.site_id, r.id, r.subtotal, r.currency, (i ->> 'id')::bigint as incentive_id, i ->> 'action_type' as action, i ->> 'kind' as kind,
+					coalesce((i ->> 'points')::bigint, 0) as points, coalesce((i ->> 'basis_points')::bigint, 0) as basis_points,
+					coalesce((i ->> 'amount')::bigint, 0) as amount, coalesce(i ->> 'currency', '') as own_currency, (i ->> 'subtotal_min')::bigint as subtotal_min
+				from approved r cross join lateral jsonb_array_elements(r.incentives) i
 			), due as (
-				select r.site_id, r.id, i.id as incentive_id, case i.action when 'referrer' then 'advocate' else 'friend' end as side, i.kind,
+				select i.site_id, i.id, i.incentive_id, case i.action when 'referrer' then 'advocate' else 'friend' end as side, i.kind,
 					case i.kind when 'points' then i.points else 0 end as points,
-					case when i.kind <> 'commission' then 0 when i.basis_points > 0 then div(r.subtotal::numeric * i.basis_points + 5000, 10000)
+					case when i.kind <> 'commission' then 0 when i.basis_points > 0 then div(i.subtotal::numeric * i.basis_points + 5000, 10000)
 						else i.amount end::bigint as amount,
-					case when i.kind <> 'commission' then '' when i.basis_points > 0 then r.currency else i.currency end as currency
-				from approved r
-				join referral.incentive i on i.site_id = r.site_id and i.campaign_id = r.campaign_id
-				where i.active and i.action <> 'click' and (i.subtotal_min is null or r.subtotal >= i.subtotal_min)
+					case when i.kind <> 'commission' then '' when i.basis_points > 0 then i.currency else i.own_currency end as currency
+				from promised i
+				where i.action <> 'click' and (i.subtotal_min is null or i.subtotal >= i.subtotal_min)
 			), got as (
 				select w.site_id, w.referral_id as id, w.incentive_id, w.side, w.kind, w.points, w.amount, w.currency
 				from referral.reward w

@@ -145,6 +145,7 @@ func leftQuery() string {
 	row("commissions to convert", `select count(*) from referral.commission c join referral.exchange_rate x on x.site_id = c.site_id and x.source = c.order_currency
 		and x.target = c.currency and x.day = (c.occurred_at at time zone 'UTC')::date where c.status = 'waiting'`)
 	row("payouts to hand over", `select count(*) from referral.payout_batch where status = 'approved' and next_at < now() + interval '1 minute'`)
+	row("decisions", `select count(*) from referral.hook_ask where state = 'waiting' and next_at < now() + interval '1 minute'`)
 	row("lists to serve", `select count(*) from referral.coupon_list l where kind = 'single-use' and (expires_at is null or expires_at > now())
 		and exists (select from referral.coupon_wait w where w.site_id = l.site_id and w.list_id = l.id)
 		and exists (select from referral.coupon c where c.site_id = l.site_id and c.list_id = l.id and c.single_use and c.issued_at is null)`)

@@ -23,8 +23,8 @@ import (
 // contract holds every answer that a test of this package gets from the API against what the API's description says of it: the status, the kind
 // of content, and the body by its schema, read by another library than the one that wrote it.
 type contract struct {
-	router  *chi.Mux                      // finds the operation of a request
-	schemas map[string]*jsonschema.Schema // by operation and status
+	router  *chi.Mux                                 // finds the operation of a request
+	answers map[string]map[string]*jsonschema.Schema // by operation and status, then by kind; what isn't JSON has no schema
 	problem *jsonschema.Schema
 
 	mu       sync.Mutex
@@ -60,7 +60,7 @@ func newContract(text []byte) (*contract, error) {
 	if err := compiler.AddResource(described, doc); err != nil {
 		return nil, err
 	}
-	c := &contract{router: chi.NewRouter(), schemas: map[string]*jsonschema.Schema{}, answered: map[string]bool{}}
+	c := &contract{router: chi.NewRouter(), answers: map[string]map[string]*jsonschema.Schema{}, answered: map[string]bool{}}
 	if c.problem, err = compiler.Compile(described + "#/components/schemas/Problem"); err != nil {
 		return nil, err
 	}
@@ -83,13 +83,14 @@ func newContract(text []byte) (*contract, error) {
 					continue
 				}
 				name := strings.ToUpper(method) + " " + path + " " + status
-				c.schemas[name] = nil
-				for kind, content := range res.Content {
-					if kind != "application/json" || content.Schema == nil {
+				c.answers[name] = map[string]*jsonschema.Schema{}
+				for kind := range res.Content {
+					c.answers[name][kind] = nil
+					if kind != "application/json" {
 						continue
 					}
 					place := fmt.Sprintf("%s#/paths/%s/%s/responses/%s/content/%s/schema", described, escaped(path), method, status, escaped(kind))
-					if c.schemas[name], err = compiler.Compile(place); err != nil {
+					if c.answers[name][kind], err = compiler.Compile(place); err != nil {
 						return nil, err
 					}
 				}
@@ -121,25 +122,27 @@ func (c *contract) fits(r *http.Request, status int, kind string, body []byte) s
 		}
 		return c.valid(name, c.problem, body)
 	}
-	schema, ok := c.schemas[name]
-	switch {
-	case !ok:
+	kinds, ok := c.answers[name]
+	if !ok {
 		return name + " is not described"
-	case schema == nil:
-		return ""
-	case !strings.HasPrefix(kind, "application/json"):
+	}
+	bare, _, _ := strings.Cut(kind, ";")
+	schema, ok := kinds[bare]
+	if !ok {
 		return name + ": an answer of kind " + kind
 	}
 	return c.valid(name, schema, body)
 }
 
 func (c *contract) valid(name string, schema *jsonschema.Schema, body []byte) string {
-	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
-	if err == nil {
-		err = schema.Validate(value)
-	}
-	if err != nil {
-		return fmt.Sprintf("%s is not as described: %v\n\t%s", name, err, body)
+	if schema != nil {
+		value, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
+		if err == nil {
+			err = schema.Validate(value)
+		}
+		if err != nil {
+			return fmt.Sprintf("%s is not as described: %v\n\t%s", name, err, body)
+		}
 	}
 	c.mu.Lock()
 	c.answered[name] = true
@@ -158,9 +161,9 @@ func (c checked) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil || !strings.HasPrefix(r.URL.Path, "/api/") {
 		return res, err
 	}
-	body, err := io.ReadAll(res.Body)
-	if err != nil { // it was cut: the client shall meet that
-		res.Body = readAfter{bytes.NewReader(body), res.Body, err}
+	body, cut := io.ReadAll(res.Body)
+	if cut != nil { // the client shall meet that
+		res.Body = readAfter{bytes.NewReader(body), res.Body, cut}
 		return res, nil
 	}
 	res.Body.Close()

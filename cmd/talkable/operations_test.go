@@ -27,6 +27,7 @@ type operation struct {
 	public           bool // public keys may call it
 	needsBody        bool
 	forms            bool // takes its body as a form, too
+	deletes          bool // its path has a DELETE, too
 	params           []param
 	body             *schema // nil: it takes none, or one that isn't JSON
 }
@@ -131,6 +132,7 @@ func parseOperations(t testing.TB, text []byte) []operation {
 				t.Fatalf("%s %s: %v", method, path, err)
 			}
 			o := operation{id: op.ID, method: strings.ToUpper(method), path: path, public: op.Public}
+			_, o.deletes = item["delete"]
 			for _, p := range op.Parameters {
 				kind := "string"
 				if p.Schema.types()["integer"] {

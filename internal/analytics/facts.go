@@ -85,6 +85,7 @@ func claimedFacts(c referralevent.OfferClaimed) []fact {
 // How a referral was found, as referral names it.
 const (
 	trackedByVisit  = "cookie"
+	trackedInApp    = "web_cookie"
 	trackedByCoupon = "coupon"
 )
 
@@ -96,7 +97,12 @@ func createdFacts(r referralevent.ReferralCreated) []fact {
 	}
 	facts := []fact{f}
 	facts[0].money, facts[0].currency, facts[0].sum = true, r.Currency, r.Subtotal
-	if r.TrackMethod == trackedByVisit {
+	if r.FirstOrder {
+		fresh := facts[0]
+		fresh.key = referredNew
+		facts = append(facts, fresh)
+	}
+	if r.TrackMethod == trackedByVisit || r.TrackMethod == trackedInApp {
 		f.key = visitedReferrals
 		facts = append(facts, f)
 	}
@@ -109,9 +115,12 @@ func approvedFacts(r referralevent.ReferralApproved) []fact {
 	if r.TrackMethod != trackedByCoupon {
 		return []fact{f}
 	}
-	coupon := f
-	coupon.key = couponSales
-	return []fact{f, coupon}
+	coupon, by := f, f
+	coupon.key, by.key = couponSales, couponNotNew
+	if r.FirstOrder {
+		by.key = couponNew
+	}
+	return []fact{f, coupon, by}
 }
 
 func voidedFacts(r referralevent.ReferralVoided) []fact {

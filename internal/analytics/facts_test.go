@@ -52,12 +52,16 @@ func cases() []factCase {
 	visit := referralevent.Visit{CampaignID: 3, Channel: referralevent.Email, FirstOfThem: true, VisitedAt: start}
 	byVisit := referralevent.ReferralCreated{SiteID: 1, CampaignID: 3, Status: referralevent.Pending, TrackMethod: "cookie", Subtotal: 10, Currency: "USD", OccurredAt: start}
 	byCoupon := referralevent.ReferralApproved{SiteID: 1, CampaignID: 3, TrackMethod: "coupon", Subtotal: 10, Currency: "USD", OccurredAt: start}
+	newReferral, newCoupon := byVisit, byCoupon
+	newReferral.FirstOrder, newReferral.TrackMethod, newCoupon.FirstOrder = true, "web_cookie", true
 	return []factCase{
 		{"known member", originFacts(known), "sign_up 0  1 0; emails_collected_on_signup 0  1 0"},
 		{"visit", visitFacts(1, visit), "visits 3  1 0; first_time_visits 3  1 0; share_emails_clicked 3  1 0"},
 		{"claim", claimedFacts(referralevent.OfferClaimed{SiteID: 1, CampaignID: 3, ClaimedAt: start}), "emails_collected_on_claim 3  1 0"},
 		{"referral by a visit", createdFacts(byVisit), "total_referred_sales 3 USD 1 10; visited_referrals 3  1 0"},
-		{"referral by a coupon", approvedFacts(byCoupon), "talkable_sales 3 USD 1 10; talkable_sales_with_talkable_coupon 3 USD 1 10"},
+		{"referral by a coupon", approvedFacts(byCoupon), "talkable_sales 3 USD 1 10; talkable_sales_with_talkable_coupon 3 USD 1 10; talkable_sales_with_talkable_coupon_and_not_new 3 USD 1 10"},
+		{"referral of a new customer", createdFacts(newReferral), "total_referred_sales 3 USD 1 10; referred_sales_new 3 USD 1 10; visited_referrals 3  1 0"},
+		{"new customer's coupon", approvedFacts(newCoupon), "talkable_sales 3 USD 1 10; talkable_sales_with_talkable_coupon 3 USD 1 10; talkable_sales_with_talkable_coupon_and_new 3 USD 1 10"},
 		{"referrer's points", rewardFacts(forReferral), "total_rewards 3  1 0; ad_rewards 3  1 0; advocate_referral_rewards_paid_and_pending 3  1 0; advocate_referral_rewards_paid 3  1 0"},
 		{"referrer's commission", rewardFacts(friendsOwn),
 			"total_rewards 3 USD 1 50; ad_rewards 3 USD 1 50; advocate_referral_rewards_paid_and_pending 3  1 0; commissions 3 USD 1 50"},

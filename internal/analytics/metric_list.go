@@ -2,7 +2,6 @@ package analytics
 
 // Why some numbers are 0.
 const (
-	notNew       = "Always 0: whether a referred sale was its person's first isn't counted."
 	notAdvocates = "Always 0: sales aren't counted by whether their person is an advocate."
 	notCoupons   = "Always 0: which coupon an order used isn't counted."
 	notOpened    = "Always 0: e-mails hold nothing that tells whether they are opened, and their links but those to friends aren't counted."
@@ -107,12 +106,12 @@ var metrics = []metric{
 	{name: "talkable_sales_with_talkable_coupon_count", of: couponSales, byCampaign: true, currencied: true,
 		formula: "Referrals among talkable_sales_count that were found by a coupon of the advocate's or the offer's."},
 	{name: "talkable_sales_with_talkable_coupon_sum", kind: moneyOf, of: couponSales, byCampaign: true, formula: "Subtotals of talkable_sales_with_talkable_coupon_count."},
-	{name: "talkable_sales_with_talkable_coupon_and_new_count", kind: noNumber, formula: notNew},
-	{name: "talkable_sales_with_talkable_coupon_and_new_sum", kind: noMoney, formula: notNew},
-	{name: "talkable_sales_with_talkable_coupon_and_not_new_count", kind: noNumber, formula: notNew},
-	{name: "talkable_sales_with_talkable_coupon_and_not_new_sum", kind: noMoney, formula: notNew},
-	{name: "referred_sales_new_count", kind: noNumber, formula: notNew},
-	{name: "referred_sales_new_sum", kind: noMoney, formula: notNew},
+	{name: "talkable_sales_with_talkable_coupon_and_new_count", of: couponNew, byCampaign: true, currencied: true, formula: "Sales among talkable_sales_with_talkable_coupon_count that were their person's first."},
+	{name: "talkable_sales_with_talkable_coupon_and_new_sum", kind: moneyOf, of: couponNew, byCampaign: true, formula: "Subtotals of talkable_sales_with_talkable_coupon_and_new_count."},
+	{name: "talkable_sales_with_talkable_coupon_and_not_new_count", of: couponNotNew, byCampaign: true, currencied: true, formula: "Sales among talkable_sales_with_talkable_coupon_count that weren't their person's first."},
+	{name: "talkable_sales_with_talkable_coupon_and_not_new_sum", kind: moneyOf, of: couponNotNew, byCampaign: true, formula: "Subtotals of talkable_sales_with_talkable_coupon_and_not_new_count."},
+	{name: "referred_sales_new_count", of: referredNew, byCampaign: true, currencied: true, formula: "Referrals among total_referred_sales_count whose friend had bought nothing before."},
+	{name: "referred_sales_new_sum", kind: moneyOf, of: referredNew, byCampaign: true, formula: "Subtotals of referred_sales_new_count."},
 	{name: "ideal_friend_sales_count", of: referredSales, byCampaign: true, currencied: true, formula: "The same as total_referred_sales_count."},
 	{name: "ideal_friend_sales_sum", kind: moneyOf, of: referredSales, byCampaign: true, formula: "The same as total_referred_sales_sum."},
 	{name: "ideal_advocate_sales_count", kind: noNumber, formula: notAdvocates},

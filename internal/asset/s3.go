@@ -74,8 +74,8 @@ func (b *bucket) Get(ctx context.Context, key string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read asset: %w", err)
 	}
-	defer o.Close()
 	content, err := io.ReadAll(io.LimitReader(o, MaxBytes+1))
+	_ = o.Close() // it was only read
 	if minio.ToErrorResponse(err).StatusCode == http.StatusNotFound {
 		err = fs.ErrNotExist
 	}

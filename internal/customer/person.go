@@ -78,7 +78,7 @@ func (p *person) api() customerapi.Person {
 	out := customerapi.Person{ID: p.ID, Email: p.Email, Phone: p.Phone, CustomerID: p.CustomerID, Username: p.Username,
 		FirstName: p.FirstName, LastName: p.LastName, CustomProperties: p.Properties, CreatedAt: p.CreatedAt,
 		SubscribedAt: p.SubscribedAt, UnsubscribedAt: p.UnsubscribedAt, OptedInAt: p.OptedInAt, PhoneOptedInAt: p.PhoneOptedInAt,
-		AnonymizedAt: p.AnonymizedAt, EventsCount: p.Purchases + p.Events}
+		AnonymizedAt: p.AnonymizedAt, EventsCount: p.Purchases + p.Events, PurchasesCount: p.Purchases}
 	if out.CustomProperties == nil {
 		out.CustomProperties = map[string]string{}
 	}

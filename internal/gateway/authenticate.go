@@ -53,6 +53,9 @@ func (g *Gateway) enter(w http.ResponseWriter, r *http.Request, forms *shapes, n
 	if req.DryRun, err = dryRun(r, forms); err != nil {
 		return err
 	}
+	if req.DryRun {
+		r = r.WithContext(postgres.Rehearsal(r.Context()))
+	}
 	if streamed(r) {
 		if err := ownSite(r, document{}, c.site.Slug); err != nil {
 			return err
@@ -66,8 +69,8 @@ func (g *Gateway) enter(w http.ResponseWriter, r *http.Request, forms *shapes, n
 	if err == nil {
 		req.Idempotency, err = idempotencyKey(r, doc.raw)
 	}
-	if req.DryRun {
-		r, req.Idempotency = r.WithContext(postgres.Rehearsal(r.Context())), idempotency.Key{}
+	if req.DryRun { // its answer is nobody's
+		req.Idempotency = idempotency.Key{}
 	}
 	if err == nil {
 		next.ServeHTTP(w, r)

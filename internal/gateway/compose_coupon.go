@@ -105,7 +105,7 @@ type CouponVerdict struct {
 type couponChecks struct {
 	CouponUnissued     bool `json:"coupon_unissued" doc:"It is one of a list and was not handed out yet"`
 	CouponExpired      bool `json:"coupon_expired" doc:"Or withdrawn: what it was given for was refunded, or the redemption cancelled"`
-	FriendOfferExpired bool `json:"friend_offer_expired" doc:"Always false: friend offers don't expire"`
+	FriendOfferExpired bool `json:"friend_offer_expired" doc:"It was given for a friend offer whose hours, or whose campaign's last moment of claiming, are over"`
 	DifferentOwner     bool `json:"different_owner"`
 	CouponUsed         bool `json:"coupon_used"`
 }
@@ -118,6 +118,8 @@ func (k couponChecks) message() *string {
 		text = "This coupon code has not been issued yet"
 	case k.CouponExpired:
 		text = "This coupon code has expired"
+	case k.FriendOfferExpired:
+		text = "The offer of this coupon code has expired"
 	case k.DifferentOwner:
 		text = "This coupon code has been issued to another email address"
 	case k.CouponUsed:
@@ -143,6 +145,9 @@ func (c Composition) getPermission(ctx context.Context, in *struct {
 		return nil, err
 	}
 	checks := couponChecks{CouponUnissued: found.Unissued, CouponExpired: found.Expired, CouponUsed: found.Used}
+	if found.Reward != nil {
+		checks.FriendOfferExpired = found.Reward.OfferLapsed
+	}
 	if len(found.Owners) > 0 {
 		p, err := c.Customers.Person(ctx, req.Site.ID, in.Slug)
 		if err != nil && !fault.Is(err, fault.Invalid) { // somebody unknown is somebody else

@@ -34,6 +34,9 @@ type originData struct {
 	Custom          properties   `json:"custom_properties,omitempty"`
 	PersonCustom    properties   `json:"person_custom_properties,omitempty" doc:"Older name of custom_properties"`
 	CampaignTags    list         `json:"campaign_tags,omitempty"`
+	CampaignID      optional     `json:"affiliate_campaign_id,omitempty" doc:"Forces a campaign, also one in Test, as tkbl_campaign_id of a page does"`
+	PageCampaignID  optional     `json:"tkbl_campaign_id,omitempty" doc:"The same, by its name in a page's address"`
+	Placements      list         `json:"matched_placement_ids,omitempty" doc:"Placements that the page matched"`
 	SharingChannels list         `json:"sharing_channels,omitempty" doc:"Claim links are wanted for these channels"`
 	IPAddress       optional     `json:"ip_address,omitempty" doc:"Of the person; \"current\" means of this request"`
 	UUID            optional     `json:"uuid,omitempty" doc:"Visitor; links the origin to the friend offer that the visitor claimed"`
@@ -128,6 +131,10 @@ func (c Composition) record(ctx context.Context, kind string, data originData) (
 	if err := checkChannels(channels, "/data/sharing_channels"); err != nil { // before anything is written
 		return nil, err
 	}
+	led, err := data.led()
+	if err != nil {
+		return nil, err
+	}
 	if integrationCheck(in) {
 		return web.Answer(originAnswer{Origin: unrecorded(in, c.Now()).Talkable(req.Site)}), nil
 	}
@@ -142,7 +149,9 @@ func (c Composition) record(ctx context.Context, kind string, data originData) (
 		}
 	}
 	offer, err := c.Referrals.Join(ctx, req.Site, referralapi.Join{OriginID: recorded.ID, Type: kind, Category: recorded.Category,
-		PersonID: recorded.PersonID, Visitors: in.Visitors, CampaignTags: in.CampaignTags, Channels: channels, Idempotency: req.Idempotency})
+		PersonID: recorded.PersonID, Visitors: in.Visitors, CampaignTags: in.CampaignTags, Channels: channels, Idempotency: req.Idempotency,
+		CampaignID: led.campaign, Placements: led.placements, Subtotal: in.Subtotal, Currency: in.Currency, CouponCodes: in.CouponCodes, Segments: in.Segments[:],
+		TrafficSource: in.TrafficSource, Items: in.Items, Verified: in.Verified, OccurredAt: recorded.OccurredAt})
 	if err != nil {
 		return nil, err
 	}

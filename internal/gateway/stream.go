@@ -39,7 +39,9 @@ func stream(w http.ResponseWriter, r *http.Request, next http.Handler) error {
 	if err != nil {
 		return err
 	}
-	web.From(r.Context()).Idempotency = key
+	if req := web.From(r.Context()); !req.DryRun {
+		req.Idempotency = key
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), streamWork)
 	defer cancel()
 	r = r.WithContext(ctx)

@@ -178,7 +178,7 @@ func (m *Module) resendSince(ctx context.Context, siteID, id int64, since time.T
 	err = m.changeEndpoint(ctx, siteID, id, k, &out, &replayed, func(u *bus.Unit, old endpoint) error {
 		switch {
 		case since.After(u.Now):
-			return invalidEndpoint("/since", "must not be in the future")
+			return errNotYet
 		case !old.Enabled:
 			return errDisabled
 		}
@@ -196,7 +196,10 @@ func (m *Module) resendSince(ctx context.Context, siteID, id int64, since time.T
 	return out, replayed, err
 }
 
-var errDisabled = fault.New(fault.Conflict, "webhook_disabled", "The webhook is disabled; enable it first.")
+var (
+	errNotYet   = fault.New(fault.Unprocessable, "since_in_future", "Nothing has failed since a moment to come.").At("/since", "lies in the future")
+	errDisabled = fault.New(fault.Conflict, "webhook_disabled", "The webhook is disabled; enable it first.")
+)
 
 // changeEndpoint locks an endpoint, changes it, and reads how it is then. An answer that was kept comes again.
 func (m *Module) changeEndpoint(ctx context.Context, siteID, id int64, k idempotency.Key, out *endpoint, replayed *bool, change func(*bus.Unit, endpoint) error) error {

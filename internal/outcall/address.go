@@ -52,7 +52,7 @@ func validPort(s string) bool {
 func (c *Client) guard(_, address string, _ syscall.RawConn) error {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil {
-		return fmt.Errorf("%w: %v", ErrForbidden, err)
+		return fmt.Errorf("%w: %w", ErrForbidden, err)
 	}
 	if !c.allows(at.Addr()) {
 		return ErrForbidden

@@ -130,9 +130,13 @@ func (m *Module) move(ctx context.Context, u *bus.Unit, list []referral, to, cau
 func (m *Module) reward(ctx context.Context, u *bus.Unit, list []referral) error {
 	var sites, ids []int64
 	for _, r := range list {
-		sites, ids = append(sites, r.SiteID), append(ids, r.CampaignID)
+		sites, ids = append(sites, r.SiteID), append(ids, r.OfferID)
 	}
-	campaigns, err := campaignsByID(ctx, u, sites, ids)
+	offers, err := offersByID(ctx, u, sites, ids)
+	if err != nil {
+		return err
+	}
+	campaigns, err := m.campaignsOfOffers(ctx, u, u.Now, offers)
 	if err != nil {
 		return err
 	}
@@ -178,7 +182,7 @@ func (m *Module) ApproveDue(ctx context.Context) (int, error) {
 // label keeps a cause that the edge names within a closed set.
 func label(cause string) string {
 	switch cause {
-	case causeAutomatic, causeDelay, causeRefund, causeFraud:
+	case causeAutomatic, causeDelay, causeRefund, causeFraud, causeHook:
 		return cause
 	default:
 		return causeManual

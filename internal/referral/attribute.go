@@ -19,6 +19,7 @@ const (
 	reasonFirstTouch      = "first_touch"
 	reasonCode            = "code_used"
 	reasonSticky          = "first_advocate"
+	reasonChain           = "earlier_referral"
 	reasonNoPerson        = "no_person"
 	reasonNoTouch         = "no_touch"
 	reasonExpired         = "expired_touch"
@@ -69,13 +70,13 @@ type standing struct {
 // wins, and of several its last touch before the purchase, or the first, as the campaign's rule has it; among campaigns the method
 // decides, and then the last touch. Touches that are too old, or later than the purchase, and campaigns that weren't live are passed
 // over; a friend who was referred in the campaign already ends the search, so that an older link gets no credit for a purchase that the
-// last one would have had. referred says that.
+// last one would have had (see choose). referred says that.
 func attribute(occurred time.Time, candidates []candidate, campaigns map[int64]*campaign, referred func(campaignID int64) bool) attribution {
 	out := attribution{Rule: traceVersion, reason: reasonNoTouch}
 	list := stand(occurred, candidates, campaigns)
-	best := winner(list)
+	best, again := choose(list, referred)
 	switch {
-	case best != nil && referred(best.campaignID):
+	case again:
 		out.reason = reasonAlreadyReferred
 	case best != nil:
 		out.reason, out.kept = best.credit(), best.candidate
@@ -95,6 +96,22 @@ func attribute(occurred time.Time, candidates []candidate, campaigns map[int64]*
 	}
 	out.Rules = rulesSeen(list, campaigns)
 	return out
+}
+
+// choose is the winner; again says that its friend was referred before, and so it makes no referral. Where the campaign credits what
+// follows a referral, the earlier one does instead.
+func choose(list []standing, referred func(campaignID int64) bool) (best *standing, again bool) {
+	best = winner(list)
+	if best == nil || best.method == byChain || !referred(best.campaignID) {
+		return best, false
+	}
+	for i := range list {
+		if s := &list[i]; s.method == byChain && s.cause == "" && s.campaignID == best.campaignID {
+			best.cause = reasonAlreadyReferred
+			return s, false
+		}
+	}
+	return best, true
 }
 
 // winner is the best of those that stand, nil if none does: of each campaign the best by its own rule, and the best of these.
@@ -141,6 +158,8 @@ func (s *standing) credit() string {
 		return reasonSticky
 	case s.method == byCoupon:
 		return reasonCode
+	case s.method == byChain:
+		return reasonChain
 	case s.first:
 		return reasonFirstTouch
 	default:
@@ -209,7 +228,7 @@ func (c *candidate) stand(occurred time.Time, k *campaign) standing {
 	switch {
 	case late:
 		s.cause = reasonFuture
-	case !k.live(occurred):
+	case !k.claimable(occurred):
 		s.cause = reasonNotLive
 	case s.at.Before(c.since(occurred, k)):
 		s.cause = reasonExpired
@@ -227,10 +246,10 @@ func (c *candidate) stand(occurred time.Time, k *campaign) standing {
 	return s
 }
 
-// since is where the window of a candidate begins. The friend's first advocate stays for good.
+// since is where the window of a candidate begins. Earlier referrals stay for good.
 func (c *candidate) since(occurred time.Time, k *campaign) time.Time {
 	switch c.method {
-	case bySticky:
+	case bySticky, byChain:
 		return c.firstAt
 	case byIP:
 		return occurred.Add(-ipWindow)

@@ -36,7 +36,7 @@ func (m *Module) find(ctx context.Context, u *bus.Unit, f *facts, deeds []deed) 
 		f.candidates[r.N] = append(f.candidates[r.N], c)
 		sites, ids = append(sites, d.body.SiteID), append(ids, r.CampaignID)
 	}
-	if f.campaigns, err = campaignsByID(ctx, u, sites, ids); err != nil {
+	if f.campaigns, err = campaignsByID(ctx, u, sites, ids, u.Now); err != nil {
 		return err
 	}
 	return f.lookBetween(ctx, u, deeds)
@@ -82,7 +82,7 @@ func (f *facts) forgo(deeds []deed) {
 	}
 }
 
-// cut parts the deeds of a batch where a friend comes again on a site that keeps the first advocate: who that is, the part before says.
+// cut parts the deeds of a batch where a friend comes again on a site that looks at earlier referrals: the part before makes them.
 func cut(ctx context.Context, u *bus.Unit, deeds []deed) ([][]deed, error) {
 	var again []int64
 	seen := map[key]bool{}
@@ -96,8 +96,8 @@ func cut(ctx context.Context, u *bus.Unit, deeds []deed) ([][]deed, error) {
 	if len(again) == 0 {
 		return [][]deed{deeds}, nil
 	}
-	sticky, err := keepsFirst(ctx, u, again)
-	if err != nil || len(sticky) == 0 {
+	far, err := looksBack(ctx, u, again)
+	if err != nil || len(far) == 0 {
 		return [][]deed{deeds}, err
 	}
 	var out [][]deed
@@ -105,7 +105,7 @@ func cut(ctx context.Context, u *bus.Unit, deeds []deed) ([][]deed, error) {
 	begin := 0
 	for n, d := range deeds {
 		k := key{d.body.SiteID, d.body.PersonID}
-		if sticky[k.site] && k.id != 0 && seen[k] {
+		if far[k.site] && k.id != 0 && seen[k] {
 			out, begin = append(out, deeds[begin:n]), n
 			clear(seen)
 		}

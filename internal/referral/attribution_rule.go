@@ -1,7 +1,6 @@
 package referral
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 )
@@ -16,10 +15,11 @@ const (
 	byPhone      = "phone_number"    // the offer was claimed with the phone number of the purchase
 	byShareEmail = "share_email"     // the offer was mailed to the person
 	byIP         = "ip_address"      // the link was opened from the address of the purchase, within the hour before
+	byChain      = "event_chain"     // the friend is referred already, and the campaign credits what follows
 )
 
 // trackMethods are all of them, in their order.
-var trackMethods = []string{bySticky, byCoupon, byCookie, byWebCookie, byEmail, byPhone, byShareEmail, byIP}
+var trackMethods = []string{bySticky, byCoupon, byCookie, byWebCookie, byEmail, byPhone, byShareEmail, byIP, byChain}
 
 // usualMethods are in force where a campaign names none.
 var usualMethods = []string{byCoupon, byCookie, byWebCookie, byEmail, byPhone, byShareEmail}
@@ -59,30 +59,11 @@ func (r attributionRule) rank(method string) int {
 	return at
 }
 
-// Scan reads the rule as its campaign keeps it.
-func (r *attributionRule) Scan(src any) error {
-	text, ok := src.([]byte)
-	if !ok {
-		return fmt.Errorf("an attribution rule is no %T", src)
-	}
-	*r = attributionRule{}
-	return json.Unmarshal(text, r)
-}
-
-// text is the rule as its campaign keeps it.
-func (r attributionRule) text() string {
-	b, err := json.Marshal(r)
-	if err != nil {
-		panic(err) // plain fields
-	}
-	return string(b)
-}
-
 // attributionInput is the rule as the API takes it.
 type attributionInput struct {
 	Touch         string         `json:"touch,omitempty" doc:"Which touch counts of those that one method finds: last (when left out) or first"`
 	CodeBeatsLink *bool          `json:"code_beats_link,omitempty" nullable:"true" doc:"An order's coupon code decides before a link that its browser has opened; true when left out"`
-	Methods       []string       `json:"methods,omitempty" nullable:"true" doc:"Ways in which the advocate may be found, of sticky_advocate, coupon, cookie, web_cookie, email, phone_number, share_email and ip_address; all but the first and the last when left out. In this order the first one that finds somebody decides"`
+	Methods       []string       `json:"methods,omitempty" nullable:"true" doc:"Ways in which the advocate may be found, of sticky_advocate, coupon, cookie, web_cookie, email, phone_number, share_email, ip_address and event_chain; when left out all but the first and the last two. In this order the first one that finds somebody decides"`
 	Personal      *personalInput `json:"personal_coupons,omitempty" doc:"Codes of the advocates' own"`
 }
 

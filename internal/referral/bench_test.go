@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/customer/customerevent"
 	"github.com/talkable/talkable/internal/gateway/gatewayevent"
 	"github.com/talkable/talkable/internal/postgres/pgtest"
+	"github.com/talkable/talkable/internal/referral/referralapi"
 )
 
 // durable is a place on a cluster with the settings of production.
@@ -73,6 +75,34 @@ func BenchmarkRecorded(b *testing.B) {
 				p.tell(events...)
 			}
 			b.ReportMetric(float64(origin)/b.Elapsed().Seconds(), "origins/s")
+		})
+	}
+}
+
+// Hot reads: the campaign for an origin whose advocate has an offer, and an offer by its code.
+func BenchmarkHotReads(b *testing.B) {
+	p := durable(b)
+	code := p.join(p.one, 1).ShortURLCode
+	for name, read := range map[string]func() error{
+		"campaign": func() error {
+			shelf, err := p.catalog.of(b.Context(), 1)
+			if err == nil {
+				_, err = p.chooseCampaign(b.Context(), shelf, want{s: p.one, person: 1}, referralapi.Join{Type: customerevent.AffiliateMember, PersonID: 1})
+			}
+			return err
+		},
+		"offer": func() error {
+			_, err := p.Offer(b.Context(), p.one, code, nil)
+			return err
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := read(); err != nil {
+					b.Fatal(err)
+				}
+			}
 		})
 	}
 }

@@ -216,7 +216,7 @@ func (m *Module) giveBack(ctx context.Context, u *bus.Unit, clawed []reward) err
 
 // readLimits is what the API shows of a campaign's limits.
 func (m *Module) readLimits(ctx context.Context, q sqlx.QueryerContext, siteID, id int64, now time.Time) (limitsJSON, error) {
-	list, err := campaignsByID(ctx, q, []int64{siteID}, []int64{id})
+	list, err := campaignsByID(ctx, q, []int64{siteID}, []int64{id}, now)
 	if err != nil {
 		return limitsJSON{}, err
 	}
@@ -224,7 +224,7 @@ func (m *Module) readLimits(ctx context.Context, q sqlx.QueryerContext, siteID, 
 	if c == nil {
 		return limitsJSON{}, errNoCampaign
 	}
-	out := limitsJSON{limits: c.Limits}
+	out := limitsJSON{Limits: c.Limits}
 	if b := c.Limits.Budget; b != nil {
 		spent, err := spentOf(ctx, q, potKey{siteID, id, b.since(now)})
 		if err != nil {

@@ -21,6 +21,7 @@ const (
 // campaignInput is a campaign as the API takes it.
 type campaignInput struct {
 	web.SiteBody
+	Type                  string            `json:"type,omitempty" doc:"invite when left out; see GET /campaign_types. It never changes"`
 	Name                  string            `json:"name" example:"Give $10, get 10%"`
 	Status                string            `json:"status,omitempty" doc:"Live, Test, Scheduled or Disabled; Live when left out"`
 	Tags                  []string          `json:"tags,omitempty" nullable:"true" doc:"An origin with campaign_tags joins only campaigns that have one of them"`
@@ -30,6 +31,10 @@ type campaignInput struct {
 	Attribution           *attributionInput `json:"attribution,omitempty" doc:"How the advocate of a purchase is found"`
 	Approval              *approvalInput    `json:"approval,omitempty"`
 	LivePeriod            *periodInput      `json:"live_period,omitempty"`
+	Join                  *joinInput        `json:"join,omitempty" doc:"Who may join; everybody when left out"`
+	HoldOutPercent        int               `json:"hold_out_percent,omitempty" doc:"Of people who get no offer, to compare with: 0 to 90"`
+	Variants              []variantInput    `json:"variants,omitempty" nullable:"true" doc:"People are put into one of them, and stay there"`
+	Texts                 map[string]string `json:"texts,omitempty" nullable:"true" doc:"By name, such as share.title or share.title.de"`
 	Incentives            []incentiveInput  `json:"incentives,omitempty" nullable:"true"`
 }
 
@@ -62,7 +67,12 @@ func (f *findings) err() error {
 // campaign checks the input and fills in what was left out. currency is the site's.
 func (in campaignInput) campaign(currency string) (campaign, error) {
 	var f findings
-	c := campaign{Name: in.Name, Status: statusLive, Tags: []string{}, Categories: []string{"affiliate_member"},
+	kind := typeOf(in.Type)
+	if kind == nil {
+		f.add("/type", "is none of campaign_types")
+		kind = typeOf("")
+	}
+	c := campaign{Type: kind.Name, Name: in.Name, Status: statusLive, Tags: []string{}, Categories: slices.Clone(kind.Categories),
 		AttributionDays: 30, ApprovalMode: automatic}
 	checkText(&f, "/name", in.Name, 1, 200)
 	if in.Status != "" {
@@ -91,7 +101,9 @@ func (in campaignInput) campaign(currency string) (campaign, error) {
 	c.Attribution = in.Attribution.rule(&f)
 	in.approval(&f, &c)
 	in.period(&f, &c)
+	c.Join = in.Join.joining(&f)
 	in.incentives(&f, &c, currency)
+	in.experiment(&f, &c)
 	return c, f.err()
 }
 
@@ -131,6 +143,10 @@ func (in campaignInput) period(f *findings, c *campaign) {
 func (in campaignInput) incentives(f *findings, c *campaign, currency string) {
 	if len(in.Incentives) > maxIncentives {
 		f.add("/incentives", "must be at most %d", maxIncentives)
+		return
+	}
+	if len(in.Incentives) > 0 && !c.kind().Rewards {
+		f.add("/incentives", "a campaign of type %s has none", c.Type)
 		return
 	}
 	seen := map[string]bool{}

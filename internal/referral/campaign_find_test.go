@@ -1,6 +1,7 @@
 package referral
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -28,6 +29,17 @@ func TestCampaignIDs(t *testing.T) {
 		got, err := p.CampaignIDs(t.Context(), c.site.ID, c.tags, c.status)
 		if err != nil || !slices.Equal(got, c.want) {
 			t.Errorf("%q of status %q: %v (%v), want %v", c.tags, c.status, got, err, c.want)
+		}
+	}
+	for at, want := range map[site.Site]map[int64]string{p.one: {live: "[invite a,b]", test: "[invite old]", bare: "[]"}, p.two: {other: "[invite]"}} {
+		got, err := p.CampaignLabels(t.Context(), at.ID)
+		if err != nil || len(got) != len(want) {
+			t.Errorf("%v, %v", got, err)
+		}
+		for id, tags := range want {
+			if fmt.Sprint(got[id].Tags) != tags || len(got[id].Types) == 0 {
+				t.Errorf("%d has %v, want %s", id, got[id], tags)
+			}
 		}
 	}
 }

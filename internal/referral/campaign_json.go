@@ -3,6 +3,7 @@ package referral
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -15,6 +16,7 @@ import (
 type campaignJSON struct {
 	ID                    int64               `json:"id"`
 	Version               int                 `json:"version" doc:"Counts the changes; rewards keep the version that they were issued under"`
+	Type                  string              `json:"type"`
 	Name                  string              `json:"name"`
 	Status                string              `json:"status" enum:"Live,Test,Scheduled,Disabled"`
 	Tags                  []string            `json:"tags"`
@@ -24,6 +26,10 @@ type campaignJSON struct {
 	Attribution           attributionRuleJSON `json:"attribution" doc:"How the advocate of a purchase is found"`
 	Approval              approvalJSON        `json:"approval"`
 	LivePeriod            periodJSON          `json:"live_period"`
+	Join                  *joinInput          `json:"join" doc:"null: everybody may"`
+	HoldOutPercent        int                 `json:"hold_out_percent"`
+	Variants              []variantInput      `json:"variants"`
+	Texts                 map[string]string   `json:"texts"`
 	Incentives            []incentiveJSON     `json:"incentives"`
 	CreatedAt             time.Time           `json:"created_at"`
 	UpdatedAt             time.Time           `json:"updated_at"`
@@ -60,9 +66,9 @@ type incentiveJSON struct {
 	Description      string          `json:"description"`
 }
 
-// readCampaign is a campaign in our own shape; not found is a fault.
-func (m *Module) readCampaign(ctx context.Context, q sqlx.QueryerContext, siteID, id int64) (campaignJSON, error) {
-	list, err := campaignsByID(ctx, q, []int64{siteID}, []int64{id})
+// readCampaign is a campaign as it runs, with the incentives that were taken out; not found is a fault.
+func (m *Module) readCampaign(ctx context.Context, q sqlx.QueryerContext, siteID, id int64, at time.Time) (campaignJSON, error) {
+	list, err := campaignsByID(ctx, q, []int64{siteID}, []int64{id}, at)
 	if err != nil {
 		return campaignJSON{}, err
 	}
@@ -70,23 +76,38 @@ func (m *Module) readCampaign(ctx context.Context, q sqlx.QueryerContext, siteID
 	if c == nil {
 		return campaignJSON{}, errNoCampaign
 	}
-	out := campaignJSON{ID: c.ID, Version: c.Version, Name: c.Name, Status: c.Status, Tags: c.Tags, JoinableCategoryNames: c.Categories,
+	retired, err := retiredIncentives(ctx, q, c)
+	c.Incentives = append(c.Incentives, retired...)
+	return c.json(), err
+}
+
+func (c *campaign) json() campaignJSON {
+	out := campaignJSON{ID: c.ID, Version: c.Version, Type: c.kind().Name, Name: c.Name, Status: c.Status, Tags: c.Tags, JoinableCategoryNames: c.Categories,
 		DestinationURL: orNull(c.Destination), AttributionDays: c.AttributionDays, Attribution: c.Attribution.json(), Approval: approvalJSON{c.ApprovalMode, c.ApprovalDelay},
-		LivePeriod: periodJSON{c.StartsAt, c.EndsAt}, Incentives: []incentiveJSON{}, CreatedAt: c.CreatedAt.UTC(), UpdatedAt: c.UpdatedAt.UTC()}
-	for _, i := range c.Incentives {
-		one := incentiveJSON{ID: i.ID, Identifier: i.Identifier, ActionType: i.Action, Side: i.side(), Kind: i.Kind,
-			Points: orNull(i.Points), Percent: number(""), CouponPercent: number(""), Currency: orNull(i.Currency),
-			CouponCode: orNull(i.CouponCode), CouponListID: i.CouponList, CommissionPlanID: i.CommissionPlan, SubtotalMin: i.SubtotalMin, Terms: i.Terms, Active: i.Active, Description: i.describe()}
-		part, amount := &one.Percent, &one.Amount
-		if i.Kind == referralevent.Coupon {
-			part, amount = &one.CouponPercent, &one.CouponAmount
-		}
-		if *amount = orNull(i.Amount); i.BasisPoints > 0 {
-			*part = number(money.Rate(i.BasisPoints))
-		}
-		out.Incentives = append(out.Incentives, one)
+		LivePeriod: periodJSON{c.StartsAt, c.EndsAt}, Join: c.Join.json(), HoldOutPercent: c.HoldOut,
+		Variants: []variantInput{}, Texts: map[string]string{}, Incentives: []incentiveJSON{}, CreatedAt: c.CreatedAt.UTC(), UpdatedAt: c.UpdatedAt.UTC()}
+	for _, v := range c.Variants {
+		out.Variants = append(out.Variants, v.json())
 	}
-	return out, nil
+	maps.Copy(out.Texts, c.Texts)
+	for _, i := range c.Incentives {
+		out.Incentives = append(out.Incentives, i.json())
+	}
+	return out
+}
+
+func (i incentive) json() incentiveJSON {
+	one := incentiveJSON{ID: i.ID, Identifier: i.Identifier, ActionType: i.Action, Side: i.side(), Kind: i.Kind,
+		Points: orNull(i.Points), Percent: number(""), CouponPercent: number(""), Currency: orNull(i.Currency),
+		CouponCode: orNull(i.CouponCode), CouponListID: i.CouponList, CommissionPlanID: i.CommissionPlan, SubtotalMin: i.SubtotalMin, Terms: i.Terms, Active: i.Active, Description: i.describe()}
+	part, amount := &one.Percent, &one.Amount
+	if i.Kind == referralevent.Coupon {
+		part, amount = &one.CouponPercent, &one.CouponAmount
+	}
+	if *amount = orNull(i.Amount); i.BasisPoints > 0 {
+		*part = number(money.Rate(i.BasisPoints))
+	}
+	return one
 }
 
 // orNull is nil for the zero value.

@@ -13,19 +13,22 @@ import (
 )
 
 const (
-	catalogAge      = 5 * time.Second // how long another replica's change may go unseen
-	catalogPatience = 3 * time.Second // with the database, before what was read last is served
+	catalogAge      = 500 * time.Millisecond // how long another replica's change may go unseen
+	catalogPatience = 3 * time.Second        // with the database, before what was read last is served
 )
 
 // shelf is what a site offers, as it was at a moment: it is never changed, only replaced.
 type shelf struct {
-	at        time.Time
-	shop      shop
-	campaigns []*campaign
-	byID      map[int64]*campaign
-	home      *landing           // the shop's; nil if friends can't be sent there
-	landings  map[int64]*landing // of the campaigns that name a place themselves; nil likewise
-	hosts     []string           // that destinations may name beside the shop's; none: any
+	at         time.Time
+	until      *time.Time // when a version that waits takes effect
+	stale      bool
+	shop       shop
+	campaigns  []*campaign
+	placements []*placement
+	byID       map[int64]*campaign
+	home       *landing           // the shop's; nil if friends can't be sent there
+	landings   map[int64]*landing // of the campaigns that name a place themselves; nil likewise
+	hosts      []string           // that destinations may name beside the shop's; none: any
 }
 
 // leads is where a claim link of the campaign leads; nil: nowhere.
@@ -67,31 +70,33 @@ func landAt(destination string) *landing {
 }
 
 // catalog keeps the campaigns of the sites in memory. Changes made by this process show at once, those of others within
-// catalogAge; when the database is away, what was read last serves on.
+// catalogAge: at most that often a number is asked for that every change draws. When the database is away, what was read last serves on.
 type catalog struct {
 	db    *sqlx.DB
 	now   clock.Clock
+	real  clock.Clock // the machine's, also where the platform's clock is moved
 	reads singleflight.Group
 
 	mu      sync.Mutex
 	shelves map[int64]*shelf
 	changes map[int64]int // per site: what was read before a change must not be kept after it
+	last    int64         // number of the last change that is known
+	asked   time.Time
 }
 
 func newCatalog(db *sqlx.DB, now clock.Clock) *catalog {
-	return &catalog{db: db, now: now, shelves: map[int64]*shelf{}, changes: map[int64]int{}}
+	return &catalog{db: db, now: now, real: clock.System, shelves: map[int64]*shelf{}, changes: map[int64]int{}}
 }
 
 // of returns the site's shelf. The error comes with the last known shelf, if there is one.
 func (c *catalog) of(ctx context.Context, siteID int64) (*shelf, error) {
+	away := c.follow(ctx)
 	now := c.now()
 	c.mu.Lock()
 	known, change := c.shelves[siteID], c.changes[siteID]
 	c.mu.Unlock()
-	if known != nil {
-		if age := now.Sub(known.at); age >= 0 && age < catalogAge {
-			return known, nil
-		}
+	if known != nil && (known.holds(now) || away) {
+		return known, nil
 	}
 	// One read for all who ask at once; those who ask after a change don't get one that began before it.
 	got, err, _ := c.reads.Do(fmt.Sprintf("%d %d", siteID, change), func() (any, error) {
@@ -105,10 +110,58 @@ func (c *catalog) of(ctx context.Context, siteID int64) (*shelf, error) {
 	return got.(*shelf), nil
 }
 
+// holds says whether what the shelf shows is so at a moment, as far as this process knows.
+func (s *shelf) holds(now time.Time) bool {
+	return !s.stale && !now.Before(s.at) && (s.until == nil || now.Before(*s.until))
+}
+
+// follow looks which sites other processes changed, unless that was done a moment ago. After a failure it waits as long; away says that
+// there was one.
+func (c *catalog) follow(ctx context.Context) (away bool) {
+	if _, due := c.due(); !due {
+		return false
+	}
+	_, err, _ := c.reads.Do("changes", func() (any, error) {
+		last, due := c.due()
+		if !due { // the flight before this one has landed just now
+			return nil, nil
+		}
+		began := c.real()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), catalogPatience)
+		defer cancel()
+		sites, last, err := changesSince(ctx, c.db, last)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.last, c.asked = last, began; err != nil {
+			c.asked = c.real()
+		}
+		for _, id := range sites {
+			c.expire(id)
+		}
+		return nil, err
+	})
+	return err != nil
+}
+
+// due says whether it is time to look, and from which change on.
+func (c *catalog) due() (last int64, due bool) {
+	now := c.real()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	age := now.Sub(c.asked)
+	return c.last, age < 0 || age >= catalogAge
+}
+
 func (c *catalog) read(ctx context.Context, siteID int64, now time.Time, change int) (*shelf, error) {
 	fresh := &shelf{at: now, byID: map[int64]*campaign{}, landings: map[int64]*landing{}}
 	var err error
-	if fresh.campaigns, err = campaignsOf(ctx, c.db, siteID); err != nil {
+	if fresh.until, err = nextEffect(ctx, c.db, siteID, now); err != nil { // first, so that none is missed
+		return nil, err
+	}
+	if fresh.campaigns, err = campaignsOf(ctx, c.db, siteID, now); err != nil {
+		return nil, err
+	}
+	if fresh.placements, err = placementsOf(ctx, c.db, siteID); err != nil {
 		return nil, err
 	}
 	if fresh.shop, _, err = shopOf(ctx, c.db, siteID); err != nil {
@@ -134,10 +187,14 @@ func (c *catalog) read(ctx context.Context, siteID int64, now time.Time, change 
 func (c *catalog) changed(siteID int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.expire(siteID)
+}
+
+func (c *catalog) expire(siteID int64) {
 	c.changes[siteID]++
-	if s := c.shelves[siteID]; s != nil {
+	if s := c.shelves[siteID]; s != nil && !s.stale {
 		stale := *s
-		stale.at = time.Time{}
+		stale.stale = true
 		c.shelves[siteID] = &stale
 	}
 }

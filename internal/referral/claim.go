@@ -80,7 +80,7 @@ func (m *Module) Claimable(ctx context.Context, s site.Site, tag string, k idemp
 func claimable(campaigns []*campaign, tag string, at time.Time) []*campaign {
 	var out []*campaign
 	for _, c := range campaigns {
-		if c.claimable(at) && (tag == "" || slices.Contains(c.Tags, tag)) {
+		if c.live(at) && c.claimable(at) && c.kind().Offers && (tag == "" || slices.Contains(c.Tags, tag)) {
 			out = append(out, c)
 		}
 	}
@@ -133,6 +133,9 @@ func (m *Module) claimTx(ctx context.Context, u *bus.Unit, s site.Site, campaign
 	if err != nil {
 		return none, err
 	}
+	if made[0] == nil { // the advocate is held out
+		return none, errNoCampaignFound
+	}
 	o, told := made[0], referralevent.OfferClaimed{SiteID: s.ID, OfferID: made[0].ID, CampaignID: made[0].CampaignID, AdvocateID: in.AdvocateID,
 		FriendID: in.FriendID, ClaimedAt: u.Now}
 	var rewards []reward
@@ -172,7 +175,11 @@ func (m *Module) befriend(ctx context.Context, u *bus.Unit, o *offer, c *campaig
 	if err != nil || len(rewards) > 0 {
 		return rewards, err
 	}
-	if err := m.rewardClicks(ctx, u, []arrival{{campaign: c, offer: f, advocate: told.AdvocateID, friend: friend}}); err != nil {
+	promised, err := m.under(ctx, u, c, o.Version, o.Variant)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.rewardClicks(ctx, u, []arrival{{campaign: promised, offer: f, advocate: told.AdvocateID, friend: friend}}); err != nil {
 		return nil, err
 	}
 	return rewardsOfFriendOffer(ctx, u, o.SiteID, f.ID)

@@ -25,9 +25,13 @@ type planned struct {
 // noteCommissions writes what the orders of a batch are worth: those that have just made a referral (by their place in the batch), and
 // later ones that a friend's plan goes on paying for. What belongs to referrals that are approved already is earned.
 func (m *Module) noteCommissions(ctx context.Context, u *bus.Unit, deeds []deed, made map[int]*referral, campaigns map[key]*campaign) error {
+	promised, err := m.promisedTo(ctx, u, made, campaigns)
+	if err != nil {
+		return err
+	}
 	var wanted []key
 	for _, r := range made {
-		for _, i := range campaigns[key{r.SiteID, r.CampaignID}].active(actionReferrer) {
+		for _, i := range promised[key{r.SiteID, r.OfferID}].active(actionReferrer) {
 			if i.CommissionPlan != nil {
 				wanted = append(wanted, key{r.SiteID, *i.CommissionPlan})
 			}
@@ -40,7 +44,7 @@ func (m *Module) noteCommissions(ctx context.Context, u *bus.Unit, deeds []deed,
 	var first []commission
 	noted := map[planned]bool{}
 	for n, r := range made {
-		for _, i := range campaigns[key{r.SiteID, r.CampaignID}].active(actionReferrer) {
+		for _, i := range promised[key{r.SiteID, r.OfferID}].active(actionReferrer) {
 			if p := plans[key{r.SiteID, deref(i.CommissionPlan)}]; p != nil && p.Active {
 				first = append(first, firstCommission(p, i, r, deeds[n].sale()))
 				noted[planned{r.SiteID, r.OriginID, p.ID}] = true
@@ -53,11 +57,11 @@ func (m *Module) noteCommissions(ctx context.Context, u *bus.Unit, deeds []deed,
 	if _, err := insertCommissions(ctx, u.Tx, u.Now, first); err != nil {
 		return err
 	}
-	return m.follow(ctx, u, deeds, noted)
+	return m.followUp(ctx, u, deeds, noted)
 }
 
-// follow notes orders that plans go on paying for, each once for a plan: for the earliest advocate.
-func (m *Module) follow(ctx context.Context, u *bus.Unit, deeds []deed, noted map[planned]bool) error {
+// followUp notes orders that plans go on paying for, each once for a plan: for the earliest advocate.
+func (m *Module) followUp(ctx context.Context, u *bus.Unit, deeds []deed, noted map[planned]bool) error {
 	firsts, err := lockFollowed(ctx, u.Tx, deeds)
 	if err != nil || len(firsts) == 0 {
 		return err
@@ -93,13 +97,13 @@ func (m *Module) follow(ctx context.Context, u *bus.Unit, deeds []deed, noted ma
 	return m.earn(ctx, u, slices.DeleteFunc(written, func(c commission) bool { return !approved[key{c.SiteID, c.ReferralID}] }), nil)
 }
 
-// earnApproved earns what referrals that were just approved, and are locked, are worth by plans.
+// earnApproved earns what referrals that were just approved, and are locked, are worth by plans; campaigns are theirs by offer.
 func (m *Module) earnApproved(ctx context.Context, u *bus.Unit, list []referral, campaigns map[key]*campaign) error {
 	var sites, ids []int64
 	byID := map[key]*referral{}
 	for i := range list {
 		r := &list[i]
-		if slices.ContainsFunc(campaigns[key{r.SiteID, r.CampaignID}].Incentives, func(i incentive) bool { return i.CommissionPlan != nil }) {
+		if slices.ContainsFunc(campaigns[key{r.SiteID, r.OfferID}].Incentives, func(i incentive) bool { return i.CommissionPlan != nil }) {
 			sites, ids, byID[key{r.SiteID, r.ID}] = append(sites, r.SiteID), append(ids, r.ID), r
 		}
 	}
@@ -168,17 +172,21 @@ func (m *Module) rewardFirst(ctx context.Context, u *bus.Unit, list []commission
 		return nil
 	}
 	var sites, ids []int64
-	for _, c := range list {
-		sites, ids = append(sites, c.SiteID), append(ids, c.CampaignID)
+	for _, r := range referrals {
+		sites, ids = append(sites, r.SiteID), append(ids, r.OfferID)
 	}
-	campaigns, err := campaignsByID(ctx, u, sites, ids)
+	offers, err := offersByID(ctx, u, sites, ids)
+	if err != nil {
+		return err
+	}
+	campaigns, err := m.campaignsOfOffers(ctx, u, u.Now, offers)
 	if err != nil {
 		return err
 	}
 	var rewards []reward
 	for i := range list {
 		if c := &list[i]; c.Nth == 1 && c.Amount > 0 {
-			rewards = append(rewards, c.reward(campaigns[key{c.SiteID, c.CampaignID}]))
+			rewards = append(rewards, c.reward(campaigns[key{c.SiteID, referrals[key{c.SiteID, c.ReferralID}].OfferID}]))
 		}
 	}
 	if len(rewards) == 0 {

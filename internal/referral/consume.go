@@ -2,6 +2,7 @@ package referral
 
 import (
 	"context"
+	"slices"
 
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/customer/customerevent"
@@ -12,7 +13,15 @@ import (
 func (m *Module) siteChanged(ctx context.Context, u *bus.Unit, batch []bus.Event[gatewayevent.SiteChanged]) error {
 	_, sites := bus.Fold(batch, func(e bus.Event[gatewayevent.SiteChanged]) int64 { return e.Body.SiteID },
 		func(s *gatewayevent.SiteChanged, e bus.Event[gatewayevent.SiteChanged]) { *s = e.Body })
-	return saveSites(ctx, u.Tx, sites)
+	if err := saveSites(ctx, u.Tx, sites); err != nil {
+		return err
+	}
+	ids := make([]int64, len(sites))
+	for i, s := range sites {
+		ids[i] = s.SiteID
+	}
+	slices.Sort(ids)
+	return noteChanges(ctx, u.Tx, ids...)
 }
 
 // personChanged keeps the names by which links lead to people.

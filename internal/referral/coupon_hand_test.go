@@ -62,7 +62,7 @@ func (p *place) issueAll(rewards []reward) error {
 
 func (p *place) loaded(id int64) *campaign {
 	p.t.Helper()
-	list, err := campaignsByID(p.t.Context(), p.db, []int64{1}, []int64{id})
+	list, err := campaignsByID(p.t.Context(), p.db, []int64{1}, []int64{id}, p.clock.Now())
 	if err != nil {
 		p.t.Fatal(err)
 	}

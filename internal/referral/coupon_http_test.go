@@ -91,7 +91,7 @@ func TestCampaigns_name_coupon_lists(t *testing.T) {
 	}
 	try := func(i incentiveInput) error {
 		i.Identifier, i.ActionType, i.Kind = "coupon", "click", "coupon"
-		_, _, err := p.createCampaign(t.Context(), p.one, campaignInput{Name: "C", Incentives: []incentiveInput{i}}, idempotency.Key{})
+		_, _, err := p.createCampaign(t.Context(), p.one, campaignInput{Name: "C", Incentives: []incentiveInput{i}}, publication{}, idempotency.Key{})
 		return err
 	}
 	for what, i := range map[string]incentiveInput{

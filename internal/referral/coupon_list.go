@@ -97,8 +97,10 @@ func (m *Module) replaceCouponList(ctx context.Context, s site.Site, keyID, id i
 			if _, err := m.serveLocked(ctx, u, &l); err != nil { // the first thousand, so that the answer counts them
 				return err
 			}
-			out, err = readCouponList(ctx, u, s.ID, id)
-			return err
+			if out, err = readCouponList(ctx, u, s.ID, id); err != nil {
+				return err
+			}
+			return noteChanges(ctx, u.Tx, s.ID)
 		})
 		return err
 	})

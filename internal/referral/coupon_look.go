@@ -47,13 +47,20 @@ func (m *Module) Coupon(ctx context.Context, s site.Site, code string) (*referra
 }
 
 func (m *Module) couponReward(ctx context.Context, s site.Site, w *reward, now time.Time) (*referralapi.CouponReward, error) {
-	list, err := campaignsByID(ctx, m.db, []int64{s.ID}, []int64{w.CampaignID})
+	list, err := campaignsByID(ctx, m.db, []int64{s.ID}, []int64{w.CampaignID}, now)
 	if err != nil {
 		return nil, err
 	}
 	out := &referralapi.CouponReward{CreatedAt: w.IssuedAt, PersonID: deref(w.PersonID), Incentive: w.rule().Incentive.present(s.Currency)}
 	if c := list[key{s.ID, w.CampaignID}]; c != nil {
 		out.Campaign = c.present(now, s.Zone)
+		if w.FriendOfferID != nil && c.terms != nil {
+			first, err := firstTouch(ctx, m.db, s.ID, *w.FriendOfferID)
+			if err != nil {
+				return nil, err
+			}
+			out.OfferLapsed = first != nil && c.lapsed(*first, now)
+		}
 	}
 	return out, nil
 }

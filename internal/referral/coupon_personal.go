@@ -40,8 +40,10 @@ func (in personalInput) plan(f *findings) *personalPlan {
 	}
 	if strings.Count(out.Template, "#") < leastPersona {
 		f.add("/attribution/personal_coupons/template", "must have at least %d of #, each of which becomes a random letter or digit", leastPersona)
-	} else if why := codeFault(out.draft(strings.Repeat("X", longestName))); why != "" {
+	} else if why := codeFault(out.draft(strings.Repeat("X", longestName)) + strings.Repeat("X", 2*personaTries)); why != "" {
 		f.add("/attribution/personal_coupons/template", "%s", why)
+	} else if strings.Contains(out.Template, "%") {
+		f.add("/attribution/personal_coupons/template", "can't hold a percent sign: with what is drawn it could read as an escape")
 	}
 	return out
 }

@@ -152,6 +152,7 @@ func (m *Module) choose(ctx context.Context, s site.Site, codeOrID string, in ch
 		})
 		return err
 	})
+	m.forgetOffer(o.SiteID, o.ID, o.Code)
 	return out, replayed, err
 }
 

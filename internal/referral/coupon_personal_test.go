@@ -104,7 +104,7 @@ func TestPersonal_coupons_are_one_an_offer_and_unique_under_concurrency(t *testi
 	for person := range int64(5) {
 		p.join(p.one, 10+person) // offers that are there before the campaign gives codes
 	}
-	if _, err := p.root.Exec(`update referral.campaign set status = 'Disabled'`); err != nil {
+	if _, err := p.root.Exec(`update referral.campaign_version set terms = jsonb_set(terms, '{status}', '"Disabled"')`); err != nil {
 		t.Fatal(err)
 	}
 	p.catalog.changed(1)
@@ -191,7 +191,7 @@ func TestPersonal_coupons_over_HTTP(t *testing.T) {
 
 // dig reads a member of an answer's result.
 func dig(out map[string]any, names ...string) any {
-	var v any = out["result"]
+	v := out["result"]
 	for _, n := range names {
 		m, ok := v.(map[string]any)
 		if !ok {
@@ -273,6 +273,13 @@ func TestEndCoupon(t *testing.T) {
 		if status, out := end(code, ""); status != 404 {
 			t.Errorf("%s: %d %v", code, status, out)
 		}
+	}
+	if _, err := p.root.Exec(`update referral.coupon_list set expires_at = $1 where kind = 'multi-use'`, p.clock.Now()); err != nil {
+		t.Fatal(err)
+	}
+	p.tell(p.buys(4, 23, uuidOf(9), *p.join(p.one, 11).CouponCode))
+	if a := p.decision(1, 4); a.Reason != reasonCodeEnded {
+		t.Errorf("the list has expired: %s", a.Reason)
 	}
 	if status, _, _ := p.call(p.two, "POST", "/api/v2/coupons/FREE-TWO/expire", `{}`, ""); status != 404 {
 		t.Errorf("the other site: %d", status)

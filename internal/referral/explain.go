@@ -3,6 +3,7 @@ package referral
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"slices"
 	"time"
 )
@@ -17,6 +18,24 @@ type explanation struct {
 	Rewards     []explainedReward `json:"rewards" doc:"What it earned both sides"`
 	Refused     []refusedReward   `json:"refused_rewards" doc:"What it didn't, and why"`
 	Attribution *attributionJSON  `json:"attribution" doc:"How the advocate was found, and who was passed over"`
+	Hook        *hookEvidence     `json:"decision_hook" doc:"What the merchant's decision hook was asked and answered; null: nobody was asked"`
+}
+
+// hookEvidence is what came of asking the merchant's decision hook.
+type hookEvidence struct {
+	State    string          `json:"state" enum:"waiting,answered,failed,moot" doc:"failed: nobody answered, so on_failure counted; moot: it was decided meanwhile"`
+	Decision *string         `json:"decision" doc:"approve, hold or void"`
+	Reason   *string         `json:"reason"`
+	Tries    json.RawMessage `json:"tries" doc:"When each was, how long it took, and what came back"`
+	AskedAt  time.Time       `json:"asked_at"`
+}
+
+func (m *Module) hookEvidence(ctx context.Context, siteID, id int64) (*hookEvidence, error) {
+	a, err := askOf(ctx, m.db, siteID, id)
+	if err != nil || a == nil {
+		return nil, err
+	}
+	return &hookEvidence{State: a.State, Decision: a.Decision, Reason: a.Reason, Tries: json.RawMessage(a.Attempts), AskedAt: a.AskedAt.UTC()}, nil
 }
 
 type statusStep struct {
@@ -40,6 +59,9 @@ func (m *Module) explain(ctx context.Context, siteID, id int64) (explanation, er
 		return explanation{}, err
 	}
 	if out.Audit, err = auditBefore(ctx, m.db, siteID, auditFilter{subject: aboutReferral, subjectID: &id}, 0, 100); err != nil {
+		return explanation{}, err
+	}
+	if out.Hook, err = m.hookEvidence(ctx, siteID, id); err != nil {
 		return explanation{}, err
 	}
 	if out.Rewards, out.Refused, err = m.rewarded(ctx, siteID, id); err != nil {

@@ -22,6 +22,7 @@ type book struct {
 	at        time.Time
 	site      *policy
 	campaigns map[int64]*policy // those that differ from the site's
+	hooks     map[int64]*hook   // whom the site (0) and its campaigns ask
 	marks     bool              // any of them compares what people were seen with
 }
 
@@ -101,6 +102,9 @@ func readBook(ctx context.Context, q sqlx.QueryerContext, siteID int64) (*book, 
 		return nil, err
 	}
 	out := &book{site: &basicPolicy, campaigns: map[int64]*policy{}}
+	if out.hooks, err = hooksOf(ctx, q, siteID); err != nil {
+		return nil, err
+	}
 	for _, r := range rows { // the site's comes first
 		var in policyInput
 		if err := json.Unmarshal([]byte(r.Policy), &in); err != nil {

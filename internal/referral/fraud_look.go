@@ -27,6 +27,7 @@ type suspect struct {
 	d      deed
 	c      *candidate
 	policy *policy
+	asked  bool // a decision hook has its say first
 }
 
 func (s suspect) pair() pairKey { return pairKey{s.d.body.SiteID, s.c.advocateID, s.d.body.PersonID} }

@@ -235,12 +235,8 @@ func (in *ListsBody) fill() {
 // readPolicy is the policy of a site, or of a campaign of it, which must exist.
 func readPolicy(ctx context.Context, q sqlx.QueryerContext, siteID, campaignID int64) (policyJSON, error) {
 	if campaignID != 0 {
-		found, err := campaignsByID(ctx, q, []int64{siteID}, []int64{campaignID})
-		if err != nil {
+		if err := campaignExists(ctx, q, siteID, campaignID); err != nil {
 			return policyJSON{}, err
-		}
-		if len(found) == 0 {
-			return policyJSON{}, errNoCampaign
 		}
 	}
 	row, err := policyOf(ctx, q, siteID, campaignID)

@@ -77,6 +77,7 @@ type giftCardResult struct {
 
 func (m *Module) postGiftCardRetry(ctx context.Context, in *struct {
 	RewardID int64 `path:"reward_id"`
+	Body     web.SiteBody
 }) (*web.OK[giftCardResult], error) {
 	req := web.From(ctx)
 	g, replayed, err := m.retryGiftCard(ctx, req.Site, in.RewardID, req.Idempotency)

@@ -24,13 +24,15 @@ func (m *Module) Routes(api huma.API) {
 		Description: "A campaign with all settings and incentives, also those that were taken out. 404 if the site has no such campaign."}, m.getCampaign)
 	huma.Register(api, huma.Operation{OperationID: "replaceCampaign", Method: http.MethodPut, Path: "/api/v2/campaigns/{id}",
 		Tags: []string{"Campaigns"}, Summary: "Change a campaign",
-		Description: "Replaces the settings and the set of incentives, and counts the version up. Incentives are matched by their identifier; " +
-			"those left out become inactive. Rewards that were issued stay as they are. Takes an Idempotency-Key. 404 if the site has no such campaign."}, m.putCampaign)
+		Description: "Replaces the settings and the set of incentives by a new version. Incentives are matched by their identifier; " +
+			"those left out become inactive. Offers that were made before keep the incentives of their version, and rewards that were issued stay as they are. Takes an Idempotency-Key. 404 if the site has no such campaign."}, m.putCampaign)
 	huma.Register(api, huma.Operation{OperationID: "listRewards", Method: http.MethodGet, Path: "/api/v2/rewards",
 		Tags: []string{"Rewards"}, Summary: "List a visitor's rewards", Metadata: map[string]any{"public": true},
 		Description: "The newest 500 rewards of a visitor, and of the person whom verified sign-ups and purchases showed this visitor to be. " +
 			"Points and coupons are Paid once issued, a commission is Unpaid until it is paid out, as is a coupon that waits for its list to be refilled; what refunds took back entirely is Voided. " +
 			"An unknown visitor has none."}, m.getRewards)
+	m.versionRoutes(api)
+	m.placementRoutes(api)
 	m.attributionRoutes(api)
 	m.personalRoutes(api)
 	m.couponRoutes(api)
@@ -47,6 +49,7 @@ func (m *Module) Routes(api huma.API) {
 	m.commissionRoutes(api)
 	m.payoutRoutes(api)
 	m.rateRoutes(api)
+	m.hookRoutes(api)
 }
 
 type campaignsResult struct {
@@ -57,7 +60,7 @@ func (m *Module) getCampaigns(ctx context.Context, _ *struct {
 	SiteSlug string `query:"site_slug"`
 }) (*web.OK[campaignsResult], error) {
 	s := web.From(ctx).Site
-	list, err := campaignsOf(ctx, m.db, s.ID)
+	list, err := campaignsOf(ctx, m.db, s.ID, m.now())
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +79,7 @@ type campaignResult struct {
 
 func (m *Module) postCampaign(ctx context.Context, in *postCampaignInput) (*web.OK[campaignResult], error) {
 	req := web.From(ctx)
-	c, replayed, err := m.createCampaign(ctx, req.Site, in.Body, req.Idempotency)
+	c, replayed, err := m.createCampaign(ctx, req.Site, in.Body, publication{KeyID: req.KeyID}, req.Idempotency)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +92,7 @@ type campaignPath struct {
 }
 
 func (m *Module) getCampaign(ctx context.Context, in *campaignPath) (*web.OK[campaignResult], error) {
-	c, err := m.readCampaign(ctx, m.db, web.From(ctx).Site.ID, in.ID)
+	c, err := m.readCampaign(ctx, m.db, web.From(ctx).Site.ID, in.ID, m.now())
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +106,7 @@ type putCampaignInput struct {
 
 func (m *Module) putCampaign(ctx context.Context, in *putCampaignInput) (*web.OK[campaignResult], error) {
 	req := web.From(ctx)
-	c, replayed, err := m.replaceCampaign(ctx, req.Site, in.ID, in.Body, req.Idempotency)
+	c, replayed, err := m.replaceCampaign(ctx, req.Site, in.ID, in.Body, publication{KeyID: req.KeyID}, req.Idempotency)
 	if err != nil {
 		return nil, err
 	}

@@ -36,9 +36,9 @@ func (i incentive) criteriaConfig(currency string) map[string]any {
 }
 
 // amountOf is an amount as a decimal number, or null.
-func amountOf(minor *int64, currency string) json.RawMessage {
+func amountOf(minor *int64, currency string) any {
 	if minor == nil {
-		return number("")
+		return nil
 	}
 	return json.RawMessage(money.Format(*minor, currency))
 }

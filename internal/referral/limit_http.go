@@ -22,8 +22,11 @@ func (m *Module) limitRoutes(api huma.API) {
 }
 
 // limitsJSON are a campaign's limits as the API shows them.
+// Limits is embedded under a name that the description of the API can see.
+type Limits = limits
+
 type limitsJSON struct {
-	limits
+	Limits
 	Spent *spentJSON `json:"spent" doc:"Of the budget; null without one"`
 }
 

@@ -39,12 +39,12 @@ func (t *linkTerms) paged() bool { return t != nil && t.ClaimPage }
 
 // sharable says whether offers of the campaign may be shared at a moment.
 func (c *campaign) sharable(at time.Time) bool {
-	return c.live(at) && (c.terms == nil || c.terms.ShareUntil == nil || at.Before(*c.terms.ShareUntil))
+	return c.works(at) && (c.terms == nil || c.terms.ShareUntil == nil || at.Before(*c.terms.ShareUntil))
 }
 
 // claimable says whether a link gives friends an offer at a moment.
 func (c *campaign) claimable(at time.Time) bool {
-	return c.live(at) && (c.terms == nil || c.terms.ClaimUntil == nil || at.Before(*c.terms.ClaimUntil))
+	return c.works(at) && (c.terms == nil || c.terms.ClaimUntil == nil || at.Before(*c.terms.ClaimUntil))
 }
 
 // lapsed says whether a friend offer is over at a moment: of its hours and the campaign's last moment the nearer one counts.

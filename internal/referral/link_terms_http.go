@@ -116,7 +116,7 @@ type termsResult struct {
 
 func (m *Module) getTerms(ctx context.Context, in *campaignPath) (*web.OK[termsResult], error) {
 	siteID := web.From(ctx).Site.ID
-	list, err := campaignsByID(ctx, m.db, []int64{siteID}, []int64{in.ID})
+	list, err := campaignsByID(ctx, m.db, []int64{siteID}, []int64{in.ID}, m.now())
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +155,10 @@ func (m *Module) replaceTerms(ctx context.Context, t linkTerms, k idempotency.Ke
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, t.SiteID, k, &out, func() error {
 			out = termsResult{t.json()}
-			return saveTerms(ctx, u.Tx, u.Now, t)
+			if err := saveTerms(ctx, u.Tx, u.Now, t); err != nil {
+				return err
+			}
+			return noteChanges(ctx, u.Tx, t.SiteID)
 		})
 		return err
 	})

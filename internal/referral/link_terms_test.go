@@ -170,3 +170,20 @@ func TestDestinations_are_filled(t *testing.T) {
 		t.Errorf("a machine is led to %s", bot)
 	}
 }
+
+// A coupon that was given for a friend offer says when that is over (row 109).
+func TestTerms_coupon_of_a_friend_offer_that_is_over(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	list, hours := p.list(p.one, "ONE-1"), 24
+	c := p.giving(p.one, list, "click")
+	p.terms(1, c.ID, linkTerms{Hours: &hours})
+	p.visitLink(p.join(p.one, 10).ClaimURL, uuidOf(1))
+	for _, over := range []bool{false, true} {
+		found, err := p.Coupon(t.Context(), p.one, "ONE-1")
+		if err != nil || found == nil || found.Reward == nil || found.Reward.OfferLapsed != over {
+			t.Errorf("%+v %v", found, err)
+		}
+		p.clock.Move(24 * time.Hour)
+	}
+}

@@ -104,7 +104,7 @@ func (a asserted) check() error {
 		return no("self_referral", "Nobody refers himself: the advocate did this.")
 	case a.refunded.full:
 		return no("origin_refunded", "All of this was refunded.")
-	case !a.force && !a.campaign.live(o.OccurredAt):
+	case !a.force && !a.campaign.claimable(o.OccurredAt):
 		return no("campaign_not_live", "The campaign wasn't live then.")
 	}
 	return nil

@@ -147,7 +147,7 @@ func (m *Module) assert(ctx context.Context, s site.Site, a *asserted, k idempot
 }
 
 func campaignOf(ctx context.Context, u *bus.Unit, siteID, id int64) (*campaign, error) {
-	found, err := campaignsByID(ctx, u, []int64{siteID}, []int64{id})
+	found, err := campaignsByID(ctx, u, []int64{siteID}, []int64{id}, u.Now)
 	if err == nil && found[key{siteID, id}] == nil {
 		err = errNoCampaign
 	}
@@ -159,7 +159,7 @@ func (m *Module) refer(ctx context.Context, u *bus.Unit, s site.Site, a asserted
 	if err := a.check(); err != nil {
 		return nil, err
 	}
-	offers, err := m.makeOffers(ctx, u, []want{{s: s, campaign: a.campaign, person: a.advocate}})
+	offers, err := m.makeOffers(ctx, u, []want{{s: s, campaign: a.campaign, person: a.advocate, byHand: true}})
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +205,7 @@ func (m *Module) judgeByHand(ctx context.Context, u *bus.Unit, a asserted, o *of
 	if err != nil {
 		return referral{}, err
 	}
-	suspected := suspect{0, d, kept, policies.of(a.campaign.ID)}
+	suspected := suspect{d: d, c: kept, policy: policies.of(a.campaign.ID)} // no hook is asked: the merchant says so himself
 	f := &facts{referred: map[friendKey]bool{}, suspects: map[int]suspect{0: suspected}}
 	if f.seen, err = known(ctx, u, pairs); err != nil {
 		return referral{}, err

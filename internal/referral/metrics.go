@@ -6,6 +6,7 @@ type metrics struct {
 	visits            *prometheus.CounterVec // result: recorded, inactive, machine, lost
 	opened            openings
 	attributions      *prometheus.CounterVec // outcome, reason
+	found             *prometheus.CounterVec // method
 	referrals         *prometheus.CounterVec // status at their making
 	approved          *prometheus.CounterVec // cause
 	rewards           *prometheus.CounterVec // side, kind
@@ -21,6 +22,9 @@ type metrics struct {
 	commissionsClawed prometheus.Counter
 	payouts           *prometheus.CounterVec // outcome: paid, failed, cancelled
 	payoutCalls       *prometheus.CounterVec // provider, result: done, refused, failed
+	decisions         *prometheus.CounterVec // state, decision
+	published         prometheus.Counter
+	withheld          prometheus.Counter
 }
 
 // openings are the counters of visits, by result.
@@ -35,6 +39,7 @@ func newMetrics(reg prometheus.Registerer) metrics {
 	m := metrics{
 		visits:            counter("visits_total", "Openings of claim links, by what became of them.", "result"),
 		attributions:      counter("attributions_total", "Decisions about verified purchases and events.", "outcome", "reason"),
+		found:             counter("advocates_found_total", "Purchases and events that made a referral, by how the advocate was found.", "method"),
 		referrals:         counter("referrals_total", "Referrals made, by their first status.", "status"),
 		approved:          counter("referrals_approved_total", "Referrals approved.", "cause"),
 		rewards:           counter("rewards_total", "Rewards issued.", "side", "kind"),
@@ -49,6 +54,9 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		commissionsClawed: counter("commissions_clawed_total", "Claw-backs of commissions.").WithLabelValues(),
 		payouts:           counter("payout_lines_total", "Payouts to people, by what became of them.", "outcome"),
 		payoutCalls:       counter("payout_calls_total", "Calls of payout providers.", "provider", "result"),
+		decisions:         counter("hook_tries_total", "Tries to ask decision hooks, by what became of the question.", "state", "decision"),
+		published:         counter("campaign_versions_total", "Versions of campaigns published.").WithLabelValues(),
+		withheld:          counter("offers_withheld_total", "People held out of a campaign.").WithLabelValues(),
 		batch: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "talkable", Subsystem: "referral", Name: "batch_requests",
 			Help: "Requests that were committed together.", Buckets: []float64{1, 2, 5, 10, 20, 50, 100, 200, 500}}, []string{"kind"}),
 	}

@@ -2,7 +2,7 @@
 //
 // It tells:  referral.offer_created.v1, referral.links_visited.v1, referral.referral_created.v1, referral.referral_approved.v1,
 // referral.referral_voided.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1, referral.coupon_issued.v1,
-// referral.coupons_low.v1, referral.offer_shared.v1, referral.offer_claimed.v1, referral.personal_coupon_made.v1,
+// referral.coupons_low.v1, referral.offer_shared.v1, referral.offer_claimed.v1, referral.offer_withheld.v1, referral.personal_coupon_made.v1,
 // referral.budget_reached.v1, referral.gift_card_sent.v1, referral.commission_earned.v1, referral.commission_released.v1,
 // referral.commission_clawed_back.v1, referral.account_adjusted.v1, referral.payout_paid.v1, referral.payout_failed.v1
 //
@@ -35,17 +35,19 @@ import (
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/clock"
 	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/outcall"
 	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/referral/referralapi"
 	"github.com/talkable/talkable/internal/web"
 )
 
 const (
-	schema     = "referral"
-	joinBatch  = 200
-	visitBatch = 500
-	visitCrowd = 32
-	linksKnown = 50_000 // links kept in memory, some 10 MB
+	schema        = "referral"
+	joinBatch     = 200
+	visitBatch    = 500
+	visitCrowd    = 32
+	linksKnown    = 50_000 // links kept in memory, some 10 MB
+	versionsKnown = 5_000  // of campaigns that offers were made under, some KB each
 
 	approveEvery = time.Second
 	daysEvery    = time.Hour
@@ -61,11 +63,12 @@ type Deps struct {
 	Reg       prometheus.Registerer
 	Now       clock.Clock
 	Cursors   *web.Cursors
-	People    People    // who knows addresses; nil: nobody, so rules that compare them are skipped
-	Facts     Facts     // who knows what was told of origins; needed by what is done by hand
-	PublicURL string    // links are PublicURL + "/x/" + code
-	GiftCards GiftCards // nil: gift cards wait for a provider
-	Payer     Payer     // who pays commissions out; nil: the merchant, by hand
+	People    People          // who knows addresses; nil: nobody, so rules that compare them are skipped
+	Facts     Facts           // who knows what was told of origins; needed by what is done by hand
+	PublicURL string          // links are PublicURL + "/x/" + code
+	GiftCards GiftCards       // nil: gift cards wait for a provider
+	Payer     Payer           // who pays commissions out; nil: the merchant, by hand
+	Calls     *outcall.Client // by which decision hooks are asked; nil: none can be set
 }
 
 // Module is the referral module.
@@ -85,10 +88,14 @@ type Module struct {
 	people    People
 	facts     Facts
 	known     *lru.Cache[string, cachedLink]
+	versions  *lru.Cache[versionKey, *campaign]
+	trials    *experimenting
+	offers    *lru.Cache[offerKey, cachedOffer]
 	joins     *postgres.Group[want, *referralapi.Offer]
 	visits    *postgres.Group[visit, visited]
 	giftCards GiftCards
 	payer     Payer
+	calls     *outcall.Client
 
 	lostMu sync.Mutex
 	lostAt time.Time // when lost visits were last written to the log
@@ -100,10 +107,19 @@ func New(d Deps) *Module {
 	if err != nil {
 		panic(err) // the size is positive
 	}
+	versions, err := lru.New[versionKey, *campaign](versionsKnown)
+	if err != nil {
+		panic(err) // so is this one
+	}
+	offers, err := lru.New[offerKey, cachedOffer](offersKnown)
+	if err != nil {
+		panic(err) // and this one
+	}
 	m := &Module{db: d.DB, outbox: d.Outbox, log: d.Log, reg: d.Reg, now: d.Now, cursors: d.Cursors,
 		publicURL: strings.TrimRight(d.PublicURL, "/"),
 		cookie:    cookieTail(strings.HasPrefix(d.PublicURL, "https://")), metrics: newMetrics(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known,
-		books: newBooks(d.Now), people: d.People, facts: d.Facts, giftCards: d.GiftCards, payer: d.Payer}
+		versions: versions, trials: &experimenting{real: clock.System}, offers: offers,
+		books: newBooks(d.Now), people: d.People, facts: d.Facts, giftCards: d.GiftCards, payer: d.Payer, calls: d.Calls}
 	m.joins = postgres.NewGroup(joinBatch, m.join).Writers(2).Observe(func(n int) { m.metrics.batch.WithLabelValues("join").Observe(float64(n)) })
 	m.visits = postgres.NewGroup(visitBatch, m.visit).Writers(2).Crowd(visitCrowd).Observe(func(n int) { m.metrics.batch.WithLabelValues("visit").Observe(float64(n)) })
 	return m
@@ -122,7 +138,7 @@ func (m *Module) Consumer() *bus.Consumer {
 	return c
 }
 
-// Run approves referrals whose delay is over, serves those who wait for coupons, watches their stock, keeps days for visits ahead, and
+// Run approves referrals whose delay is over, asks decision hooks, serves those who wait for coupons, watches their stock, keeps days for visits ahead, and
 // drops what is too old. It returns when ctx ends.
 func (m *Module) Run(ctx context.Context) error {
 	approve, days, serve, low := time.NewTicker(approveEvery), time.NewTicker(daysEvery), time.NewTicker(serveEvery), time.NewTicker(lowEvery)
@@ -139,6 +155,9 @@ func (m *Module) Run(ctx context.Context) error {
 	if m.giftCards != nil {
 		cards.Go(func() { m.sendGiftCards(ctx) }) // the provider's slowness is nobody else's
 	}
+	var hooks sync.WaitGroup
+	defer hooks.Wait()
+	hooks.Go(func() { m.runHooks(ctx) })
 	for {
 		select {
 		case <-ctx.Done():
@@ -174,6 +193,9 @@ func (m *Module) keep(ctx context.Context) {
 		func() (int64, error) { return dropTouches(ctx, m.db, now, sweepBatch) },
 		func() (int64, error) {
 			return dropAttributions(ctx, m.db, now.AddDate(0, 0, -visitDaysKept), sweepBatch)
+		},
+		func() (int64, error) {
+			return dropExperimentPurchases(ctx, m.db, now.AddDate(0, 0, -experimentDays), sweepBatch)
 		},
 	} {
 		if err == nil {

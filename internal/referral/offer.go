@@ -25,6 +25,8 @@ var (
 type want struct {
 	s        site.Site
 	campaign *campaign // nil: no campaign accepts the origin
+	variant  string    // of an offer that is to be made
+	byHand   bool      // the merchant wants it: it is in no experiment, and nobody is held out
 	person   int64
 	visitors []string
 	channels []string
@@ -53,7 +55,9 @@ func (m *Module) Join(ctx context.Context, s site.Site, in referralapi.Join) (*r
 	}
 	w := want{s: s, person: in.PersonID, visitors: visitorsOf(in.Visitors), channels: in.Channels, key: in.Idempotency}
 	if w.person != 0 || len(w.visitors) > 0 {
-		w.campaign = pick(shelf.campaigns, categoryOf(in.Type, in.Category), in.CampaignTags, m.now())
+		if w.campaign, err = m.chooseCampaign(ctx, shelf, w, in); err != nil {
+			return nil, err
+		}
 	}
 	if w.key.Value == "" {
 		if w.campaign == nil {
@@ -64,7 +68,11 @@ func (m *Module) Join(ctx context.Context, s site.Site, in referralapi.Join) (*r
 		}
 	}
 	m.introduce(ctx, &w)
-	return m.joins.Do(ctx, w)
+	made, err := m.joins.Do(ctx, w)
+	if made != nil {
+		m.forgetOffer(s.ID, made.ID, made.ShortURLCode)
+	}
+	return made, err
 }
 
 // found is the offer if all of it exists already.
@@ -83,7 +91,11 @@ func (m *Module) found(ctx context.Context, w want) (*referralapi.Offer, error) 
 	if err != nil || len(missing) > 0 {
 		return nil, err
 	}
-	return m.present(at, w.campaign, links[key{at.SiteID, at.ID}], w), nil
+	c, err := m.under(ctx, m.db, w.campaign, at.Version, at.Variant)
+	if err != nil {
+		return nil, err
+	}
+	return m.present(at, c, links[key{at.SiteID, at.ID}], w), nil
 }
 
 // join serves a batch of requests in one transaction.
@@ -105,7 +117,7 @@ func (m *Module) join(ctx context.Context, wants []want) ([]postgres.Result[*ref
 // raced says that another transaction took a place that was free when this one looked.
 func raced(err error) bool {
 	return errors.Is(err, errRaced) || postgres.Violates(err, "offer_person") || postgres.Violates(err, "offer_visitor") ||
-		postgres.Violates(err, "link_pkey") || postgres.Violates(err, "offer_code")
+		postgres.Violates(err, "held_out_person") || postgres.Violates(err, "link_pkey") || postgres.Violates(err, "offer_code")
 }
 
 func (m *Module) joinTx(ctx context.Context, u *bus.Unit, wants []want) ([]postgres.Result[*referralapi.Offer], error) {
@@ -147,7 +159,11 @@ func (m *Module) joinTx(ctx context.Context, u *bus.Unit, wants []want) ([]postg
 	answers := make([][]byte, len(wants))
 	for n, i := range todo {
 		if o := offers[n]; o != nil {
-			out[i].Value = m.present(o, ready[n].campaign, links[key{o.SiteID, o.ID}], ready[n])
+			c, err := m.under(ctx, u, ready[n].campaign, o.Version, o.Variant)
+			if err != nil {
+				return nil, err
+			}
+			out[i].Value = m.present(o, c, links[key{o.SiteID, o.ID}], ready[n])
 		}
 		if wants[i].key.Value != "" {
 			answers[i] = encodeOffer(out[i].Value)
@@ -164,48 +180,34 @@ func (m *Module) joinTx(ctx context.Context, u *bus.Unit, wants []want) ([]postg
 	return out, idempotency.Keep(ctx, u.Tx, schema, claims, answers)
 }
 
-// makeOffers finds, adopts or makes the offers of a batch; nil where there is nothing to have one.
+// makeOffers finds, adopts or makes the offers of a batch; nil where there is nothing to have one, or somebody is held out.
 func (m *Module) makeOffers(ctx context.Context, u *bus.Unit, wants []want) ([]*offer, error) {
 	o := newOffers()
 	if err := o.find(ctx, u, wants); err != nil {
 		return nil, err
 	}
-	for range 3 {
-		adopt, create := o.plan(wants)
-		if len(adopt)+len(create) == 0 {
-			out := make([]*offer, len(wants))
-			for i, w := range wants {
-				if w.campaign != nil {
-					out[i], _ = o.resolve(w)
-				}
-			}
-			return out, nil
-		}
-		var adopted, created []offer
-		var err error
-		if len(adopt) > 0 {
-			if adopted, err = adoptOffers(ctx, u.Tx, adopt); err != nil {
-				return nil, err
-			}
-		}
-		if len(create) > 0 {
-			if created, err = insertOffers(ctx, u.Tx, u.Now, create); err != nil {
-				return nil, err
-			}
-		}
-		for _, c := range created {
-			u.Tell(c.SiteID, "offer:"+strconv.FormatInt(c.ID, 10), referralevent.OfferCreated{SiteID: c.SiteID, OfferID: c.ID,
-				CampaignID: c.CampaignID, AdvocateID: deref(c.PersonID), CreatedAt: u.Now})
-		}
-		o.add(adopted)
-		o.add(created)
-		if len(adopted)+len(created) < len(adopt)+len(create) { // somebody else was first: see what is there now
-			if err := o.find(ctx, u, wants); err != nil {
-				return nil, err
-			}
+	wants, err := m.compare(ctx, u, wants, o)
+	if err != nil {
+		return nil, err
+	}
+	made, err := o.settle(ctx, u, wants)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range made {
+		u.Tell(c.SiteID, "offer:"+strconv.FormatInt(c.ID, 10), referralevent.OfferCreated{SiteID: c.SiteID, OfferID: c.ID,
+			CampaignID: c.CampaignID, CampaignVersion: int64(c.Version), Variant: c.Variant, AdvocateID: deref(c.PersonID), CreatedAt: u.Now})
+	}
+	if err := insertExperimentOffers(ctx, u.Tx, made); err != nil {
+		return nil, err
+	}
+	out := make([]*offer, len(wants))
+	for i, w := range wants {
+		if w.campaign != nil {
+			out[i], _ = o.resolve(w)
 		}
 	}
-	return nil, errRaced
+	return out, nil
 }
 
 // Offer returns an offer of the site by its code or its id, with claim links for the sharing channels that are asked for.
@@ -213,7 +215,7 @@ func (m *Module) Offer(ctx context.Context, s site.Site, codeOrID string, channe
 	if err := referralapi.CheckChannels(channels); err != nil {
 		return nil, err
 	}
-	o, c, err := m.offerOf(ctx, s, codeOrID)
+	o, c, err := m.offerBy(ctx, s, codeOrID, m.offerKnown)
 	if err != nil {
 		return nil, err
 	}
@@ -231,8 +233,15 @@ func (m *Module) Offer(ctx context.Context, s site.Site, codeOrID string, channe
 	return m.present(o, c, links[key{o.SiteID, o.ID}], w[0]), nil
 }
 
-// offerOf finds an offer of the site by its code or its id, and its campaign.
+// offerOf finds an offer of the site by its code or its id, and its campaign as the offer has it.
 func (m *Module) offerOf(ctx context.Context, s site.Site, codeOrID string) (*offer, *campaign, error) {
+	return m.offerBy(ctx, s, codeOrID, func(ctx context.Context, siteID, id int64, code string) (*offer, error) {
+		return offerBy(ctx, m.db, siteID, id, code)
+	})
+}
+
+// offerBy is offerOf by a way of finding offers.
+func (m *Module) offerBy(ctx context.Context, s site.Site, codeOrID string, find func(ctx context.Context, siteID, id int64, code string) (*offer, error)) (*offer, *campaign, error) {
 	id, err := strconv.ParseInt(codeOrID, 10, 64)
 	code := ""
 	if err != nil || id <= 0 {
@@ -242,7 +251,7 @@ func (m *Module) offerOf(ctx context.Context, s site.Site, codeOrID string) (*of
 		}
 		id = 0
 	}
-	o, err := offerBy(ctx, m.db, s.ID, id, code)
+	o, err := find(ctx, s.ID, id, code)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -253,11 +262,16 @@ func (m *Module) offerOf(ctx context.Context, s site.Site, codeOrID string) (*of
 	if err != nil {
 		return nil, nil, err
 	}
-	if c := shelf.byID[o.CampaignID]; c != nil {
-		return o, c, nil
+	c := shelf.byID[o.CampaignID]
+	if c == nil { // made by another replica since the shelf was filled
+		list, err := campaignsByID(ctx, m.db, []int64{o.SiteID}, []int64{o.CampaignID}, m.now())
+		if err != nil {
+			return nil, nil, err
+		}
+		c = list[key{o.SiteID, o.CampaignID}]
 	}
-	list, err := campaignsByID(ctx, m.db, []int64{o.SiteID}, []int64{o.CampaignID}) // made by another replica since the shelf was filled
-	return o, list[key{o.SiteID, o.CampaignID}], err
+	c, err = m.under(ctx, m.db, c, o.Version, o.Variant)
+	return o, c, err
 }
 
 // keptOffer is an offer as it is kept for its Idempotency-Key: also what isn't for the wire.

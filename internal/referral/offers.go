@@ -2,18 +2,37 @@ package referral
 
 import (
 	"context"
+	"time"
 
 	"github.com/jmoiron/sqlx"
+
+	"github.com/talkable/talkable/internal/bus"
 )
 
-// offers are those that a batch of requests may get, as far as they are known.
+// offers are those that a batch of requests may get, as far as they are known. Who is held out is written in a table of the same form,
+// so there are rows of that, too.
 type offers struct {
+	table     holders
 	byPerson  map[personKey]*offer
 	byVisitor map[visitorKey]*offer
 }
 
-func newOffers() *offers {
-	return &offers{byPerson: map[personKey]*offer{}, byVisitor: map[visitorKey]*offer{}}
+// holders is a table with one row a campaign and person, and one a campaign and visitor while no person is known.
+type holders struct {
+	find   func(context.Context, sqlx.QueryerContext, []personKey, []visitorKey) ([]offer, error)
+	adopt  func(context.Context, *sqlx.Tx, []offer) ([]offer, error)
+	insert func(context.Context, *sqlx.Tx, time.Time, []offer) ([]offer, error)
+}
+
+var (
+	offerTable   = holders{findOffers, adoptOffers, insertOffers}
+	heldOutTable = holders{findHeldOut, adoptHeldOut, insertHeldOut}
+)
+
+func newOffers() *offers { return newHolders(offerTable) }
+
+func newHolders(t holders) *offers {
+	return &offers{table: t, byPerson: map[personKey]*offer{}, byVisitor: map[visitorKey]*offer{}}
 }
 
 // find reads what the requests may get.
@@ -34,7 +53,7 @@ func (o *offers) find(ctx context.Context, q sqlx.QueryerContext, wants []want) 
 	if len(people)+len(visitors) == 0 {
 		return nil
 	}
-	found, err := findOffers(ctx, q, people, visitors)
+	found, err := o.table.find(ctx, q, people, visitors)
 	o.add(found)
 	return err
 }
@@ -68,6 +87,38 @@ func (o *offers) resolve(w want) (one *offer, adopt bool) {
 	return nil, false
 }
 
+// settle adopts and makes what the requests need, and returns what it made.
+func (o *offers) settle(ctx context.Context, u *bus.Unit, wants []want) ([]offer, error) {
+	var made []offer
+	for range 3 {
+		adopt, create := o.plan(wants)
+		if len(adopt)+len(create) == 0 {
+			return made, nil
+		}
+		var adopted, created []offer
+		var err error
+		if len(adopt) > 0 {
+			if adopted, err = o.table.adopt(ctx, u.Tx, adopt); err != nil {
+				return nil, err
+			}
+		}
+		if len(create) > 0 {
+			if created, err = o.table.insert(ctx, u.Tx, u.Now, create); err != nil {
+				return nil, err
+			}
+		}
+		o.add(adopted)
+		o.add(created)
+		made = append(made, created...)
+		if len(adopted)+len(created) < len(adopt)+len(create) { // somebody else was first: see what is there now
+			if err := o.find(ctx, u, wants); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return nil, errRaced
+}
+
 // plan says which offers have to be adopted and which made, each once.
 func (o *offers) plan(wants []want) (adopt, create []offer) {
 	taken := map[int64]bool{}
@@ -77,7 +128,7 @@ func (o *offers) plan(wants []want) (adopt, create []offer) {
 			continue
 		}
 		one, free := o.resolve(w)
-		made := offer{SiteID: w.s.ID, CampaignID: w.campaign.ID}
+		made := offer{SiteID: w.s.ID, CampaignID: w.campaign.ID, Version: w.campaign.Version, Variant: w.variant}
 		p := personKey{w.s.ID, w.campaign.ID, w.person}
 		switch {
 		case one != nil && !free, w.person != 0 && people[p]:

@@ -96,6 +96,9 @@ func (m *Module) recorded(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 		if err := useCoupons(ctx, u, deeds); err != nil {
 			return err
 		}
+		if err := m.notePurchases(ctx, u, deeds); err != nil {
+			return err
+		}
 		parts, err := cut(ctx, u, deeds)
 		if err != nil {
 			return err
@@ -128,7 +131,9 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, deeds []deed, since ma
 		decisions[n] = facts.attribute(n, d)
 		if decisions[n].kept != nil {
 			r := facts.refer(n, d, &decisions[n], made)
-			facts.campaigns[key{r.SiteID, r.CampaignID}].approveWhenDue(&r, u.Now)
+			if !facts.suspects[n].asked {
+				facts.campaigns[key{r.SiteID, r.CampaignID}].approveWhenDue(&r, u.Now)
+			}
 			made = append(made, r)
 		}
 	}
@@ -140,9 +145,13 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, deeds []deed, since ma
 	}
 	referrals := map[int]*referral{}
 	var approved []referral
+	var asks []*referral
 	for i := range written {
 		r := &written[i]
-		referrals[byOrigin[key{r.SiteID, r.OriginID}]] = r
+		n := byOrigin[key{r.SiteID, r.OriginID}]
+		if referrals[n] = r; facts.suspects[n].asked && askable(r.Status) {
+			asks = append(asks, r)
+		}
 		u.Tell(r.SiteID, r.key(), r.created())
 		m.metrics.referrals.WithLabelValues(r.Status).Inc()
 		if r.Status == referralevent.Approved {
@@ -153,9 +162,17 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, deeds []deed, since ma
 	for n, d := range deeds {
 		rows[n] = decisions[n].row(d, referrals[n])
 		m.metrics.attributions.WithLabelValues(rows[n].Outcome, rows[n].Reason).Inc()
+		if rows[n].Method != "" {
+			m.metrics.found.WithLabelValues(rows[n].Method).Inc()
+		}
 	}
 	if err := insertAttributions(ctx, u.Tx, u.Now, rows); err != nil {
 		return err
+	}
+	if len(asks) > 0 {
+		if err := insertAsks(ctx, u.Tx, u.Now, asks); err != nil {
+			return err
+		}
 	}
 	if err := m.noteCommissions(ctx, u, deeds, referrals, facts.campaigns); err != nil {
 		return err
@@ -216,22 +233,23 @@ func (m *Module) gather(ctx context.Context, u *bus.Unit, deeds []deed, since ma
 		if err != nil {
 			return nil, err
 		}
-		f.suspects[n] = suspect{n, d, a, b.of(a.campaignID)}
+		f.suspects[n] = suspect{n, d, a, b.of(a.campaignID), b.hookOf(a.campaignID) != nil}
 		suspects = append(suspects, f.suspects[n])
 	}
 	f.looked, err = m.look(ctx, u, suspects, marks)
 	return f, err
 }
 
-// candidate is the one that a deed came by, if its friend isn't referred already; nil if none.
+// candidate is the one that a deed came by; nil if none, or if its friend is referred already.
 func (f *facts) candidate(n int, d deed) *candidate {
 	if d.body.PersonID == 0 {
 		return nil
 	}
-	if best := winner(stand(d.body.OccurredAt, f.candidates[n], f.campaignsOf(n, d))); best != nil {
-		return best.candidate
+	best, again := choose(stand(d.body.OccurredAt, f.candidates[n], f.campaignsOf(n, d)), f.referredOf(d))
+	if best == nil || again {
+		return nil
 	}
-	return nil
+	return best.candidate
 }
 
 func (f *facts) campaignsOf(n int, d deed) map[int64]*campaign {
@@ -247,9 +265,18 @@ func (f *facts) attribute(n int, d deed) attribution {
 	if d.body.PersonID == 0 {
 		return attribution{reason: reasonNoPerson}
 	}
-	return attribute(d.body.OccurredAt, f.candidates[n], f.campaignsOf(n, d), func(campaignID int64) bool {
-		return f.referred[friendKey{d.body.SiteID, campaignID, d.body.PersonID}]
-	})
+	return attribute(d.body.OccurredAt, f.candidates[n], f.campaignsOf(n, d), f.referredOf(d))
+}
+
+// referredOf says in which campaigns the friend is referred by now.
+func (f *facts) referredOf(d deed) func(campaignID int64) bool {
+	return func(campaignID int64) bool { return f.referred[friendKey{d.body.SiteID, campaignID, d.body.PersonID}] }
+}
+
+// tries says that a candidate's campaign is one in Test.
+func (f *facts) tries(d deed, c *candidate) bool {
+	k := f.campaigns[key{d.body.SiteID, c.campaignID}]
+	return k != nil && k.Status == statusTest
 }
 
 // refer makes the referral of a deed whose link was found, and runs the fraud rules over it. made are those that the batch has made
@@ -272,7 +299,7 @@ func (f *facts) refer(n int, d deed, a *attribution, made []referral) referral {
 	}
 	r := referral{SiteID: d.body.SiteID, CampaignID: c.campaignID, OfferID: c.offerID, OriginID: d.body.OriginID,
 		AdvocateID: c.advocateID, FriendID: d.body.PersonID, Status: referralevent.Pending, Cause: causeCreated, TrackMethod: c.method,
-		Subtotal: d.body.Subtotal, Currency: d.body.Currency, Fraud: string(text), QA: f.looked.qa(s), OccurredAt: d.body.OccurredAt}
+		Subtotal: d.body.Subtotal, Currency: d.body.Currency, Fraud: string(text), QA: f.looked.qa(s) || f.tries(d, c), OccurredAt: d.body.OccurredAt}
 	told := factsOf(d.body)
 	r.Deed = &told
 	a.Findings, a.verdict = found, worst(found)

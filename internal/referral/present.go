@@ -13,7 +13,7 @@ func (m *Module) present(o *offer, c *campaign, codes map[string]string, w want)
 	out := &referralapi.Offer{
 		ID: o.ID, ShortURLCode: o.Code, ShowURL: m.linkURL(o.ShareCode), ClaimURL: m.linkURL(o.ClaimCode), CouponCode: orNull(o.CouponCode),
 		Incentives: map[string]referralapi.Incentive{}, CampaignTags: append([]string{}, c.Tags...),
-		CampaignID: o.CampaignID, AdvocateID: deref(o.PersonID),
+		CampaignID: o.CampaignID, AdvocateID: deref(o.PersonID), Variant: o.Variant, Texts: c.textsOf(o.Variant),
 	}
 	for _, i := range c.Incentives {
 		if i.Active {
@@ -31,9 +31,13 @@ func (m *Module) present(o *offer, c *campaign, codes map[string]string, w want)
 
 // present is a campaign in Talkable's shape.
 func (c *campaign) present(now time.Time, zone *time.Location) referralapi.Campaign {
-	return referralapi.Campaign{ID: c.ID, Slug: c.ID, Name: c.Name, Status: c.state(now), IsActive: c.live(now), Appearance: "inline",
+	out := referralapi.Campaign{ID: c.ID, Slug: c.ID, Name: c.Name, Status: c.state(now), IsActive: c.live(now), Appearance: "inline",
 		JoinableCategoryNames: c.Categories, TagNames: c.Tags,
 		LivePeriod: referralapi.Period{StartsAt: web.TalkablePtr(c.StartsAt, zone), EndsAt: web.TalkablePtr(c.EndsAt, zone)}}
+	if c.Join != nil {
+		out.NewCustomer, out.OriginMinAge, out.OriginMaxAge = orNull(c.Join.Customers), c.Join.MinAge, c.Join.MaxAge
+	}
+	return out
 }
 
 func (m *Module) linkURL(code string) string { return m.publicURL + "/x/" + code }

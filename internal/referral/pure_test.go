@@ -209,8 +209,8 @@ func TestPick_takes_the_newest_that_is_live_and_accepts(t *testing.T) {
 		tags     []string
 		want     int64
 	}{{"affiliate_member", nil, 2}, {"affiliate_member", []string{"vip", "x"}, 1}, {"affiliate_member", []string{"x"}, 0}, {"purchase", nil, 3}, {"newsletter", nil, 0}} {
-		got := pick(all, c.category, c.tags, epoch)
-		if got == nil && c.want != 0 || got != nil && got.ID != c.want {
+		got := joinable(all, c.category, c.tags, epoch)
+		if len(got) == 0 && c.want != 0 || len(got) > 0 && got[0].ID != c.want {
 			t.Errorf("%s %q: got %+v, want %d", c.category, c.tags, got, c.want)
 		}
 	}

@@ -105,10 +105,16 @@ func errStep(from, to string) error {
 // key of the referral's events.
 func (r *referral) key() string { return "referral:" + itoa(r.ID) }
 
+// firstOrder says that the friend had bought nothing before.
+func (r *referral) firstOrder() bool {
+	_, d := r.origin()
+	return d.First
+}
+
 func (r *referral) created() referralevent.ReferralCreated {
 	told := referralevent.ReferralCreated{SiteID: r.SiteID, ReferralID: r.ID, CampaignID: r.CampaignID, OfferID: r.OfferID,
 		OriginID: r.OriginID, AdvocateID: r.AdvocateID, FriendID: r.FriendID, Status: r.Status, TrackMethod: r.TrackMethod,
-		Subtotal: r.Subtotal, Currency: r.Currency, QA: r.QA, OccurredAt: r.OccurredAt, CreatedAt: r.CreatedAt}
+		Subtotal: r.Subtotal, Currency: r.Currency, QA: r.QA, FirstOrder: r.firstOrder(), OccurredAt: r.OccurredAt, CreatedAt: r.CreatedAt}
 	if r.Status == referralevent.Approved { // told by ReferralApproved, which follows
 		told.Status = referralevent.Pending
 	}
@@ -124,7 +130,7 @@ func (r *referral) created() referralevent.ReferralCreated {
 func (r *referral) approved(now time.Time) referralevent.ReferralApproved {
 	return referralevent.ReferralApproved{SiteID: r.SiteID, ReferralID: r.ID, CampaignID: r.CampaignID, OfferID: r.OfferID, OriginID: r.OriginID,
 		AdvocateID: r.AdvocateID, FriendID: r.FriendID, Subtotal: r.Subtotal, Currency: r.Currency, Cause: r.Cause,
-		TrackMethod: r.TrackMethod, OccurredAt: r.OccurredAt, ApprovedAt: now}
+		TrackMethod: r.TrackMethod, FirstOrder: r.firstOrder(), OccurredAt: r.OccurredAt, ApprovedAt: now}
 }
 
 func (r *referral) voided(was string, now time.Time) referralevent.ReferralVoided {

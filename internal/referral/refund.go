@@ -17,6 +17,9 @@ type refund struct {
 // refunded hears of refunds: a full one voids a referral that isn't approved yet; of an approved one, the rewards are taken back
 // in proportion, and what recurring commissions paid for.
 func (m *Module) refunded(ctx context.Context, u *bus.Unit, batch []bus.Event[customerevent.OriginRefunded]) error {
+	if err := m.noteRefunds(ctx, u, batch); err != nil {
+		return err
+	}
 	refunds := map[key]refund{}
 	for _, e := range batch {
 		k := key{e.Body.SiteID, e.Body.OriginID}

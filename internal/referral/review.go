@@ -19,7 +19,7 @@ var errReferralNotFound = fault.New(fault.NotFound, "referral_not_found", "No su
 type referralJSON struct {
 	ID            int64                `json:"id"`
 	Status        string               `json:"status" enum:"pending,flagged,approved,voided,blocked"`
-	Cause         string               `json:"cause" doc:"Of the status: created, fraud, automatic, delay, manual, refund or reattributed"`
+	Cause         string               `json:"cause" doc:"Of the status: created, fraud, automatic, delay, manual, refund, hook or reattributed"`
 	CampaignID    int64                `json:"campaign_id"`
 	OfferID       int64                `json:"offer_id"`
 	OriginID      int64                `json:"origin_id"`

@@ -54,7 +54,7 @@ func (m *Module) tally(ctx context.Context, u *bus.Unit, list []referral, campai
 	now := map[advocateKey]int64{}
 	for i := range list {
 		r := &list[i]
-		if c := campaigns[key{r.SiteID, r.CampaignID}]; c != nil && c.counts() {
+		if c := campaigns[key{r.SiteID, r.OfferID}]; c != nil && c.counts() {
 			k := advocateKey{r.SiteID, r.CampaignID, r.AdvocateID}
 			if now[k] += 0; !r.RefundedFull {
 				now[k]++

@@ -53,7 +53,7 @@ type acquaintances map[key]customerapi.Person
 func (m *Module) acquaint(ctx context.Context, list []referral, campaigns map[key]*campaign) (acquaintances, error) {
 	var wanted []key
 	for _, r := range list {
-		if c := campaigns[key{r.SiteID, r.CampaignID}]; c != nil && c.asks(actionReferrer, actionReferred) {
+		if c := campaigns[key{r.SiteID, r.OfferID}]; c != nil && c.asks(actionReferrer, actionReferred) {
 			wanted = append(wanted, key{r.SiteID, r.AdvocateID}, key{r.SiteID, r.FriendID})
 		}
 	}

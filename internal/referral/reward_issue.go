@@ -124,9 +124,10 @@ func (m *Module) hand(ctx context.Context, u *bus.Unit, issued []reward, referra
 	return m.creditRewards(ctx, u, issued)
 }
 
-// decideReferrals decides what approved referrals earn, in their order: each advocate's next one is the next of his referrals.
+// decideReferrals decides what approved referrals earn, in their order: each advocate's next one is the next of his referrals. campaigns
+// are theirs as their offers have them, by offer.
 func (m *Module) decideReferrals(ctx context.Context, u *bus.Unit, list []referral, campaigns map[key]*campaign) (*awards, error) {
-	a := &awards{campaigns: campaigns, referrals: map[key]*referral{}}
+	a := &awards{campaigns: map[key]*campaign{}, referrals: map[key]*referral{}}
 	tallies, err := m.tally(ctx, u, list, campaigns)
 	if err != nil {
 		return nil, err
@@ -138,7 +139,8 @@ func (m *Module) decideReferrals(ctx context.Context, u *bus.Unit, list []referr
 	for i := range list {
 		r := &list[i]
 		a.referrals[key{r.SiteID, r.ID}] = r
-		c, t := campaigns[key{r.SiteID, r.CampaignID}], tallies[advocateKey{r.SiteID, r.CampaignID, r.AdvocateID}]
+		a.campaigns[key{r.SiteID, r.CampaignID}] = campaigns[key{r.SiteID, r.OfferID}] // their limits are the same
+		c, t := campaigns[key{r.SiteID, r.OfferID}], tallies[advocateKey{r.SiteID, r.CampaignID, r.AdvocateID}]
 		s := situation{subtotal: r.Subtotal, currency: r.Currency, automatic: r.Cause == causeAutomatic || r.Cause == causeDelay, facts: known.of(c, r, u.Now)}
 		if t != nil {
 			t.count(r)

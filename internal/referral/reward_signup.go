@@ -26,13 +26,16 @@ func (m *Module) rewardSignups(ctx context.Context, u *bus.Unit, signups []custo
 	campaigns := map[int64][]*campaign{}
 	var wanted []key
 	for _, site := range sites {
-		if campaigns[site], err = campaignsOf(ctx, u, site); err != nil {
+		if campaigns[site], err = campaignsOf(ctx, u, site, u.Now); err != nil {
 			return err
 		}
 	}
 	joined := map[int]*campaign{}
 	for n, o := range signups {
-		c := pick(campaigns[o.SiteID], categoryOf(o.Type, o.Category), o.CampaignTags, o.RecordedAt)
+		c, err := m.signedUp(ctx, u, campaigns[o.SiteID], o)
+		if err != nil {
+			return err
+		}
 		if c == nil {
 			continue
 		}

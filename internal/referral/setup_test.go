@@ -201,7 +201,7 @@ func (p *place) campaign(s site.Site, change func(*campaignInput)) campaignJSON 
 	if change != nil {
 		change(&in)
 	}
-	c, _, err := p.createCampaign(p.t.Context(), s, in, idempotency.Key{})
+	c, _, err := p.createCampaign(p.t.Context(), s, in, publication{}, idempotency.Key{})
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -120,7 +120,7 @@ func (m *Module) Shares(ctx context.Context, s site.Site, advocateID int64) ([]r
 	}
 	out := make([]referralapi.Share, 0, len(list))
 	for _, h := range list {
-		o, c := offers[key{h.SiteID, h.OfferID}], campaigns[key{h.SiteID, h.CampaignID}]
+		o, c := offers[key{h.SiteID, h.OfferID}], campaigns[key{h.SiteID, h.OfferID}]
 		if o != nil && c != nil { // neither is ever deleted
 			out = append(out, m.presentShare(s, h, o, c))
 		}
@@ -128,18 +128,18 @@ func (m *Module) Shares(ctx context.Context, s site.Site, advocateID int64) ([]r
 	return out, nil
 }
 
-// behind reads the offers and the campaigns of shares.
+// behind reads the offers of shares, and the campaigns as these offers have them.
 func (m *Module) behind(ctx context.Context, list []share) (map[key]*offer, map[key]*campaign, error) {
-	var sites, ids, campaigns []int64
+	var sites, ids []int64
 	for _, h := range list {
-		sites, ids, campaigns = append(sites, h.SiteID), append(ids, h.OfferID), append(campaigns, h.CampaignID)
+		sites, ids = append(sites, h.SiteID), append(ids, h.OfferID)
 	}
 	offers, err := offersByID(ctx, m.db, sites, ids)
 	if err != nil {
 		return nil, nil, err
 	}
-	byID, err := campaignsByID(ctx, m.db, sites, campaigns)
-	return offers, byID, err
+	campaigns, err := m.campaignsOfOffers(ctx, m.db, m.now(), offers)
+	return offers, campaigns, err
 }
 
 // presentShare is a share in Talkable's shape.

@@ -147,7 +147,10 @@ func (m *Module) replaceSiteLinks(ctx context.Context, siteID int64, set siteLin
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, siteID, k, &out, func() error {
 			out = siteLinksResult{set}
-			return saveSiteLinks(ctx, u.Tx, u.Now, siteID, set)
+			if err := saveSiteLinks(ctx, u.Tx, u.Now, siteID, set); err != nil {
+				return err
+			}
+			return noteChanges(ctx, u.Tx, siteID)
 		})
 		return err
 	})

@@ -20,122 +20,135 @@ type shop struct {
 	URL      string `db:"url"`
 }
 
-type campaignRow struct {
-	SiteID          int64           `db:"site_id"`
-	ID              int64           `db:"id"`
-	Version         int             `db:"version"`
-	Name            string          `db:"name"`
-	Status          string          `db:"status"`
-	Tags            pq.StringArray  `db:"tags"`
-	Categories      pq.StringArray  `db:"categories"`
-	Destination     string          `db:"destination"`
-	AttributionDays int             `db:"attribution_days"`
-	Attribution     attributionRule `db:"attribution"`
-	ApprovalMode    string          `db:"approval_mode"`
-	ApprovalDelay   int64           `db:"approval_delay"`
-	StartsAt        *time.Time      `db:"starts_at"`
-	EndsAt          *time.Time      `db:"ends_at"`
-	Limits          limits          `db:"limits"`
-	CreatedAt       time.Time       `db:"created_at"`
-	UpdatedAt       time.Time       `db:"updated_at"`
+// versionRow is a version of a campaign as it is stored.
+type versionRow struct {
+	SiteID      int64      `db:"site_id"`
+	CampaignID  int64      `db:"campaign_id"`
+	Type        string     `db:"type"` // read where it is needed
+	Version     int        `db:"version"`
+	EffectiveAt time.Time  `db:"effective_at"`
+	PublishedAt time.Time  `db:"published_at"`
+	KeyID       int64      `db:"key_id"`
+	Reason      string     `db:"reason"`
+	Limits      limits     `db:"limits"` // of the campaign; read with what runs
+	Salt        string     `db:"salt"`   // of the campaign; read where people are drawn
+	Terms       string     `db:"terms"`
+	CreatedAt   time.Time  `db:"created_at"` // of the campaign
+	NextAt      *time.Time `db:"next_at"`    // when the first of the later versions takes effect; read where it is shown
 }
-
-const campaignColumns = `c.site_id, c.id, c.version, c.name, c.status, c.tags, c.categories, c.destination, c.attribution_days, c.attribution,
-	c.approval_mode, c.approval_delay, c.starts_at, c.ends_at, c.limits, c.created_at, c.updated_at`
 
 const incentiveColumns = `i.site_id, i.id, i.campaign_id, i.identifier, i.position, i.action, i.kind, i.points, i.basis_points,
 	i.amount, i.currency, i.coupon_code, i.coupon_list_id, i.commission_plan_id, i.subtotal_min, i.terms, i.active`
 
-// campaignsOf reads all campaigns of a site, newest first.
-func campaignsOf(ctx context.Context, q sqlx.QueryerContext, siteID int64) ([]*campaign, error) {
-	var rows []campaignRow
+// running joins the version of campaign c that runs at the moment $1: the last one whose time has come. The first one's has in any
+// case, whatever the clocks of two replicas say.
+const running = `
+	cross join lateral (
+		select version, effective_at, published_at, key_id, reason, terms from referral.campaign_version
+		where site_id = c.site_id and campaign_id = c.id and (effective_at <= $1 or version = 1)
+		order by version desc limit 1) v`
+
+const runningColumns = `c.site_id, c.id as campaign_id, v.version, v.effective_at, v.published_at, v.key_id, v.reason, v.terms, c.created_at, c.salt, c.limits`
+
+// campaignsOf reads all campaigns of a site as they run at a moment, newest first.
+func campaignsOf(ctx context.Context, q sqlx.QueryerContext, siteID int64, at time.Time) ([]*campaign, error) {
+	var rows []versionRow
 	err := sqlx.SelectContext(ctx, q, &rows, `
-		select `+campaignColumns+` from referral.campaign c where c.site_id = $1 order by c.id desc`, siteID)
+		select `+runningColumns+` from referral.campaign c`+running+`
+		where c.site_id = $2 order by c.id desc`, at, siteID)
 	if err != nil {
 		return nil, fmt.Errorf("campaigns: %w", err)
 	}
-	return withIncentives(ctx, q, rows)
+	list, err := decodeTerms(ctx, q, rows)
+	if err != nil || len(list) == 0 {
+		return list, err
+	}
+	byID, sites, ids := map[key]*campaign{}, make([]int64, len(list)), make([]int64, len(list))
+	for i, c := range list {
+		byID[key{c.SiteID, c.ID}], sites[i], ids[i] = c, c.SiteID, c.ID
+	}
+	return list, withTerms(ctx, q, byID, sites, ids)
 }
 
-// campaignsByID reads the campaigns with these ids, of several sites.
-func campaignsByID(ctx context.Context, q sqlx.QueryerContext, sites, ids []int64) (map[key]*campaign, error) {
+// campaignsByID reads the campaigns with these ids, of several sites, as they run at a moment.
+func campaignsByID(ctx context.Context, q sqlx.QueryerContext, sites, ids []int64, at time.Time) (map[key]*campaign, error) {
 	out := map[key]*campaign{}
 	if len(ids) == 0 {
 		return out, nil
 	}
-	var rows []campaignRow
+	var rows []versionRow
 	err := sqlx.SelectContext(ctx, q, &rows, `
-		select `+campaignColumns+`
-		from (select distinct s, i from unnest($1::bigint[], $2::bigint[]) u (s, i)) u
-		join referral.campaign c on c.site_id = u.s and c.id = u.i`, pq.Array(sites), pq.Array(ids))
+		select `+runningColumns+`
+		from (select distinct s, i from unnest($2::bigint[], $3::bigint[]) u (s, i)) u
+		join referral.campaign c on c.site_id = u.s and c.id = u.i`+running, at, pq.Array(sites), pq.Array(ids))
 	if err != nil {
 		return nil, fmt.Errorf("campaigns by id: %w", err)
 	}
-	list, err := withIncentives(ctx, q, rows)
+	list, err := decodeTerms(ctx, q, rows)
 	for _, c := range list {
 		out[key{c.SiteID, c.ID}] = c
 	}
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	return out, withTerms(ctx, q, out, sites, ids)
 }
 
-func withIncentives(ctx context.Context, q sqlx.QueryerContext, rows []campaignRow) ([]*campaign, error) {
-	out := make([]*campaign, len(rows))
-	byID := map[key]*campaign{}
-	var sites, ids []int64
-	for n, r := range rows {
-		out[n] = &campaign{SiteID: r.SiteID, ID: r.ID, Version: r.Version, Name: r.Name, Status: r.Status, Tags: r.Tags,
-			Categories: r.Categories, Destination: r.Destination, AttributionDays: r.AttributionDays, Attribution: r.Attribution, ApprovalMode: r.ApprovalMode,
-			ApprovalDelay: r.ApprovalDelay, StartsAt: instant(r.StartsAt), EndsAt: instant(r.EndsAt), Limits: r.Limits, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt}
-		byID[key{r.SiteID, r.ID}] = out[n]
-		sites, ids = append(sites, r.SiteID), append(ids, r.ID)
+// retiredIncentives are those of a campaign that no running or coming version has, as they were last.
+func retiredIncentives(ctx context.Context, q sqlx.QueryerContext, c *campaign) ([]incentive, error) {
+	kept := make([]int64, len(c.Incentives))
+	for n, i := range c.Incentives {
+		kept[n] = i.ID
 	}
-	if len(rows) == 0 {
-		return out, nil
-	}
-	var incentives []incentive
-	err := sqlx.SelectContext(ctx, q, &incentives, `
-		select `+incentiveColumns+`
-		from unnest($1::bigint[], $2::bigint[]) u (s, c)
-		join referral.incentive i on i.site_id = u.s and i.campaign_id = u.c
-		order by i.active desc, i.position, i.id`, pq.Array(sites), pq.Array(ids))
+	var out []incentive
+	err := sqlx.SelectContext(ctx, q, &out, `
+		select `+incentiveColumns+` from referral.incentive i
+		where i.site_id = $1 and i.campaign_id = $2 and not i.active and i.id <> all ($3::bigint[])
+		order by i.position, i.id`, c.SiteID, c.ID, pq.Array(kept))
 	if err != nil {
-		return nil, fmt.Errorf("incentives: %w", err)
+		return nil, fmt.Errorf("retired incentives: %w", err)
 	}
-	for _, i := range incentives {
-		c := byID[key{i.SiteID, i.CampaignID}]
-		c.Incentives = append(c.Incentives, i)
-	}
-	return out, withTerms(ctx, q, byID, sites, ids)
+	return out, nil
 }
 
 // insertCampaign gives c its id.
 func insertCampaign(ctx context.Context, tx *sqlx.Tx, c *campaign) error {
 	err := tx.GetContext(ctx, &c.ID, `
-		insert into referral.campaign (site_id, version, name, status, tags, categories, destination, attribution_days,
-			approval_mode, approval_delay, starts_at, ends_at, created_at, updated_at, attribution)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14::jsonb)
-		returning id`,
-		c.SiteID, c.Version, c.Name, c.Status, pq.Array(c.Tags), pq.Array(c.Categories), c.Destination, c.AttributionDays,
-		c.ApprovalMode, c.ApprovalDelay, c.StartsAt, c.EndsAt, c.UpdatedAt, c.Attribution.text())
+		insert into referral.campaign (site_id, type, version, created_at) values ($1, $2, $3, $4) returning id`, c.SiteID, c.Type, c.Version, c.CreatedAt)
 	if err != nil {
 		return fmt.Errorf("insert campaign: %w", err)
 	}
 	return nil
 }
 
-// updateCampaign replaces the settings of c and makes its version one more; not found is a fault.
-func updateCampaign(ctx context.Context, tx *sqlx.Tx, c *campaign) error {
-	done, err := tx.ExecContext(ctx, `
-		update referral.campaign set version = version + 1, name = $3, status = $4, tags = $5, categories = $6, destination = $7,
-			attribution_days = $8, approval_mode = $9, approval_delay = $10, starts_at = $11, ends_at = $12, updated_at = $13, attribution = $14::jsonb
-		where site_id = $1 and id = $2`,
-		c.SiteID, c.ID, c.Name, c.Status, pq.Array(c.Tags), pq.Array(c.Categories), c.Destination, c.AttributionDays,
-		c.ApprovalMode, c.ApprovalDelay, c.StartsAt, c.EndsAt, c.UpdatedAt, c.Attribution.text())
+// nextVersion locks the campaign of c and gives c the number after its last; not found, or another type, is a fault.
+func nextVersion(ctx context.Context, tx *sqlx.Tx, c *campaign) error {
+	var rows []versionRow
+	err := tx.SelectContext(ctx, &rows, `
+		update referral.campaign set version = version + 1 where site_id = $1 and id = $2
+		returning type, version, created_at`, c.SiteID, c.ID)
 	if err != nil {
-		return fmt.Errorf("update campaign: %w", err)
+		return fmt.Errorf("next version of campaign: %w", err)
 	}
-	if n, err := done.RowsAffected(); err != nil || n == 0 {
-		return errNoCampaign.Because(err)
+	if len(rows) == 0 {
+		return errNoCampaign
+	}
+	if rows[0].Type != c.Type {
+		return errTypeStays
+	}
+	c.Version, c.CreatedAt = rows[0].Version, rows[0].CreatedAt
+	return nil
+}
+
+// campaignExists is a fault if the site has no such campaign.
+func campaignExists(ctx context.Context, q sqlx.QueryerContext, siteID, id int64) error {
+	var found bool
+	err := sqlx.GetContext(ctx, q, &found, `select exists (select from referral.campaign where site_id = $1 and id = $2)`, siteID, id)
+	switch {
+	case err != nil:
+		return fmt.Errorf("find campaign: %w", err)
+	case !found:
+		return errNoCampaign
 	}
 	return nil
 }
@@ -207,4 +220,43 @@ func saveSites(ctx context.Context, tx *sqlx.Tx, sites []gatewayevent.SiteChange
 		}
 	}
 	return nil
+}
+
+// noteChanges tells every replica that what it keeps of these sites' campaigns is no longer so. It comes last in its transaction: until the
+// commit others wait for it.
+func noteChanges(ctx context.Context, tx *sqlx.Tx, sites ...int64) error {
+	_, err := tx.ExecContext(ctx, `
+		with drawn as (update referral.catalog_change set n = n + cardinality($1::bigint[]) where site_id = 0 returning n - cardinality($1::bigint[]) as n)
+		insert into referral.catalog_change (site_id, n)
+		select u.s, d.n + u.i from unnest($1::bigint[]) with ordinality u (s, i) cross join drawn d
+		on conflict (site_id) do update set n = excluded.n`, pq.Array(sites))
+	if err != nil {
+		return fmt.Errorf("note change of campaigns: %w", err)
+	}
+	return nil
+}
+
+// changesSince are the sites that changed after a number, and the last number.
+func changesSince(ctx context.Context, q sqlx.QueryerContext, last int64) (sites []int64, n int64, err error) {
+	var rows []struct {
+		SiteID int64 `db:"site_id"`
+		N      int64 `db:"n"`
+	}
+	if err := sqlx.SelectContext(ctx, q, &rows, `select site_id, n from referral.catalog_change where n > $1 and site_id > 0 order by n`, last); err != nil {
+		return nil, last, fmt.Errorf("changes of campaigns: %w", err)
+	}
+	for _, r := range rows {
+		sites, last = append(sites, r.SiteID), r.N
+	}
+	return sites, last, nil
+}
+
+// nextEffect is when the first of the versions that wait takes effect; nil if none does.
+func nextEffect(ctx context.Context, q sqlx.QueryerContext, siteID int64, at time.Time) (*time.Time, error) {
+	var next *time.Time
+	err := sqlx.GetContext(ctx, q, &next, `select min(effective_at) from referral.campaign_version where site_id = $1 and effective_at > $2`, siteID, at)
+	if err != nil {
+		return nil, fmt.Errorf("next version: %w", err)
+	}
+	return next, nil
 }

@@ -46,15 +46,16 @@ const offerFacts = `o.campaign_id, coalesce(o.person_id, (select i.person_id fro
 // Joins of a batch with a big table are lateral with an "offset 0": the planner then has nothing to choose but a look-up a row, also
 // before the first ANALYZE.
 
-// stickySites are those with a campaign that keeps friends with their first advocate.
-const stickySites = `select site_id from referral.campaign where attribution -> 'methods' ? 'sticky_advocate'`
+// farSites are those with a campaign for which earlier referrals of a friend matter, by any of its versions: which one runs is looked at later. An
+// index holds them, and almost no site is there.
+const farSites = `select site_id from referral.campaign_version where terms -> 'attribution' -> 'methods' ?| array['sticky_advocate', 'event_chain']`
 
-// keepsFirst says which of the sites do that.
-func keepsFirst(ctx context.Context, q sqlx.QueryerContext, sites []int64) (map[int64]bool, error) {
+// looksBack says which of the sites have one.
+func looksBack(ctx context.Context, q sqlx.QueryerContext, sites []int64) (map[int64]bool, error) {
 	var rows []int64
-	err := sqlx.SelectContext(ctx, q, &rows, `select distinct s from unnest($1::bigint[]) u (s) where s in (`+stickySites+`)`, pq.Array(sites))
+	err := sqlx.SelectContext(ctx, q, &rows, `select distinct s from unnest($1::bigint[]) u (s) where s in (`+farSites+`)`, pq.Array(sites))
 	if err != nil {
-		return nil, fmt.Errorf("sites that keep the first advocate: %w", err)
+		return nil, fmt.Errorf("sites that look at earlier referrals: %w", err)
 	}
 	out := map[int64]bool{}
 	for _, s := range rows {
@@ -65,7 +66,7 @@ func keepsFirst(ctx context.Context, q sqlx.QueryerContext, sites []int64) (map[
 
 // findCandidates reads the friend offers of the batch's visitors and of the visitors that its people are known as, and the offers that
 // were mailed to its people, or come by from its phone numbers and addresses. Of one visitor the last 50 count, of one person the last 50 visitors and e-mails. Who was the friend's first
-// advocate is looked for on the sites that have a campaign that asks for it.
+// advocate, and who referred the friend before, is looked for on sites with a campaign that asks for it.
 func findCandidates(ctx context.Context, q sqlx.QueryerContext, batch []deed) ([]candidateRow, error) {
 	var vn, vs, pn, ps, pp, tn, ts []int64
 	var vv, vm, tk, tv []string
@@ -117,8 +118,22 @@ func findCandidates(ctx context.Context, q sqlx.QueryerContext, batch []deed) ([
 				select advocate_id, occurred_at from referral.referral
 				where site_id = u.s and friend_id = u.p and status in ('pending', 'flagged', 'approved') order by occurred_at, id limit 1) r
 			cross join lateral (
-				select site_id, id from referral.offer where site_id = u.s and person_id = r.advocate_id order by id desc limit 50) o
-			where u.s in (`+stickySites+`)
+				select o.site_id, o.id
+				from referral.offer o
+				where o.site_id = u.s and o.person_id = r.advocate_id and exists (select from referral.campaign_version v
+					where v.site_id = o.site_id and v.campaign_id = o.campaign_id and v.terms -> 'attribution' -> 'methods' ? 'sticky_advocate')) o
+			where u.s in (`+farSites+`)
+			union all
+			select u.n, 'event_chain', r.site_id, r.offer_id, null, r.occurred_at, r.occurred_at
+			from unnest($4::bigint[], $5::bigint[], $6::bigint[]) u (n, s, p)
+			cross join lateral (
+				select distinct on (r.campaign_id) r.site_id, r.offer_id, r.occurred_at
+				from referral.referral r
+				where r.site_id = u.s and r.friend_id = u.p and r.status in ('pending', 'flagged', 'approved')
+					and exists (select from referral.campaign_version v
+						where v.site_id = r.site_id and v.campaign_id = r.campaign_id and v.terms -> 'attribution' -> 'methods' ? 'event_chain')
+				order by r.campaign_id, r.occurred_at, r.id) r
+			where u.s in (`+farSites+`)
 		) t`+ofOffer,
 		pq.Array(vn), pq.Array(vs), pq.Array(vv), pq.Array(pn), pq.Array(ps), pq.Array(pp), pq.Array(vm),
 		pq.Array(tn), pq.Array(ts), pq.Array(tk), pq.Array(tv))

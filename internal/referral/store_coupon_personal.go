@@ -142,7 +142,7 @@ func forgetCodes(ctx context.Context, tx *sqlx.Tx, now time.Time, sites, people 
 			from unnest($1::bigint[], $2::bigint[]) u (s, p)
 			join referral.personal_coupon p on p.site_id = u.s and p.person_id = u.p
 		), gone as (
-			update referral.coupon c set code = 'FORGOTTEN-' || c.id, expires_at = least(c.expires_at, $3)
+			update referral.coupon c set code = 'FORGOTTEN-' || c.id || '-' || upper(substr(md5(random()::text), 1, 12)), expires_at = least(c.expires_at, $3)
 			from mine where c.site_id = mine.site_id and c.id = mine.coupon_id and c.code not like 'FORGOTTEN-%'
 		)
 		update referral.offer o set coupon_code = ''

@@ -16,6 +16,12 @@ func forgetPeople(ctx context.Context, tx *sqlx.Tx, sites, people []int64) error
 	if err != nil {
 		return fmt.Errorf("forget what people were seen with: %w", err)
 	}
+	_, err = tx.ExecContext(ctx, `
+		update referral.held_out h set visitor_id = null from unnest($1::bigint[], $2::bigint[]) u (s, p)
+		where h.site_id = u.s and h.person_id = u.p and h.visitor_id is not null`, pq.Array(sites), pq.Array(people))
+	if err != nil {
+		return fmt.Errorf("forget whose browsers were held out: %w", err)
+	}
 	_, err = tx.ExecContext(ctx, `select referral.forget_visitors($1::bigint[], $2::bigint[])`, pq.Array(sites), pq.Array(people))
 	if err != nil {
 		return fmt.Errorf("forget whose browsers were whose: %w", err)

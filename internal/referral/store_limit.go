@@ -96,5 +96,5 @@ func saveLimits(ctx context.Context, tx *sqlx.Tx, now time.Time, siteID, id, key
 	if err != nil {
 		return fmt.Errorf("log limits: %w", err)
 	}
-	return nil
+	return noteChanges(ctx, tx, siteID)
 }

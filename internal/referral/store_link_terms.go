@@ -46,3 +46,16 @@ func saveTerms(ctx context.Context, tx *sqlx.Tx, now time.Time, t linkTerms) err
 	}
 	return nil
 }
+
+// firstTouch is when a friend offer began; nil if the site has no such friend offer.
+func firstTouch(ctx context.Context, q sqlx.QueryerContext, siteID, friendOfferID int64) (*time.Time, error) {
+	var at []time.Time
+	err := sqlx.SelectContext(ctx, q, &at, `select first_at from referral.friend_offer where site_id = $1 and id = $2`, siteID, friendOfferID)
+	if err != nil {
+		return nil, fmt.Errorf("first touch of a friend offer: %w", err)
+	}
+	if len(at) == 0 {
+		return nil, nil
+	}
+	return &at[0], nil
+}

@@ -16,6 +16,8 @@ type offer struct {
 	SiteID     int64     `db:"site_id"`
 	ID         int64     `db:"id"`
 	CampaignID int64     `db:"campaign_id"`
+	Version    int       `db:"version"`    // of the campaign, whose incentives it promises
+	Variant    string    `db:"variant"`    // "" in no experiment
 	PersonID   *int64    `db:"person_id"`  // nil while only a visitor is known
 	VisitorID  *string   `db:"visitor_id"` // of an offer that a visitor got
 	Code       string    `db:"code"`
@@ -25,7 +27,7 @@ type offer struct {
 	CreatedAt  time.Time `db:"created_at"`
 }
 
-const offerColumns = `o.site_id, o.id, o.campaign_id, o.person_id, o.visitor_id, o.code, o.share_code, o.claim_code, o.coupon_code, o.created_at`
+const offerColumns = `o.site_id, o.id, o.campaign_id, o.version, o.variant, o.person_id, o.visitor_id, o.code, o.share_code, o.claim_code, o.coupon_code, o.created_at`
 
 // Kinds of link.
 const (
@@ -91,19 +93,19 @@ func insertOffers(ctx context.Context, tx *sqlx.Tx, now time.Time, offers []offe
 			cmp.Compare(deref(a.PersonID), deref(b.PersonID)), cmp.Compare(deref(a.VisitorID), deref(b.VisitorID)))
 	})
 	n := len(offers)
-	sites, campaigns, people := make([]int64, n), make([]int64, n), make([]int64, n)
-	visitors, codes, shares, claims := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	sites, campaigns, versions, people := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
+	visitors, codes, shares, claims, variants := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	for i, o := range offers {
-		sites[i], campaigns[i], people[i], visitors[i] = o.SiteID, o.CampaignID, deref(o.PersonID), deref(o.VisitorID)
-		codes[i], shares[i], claims[i] = newCode(), newCode(), newCode()
+		sites[i], campaigns[i], versions[i], people[i], visitors[i] = o.SiteID, o.CampaignID, int64(o.Version), deref(o.PersonID), deref(o.VisitorID)
+		codes[i], shares[i], claims[i], variants[i] = newCode(), newCode(), newCode(), o.Variant
 	}
 	var out []offer
 	err := tx.SelectContext(ctx, &out, `
 		with o as (
-			insert into referral.offer as o (site_id, campaign_id, person_id, visitor_id, code, share_code, claim_code, created_at)
-			select s, c, nullif(p, 0), nullif(v, '')::uuid, code, share, claim, $8
-			from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[])
-				with ordinality u (s, c, p, v, code, share, claim, n)
+			insert into referral.offer as o (site_id, campaign_id, version, variant, person_id, visitor_id, code, share_code, claim_code, created_at)
+			select s, c, version, variant, nullif(p, 0), nullif(v, '')::uuid, code, share, claim, $8
+			from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $9::bigint[], $10::text[])
+				with ordinality u (s, c, p, v, code, share, claim, version, variant, n)
 			order by n
 			on conflict do nothing
 			returning `+offerColumns+`
@@ -114,7 +116,7 @@ func insertOffers(ctx context.Context, tx *sqlx.Tx, now time.Time, offers []offe
 			select site_id, claim_code, id, 'claim', '', created_at from o
 		)
 		select `+offerColumns+` from o`,
-		pq.Array(sites), pq.Array(campaigns), pq.Array(people), pq.Array(visitors), pq.Array(codes), pq.Array(shares), pq.Array(claims), now)
+		pq.Array(sites), pq.Array(campaigns), pq.Array(people), pq.Array(visitors), pq.Array(codes), pq.Array(shares), pq.Array(claims), now, pq.Array(versions), pq.Array(variants))
 	if err != nil {
 		return nil, fmt.Errorf("insert offers: %w", err)
 	}

@@ -46,8 +46,9 @@ func insertReferrals(ctx context.Context, tx *sqlx.Tx, now time.Time, list []ref
 	}
 	err := tx.SelectContext(ctx, &made, `
 		insert into referral.referral as r (site_id, campaign_id, offer_id, origin_id, advocate_id, friend_id, subtotal, status, cause,
-			track_method, currency, fraud, occurred_at, approve_at, qa, deed, created_at, updated_at)
-		select s, c, o, origin, a, f, subtotal, status, cause, method, currency, fraud::jsonb, at, due, qa, nullif(deed, '')::jsonb, $15, $15
+			track_method, currency, fraud, occurred_at, approve_at, qa, deed, created_at, updated_at, chain)
+		select s, c, o, origin, a, f, subtotal, status, cause, method, currency, fraud::jsonb, at, due, qa, nullif(deed, '')::jsonb, $15, $15,
+			case when method = 'event_chain' then origin else 0 end
 		from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[],
 			$9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::timestamptz[], $16::boolean[], $17::text[]) with ordinality
 			u (s, c, o, origin, a, f, subtotal, status, cause, method, currency, fraud, at, due, qa, deed, n)

@@ -77,11 +77,12 @@ func refusedBefore(ctx context.Context, q sqlx.QueryerContext, siteID int64, in 
 	return out, nil
 }
 
-// sitesThatReward are those of the sites that have an incentive of an action in force.
+// sitesThatReward are those of the sites that have ever had an incentive of an action: one that is out of the next version may be in that
+// which runs.
 func sitesThatReward(ctx context.Context, q sqlx.QueryerContext, action string, sites []int64) ([]int64, error) {
 	var out []int64
 	err := sqlx.SelectContext(ctx, q, &out, `
-		select distinct site_id from referral.incentive where site_id = any ($1::bigint[]) and action = $2 and active order by site_id`, pq.Array(sites), action)
+		select distinct site_id from referral.incentive where site_id = any ($1::bigint[]) and action = $2 order by site_id`, pq.Array(sites), action)
 	if err != nil {
 		return nil, fmt.Errorf("sites that reward: %w", err)
 	}

@@ -19,6 +19,8 @@ type link struct {
 	Code       string `db:"code"`
 	OfferID    int64  `db:"offer_id"`
 	CampaignID int64  `db:"campaign_id"`
+	Version    int    `db:"version"`     // of the campaign, whose incentives the offer promises
+	Variant    string `db:"variant"`     // "" in no experiment
 	AdvocateID int64  `db:"advocate_id"` // 0 while only a visitor is known
 	Kind       string `db:"kind"`
 	Channel    string `db:"channel"`
@@ -28,7 +30,7 @@ type link struct {
 func linkByCode(ctx context.Context, q sqlx.QueryerContext, code string) (*link, error) {
 	var out []link
 	err := sqlx.SelectContext(ctx, q, &out, `
-		select l.site_id, l.code, l.offer_id, o.campaign_id, coalesce(o.person_id, 0) as advocate_id, l.kind, l.channel
+		select l.site_id, l.code, l.offer_id, o.campaign_id, o.version, o.variant, coalesce(o.person_id, 0) as advocate_id, l.kind, l.channel
 		from referral.link l
 		join referral.offer o on o.site_id = l.site_id and o.id = l.offer_id
 		where l.code = $1`, code)

@@ -80,7 +80,7 @@ func (a attribution) text() string {
 type attributionJSON struct {
 	OriginID    int64     `json:"origin_id"`
 	Outcome     string    `json:"outcome" enum:"referred,blocked,none"`
-	Reason      string    `json:"reason" doc:"last_touch, first_touch, code_used, first_advocate; no_person, no_touch, expired_touch, touch_after_purchase, friend_offer_expired, code_ended, address_barred, method_off, campaign_not_live, advocate_unknown, already_referred; or the fraud rule that blocked"`
+	Reason      string    `json:"reason" doc:"last_touch, first_touch, code_used, first_advocate, earlier_referral; no_person, no_touch, expired_touch, touch_after_purchase, friend_offer_expired, code_ended, address_barred, method_off, campaign_not_live, advocate_unknown, already_referred; or the fraud rule that blocked"`
 	Explanation string    `json:"explanation" doc:"The reason in words"`
 	Method      *string   `json:"track_method" doc:"How the advocate was found"`
 	OfferID     *int64    `json:"offer_id"`
@@ -93,7 +93,7 @@ type attributionJSON struct {
 type traceJSON struct {
 	Rule       string          `json:"rule" doc:"Name and version of the definition of the decision"`
 	Rules      []ruleSeenJSON  `json:"rules" doc:"The rules of the campaigns, as they were"`
-	Candidates []candidateJSON `json:"candidates" doc:"Every touch that was there, the best first"`
+	Candidates []candidateJSON `json:"candidates" doc:"Every touch that was there; those that could count come first"`
 	Findings   []finding       `json:"fraud" doc:"What the fraud rules found, where a referral was made"`
 }
 
@@ -161,6 +161,7 @@ var causes = map[string]string{
 	reasonNewer:           "The campaign credits the first touch, and there was an earlier one.",
 	reasonCode:            "The order was paid with this code.",
 	reasonSticky:          "The friend's first referral was by this advocate, and the campaign keeps to the first.",
+	reasonChain:           "The friend was referred by this advocate before, and the campaign credits what follows.",
 	reasonFirstTouch:      "It is the first touch in time.",
 	reasonLastTouch:       "It is the last touch before the purchase.",
 	reasonBarred:          "The address is on the site's list of blocked or test addresses, and so tells of nobody.",

@@ -61,13 +61,23 @@ func (m *Module) visitTx(ctx context.Context, u *bus.Unit, visits []visit) ([]po
 	told := map[int64]*referralevent.LinksVisited{}
 	var sites []int64
 	var clicks []arrival
+	var compared []key // offers of experiments, once for each new friend
+	kept, err := m.promisesOf(ctx, u, olderVersions(rows))
+	if err != nil {
+		return nil, err
+	}
 	var f friendOffer // of the rows at hand
 	for i, v := range rows {
 		first := false
 		if v.adds > 0 {
 			f, offers = offers[0], offers[1:]
-			if first = f.Visits == v.adds; first && !v.campaign.terms.gated() { // none before this batch, and only the first of the batch is the first
-				clicks = append(clicks, arrival{campaign: v.campaign, offer: f, advocate: v.link.AdvocateID, channel: v.link.Channel})
+			if first = f.Visits == v.adds; first { // none before this batch, and only the first of the batch is the first
+				if v.link.Variant != "" {
+					compared = append(compared, key{v.link.SiteID, v.link.OfferID})
+				}
+				if !v.campaign.terms.gated() {
+					clicks = append(clicks, arrival{campaign: kept.of(v.campaign, v.link.Version, v.link.Variant), offer: f, advocate: v.link.AdvocateID, channel: v.link.Channel})
+				}
 			}
 		}
 		if v.live {
@@ -85,6 +95,9 @@ func (m *Module) visitTx(ctx context.Context, u *bus.Unit, visits []visit) ([]po
 	if err := m.rewardClicks(ctx, u, clicks); err != nil {
 		return nil, err
 	}
+	if err := countFriends(ctx, u.Tx, compared); err != nil {
+		return nil, err
+	}
 	if shared := clicksOf(visits); len(shared) > 0 {
 		if err := insertClicks(ctx, u.Tx, u.Now, shared); err != nil {
 			return nil, err
@@ -97,6 +110,17 @@ func (m *Module) visitTx(ctx context.Context, u *bus.Unit, visits []visit) ([]po
 		u.Tell(site, "visits:"+strconv.FormatInt(told[site].Visits[0].OfferID, 10), *told[site])
 	}
 	return out, nil
+}
+
+// olderVersions are those that the offers of live visits were made under, where the campaign is at another by now.
+func olderVersions(rows []visitRow) []versionKey {
+	var out []versionKey
+	for _, v := range rows {
+		if v.adds > 0 && v.link.Version != v.campaign.Version {
+			out = append(out, versionKey{v.link.SiteID, v.link.CampaignID, v.link.Version})
+		}
+	}
+	return out
 }
 
 // inOrder brings visits into the order of their friend offers, which is the one lock order for all batches. Of those that follow each

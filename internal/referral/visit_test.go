@@ -150,7 +150,7 @@ func TestVisit_other_links(t *testing.T) {
 		}
 	})
 	t.Run("a link of a disabled campaign is counted and no more", func(t *testing.T) {
-		if _, _, err := p.replaceCampaign(t.Context(), p.one, c.ID, campaignInput{Name: "Over", Status: statusDisabled, Incentives: usual}, idempotency.Key{}); err != nil {
+		if _, _, err := p.replaceCampaign(t.Context(), p.one, c.ID, campaignInput{Name: "Over", Status: statusDisabled, Incentives: usual}, publication{}, idempotency.Key{}); err != nil {
 			t.Fatal(err)
 		}
 		q := location(t, p.visitLink(o.ClaimURL, uuidOf(1))).Query()

@@ -15,22 +15,38 @@ create table referral.site (
 create table referral.campaign (
 	site_id bigint not null,
 	id bigint not null generated always as identity,
-	version int not null,
-	name text not null,
-	status text not null constraint campaign_status check (status in ('Live', 'Test', 'Scheduled', 'Disabled')),
-	tags text[] not null,
-	categories text[] not null,
-	destination text not null, -- '' means the site's shop
-	attribution_days int not null constraint campaign_attribution check (attribution_days between 1 and 365),
-	approval_mode text not null constraint campaign_approval check (approval_mode in ('automatic', 'manual')),
-	approval_delay bigint not null constraint campaign_delay check (approval_delay between 0 and 7776000), -- seconds
-	starts_at timestamptz,
-	ends_at timestamptz,
+	type text not null,
+	version int not null, -- the last one that was published; who publishes locks this row
 	created_at timestamptz not null,
-	updated_at timestamptz not null,
-	constraint campaign_pkey primary key (site_id, id),
-	constraint campaign_period check (starts_at is null or ends_at is null or starts_at < ends_at)
+	constraint campaign_pkey primary key (site_id, id)
 );
+
+-- Everything that a campaign says, in the words of the program; append-only. Of those whose time has come the last one runs. An offer
+-- keeps the incentives of the version under which it was made.
+create table referral.campaign_version (
+	site_id bigint not null,
+	campaign_id bigint not null,
+	version int not null constraint campaign_version_number check (version > 0),
+	effective_at timestamptz not null,
+	published_at timestamptz not null,
+	key_id bigint not null, -- the API key that published it; 0: none
+	reason text not null,
+	terms jsonb not null,
+	constraint campaign_version_pkey primary key (site_id, campaign_id, version),
+	constraint campaign_version_campaign foreign key (site_id, campaign_id) references referral.campaign (site_id, id),
+	constraint campaign_version_time check (effective_at >= published_at),
+	constraint campaign_version_status check (terms ->> 'status' in ('Live', 'Test', 'Scheduled', 'Disabled') and terms ? 'incentives')
+);
+
+-- Which sites' campaigns, coupon lists or addresses changed, numbered: what every replica keeps in memory follows it. Site 0 draws the
+-- numbers; who draws one holds that row until the commit, so numbers become visible in their order.
+create table referral.catalog_change (
+	site_id bigint not null,
+	n bigint not null,
+	constraint catalog_change_pkey primary key (site_id)
+);
+create unique index catalog_change_n on referral.catalog_change (n) where site_id > 0;
+insert into referral.catalog_change (site_id, n) values (0, 0);
 
 -- An incentive that was taken out of its campaign stays, inactive: rewards point at it.
 create table referral.incentive (
@@ -61,6 +77,7 @@ create table referral.offer (
 	site_id bigint not null,
 	id bigint not null generated always as identity,
 	campaign_id bigint not null,
+	version int not null, -- of the campaign: what the offer promises
 	person_id bigint,
 	visitor_id uuid,
 	code text collate "C" not null,
@@ -318,7 +335,7 @@ select referral.add_visit_days(current_date - 1, current_date + 7);
 revoke all on function referral.add_visit_days(date, date), referral.drop_visit_days(date) from public;
 grant execute on function referral.add_visit_days(date, date), referral.drop_visit_days(date) to talkable_referral;
 grant usage on sequence referral.visit_id to talkable_referral;
-grant select, insert on referral.visit, referral.link, referral.identity, referral.attribution, referral.status_log
+grant select, insert on referral.visit, referral.link, referral.identity, referral.attribution, referral.status_log, referral.campaign_version
 	to talkable_referral;
-grant select, insert, update on referral.site, referral.campaign, referral.incentive, referral.offer, referral.friend_offer,
+grant select, insert, update on referral.site, referral.campaign, referral.catalog_change, referral.incentive, referral.offer, referral.friend_offer,
 	referral.referral, referral.reward to talkable_referral;

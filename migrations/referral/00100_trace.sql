@@ -1,13 +1,17 @@
 -- +goose Up
 
--- How a campaign finds the advocate of a purchase; '{}' is the usual way.
-alter table referral.campaign add column attribution jsonb not null default '{}';
--- Almost no site is in it: looking for the first advocate costs the others nothing.
-create index campaign_sticky on referral.campaign (site_id) where attribution -> 'methods' ? 'sticky_advocate';
+-- Almost no site is in it: looking for earlier referrals costs the others nothing.
+create index campaign_version_far on referral.campaign_version (site_id) where terms -> 'attribution' -> 'methods' ?| array['sticky_advocate', 'event_chain'];
 
 alter table referral.referral drop constraint referral_method;
 alter table referral.referral add constraint referral_method check (track_method in ('sticky_advocate', 'coupon', 'cookie', 'web_cookie', 'email',
-	'phone_number', 'share_email', 'ip_address', 'manually_generated', 'force_manually_generated'));
+	'phone_number', 'share_email', 'ip_address', 'event_chain', 'manually_generated', 'force_manually_generated'));
+
+-- A friend is referred once in a campaign; what follows is told apart by its origin, where the campaign credits it.
+alter table referral.referral add column chain bigint not null default 0;
+alter table referral.referral add constraint referral_chain check (chain = case when track_method = 'event_chain' then origin_id else 0 end);
+drop index referral.referral_friend_once;
+create unique index referral_friend_once on referral.referral (site_id, friend_id, campaign_id, chain) where status in ('pending', 'flagged', 'approved');
 
 -- A decision without a referral goes after a while, like the visits that it names.
 create index attribution_old on referral.attribution using brin (decided_at);

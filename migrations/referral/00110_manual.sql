@@ -54,3 +54,38 @@ create index audit_by_action on referral.audit (site_id, action, id);
 
 grant select, insert, update on referral.origin_refund to talkable_referral;
 grant select, insert on referral.audit to talkable_referral;
+
+-- Whom a site, or a campaign that differs from its site, asks before a referral is approved.
+create table referral.decision_hook (
+	site_id bigint not null,
+	campaign_id bigint not null, -- 0: the site's
+	url text not null,
+	secret text not null, -- signs what is asked
+	timeout_ms int not null constraint decision_hook_timeout check (timeout_ms between 100 and 10000),
+	on_failure text not null constraint decision_hook_failure check (on_failure in ('approve', 'hold', 'void')),
+	enabled boolean not null,
+	key_id bigint not null,
+	at timestamptz not null,
+	constraint decision_hook_pkey primary key (site_id, campaign_id)
+);
+
+-- What was asked about each referral, and what came of it.
+create table referral.hook_ask (
+	site_id bigint not null,
+	referral_id bigint not null,
+	campaign_id bigint not null,
+	state text not null default 'waiting' constraint hook_ask_state check (state in ('waiting', 'answered', 'failed', 'moot')),
+	decision text constraint hook_ask_decision check (decision in ('approve', 'hold', 'void')),
+	reason text,
+	tries int not null default 0,
+	attempts jsonb not null default '[]',
+	next_at timestamptz not null, -- of one that is being asked: when somebody else may
+	asked_at timestamptz not null,
+	settled_at timestamptz,
+	constraint hook_ask_pkey primary key (site_id, referral_id),
+	constraint hook_ask_settled check ((state = 'waiting') = (settled_at is null) and (state in ('answered', 'failed')) = (decision is not null))
+);
+create index hook_ask_due on referral.hook_ask (next_at) where state = 'waiting';
+
+grant select, insert, update, delete on referral.decision_hook to talkable_referral;
+grant select, insert, update on referral.hook_ask to talkable_referral;

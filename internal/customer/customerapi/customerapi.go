@@ -102,6 +102,7 @@ type Person struct {
 	PhoneOptedInAt   *time.Time // first agreed to messages to the phone
 	AnonymizedAt     *time.Time
 	EventsCount      int64 // verified purchases and events
+	PurchasesCount   int64 // verified purchases
 }
 
 // PersonUpdate is what the merchant says of one person: nil leaves a member as it is, "" takes it away.

@@ -13,8 +13,8 @@ type Campaign struct {
 	JoinableCategoryNames []string `json:"joinable_category_names"`
 	TagNames              []string `json:"tag_names"`
 	NewCustomer           *string  `json:"new_customer"`
-	OriginMinAge          *int     `json:"origin_min_age"`
-	OriginMaxAge          *int     `json:"origin_max_age"`
+	OriginMinAge          *int64   `json:"origin_min_age"`
+	OriginMaxAge          *int64   `json:"origin_max_age"`
 	LivePeriod            Period   `json:"live_period"`
 }
 
@@ -40,6 +40,8 @@ type CouponReward struct {
 	PersonID  int64 // 0: only a visitor
 	Campaign  Campaign
 	Incentive Incentive
+
+	OfferLapsed bool // the friend offer that it was given for is over
 }
 
 // CouponList is a supply of coupons.

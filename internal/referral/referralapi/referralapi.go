@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/talkable/talkable/internal/customer/customerapi"
 	"github.com/talkable/talkable/internal/idempotency"
 )
 
@@ -17,7 +18,19 @@ type Join struct {
 	Visitors     []string // uuids
 	CampaignTags []string
 	Channels     []string // claim links wanted for these sharing channels
+	CampaignID   int64    // the campaign that it has to be, also one in Test; 0: any
+	Placements   []int64  // that the page matched; none: not known
 	Idempotency  idempotency.Key
+
+	// What join criteria may ask for of the origin.
+	Subtotal      int64 // minor units
+	Currency      string
+	CouponCodes   []string
+	Segments      []string
+	TrafficSource string
+	Items         []customerapi.Item
+	Verified      bool
+	OccurredAt    time.Time
 }
 
 // Offer is an advocate's offer in Talkable's shape. Email is left to the caller, who knows the person.
@@ -33,8 +46,10 @@ type Offer struct {
 	CampaignTags  []string             `json:"campaign_tags"`
 	ClaimLinks    map[string]string    `json:"claim_links,omitempty"` // by sharing channel, when asked for
 
-	CampaignID int64 `json:"campaign_id"` // ours, beside Talkable's members
-	AdvocateID int64 `json:"-"`           // person, 0 while unknown
+	CampaignID int64             `json:"campaign_id"`       // ours, beside Talkable's members
+	Variant    string            `json:"variant,omitempty"` // likewise: of the campaign's experiment, in which the advocate stays
+	Texts      map[string]string `json:"texts,omitempty"`   // likewise: the campaign's, with those of the variant in their places
+	AdvocateID int64             `json:"-"`                 // person, 0 while unknown
 }
 
 // Incentive is one of the offer's incentives in Talkable's shape.

@@ -7,7 +7,7 @@ import "time"
 var Types = []interface{ EventType() string }{
 	OfferCreated{}, LinksVisited{}, ReferralCreated{}, ReferralApproved{}, ReferralVoided{}, RewardIssued{}, RewardClawedBack{},
 	CouponIssued{}, CouponsLow{}, OfferShared{}, OfferClaimed{}, BudgetReached{}, GiftCardSent{}, PersonalCouponMade{},
-	CommissionEarned{}, CommissionReleased{}, CommissionClawedBack{}, AccountAdjusted{}, PayoutPaid{}, PayoutFailed{},
+	CommissionEarned{}, CommissionReleased{}, CommissionClawedBack{}, AccountAdjusted{}, PayoutPaid{}, PayoutFailed{}, OfferWithheld{},
 }
 
 // OfferCreated says that an advocate can share. Key: "offer:ID".
@@ -17,9 +17,25 @@ type OfferCreated struct {
 	CampaignID int64     `json:"campaign_id"`
 	AdvocateID int64     `json:"advocate_id,omitempty"` // person; 0 while only a visitor is known
 	CreatedAt  time.Time `json:"created_at"`
+
+	CampaignVersion int64  `json:"campaign_version,omitempty"` // whose incentives the offer promises
+	Variant         string `json:"variant,omitempty"`          // of an experiment
 }
 
 func (OfferCreated) EventType() string { return "referral.offer_created.v1" }
+
+// OfferWithheld says that somebody was held out of a campaign, to compare with those who get an offer. Once a campaign and person.
+// Key: "held_out:ID".
+type OfferWithheld struct {
+	SiteID          int64     `json:"site_id"`
+	HeldOutID       int64     `json:"held_out_id"`
+	CampaignID      int64     `json:"campaign_id"`
+	CampaignVersion int64     `json:"campaign_version"`
+	PersonID        int64     `json:"person_id,omitempty"` // 0 while only a visitor is known
+	WithheldAt      time.Time `json:"withheld_at"`
+}
+
+func (OfferWithheld) EventType() string { return "referral.offer_withheld.v1" }
 
 // Visit is one opening of a claim link.
 type Visit struct {
@@ -69,6 +85,7 @@ type ReferralCreated struct {
 	OccurredAt  time.Time `json:"occurred_at"`       // of the friend's origin
 	CreatedAt   time.Time `json:"created_at"`
 	QA          bool      `json:"qa_generated,omitempty"` // somebody of the merchant's tried things out
+	FirstOrder  bool      `json:"first_order,omitempty"`  // the friend had bought nothing before
 }
 
 func (ReferralCreated) EventType() string { return "referral.referral_created.v1" }
@@ -86,6 +103,7 @@ type ReferralApproved struct {
 	Currency    string    `json:"currency,omitempty"`
 	Cause       string    `json:"cause"`                  // automatic, delay, manual
 	TrackMethod string    `json:"track_method,omitempty"` // as in ReferralCreated
+	FirstOrder  bool      `json:"first_order,omitempty"`  // as in ReferralCreated
 	OccurredAt  time.Time `json:"occurred_at"`
 	ApprovedAt  time.Time `json:"approved_at"`
 }
