@@ -46,7 +46,7 @@ func checkHooks(ctx context.Context, db *sqlx.DB, sites [2]shop, s *hookSink, t 
 		from referral.referral r
 		join customer.person a on a.site_id = r.site_id and a.id = r.advocate_id
 		join customer.person f on f.site_id = r.site_id and f.id = r.friend_id
-		where r.status = 'approved'`)
+		where r.status = 'approved' and r.site_id in ($1, $2)`, sites[0].ID, sites[1].ID)
 	if err != nil {
 		return c, fmt.Errorf("read approved referrals: %w", err)
 	}

@@ -182,6 +182,9 @@ func (m *Module) resendSince(ctx context.Context, siteID, id int64, since time.T
 		case !old.Enabled:
 			return errDisabled
 		}
+		if kept := u.Now.Add(-deliveryStays); since.Before(kept) { // nothing older is there
+			since = kept
+		}
 		return askResend(ctx, u, siteID, id, since, u.Now)
 	})
 	if err == nil && !replayed {

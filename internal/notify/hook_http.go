@@ -41,7 +41,7 @@ func (m *Module) hookRoutes(api huma.API) {
 			"404 if the site has no such webhook, 409 if it is disabled."}, m.postSample)
 	huma.Register(api, huma.Operation{OperationID: "resendWebhookDeliveries", Method: http.MethodPost, Path: "/api/v2/webhooks/{id}/resend", Tags: tags,
 		Summary: "Send again what failed", Description: "Queues all deliveries of the webhook again that were made since a moment and have failed, in the background; the webhook shows " +
-			"`resending_since` until that is done. Takes an Idempotency-Key. 404 if the site has no such webhook, 409 if it is disabled."}, m.postResendSince)
+			"`resending_since` until that is done. Takes an Idempotency-Key. 422 for a moment to come, 404 if the site has no such webhook, 409 if it is disabled."}, m.postResendSince)
 	huma.Register(api, huma.Operation{OperationID: "listWebhookDeliveries", Method: http.MethodGet, Path: "/api/v2/webhook_deliveries", Tags: tags,
 		Summary: "List deliveries", Description: "Newest first; kept for 30 days. 400 for a cursor that isn't of this list."}, m.getDeliveries)
 	huma.Register(api, huma.Operation{OperationID: "getWebhookDelivery", Method: http.MethodGet, Path: "/api/v2/webhook_deliveries/{id}", Tags: tags,

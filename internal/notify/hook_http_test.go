@@ -91,6 +91,8 @@ func TestHookAPI(t *testing.T) {
 		{other, "POST", "/api/v2/webhooks/1/secret/rotate", "{}", 404, "webhook_not_found"},
 		{other, "POST", "/api/v2/webhooks/1/sample", `{"type":"tier.changed"}`, 404, "webhook_not_found"},
 		{other, "POST", "/api/v2/webhooks/1/resend", `{"since":"2026-01-01T00:00:00Z"}`, 404, "webhook_not_found"},
+		{h, "POST", "/api/v2/webhooks/1/resend", `{"since":"9999-12-31T23:59:59.999999999Z"}`, 422, "/since"},
+		{h, "POST", "/api/v2/webhooks/1/resend", `{"since":"0001-01-01T00:00:00Z"}`, 200, `"resending_since":"2026-01-30T15:00:00Z"`},
 		{h, "POST", "/api/v2/webhooks/1/sample", `{"type":"nothing"}`, 400, "/type"},
 		{h, "POST", "/api/v2/webhooks/1/sample", `{"type":"referral_web_hook"}`, 400, "/type"},
 		{h, "POST", "/api/v2/webhooks", `{"url":"ftp://shop.example/","types":["tier.changed"]}`, 400, "/url"},
