@@ -75,9 +75,9 @@ var moduleBugs = []bug{
 	{Name: "page-earns-points", Says: "loyalty takes what only a browser told of for an order",
 		Edits: []edit{{"internal/loyalty/consume.go", "return o.Verified && o.PersonID != 0", "return o.PersonID != 0"}}},
 	{Name: "refund-before-approval", Says: "what was refunded before a referral was approved is not taken from its rewards",
-		Edits: []edit{{"internal/referral/approve.go", "		if r != nil {\n			if told := w.clawBack(r", "		if r != nil && r.Cause != causeManual {\n			if told := w.clawBack(r"}}},
+		Edits: []edit{{"internal/referral/reward_issue.go", "		if r != nil {\n			if told := w.clawBack(r", "		if r != nil && r.Cause != causeManual {\n			if told := w.clawBack(r"}}},
 	{Name: "partial-refund-skipped", Says: "only a refund of all takes rewards back",
-		Edits: []edit{{"internal/referral/refund.go", "			approved = append(approved, r)", "			if r.RefundedFull {\n				approved = append(approved, r)\n			}"}}},
+		Edits: []edit{{"internal/referral/refund.go", "			if approved = append(approved, r); partly && r.RefundedFull {\n", "			if r.RefundedFull {\n				approved = append(approved, r)\n			}\n			if partly && r.RefundedFull {\n"}}},
 	{Name: "visit-untold", Says: "of a visitor who comes again nothing is told: visits are lost on the way to the numbers",
 		Edits: []edit{
 			{"internal/referral/visit.go", "		told[site].Visits = append(told[site].Visits, referralevent.Visit{", "		if v.live && !first {\n			continue\n		}\n		told[site].Visits = append(told[site].Visits, referralevent.Visit{"},
@@ -86,10 +86,10 @@ var moduleBugs = []bug{
 	{Name: "visit-later", Says: "the visitor is led on, with a number that nothing stands behind yet, before the visit is written: a kill loses it",
 		Only: []string{"kill", "kill-both"},
 		Edits: []edit{
-			{"internal/referral/visit_http.go", "	done, err := m.visits.Do(ctx, v)\n", "	done, err := visited{friendOffer: 1}, error(nil)\n	go func(ctx context.Context) {\n		time.Sleep(200 * time.Millisecond)\n		_, _ = m.visits.Do(ctx, v)\n	}(context.WithoutCancel(ctx))\n"},
+			{"internal/referral/visit_http.go", "	done, err := m.visits.Do(ctx, *v)\n", "	done, err := visited{friendOffer: 1}, error(nil)\n	go func(ctx context.Context, v visit) {\n		time.Sleep(200 * time.Millisecond)\n		_, _ = m.visits.Do(ctx, v)\n	}(context.WithoutCancel(ctx), *v)\n"},
 		}},
 	{Name: "visitors-every-time", Says: "a visitor counts as new each time that the rollup hears of him",
-		Edits: []edit{{"internal/analytics/store.go", "			on conflict on constraint visitor_day_pkey do nothing\n", "			on conflict on constraint visitor_day_pkey do update set visitor_id = excluded.visitor_id\n"}}},
+		Edits: []edit{{"internal/analytics/store.go", "		on conflict on constraint visitor_day_pkey do nothing\n", "		on conflict on constraint visitor_day_pkey do update set visitor_id = excluded.visitor_id\n"}}},
 	{Name: "mail-before-mark", Says: "a mail is handed over before its message is marked: a worker that is killed in between sends it again",
 		Only: []string{"failpoints"},
 		Edits: []edit{

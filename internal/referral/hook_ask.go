@@ -3,7 +3,6 @@ package referral
 import (
 	"context"
 	"encoding/json"
-	"net/http"
 	"sync"
 	"time"
 
@@ -96,7 +95,7 @@ func (m *Module) call(ctx context.Context, h *hook, a ask, t *attempt) error {
 		return err
 	}
 	header["Content-Type"] = []string{"application/json"}
-	t.read(m.calls.Post(ctx, outcall.Call{URL: h.URL, Header: http.Header(header), Body: body, Timeout: time.Duration(h.TimeoutMS) * time.Millisecond}))
+	t.read(m.calls.Post(ctx, outcall.Call{URL: h.URL, Header: header, Body: body, Timeout: time.Duration(h.TimeoutMS) * time.Millisecond}))
 	return nil
 }
 

@@ -115,7 +115,7 @@ func (m *Module) getCSV(ctx context.Context, in *batchPath) (*huma.StreamRespons
 	if err != nil {
 		return nil, err
 	}
-	return &huma.StreamResponse{Body: func(out huma.Context) {
+	return &huma.StreamResponse{Body: func(out huma.Context) { //nolint:contextcheck // its context is the request's
 		out.SetHeader("Content-Type", csvText+"; charset=utf-8")
 		out.SetHeader("Content-Disposition", `attachment; filename="payout-`+itoa(b.ID)+`.csv"`)
 		out.SetHeader("X-Payout-Lines", strconv.Itoa(b.Lines)) // by which a list that broke off is known

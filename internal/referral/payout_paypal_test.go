@@ -197,8 +197,9 @@ func TestPayPal_pays_once(t *testing.T) {
 		}
 		return false
 	}
-	b := p.byPayPal()
-	if b = p.tendAll(2); b.Trouble == nil || b.Reference != nil {
+	p.byPayPal()
+	b := p.tendAll(2)
+	if b.Trouble == nil || b.Reference != nil {
 		t.Errorf("after two failures: %+v", b)
 	}
 	s.fail = nil
@@ -227,8 +228,9 @@ func TestPayPal_refuses(t *testing.T) {
 	}
 	good := p.payer
 	p.payer = NewPayPal(s.URL, "client", "wrong")
-	b := p.byPayPal()
-	if b = p.tendAll(1); b.Status != batchApproved || b.Trouble == nil || !strings.Contains(*b.Trouble, "credentials") {
+	p.byPayPal()
+	b := p.tendAll(1)
+	if b.Status != batchApproved || b.Trouble == nil || !strings.Contains(*b.Trouble, "credentials") {
 		t.Errorf("%+v", b)
 	}
 	s.fail, p.payer = nil, good

@@ -214,7 +214,7 @@ func possible(lines []payoutLine, told []outcome) []outcome {
 // later notes why a call failed, and when it is made again.
 func (m *Module) later(ctx context.Context, claimed *payoutBatch, cause error) error {
 	if ctx.Err() != nil {
-		return nil // the lease ends by itself
+		return nil //nolint:nilerr // the lease ends by itself
 	}
 	m.log.Warn().Err(cause).Int64("site_id", claimed.SiteID).Int64("payout_batch_id", claimed.ID).Msg("a payout provider couldn't be asked; it is tried again")
 	return m.outbox.InTx(ctx, func(u *bus.Unit) error {
