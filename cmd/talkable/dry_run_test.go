@@ -130,8 +130,10 @@ func outlined(v any) any {
 		if _, err := time.Parse(time.RFC3339, v); err == nil {
 			return "date"
 		}
-		if strings.HasPrefix(v, "whsec_") {
-			return "secret"
+		for _, drawn := range []string{"whsec_", "msg_"} { // anew each time
+			if strings.HasPrefix(v, drawn) {
+				return drawn
+			}
 		}
 		return v
 	default:
