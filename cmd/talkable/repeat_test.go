@@ -66,7 +66,7 @@ func TestEveryWriteIsRepeatable(t *testing.T) {
 			}
 		}
 		if last := answers[len(answers)-2:]; !slices.ContainsFunc(last, func(a reply) bool { return a.header.Get("Idempotent-Replayed") == "true" }) || replayed == len(answers) {
-			t.Errorf("%s: %d of %d answers say that they are a repetition", op.id, replayed, len(answers))
+			t.Errorf("%s: %d of %d answers say that they are a repetition; the last is %d %s", op.id, replayed, len(answers), answers[len(answers)-1].status, answers[len(answers)-1].body)
 		}
 		grown := put(body, []string{"unknown_member"}, `"x"`) // another request, whatever the operation makes of it
 		if a := ask(t, shop, op.method, target, grown, "Idempotency-Key", key); a.status < 400 || a.status >= 500 || !a.problem() {

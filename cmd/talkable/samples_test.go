@@ -58,7 +58,7 @@ var samples = []sample{
 		{"identifier":"share","action_type":"referrer","kind":"commission","percent":10},
 		{"identifier":"coupon","action_type":"click","kind":"coupon","coupon_code":"WELCOME10","coupon_percent":10}]}`},
 	{id: "listCampaignTypes"},
-	{id: "publishCampaignVersion", path: map[string]string{"id": "$campaign"}, body: `{"campaign":{"type":"invite","name":"Sample 3","status":"Live","tags":["sample"],
+	{id: "publishCampaignVersion", path: map[string]string{"id": "$campaign"}, body: `{"campaign":{"type":"invite","name":"Sample 3","status":"Live","tags":["sample"],"attribution":{"personal_coupons":{"coupon_list_id":$ownlist}},
 		"destination_url":"https://shop.example/welcome","approval":{"mode":"automatic"},"join":{"customers":"new","origin_min_age":0,"origin_max_age":8760,"products":["p1"],"segments":["vip"],"custom_properties":{"colour":"red"},"criteria":"origin.subtotal >= 0"},
 		"hold_out_percent":5,"texts":{"title":"Share"},"variants":[{"name":"a","weight":1,"incentives":["points"],"texts":{"title":"Give"}},{"name":"b"}],
 		"incentives":[{"identifier":"points","action_type":"referrer","kind":"points","points":5}]},"effective_at":null,"reason":"To try it","based_on":null}`},
