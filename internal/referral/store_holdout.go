@@ -15,28 +15,7 @@ const heldOutColumns = `o.site_id, o.id, o.campaign_id, o.version, o.person_id, 
 
 // findHeldOut reads which of the people and visitors are held out.
 func findHeldOut(ctx context.Context, q sqlx.QueryerContext, people []personKey, visitors []visitorKey) ([]offer, error) {
-	var ps, pc, pp, vs, vc []int64
-	var vv []string
-	for _, k := range people {
-		ps, pc, pp = append(ps, k.site), append(pc, k.campaign), append(pp, k.person)
-	}
-	for _, k := range visitors {
-		vs, vc, vv = append(vs, k.site), append(vc, k.campaign), append(vv, k.visitor)
-	}
-	var out []offer
-	err := sqlx.SelectContext(ctx, q, &out, `
-		select `+heldOutColumns+`
-		from unnest($1::bigint[], $2::bigint[], $3::bigint[]) u (s, c, p)
-		join referral.held_out o on o.site_id = u.s and o.campaign_id = u.c and o.person_id = u.p
-		union
-		select `+heldOutColumns+`
-		from unnest($4::bigint[], $5::bigint[], $6::uuid[]) u (s, c, v)
-		join referral.held_out o on o.site_id = u.s and o.campaign_id = u.c and o.visitor_id = u.v`,
-		pq.Array(ps), pq.Array(pc), pq.Array(pp), pq.Array(vs), pq.Array(vc), pq.Array(vv))
-	if err != nil {
-		return nil, fmt.Errorf("find who is held out: %w", err)
-	}
-	return out, nil
+	return findIn(ctx, q, "referral.held_out", heldOutColumns, people, visitors)
 }
 
 // insertHeldOut writes those whom nobody wrote meanwhile, and returns them.

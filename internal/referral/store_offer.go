@@ -47,6 +47,11 @@ type visitorKey struct {
 
 // findOffers reads the offers of people and of visitors.
 func findOffers(ctx context.Context, q sqlx.QueryerContext, people []personKey, visitors []visitorKey) ([]offer, error) {
+	return findIn(ctx, q, "referral.offer", offerColumns, people, visitors)
+}
+
+// findIn reads of a table of offers, or of those who are held out and have none, what is of people and of visitors.
+func findIn(ctx context.Context, q sqlx.QueryerContext, table, columns string, people []personKey, visitors []visitorKey) ([]offer, error) {
 	var ps, pc, pp, vs, vc []int64
 	var vv []string
 	for _, k := range people {
@@ -57,16 +62,16 @@ func findOffers(ctx context.Context, q sqlx.QueryerContext, people []personKey, 
 	}
 	var out []offer
 	err := sqlx.SelectContext(ctx, q, &out, `
-		select `+offerColumns+`
+		select `+columns+`
 		from unnest($1::bigint[], $2::bigint[], $3::bigint[]) u (s, c, p)
-		join referral.offer o on o.site_id = u.s and o.campaign_id = u.c and o.person_id = u.p
+		join `+table+` o on o.site_id = u.s and o.campaign_id = u.c and o.person_id = u.p
 		union
-		select `+offerColumns+`
+		select `+columns+`
 		from unnest($4::bigint[], $5::bigint[], $6::uuid[]) u (s, c, v)
-		join referral.offer o on o.site_id = u.s and o.campaign_id = u.c and o.visitor_id = u.v`,
+		join `+table+` o on o.site_id = u.s and o.campaign_id = u.c and o.visitor_id = u.v`,
 		pq.Array(ps), pq.Array(pc), pq.Array(pp), pq.Array(vs), pq.Array(vc), pq.Array(vv))
 	if err != nil {
-		return nil, fmt.Errorf("find offers: %w", err)
+		return nil, fmt.Errorf("find in %s: %w", table, err)
 	}
 	return out, nil
 }
