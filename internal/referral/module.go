@@ -199,6 +199,7 @@ func (m *Module) keep(ctx context.Context) {
 		func() (int64, error) { return dropMarks(ctx, m.db, now.AddDate(-1, 0, 0), sweepBatch) },
 		func() (int64, error) { return dropClaimMarks(ctx, m.db, now.AddDate(-1, 0, 0), sweepBatch) },
 		func() (int64, error) { return dropTouches(ctx, m.db, now, sweepBatch) },
+		func() (int64, error) { return dropRefusals(ctx, m.db, now.AddDate(0, 0, -visitDaysKept), sweepBatch) },
 		func() (int64, error) {
 			return dropAttributions(ctx, m.db, now.AddDate(0, 0, -visitDaysKept), sweepBatch)
 		},

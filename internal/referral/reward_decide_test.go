@@ -213,6 +213,16 @@ func TestSharing_78_is_rewarded_once_when_the_merchant_says_so(t *testing.T) {
 	same(t, "given", given, []string{"shared share 5 Paid", "shared share 5 Paid", "mailed share 7 Paid"})
 	same(t, "refused", refused, []string{"mailed share criteria", "shared share unverified", "mailed share criteria", "mailed share criteria",
 		"shared share uniqueness", "mailed share criteria", "shared share sharing_channel"})
+	p.clock.Move((visitDaysKept - 1) * 24 * time.Hour)
+	p.keep(t.Context())
+	if _, refused := p.ledger(1); len(refused) != 7 {
+		t.Errorf("%d refusals within their time", len(refused))
+	}
+	p.clock.Move(48 * time.Hour)
+	p.keep(t.Context())
+	if given, refused := p.ledger(1); len(given) != 3 || len(refused) != 0 {
+		t.Errorf("after their time: %q, %q", given, refused)
+	}
 }
 
 // Approvals and refunds in any order leave each milestone rewarded once if the advocate has so many referrals, and not otherwise.

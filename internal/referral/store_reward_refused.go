@@ -130,3 +130,11 @@ func ownersOf(ctx context.Context, q sqlx.QueryerContext, browsers []seen) (map[
 	}
 	return out, nil
 }
+
+// dropRefusals drops up to most older refusals, and returns how many.
+func dropRefusals(ctx context.Context, q sqlx.QueryerContext, before time.Time, most int) (n int64, err error) {
+	if err = sqlx.GetContext(ctx, q, &n, `select referral.drop_refusals($1, $2)`, before, most); err != nil {
+		return 0, fmt.Errorf("drop old refusals: %w", err)
+	}
+	return n, nil
+}

@@ -53,6 +53,23 @@ create index reward_refused_by_referral on referral.reward_refused (site_id, ref
 create index reward_refused_by_person on referral.reward_refused (site_id, person_id, id) where person_id is not null;
 create index reward_refused_by_cause on referral.reward_refused (site_id, cause, id);
 create index reward_refused_by_campaign on referral.reward_refused (site_id, campaign_id, id);
+-- They go after a while, like decisions without a referral.
+create index reward_refused_old on referral.reward_refused using brin (refused_at);
+
+-- +goose StatementBegin
+create function referral.drop_refusals(before timestamptz, most int) returns bigint
+language sql security definer set search_path = pg_catalog, pg_temp as $$
+	with old as (
+		select site_id, id from referral.reward_refused where refused_at < before limit most
+	), gone as (
+		delete from referral.reward_refused r using old where r.site_id = old.site_id and r.id = old.id
+		returning 1
+	)
+	select count(*) from gone;
+$$;
+-- +goose StatementEnd
+revoke all on function referral.drop_refusals(timestamptz, int) from public;
+grant execute on function referral.drop_refusals(timestamptz, int) to talkable_referral;
 
 -- What conditions may ask later of the purchase or event that made a referral.
 alter table referral.referral add column deed jsonb;
