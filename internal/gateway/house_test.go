@@ -125,7 +125,8 @@ func newHouse(t *testing.T, change ...func(*Deps)) *house {
 	h.server = "http://" + l.Addr().String()
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- h.g.Serve(ctx, l, h.edge, 5*time.Second) }()
+	edge := h.edge // a test may give the house another one
+	go func() { ended <- h.g.Serve(ctx, l, edge, 5*time.Second) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
