@@ -90,6 +90,13 @@ func newPayPalServer(t *testing.T) *paypalServer {
 	return s
 }
 
+// fails has calls fail from now on as fn says; nil: none.
+func (s *paypalServer) fails(fn func(w http.ResponseWriter, r *http.Request, heard bool) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail = fn
+}
+
 // signed lets calls with the newest token in, one at a time.
 func (s *paypalServer) signed(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -186,7 +193,7 @@ func TestPayPal_pays_once(t *testing.T) {
 	t.Parallel()
 	p, s := paypalPlace(t)
 	calls := 0
-	s.fail = func(w http.ResponseWriter, _ *http.Request, heard bool) bool {
+	s.fails(func(w http.ResponseWriter, _ *http.Request, heard bool) bool {
 		switch calls++; {
 		case calls == 1: // PayPal is in trouble
 			http.Error(w, "sorry", http.StatusServiceUnavailable)
@@ -195,14 +202,14 @@ func TestPayPal_pays_once(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		}
 		return false
-	}
+	})
 	p.byPayPal()
 	b := p.tendAll(2)
 	delete(p.known, key{1, 11})
 	if b.Trouble == nil || b.Reference != nil {
 		t.Errorf("after two failures: %+v", b)
 	}
-	s.fail = nil
+	s.fails(nil)
 	if b = p.tendAll(3); b.Status != batchDone || b.Trouble != nil {
 		t.Errorf("%+v", b)
 	}
@@ -218,11 +225,11 @@ func TestPayPal_pays_once(t *testing.T) {
 func TestPayPal_refuses(t *testing.T) {
 	t.Parallel()
 	p, s := paypalPlace(t)
-	s.fail = func(w http.ResponseWriter, _ *http.Request, _ bool) bool {
+	s.fails(func(w http.ResponseWriter, _ *http.Request, _ bool) bool {
 		w.WriteHeader(http.StatusUnprocessableEntity)
 		fmt.Fprint(w, `{"name":"INSUFFICIENT_FUNDS","message":"Sender does not have sufficient funds."}`)
 		return true
-	}
+	})
 	if p.byPayPal(); p.tendAll(1).Status != batchDone || p.due(p.one, 10, "USD").available() != 1_050 {
 		t.Error("a refused batch isn't given back")
 	}
@@ -233,7 +240,8 @@ func TestPayPal_refuses(t *testing.T) {
 	if b.Status != batchApproved || b.Trouble == nil || !strings.Contains(*b.Trouble, "credentials") {
 		t.Errorf("%+v", b)
 	}
-	s.fail, p.payer = nil, good
+	s.fails(nil)
+	p.payer = good
 	if b = p.tendAll(2); b.Status != batchDone || p.due(p.one, 10, "USD").Balance != 0 {
 		t.Errorf("%+v", b)
 	}
