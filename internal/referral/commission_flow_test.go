@@ -223,3 +223,31 @@ func TestAccountEntries_are_append_only(t *testing.T) {
 		}
 	}
 }
+
+// A referral that turns out to be another advocate's takes its commissions along: what it earned is taken back, later orders are the other's.
+func TestCommissions_go_with_a_referral_to_its_advocate(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	plan := p.plan(p.one, commissionPlanInput{Default: percent("10"), Recurring: &recurringInput{Months: 1}})
+	p.pays(p.one, plan.ID, nil)
+	p.touchedAt(p.one, uuidOf(1), 10)
+	p.bought(p.purchase(p.one, 5, 20, 10_000, uuidOf(1)))
+	p.tell(p.purchase(p.one, 6, 20, 4_000))
+	balances := func(what string, ten, eleven int64) {
+		t.Helper()
+		if a, b := p.due(p.one, 10, "USD").Balance, p.due(p.one, 11, "USD").Balance; a != ten || b != eleven {
+			t.Errorf("%s: %d and %d, want %d and %d", what, a, b, ten, eleven)
+		}
+		p.sound()
+	}
+	balances("earned", 1_400, 0)
+	if code, r, why := p.reattributed(p.one, 1, 11, false); code != 200 || r.Status != "approved" {
+		t.Fatalf("%d %s %+v", code, why, r)
+	}
+	balances("given to another", 0, 1_000)
+	p.tell(p.purchase(p.one, 7, 20, 2_000))
+	balances("a later order", 0, 1_200)
+	p.tell(customerevent.OriginRefunded{SiteID: 1, OriginID: 6, Subtotal: 4_000, RefundedTotal: 4_000, Full: true},
+		customerevent.OriginRefunded{SiteID: 1, OriginID: 5, Subtotal: 10_000, RefundedTotal: 5_000})
+	balances("refunded", 0, 700)
+}
