@@ -168,7 +168,7 @@ func TestCouponListInput_is_checked(t *testing.T) {
 		{couponListInput{Name: "a", Kind: singleUse, Percent: "101"}, "/percent"},
 		{couponListInput{Name: "a", Kind: singleUse, Percent: "10", Amount: 5}, "/amount"},
 		{couponListInput{Name: "a", Kind: singleUse, Amount: -5}, "/amount"},
-		{couponListInput{Name: "a", Kind: singleUse, Amount: 5, Currency: "XXX1"}, "/currency"},
+		{couponListInput{Name: "a", Kind: singleUse, Amount: 5, Currency: "DOLLAR"}, "/currency"},
 		{couponListInput{Name: "a", Kind: singleUse, Amount: 5, ExpiresAt: &at, ExpiresAfterDays: &days}, "/expires_after_days"},
 		{couponListInput{Name: "a", Kind: singleUse, Amount: 5, ExpiresAfterDays: &zero}, "/expires_after_days"},
 		{couponListInput{Name: "a", Kind: singleUse, Amount: 5, ExpiresAt: &old}, "/expires_at"},

@@ -1,7 +1,6 @@
 package referral
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -20,10 +19,7 @@ func findHeldOut(ctx context.Context, q sqlx.QueryerContext, people []personKey,
 
 // insertHeldOut writes those whom nobody wrote meanwhile, and returns them.
 func insertHeldOut(ctx context.Context, tx *sqlx.Tx, now time.Time, list []offer) ([]offer, error) {
-	slices.SortFunc(list, func(a, b offer) int { // one lock order for all batches
-		return cmp.Or(cmp.Compare(a.SiteID, b.SiteID), cmp.Compare(a.CampaignID, b.CampaignID),
-			cmp.Compare(deref(a.PersonID), deref(b.PersonID)), cmp.Compare(deref(a.VisitorID), deref(b.VisitorID)))
-	})
+	slices.SortFunc(list, byOwner)
 	n := len(list)
 	sites, campaigns, versions, people, visitors := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n), make([]string, n)
 	for i, o := range list {
@@ -45,19 +41,5 @@ func insertHeldOut(ctx context.Context, tx *sqlx.Tx, now time.Time, list []offer
 
 // adoptHeldOut gives visitors' rows to the people that they turned out to be, and returns those that were still free.
 func adoptHeldOut(ctx context.Context, tx *sqlx.Tx, list []offer) ([]offer, error) {
-	slices.SortFunc(list, func(a, b offer) int { return cmp.Or(cmp.Compare(a.SiteID, b.SiteID), cmp.Compare(a.ID, b.ID)) })
-	var sites, ids, people []int64
-	for _, o := range list {
-		sites, ids, people = append(sites, o.SiteID), append(ids, o.ID), append(people, *o.PersonID)
-	}
-	var out []offer
-	err := tx.SelectContext(ctx, &out, `
-		update referral.held_out o set person_id = u.p
-		from unnest($1::bigint[], $2::bigint[], $3::bigint[]) u (s, i, p)
-		where o.site_id = u.s and o.id = u.i and o.person_id is null
-		returning `+heldOutColumns, pq.Array(sites), pq.Array(ids), pq.Array(people))
-	if err != nil {
-		return nil, fmt.Errorf("hold out people: %w", err)
-	}
-	return out, nil
+	return adoptIn(ctx, tx, "referral.held_out", heldOutColumns, list)
 }

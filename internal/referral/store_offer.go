@@ -91,12 +91,15 @@ func offerBy(ctx context.Context, q sqlx.QueryerContext, siteID, id int64, code 
 	return &out[0], nil
 }
 
+// byOwner is the one order in which batches write offers, and who is held out.
+func byOwner(a, b offer) int {
+	return cmp.Or(cmp.Compare(a.SiteID, b.SiteID), cmp.Compare(a.CampaignID, b.CampaignID),
+		cmp.Compare(deref(a.PersonID), deref(b.PersonID)), cmp.Compare(deref(a.VisitorID), deref(b.VisitorID)))
+}
+
 // insertOffers inserts those that nobody inserted meanwhile, and their links, and returns them.
 func insertOffers(ctx context.Context, tx *sqlx.Tx, now time.Time, offers []offer) ([]offer, error) {
-	slices.SortFunc(offers, func(a, b offer) int { // one lock order for all batches
-		return cmp.Or(cmp.Compare(a.SiteID, b.SiteID), cmp.Compare(a.CampaignID, b.CampaignID),
-			cmp.Compare(deref(a.PersonID), deref(b.PersonID)), cmp.Compare(deref(a.VisitorID), deref(b.VisitorID)))
-	})
+	slices.SortFunc(offers, byOwner)
 	n := len(offers)
 	sites, campaigns, versions, people := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
 	visitors, codes, shares, claims, variants := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
@@ -130,19 +133,24 @@ func insertOffers(ctx context.Context, tx *sqlx.Tx, now time.Time, offers []offe
 
 // adoptOffers gives visitors' offers to the people that they turned out to be, and returns those that were still free.
 func adoptOffers(ctx context.Context, tx *sqlx.Tx, offers []offer) ([]offer, error) {
-	slices.SortFunc(offers, func(a, b offer) int { return cmp.Or(cmp.Compare(a.SiteID, b.SiteID), cmp.Compare(a.ID, b.ID)) })
+	return adoptIn(ctx, tx, "referral.offer", offerColumns, offers)
+}
+
+// adoptIn does so in a table of offers, or of those who are held out.
+func adoptIn(ctx context.Context, tx *sqlx.Tx, table, columns string, list []offer) ([]offer, error) {
+	slices.SortFunc(list, func(a, b offer) int { return cmp.Or(cmp.Compare(a.SiteID, b.SiteID), cmp.Compare(a.ID, b.ID)) })
 	var sites, ids, people []int64
-	for _, o := range offers {
+	for _, o := range list {
 		sites, ids, people = append(sites, o.SiteID), append(ids, o.ID), append(people, *o.PersonID)
 	}
 	var out []offer
 	err := tx.SelectContext(ctx, &out, `
-		update referral.offer o set person_id = u.p
+		update `+table+` o set person_id = u.p
 		from unnest($1::bigint[], $2::bigint[], $3::bigint[]) u (s, i, p)
 		where o.site_id = u.s and o.id = u.i and o.person_id is null
-		returning `+offerColumns, pq.Array(sites), pq.Array(ids), pq.Array(people))
+		returning `+columns, pq.Array(sites), pq.Array(ids), pq.Array(people))
 	if err != nil {
-		return nil, fmt.Errorf("adopt offers: %w", err)
+		return nil, fmt.Errorf("adopt in %s: %w", table, err)
 	}
 	return out, nil
 }
