@@ -8,7 +8,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 const otherDatabase = "other"
@@ -66,21 +69,27 @@ func (b *bench) against(ctx context.Context) (err error) {
 	return p.verify(ctx)
 }
 
-// profiled runs fn and keeps a profile of the processor time that serve takes meanwhile.
-func (b *bench) profiled(ctx context.Context, name string, fn func() error) error {
+// profiled runs fn, and keeps a profile of the processor time that serve takes from when fn calls begin: for twice as long as the load, so
+// that what follows from it is seen, too.
+func (b *bench) profiled(ctx context.Context, name string, fn func(begin func()) error) error {
 	if b.o.profiles == "" {
-		return fn()
+		return fn(func() {})
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- b.profile(ctx, filepath.Join(b.o.profiles, name+".pprof")) }()
-	time.Sleep(100 * time.Millisecond) // for the profile to begin
-	return errors.Join(fn(), <-done)
+	var profiling errgroup.Group
+	var once sync.Once
+	err := fn(func() {
+		once.Do(func() {
+			profiling.Go(func() error { return b.profile(ctx, filepath.Join(b.o.profiles, name+".pprof")) })
+			time.Sleep(100 * time.Millisecond) // for the profile to begin
+		})
+	})
+	return errors.Join(err, profiling.Wait())
 }
 
 func (b *bench) profile(ctx context.Context, path string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", b.internal, b.o.seconds), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", b.internal, 2*b.o.seconds), nil)
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,8 @@ func (b *bench) visits(ctx context.Context) error {
 	for n := range b.o.pairs {
 		var t tally
 		var u usage
-		err := b.profiled(ctx, "visits", func() (err error) {
+		err := b.profiled(ctx, "visits", func(begin func()) (err error) {
+			begin()
 			t, u, err = b.visited(ctx, b.platform)
 			return err
 		})
@@ -115,8 +116,10 @@ func (b *bench) purchases(ctx context.Context) error {
 		at := map[int]bought{}
 		for _, conns := range []int{connections, 256, 8} {
 			var r bought
-			err := b.profiled(ctx, fmt.Sprintf("purchases-%d", conns), func() (err error) {
-				r, err = b.purchase(ctx, b.platform.all(conns, b.span()))
+			err := b.profiled(ctx, fmt.Sprintf("purchases-%d", conns), func(begin func()) (err error) {
+				l := b.platform.all(conns, b.span())
+				l.begin = begin
+				r, err = b.purchase(ctx, l)
 				return err
 			})
 			if err != nil {
@@ -210,7 +213,7 @@ func (b *bench) single(ctx context.Context) (err error) {
 func (b *bench) hot(ctx context.Context) error {
 	var one pool
 	for n := range b.o.pairs {
-		o, err := b.purchase(ctx, load{connections, b.span(), b.firstSite, &one})
+		o, err := b.purchase(ctx, load{conns: connections, span: b.span(), site: b.firstSite, from: &one})
 		if err != nil {
 			return err
 		}

@@ -85,11 +85,12 @@ type load struct {
 	span  time.Duration
 	site  func() int
 	from  *pool
+	begin func() // called when all is prepared, if not nil
 }
 
 // all is a load of all sites.
 func (p *platform) all(conns int, span time.Duration) load {
-	return load{conns, span, p.anySite, &p.pool}
+	return load{conns: conns, span: span, site: p.anySite, from: &p.pool}
 }
 
 // buy lets friends buy for a while.
@@ -126,6 +127,9 @@ func (p *platform) purchase(ctx context.Context, l load) (r bought, err error) {
 	for {
 		if err := p.stock(ctx, int(2*p.rate*l.span.Seconds())+2000, l.site, l.from); err != nil {
 			return r, err
+		}
+		if l.begin != nil {
+			l.begin()
 		}
 		before, err := p.used(ctx)
 		if err != nil {
