@@ -114,7 +114,7 @@ func (m *Module) move(ctx context.Context, u *bus.Unit, list []referral, to, cau
 	}
 	switch to {
 	case referralevent.Approved:
-		return m.reward(ctx, u, list)
+		return m.reward(ctx, u, list, nil)
 	case referralevent.Voided, referralevent.Blocked:
 		for i := range list {
 			u.Tell(list[i].SiteID, list[i].key(), list[i].voided(was[i], u.Now))
@@ -126,8 +126,9 @@ func (m *Module) move(ctx context.Context, u *bus.Unit, list []referral, to, cau
 	return nil
 }
 
-// reward tells that referrals were approved, decides what they earn, and issues it.
-func (m *Module) reward(ctx context.Context, u *bus.Unit, list []referral) error {
+// reward tells that referrals were approved, decides what they earn, and issues it. run are their campaigns, where the transaction has
+// read them already.
+func (m *Module) reward(ctx context.Context, u *bus.Unit, list []referral, run map[key]*campaign) error {
 	var sites, ids []int64
 	for _, r := range list {
 		sites, ids = append(sites, r.SiteID), append(ids, r.OfferID)
@@ -136,7 +137,13 @@ func (m *Module) reward(ctx context.Context, u *bus.Unit, list []referral) error
 	if err != nil {
 		return err
 	}
-	campaigns, err := m.campaignsOfOffers(ctx, u, u.Now, offers)
+	if run == nil {
+		run, err = runningOfOffers(ctx, u, u.Now, offers)
+	}
+	if err != nil {
+		return err
+	}
+	campaigns, err := m.asPromised(ctx, u, run, offers)
 	if err != nil {
 		return err
 	}

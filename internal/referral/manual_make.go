@@ -188,7 +188,7 @@ func (m *Module) refer(ctx context.Context, u *bus.Unit, s site.Site, a asserted
 		return nil, err
 	}
 	if r.Status == referralevent.Approved {
-		return &r, m.reward(ctx, u, []referral{r})
+		return &r, m.reward(ctx, u, []referral{r}, nil)
 	}
 	return &r, nil
 }

@@ -180,7 +180,7 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, deeds []deed, since ma
 	if len(approved) == 0 {
 		return nil
 	}
-	return m.reward(ctx, u, approved)
+	return m.reward(ctx, u, approved, facts.campaigns)
 }
 
 // facts are what the decisions of a batch need to know.
