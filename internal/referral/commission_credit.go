@@ -39,7 +39,7 @@ func (m *Module) credit(ctx context.Context, u *bus.Unit, list []commission) err
 	var entries []entry
 	for i := range list {
 		c := &list[i]
-		if m.metrics.commissions.WithLabelValues(commissionEarned).Inc(); c.Amount == 0 {
+		if m.metrics.Of(ctx).commissions.WithLabelValues(commissionEarned).Inc(); c.Amount == 0 {
 			continue
 		}
 		u.Tell(c.SiteID, accountKey(c.PersonID), c.earnedEvent(u.Now))
@@ -78,7 +78,7 @@ func (m *Module) take(ctx context.Context, u *bus.Unit, list []commission, refun
 		c.Clawed = target
 		changed = append(changed, c)
 		u.Tell(c.SiteID, accountKey(c.PersonID), c.clawedEvent(step, u.Now))
-		m.metrics.commissionsClawed.Inc()
+		m.metrics.Of(ctx).commissionsClawed.Inc()
 		out = append(out, c.entry(entryClawed, -step, "clawed:"+itoa(c.ID)+":"+itoa(target)))
 	}
 	return out, saveCommissions(ctx, u.Tx, u.Now, changed)

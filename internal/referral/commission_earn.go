@@ -135,7 +135,7 @@ func (m *Module) earn(ctx context.Context, u *bus.Unit, list []commission, refer
 			if c.Status != commissionWaiting {
 				c.Status = commissionWaiting
 				waiting = append(waiting, c)
-				m.metrics.commissions.WithLabelValues(commissionWaiting).Inc()
+				m.metrics.Of(ctx).commissions.WithLabelValues(commissionWaiting).Inc()
 			}
 			continue
 		}

@@ -186,7 +186,7 @@ func (m *Module) refer(ctx context.Context, u *bus.Unit, s site.Site, a asserted
 		return nil, err
 	}
 	u.Tell(r.SiteID, r.key(), told)
-	m.metrics.referrals.WithLabelValues(r.Status).Inc()
+	m.metrics.Of(ctx).referrals.WithLabelValues(r.Status).Inc()
 	campaigns := map[key]*campaign{{r.SiteID, r.CampaignID}: a.campaign}
 	if err := m.noteCommissions(ctx, u, []deed{{body: a.origin}}, map[int]*referral{0: &r}, campaigns); err != nil {
 		return nil, err
