@@ -150,7 +150,7 @@ func (m *Module) reward(ctx context.Context, u *bus.Unit, list []referral, run m
 	for i := range list {
 		r := &list[i]
 		u.Tell(r.SiteID, r.key(), r.approved(u.Now))
-		m.metrics.approved.WithLabelValues(label(r.Cause)).Inc()
+		m.metrics.Of(ctx).approved.WithLabelValues(label(r.Cause)).Inc()
 	}
 	a, err := m.decideReferrals(ctx, u, list, campaigns)
 	if err != nil {
