@@ -40,7 +40,7 @@ var promises = map[string]promise{
 	tagAuto:    {points: pointsAuto, percent: percentAuto},
 	tagManual:  {manual: true, points: pointsManual, percent: percentManual},
 	tagClaim:   {points: 200},
-	tagCap:     {points: 100},
+	tagCap:     {manual: true, points: 100},
 	tagPartner: {manual: true, plans: true},
 	tagCode:    {points: 150},
 }
@@ -74,7 +74,7 @@ func (w *world) makeCampaigns(ctx context.Context, site int, s *shop) error {
 	capped["terms"] = object{"cost": capCost}
 	for tag, c := range map[string]object{
 		tagClaim: {"incentives": []object{points(tagClaim), {"identifier": "gift", "action_type": "click", "kind": "coupon", "coupon_list_id": list}}},
-		tagCap:   {"incentives": []object{capped}},
+		tagCap:   {"approval": object{"mode": "manual"}, "incentives": []object{capped}}, // requests decide, at both replicas at once
 		tagPartner: {"approval": object{"mode": "manual"}, "incentives": []object{
 			{"identifier": "share", "action_type": "referrer", "kind": "commission", "commission_plan_id": plans[0]},
 			{"identifier": "later", "action_type": "referrer", "kind": "commission", "commission_plan_id": plans[1]}}},

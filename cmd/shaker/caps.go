@@ -27,10 +27,22 @@ func capped(ctx context.Context, t *tale) {
 	}
 	for i := range 2 {
 		p := t.friend(ctx, a, tagCap, fmt.Sprint(i))
-		if t.tellOnce(ctx, p).Outcome == yes && t.rng.IntN(4) == 0 {
-			t.tellOnce(ctx, t.refund(p, []int64{0, p.Amount / 3}[t.rng.IntN(2)], fmt.Sprint(i)))
+		if t.tellOnce(ctx, p).Outcome != yes {
+			continue
+		}
+		if t.tellOnce(ctx, t.approves(p, i)); t.rng.IntN(3) == 0 {
+			for _, part := range []int64{p.Amount / 3, p.Amount / 4, 0}[:1+t.rng.IntN(3)] {
+				t.tellOnce(ctx, t.refund(p, part, fmt.Sprint(i, " ", part)))
+			}
 		}
 	}
+}
+
+// approves one of several referrals of a story.
+func (t *tale) approves(p op, n int) op {
+	o := t.status(p, "approved")
+	o.ID += fmt.Sprint(" ", n)
+	return o
 }
 
 // capDuels race for the last rewards of an advocate, and of a budget.
@@ -44,9 +56,11 @@ var capDuels = []duel{
 		var all sync.WaitGroup
 		for i := range ops {
 			v, p := t.visit(a, tagCap, fmt.Sprint(i)), t.purchase(fmt.Sprint(i))
-			p.Visitor, ops[i] = v.Visitor, p
-			ops[i].Visitor = v.Visitor
-			all.Go(func() { t.do(ctx, v, i%2) })
+			p.Visitor, ops[i] = v.Visitor, t.approves(p, i)
+			all.Go(func() {
+				t.do(ctx, v, i%2)
+				t.do(ctx, p, i%2)
+			})
 		}
 		all.Wait()
 		return ops
@@ -54,8 +68,10 @@ var capDuels = []duel{
 	{"a refund that makes room, and who wants it", 3, 3, func(ctx context.Context, t *tale) []op {
 		a := t.link(tagCap)
 		p, q, r := t.friend(ctx, a, tagCap, "a"), t.friend(ctx, a, tagCap, "b"), t.friend(ctx, a, tagCap, "c")
-		t.do(ctx, p, t.at())
-		return []op{t.refund(p, 0, "a"), q, r}
+		for _, o := range []op{p, q, r, t.approves(p, 0)} {
+			t.do(ctx, o, t.at())
+		}
+		return []op{t.refund(p, 0, "a"), t.approves(q, 1), t.approves(r, 2)}
 	}},
 }
 
