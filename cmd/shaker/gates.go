@@ -11,7 +11,10 @@ func gates(only []string) []gate {
 		list = append(list, gate{"unknown found committed", 3}, gate{"replays", 20}, gate{"answers of replica 0", 100}, gate{"answers of replica 1", 100},
 			gate{"refused refund_exceeds", 1}, gate{"refused already_refunded", 1}, gate{"refused duplicate_entity", 1},
 			gate{"refused idempotency_key_reused", 1}, gate{"refused origin_not_found", 1}, gate{"refused referral_step_not_allowed", 1},
-			gate{"refused not_enough_points", 1}, gate{"refused invalid_adjustment", 1}, gate{"refused invalid_request", 1}, gate{"refused origin_unverified", 1})
+			gate{"refused not_enough_points", 1}, gate{"refused nothing_to_pay", 1}, gate{"refused payout_step_not_allowed", 1}, gate{"refused invalid_adjustment", 1}, gate{"refused invalid_request", 1}, gate{"refused origin_unverified", 1})
+		list = append(list, gate{"claims told again after an unknown answer", 1}, gate{"codes against links", 2}, gate{"pages looked at", 4},
+			gate{"looks at who waits for a coupon of a claim", 5}, gate{"rewards refused by a limit", 2}, gate{"rewards refused by a budget", 2},
+			gate{"accounts in debt after a payout", 1}, gate{"lists of payouts", 1}, gate{"pages that could not be shown", 1})
 		for _, d := range duels {
 			list = append(list, gate{"duel " + d.name, 1})
 		}

@@ -60,7 +60,7 @@ var analyticsInvariants = []invariant{
 			union all
 			select site_id, 'visits', visited_at, campaign_id, null, 1, 0 from referral.visit
 			union all
-			select site_id, 'first_time_visits', first_at, campaign_id, null, 1, 0 from referral.friend_offer`)},
+			select site_id, 'first_time_visits', first_at, campaign_id, null, 1, 0 from referral.friend_offer where visits > 0`)},
 	{ID: "analytics/visitors", Says: "a visitor of a campaign counts once a day", Settled: true,
 		SQL: counted([]string{"visits_unique"}, `
 			select v.site_id, 'visits_unique', min(v.visited_at), v.campaign_id, null, 1, 0 from referral.visit v

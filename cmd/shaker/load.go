@@ -24,7 +24,7 @@ type load struct {
 }
 
 // advocate is somebody who has a link.
-type advocate struct{ email, code string }
+type advocate struct{ email, code, share, offer string }
 
 // tale is a story as one site is told it.
 type tale struct {
@@ -34,6 +34,7 @@ type tale struct {
 	worker, n int
 	rng       *rand.Rand
 	duel      string
+	early     bool // of those by which every story is told once, so that no run depends on luck for what it must reach
 }
 
 func newLoad(w *world, seed uint64) *load {
@@ -45,9 +46,13 @@ func (l *load) begin(ctx context.Context) error {
 	for site := range l.sites {
 		t := l.tale(-1, 0, site)
 		for i := range 4 {
-			for _, tag := range []string{tagAuto, tagManual, tagGift} {
-				if t.advocate(ctx, fmt.Sprintf("ann-%s-%d@shop.example", tag, i), tag).code == "" {
+			for _, tag := range []string{tagAuto, tagManual, tagGift, tagClaim, tagCap, tagPartner, tagCode} {
+				a := t.advocate(ctx, fmt.Sprintf("ann-%s-%d@shop.example", tag, i), tag)
+				if a.code == "" {
 					return fmt.Errorf("an advocate of site %d got no link", site)
+				}
+				if tag == tagCode && t.do(ctx, t.ownCode(a, i), 0).Outcome != yes {
+					return fmt.Errorf("an advocate of site %d got no code", site)
 				}
 			}
 		}
@@ -69,7 +74,7 @@ func (l *load) run(ctx context.Context) {
 }
 
 func (l *load) tale(worker, n, site int) *tale {
-	return &tale{load: l, site: site, worker: worker, n: n, base: fmt.Sprintf("%d-%d", worker, n), rng: rand.New(rand.NewPCG(l.seed, uint64(worker+1)<<32|uint64(n)))}
+	return &tale{load: l, site: site, worker: worker, n: n, early: worker >= 0 && n*workers+worker < len(stories), base: fmt.Sprintf("%d-%d", worker, n), rng: rand.New(rand.NewPCG(l.seed, uint64(worker+1)<<32|uint64(n)))}
 }
 
 // tell tells one story to both sites: at once, or one after the other.
@@ -119,6 +124,15 @@ func (l *load) note(a attempt, try int) {
 		l.tally.reach("unknown found committed", 1)
 	case a.Outcome == yes && a.Replayed:
 		l.tally.reach("replays", 1)
+	}
+	if a.Kind == kindClaim && try > 0 && a.Outcome == yes {
+		l.tally.reach("claims told again after an unknown answer", 1)
+	}
+	if a.Page && a.HTTP == 503 {
+		l.tally.reach("pages that could not be shown", 1)
+	}
+	if a.Page && (a.Outcome == no || a.HTTP >= 500 && a.HTTP != 503) {
+		l.tally.violate("pages are there, or say clearly that they cannot be", "an answer of another kind", a.String())
 	}
 	if strings.HasSuffix(a.Note, " and no problem+json") {
 		l.tally.violate("every refusal is a problem", "its content has another type", a.String())
@@ -178,7 +192,7 @@ func (t *tale) advocate(ctx context.Context, email, tag string) advocate {
 	o := t.keyed(t.op(kindSignUp, "sign-up "+email), "sign-up-"+email)
 	o.Email, o.Campaign = email, tag
 	got := t.do(ctx, o, t.at())
-	a := advocate{email, got.Link}
+	a := advocate{email, got.Link, got.Share, got.Short}
 	if a.code != "" {
 		t.mu.Lock()
 		t.advocates[t.site][tag] = append(t.advocates[t.site][tag], a)

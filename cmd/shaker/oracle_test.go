@@ -83,7 +83,7 @@ func inWords(l *ledger) string {
 		text := fmt.Sprintf("o-1 %d-%d", o.Amount, o.refunded())
 		if r := l.Referrals["bob@x"]; r != nil {
 			text += " " + r.status(o)
-			for _, g := range r.gifts(o) {
+			for _, g := range l.gifts(r, o) {
 				text += fmt.Sprintf(" %s %d-%d", g.Kind, g.Value, g.Clawed)
 			}
 		}

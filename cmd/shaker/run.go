@@ -82,6 +82,7 @@ func runShaker(ctx context.Context, o options) (v verdict, err error) {
 	} else if err := w.again(ctx, l, p); err != nil {
 		w.tally.violate("it settles", err.Error())
 	}
+	w.countChoices(ctx)
 	found, err := w.verify(ctx, p)
 	if err != nil {
 		return v, err
@@ -113,6 +114,7 @@ func (w *world) shake(ctx context.Context, l *load, o options, p *printer) {
 	all.Go(func() { n.run(harmCtx, p.fault) })
 	all.Go(func() { w.poison(loadCtx, began.Add(o.Duration/4)) })
 	all.Go(func() { w.look(lookCtx) })
+	all.Go(func() { w.watchQueue(lookCtx) })
 	all.Go(func() { w.befriend(loadCtx, l.end) })
 	all.Go(func() { p.follow(lookCtx, w, began) })
 	l.run(loadCtx)

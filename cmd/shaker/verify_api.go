@@ -184,7 +184,7 @@ func (r *apiReader) messages(ctx context.Context) map[string]string {
 // order is read by telling it once more, which changes nothing, and its referral by setting the status that it has.
 func (r *apiReader) order(ctx context.Context, n int, o *order, status string) {
 	var got readOrder
-	again := op{Kind: kindPurchase, Email: o.Email, Order: o.Number, Amount: o.Amount}
+	again := op{Kind: kindPurchase, Email: o.Email, Order: o.Number, Amount: o.Amount, Code: o.Code}
 	method, path, body := again.request()
 	if r.ask(ctx, n, method, path, body, &got) {
 		refunded := "0.00"
