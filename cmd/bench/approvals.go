@@ -44,7 +44,9 @@ func (b *bench) approvals(ctx context.Context) error {
 			progress("approvals %d/%d: %.0f/s, settled %.0f/s, pgbench %.0f/s at %d clients, others %.0f %%", n+1, b.fewer(), r.rate(), r.settled, a1.rate, a1.clients,
 				100*max(r.others(0), a1.others))
 		}
-		b.report.note("an approval", "%s", &sum)
+		if err := b.noted(ctx, p, "an approval", &sum); err != nil {
+			return err
+		}
 		return p.holds(ctx, append(ledger(a.approved), a.facts(p)...)...)
 	})
 }

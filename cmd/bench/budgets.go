@@ -33,14 +33,16 @@ func (b *bench) budgets(ctx context.Context) error {
 					return err
 				}
 			}
-			sum.add(both[0])
+			sum.add(both[0], both[1])
 			others, speed := max(both[0].others(0), both[1].others(0)), pace()
 			b.report.add("budget / no budget", pair{both[0].rate(), both[1].rate(), 0, others, speed})
 			b.report.add("budget / no budget settled", pair{both[0].settled, both[1].settled, 0, others, speed})
 			progress("budgets %d/%d: %.0f/s, settled %.0f/s; without one %.0f/s, settled %.0f/s; others %.0f %%", n+1, b.fewer(), both[0].rate(), both[0].settled,
 				both[1].rate(), both[1].settled, 100*others)
 		}
-		b.report.note("a purchase with a budget", "%s", &sum)
+		if err := b.noted(ctx, p, "a purchase with a budget", &sum); err != nil {
+			return err
+		}
 		if err := p.verify(ctx); err != nil { // it was never short of anything
 			return err
 		}

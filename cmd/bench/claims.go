@@ -39,7 +39,7 @@ func (b *bench) claims(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			sum.add(many)
+			sum.add(many, few, form)
 			speed := pace()
 			b.compare("claims / C1", many.rate(), many, c1, speed)
 			b.compare("claims of 8 / C1", few.rate(), few, c1, speed)
@@ -47,7 +47,9 @@ func (b *bench) claims(ctx context.Context) error {
 			progress("claims %d/%d: %.0f/s (settled %.0f/s), of 8 %.0f/s, by page %.0f/s, pgbench %.0f/s at %d clients, others %.0f %%", n+1, b.fewer(), many.rate(), many.settled,
 				few.rate(), form.rate(), c1.rate, c1.clients, 100*max(many.others(0), few.others(0), form.others(0), c1.others))
 		}
-		b.report.note("a claim", "%s", &sum)
+		if err := b.noted(ctx, p, "a claim", &sum); err != nil {
+			return err
+		}
 		return c.verify(ctx, p)
 	})
 }

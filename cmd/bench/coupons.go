@@ -62,7 +62,7 @@ func (b *bench) coupons(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			sum.add(ours[0])
+			sum.add(ours[0], ours[1:]...)
 			speed := pace()
 			b.compare("coupons / C2", ours[0].rate(), ours[0], c2, speed)
 			b.compare("coupons of 8 / C2", ours[1].rate(), ours[1], c2, speed)
@@ -72,7 +72,9 @@ func (b *bench) coupons(ctx context.Context) error {
 				ours[0].rate(), len(p.sites), ours[1].rate(), ours[2].rate(), ours[3].rate(), c2.rate, c2.clients, c3.rate, c3.clients,
 				100*max(ours[0].others(0), ours[1].others(0), ours[2].others(0), ours[3].others(0), c2.others, c3.others))
 		}
-		b.report.note("a claim with a coupon", "%s", &sum)
+		if err := b.noted(ctx, p, "a claim with a coupon", &sum); err != nil {
+			return err
+		}
 		return p.holds(ctx, append(c.facts(p), c.couponFacts(first)...)...)
 	})
 }

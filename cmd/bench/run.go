@@ -154,7 +154,7 @@ func (b *bench) everything(ctx context.Context) error {
 	b.report.note("counted", "%d visits, %d purchases, %d referrals with reward, points and message, all in the database after each part; entries add up to 0; %s of load",
 		r.visits, r.purchases, r.matched, time.Since(began).Round(time.Second))
 	if b.o.statements {
-		return b.showStatements(ctx, &b.report, r.purchases)
+		return b.showStatements(ctx, &b.report, "a purchase", r.purchases)
 	}
 	return nil
 }

@@ -28,7 +28,21 @@ func (b *bench) apart(ctx context.Context, name string, sites int, terms object,
 	if err := b.furnish(ctx, p, sites); err != nil {
 		return err
 	}
+	if b.o.statements {
+		if err := p.forgetStatements(ctx); err != nil {
+			return err
+		}
+	}
 	return part(p)
+}
+
+// noted tells what one of a part's main load cost and, if that is asked for, where the time of the part's statements went.
+func (b *bench) noted(ctx context.Context, p *platform, what string, sum *weighed) error {
+	b.report.note(what, "%s", sum)
+	if !b.o.statements {
+		return nil
+	}
+	return p.showStatements(ctx, &b.report, "of "+p.name, sum.all)
 }
 
 // measured lets a load run, and all that follows from it.
@@ -69,9 +83,16 @@ func (b *bench) compare(line string, ours float64, r bought, theirs rival, speed
 }
 
 // weighed adds up what was measured, for the notes.
-type weighed struct{ bought }
+type weighed struct {
+	bought
+	all int64 // with the part's other loads
+}
 
-func (w *weighed) add(r bought) {
+// add takes the main load, and others beside it.
+func (w *weighed) add(r bought, others ...bought) {
+	for _, o := range append(others, r) {
+		w.all += o.count
+	}
 	w.count, w.times, w.usage = w.count+r.count, append(w.times, r.times...), w.plus(r.usage)
 }
 
