@@ -8,7 +8,7 @@ var referralBugs = []bug{
 		}},
 	{Name: "claim-kept-outside", Says: "a claim is committed before what it gives: who repeats one that broke off gets nothing",
 		Edits: []edit{
-			{"internal/referral/claim.go", "	fresh, err := insertClaim(ctx, u.Tx, told)\n", "	fresh := false\n	err = postgres.InTx(ctx, m.db, func(tx *sqlx.Tx) (err error) {\n		fresh, err = insertClaim(ctx, tx, told)\n		return err\n	})\n"},
+			{"internal/referral/claim.go", "	fresh, err := insertClaim(ctx, u.Tx, told)\n", "	fresh := false\n	err = postgres.InTx(ctx, m.db, func(tx *sqlx.Tx) (err error) {\n		fresh, err = insertClaim(ctx, tx, told)\n		return err\n	})\n	time.Sleep(100 * time.Millisecond)\n"},
 			{"internal/referral/claim.go", "	\"github.com/google/uuid\"\n", "	\"github.com/google/uuid\"\n	\"github.com/jmoiron/sqlx\"\n"},
 			{"internal/referral/claim.go", "	\"github.com/talkable/talkable/internal/idempotency\"\n", "	\"github.com/talkable/talkable/internal/idempotency\"\n	\"github.com/talkable/talkable/internal/postgres\"\n"},
 		}},
@@ -20,7 +20,7 @@ var referralBugs = []bug{
 		}},
 	{Name: "coupon-queue-outside", Says: "who finds no coupon is put into the queue by a transaction of its own: a claim that breaks off leaves a place that nobody has",
 		Edits: []edit{
-			{"internal/referral/coupon_hand.go", "	if err := insertWaits(ctx, u.Tx, u.Now, rest); err != nil {\n", "	err = postgres.InTx(ctx, m.db, func(tx *sqlx.Tx) error { return insertWaits(ctx, tx, u.Now, rest) })\n	if err != nil {\n"},
+			{"internal/referral/coupon_hand.go", "	if err := insertWaits(ctx, u.Tx, u.Now, rest); err != nil {\n", "	err = postgres.InTx(ctx, m.db, func(tx *sqlx.Tx) error { return insertWaits(ctx, tx, u.Now, rest) })\n	time.Sleep(100 * time.Millisecond)\n	if err != nil {\n"},
 			{"internal/referral/coupon_hand.go", "	\"github.com/talkable/talkable/internal/bus\"\n", "	\"github.com/jmoiron/sqlx\"\n\n	\"github.com/talkable/talkable/internal/bus\"\n	\"github.com/talkable/talkable/internal/postgres\"\n"},
 		}},
 	{Name: "coupon-newest-first", Says: "who has waited shortest gets the next coupon: a list that comes in small parts while more wait",
