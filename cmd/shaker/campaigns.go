@@ -21,7 +21,7 @@ const (
 	claims, firstClaims = "Claims", 3 // the list of that name, and how many codes it has at first
 	ownCodes            = "Own codes"
 	capEach             = 3      // referrals of an advocate that are rewarded
-	capCost, capRewards = 250, 8 // of one reward, and for how many of them the budget suffices
+	capCost, capRewards = 250, 4 // of one reward, and for how many of them the budget suffices
 	capBudget           = capCost*capRewards + 70
 	toEUR               = 9137 // of ten thousand
 	planPerOrder        = 150  // EUR cents

@@ -27,7 +27,7 @@ func capped(ctx context.Context, t *tale) {
 		}
 		if t.tellOnce(ctx, t.approves(p, i)); t.rng.IntN(2) == 0 {
 			for _, part := range []int64{p.Amount / 3, p.Amount / 4, 0}[:1+t.rng.IntN(3)] {
-				t.tellOnce(ctx, t.refund(p, part, fmt.Sprint(i, " ", part)))
+				t.tellOnce(ctx, t.refund(p, part, fmt.Sprintf("%d-%d", i, part)))
 			}
 		}
 	}

@@ -161,7 +161,7 @@ func (t *tale) payAll(ctx context.Context, what string, dice int) bool {
 	}
 	paid := t.tellOnce(ctx, settle).Outcome == yes
 	if paid { // too late
-		t.do(ctx, t.payout(made.Made, cancelBatch, what+" late"), t.at())
+		t.do(ctx, t.payout(made.Made, cancelBatch, what+"-late"), t.at())
 	}
 	return paid
 }

@@ -30,7 +30,7 @@ var stories = []story{
 	{"friends of an advocate with a limit buy", 8, capped},
 	{"a friend of a partner buys", 8, partnerSells},
 	{"partners are paid", 4, partnersArePaid},
-	{"somebody looks at pages", 3, looksAround},
+	{"somebody looks at pages", 4, looksAround},
 	{"nonsense", 3, nonsense},
 }
 
@@ -41,8 +41,10 @@ const (
 
 // story is which of the stories the dice choose, or duelling.
 func (t *tale) story() int {
-	if t.early {
-		return t.n*workers + t.worker
+	if i := t.n*workers + t.worker; t.early && i < len(stories) {
+		return i
+	} else if t.early {
+		return duelling
 	}
 	total := duelShare
 	for _, s := range stories {
