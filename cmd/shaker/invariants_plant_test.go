@@ -108,6 +108,7 @@ var plants = map[string]string{
 
 	"limit/advocate": `update referral.reward_refused set cause = 'limit_total'; update referral.campaign set limits = '{"advocate_total": 0}' where limits <> '{}'`,
 	"limit/refused":  `update referral.campaign set limits = '{"advocate_total": 5}' where limits <> '{}'`,
+	"limit/counted":  `update referral.advocate_count set approved = approved + 1`,
 	"budget/within":  `update referral.campaign set limits = '{"budget": {"amount": 10}}' where limits <> '{}'`,
 	"budget/spent":   `update referral.budget set spent = spent + 1`,
 	"budget/charged": `delete from referral.budget_entry`,
