@@ -89,7 +89,7 @@ func (m *Module) alter(ctx context.Context, a alteration, change func(b *people,
 		return idempotency.KeepOne(ctx, u.Tx, moduleName, a.site, a.key, kept)
 	})
 	if err == nil && !replayed {
-		m.metrics.people.WithLabelValues(a.label).Inc()
+		m.metrics.Of(ctx).people.WithLabelValues(a.label).Inc()
 	}
 	return out, replayed, err
 }
