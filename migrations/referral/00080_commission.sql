@@ -55,6 +55,7 @@ create table referral.commission (
 	currency text not null, -- that it is paid in
 	amount bigint not null default 0 constraint commission_amount check (amount >= 0), -- 0 until it is earned
 	clawed bigint not null default 0,
+	budget_since date, -- period of the campaign's budget that it was taken of; null: of none
 	held boolean not null default false,
 	hold_until timestamptz, -- null of a held one: until somebody releases it
 	superseded boolean not null default false, -- the referral is another advocate's
