@@ -34,7 +34,7 @@ var referralBugs = []bug{
 	{Name: "budget-kept", Says: "what is taken back of rewards does not come back to the budget",
 		Edits: []edit{{"internal/referral/budget.go", "		if target > e.Back {\n", "		if target > e.Cost {\n"}}},
 	{Name: "budget-back-twice", Says: "each refund gives the budget back what all of them have taken",
-		Edits: []edit{{"internal/referral/budget.go", "			back[k] += target - e.Back\n", "			back[k] += target\n"}}},
+		Edits: []edit{{"internal/referral/budget.go", "e.Period}] += target - e.Back\n", "e.Period}] += target\n"}}},
 	{Name: "refusal-lost", Says: "why a reward is not given is not kept",
 		Edits: []edit{{"internal/referral/reward_issue.go", "	if err := insertRefusals(ctx, u.Tx, u.Now, a.refused); err != nil {\n", "	if err := insertRefusals(ctx, u.Tx, u.Now, nil); err != nil {\n"}}},
 	{Name: "plan-of-one-site", Says: "a plan pays in one of the twin sites only",

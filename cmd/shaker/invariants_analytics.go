@@ -71,15 +71,15 @@ var analyticsInvariants = []invariant{
 			select r.site_id, case when l.new = 'blocked' then 'referrals_blocked' else 'total_referred_sales' end, r.occurred_at, r.campaign_id,
 				case when l.new = 'blocked' then null else r.currency end, 1, case when l.new = 'blocked' then 0 else r.subtotal end
 			from referral.status_log l
-			join referral.referral r on r.site_id = l.site_id and r.id = l.referral_id where l.old is null
+			join referral.referral r on r.site_id = l.site_id and r.id = l.referral_id where l.old is null and (r.superseded = 0 or l.new = 'blocked')
 			union all
 			select r.site_id, 'talkable_sales', r.occurred_at, r.campaign_id, r.currency, 1, r.subtotal
 			from referral.status_log l
-			join referral.referral r on r.site_id = l.site_id and r.id = l.referral_id where l.new = 'approved'
+			join referral.referral r on r.site_id = l.site_id and r.id = l.referral_id where l.new = 'approved' and r.superseded = 0
 			union all
 			select r.site_id, 'referrals_' || l.new, l.at, r.campaign_id, null, 1, 0
 			from referral.status_log l
-			join referral.referral r on r.site_id = l.site_id and r.id = l.referral_id where l.old is not null and l.new in ('blocked', 'voided')`)},
+			join referral.referral r on r.site_id = l.site_id and r.id = l.referral_id where l.old is not null and l.new in ('blocked', 'voided') and l.cause <> 'reattributed'`)},
 	{ID: "analytics/rewards", Says: "rewards and commissions are those that were issued and taken back", Settled: true,
 		SQL: counted([]string{"total_rewards", "ad_rewards", "fr_rewards", "commissions", "commissions_clawed_back"}, `
 			select w.site_id, k.metric, w.occurred_at, w.campaign_id, case w.kind when 'commission' then w.currency end, 1,
