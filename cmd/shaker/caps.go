@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 )
@@ -19,18 +20,39 @@ const (
 // capped has friends buy of an advocate whose rewards are few, or of a budget that is small. What goes back makes room again.
 func capped(ctx context.Context, t *tale) {
 	tag := []string{tagCap, tagBudget}[t.rng.IntN(2)]
-	a := t.link(tag)
 	for i := range 2 {
-		p := t.friend(ctx, a, tag, fmt.Sprint(i))
+		if old, ok := t.oldOrder(); ok && tag == tagBudget {
+			t.sendBack(ctx, old, fmt.Sprint("old-", i))
+		}
+		p := t.friend(ctx, t.link(tag), tag, fmt.Sprint(i))
 		if t.tellOnce(ctx, p).Outcome != yes {
 			continue
 		}
 		if t.tellOnce(ctx, t.approves(p, i)); t.rng.IntN(2) == 0 {
-			for _, part := range []int64{p.Amount / 3, p.Amount / 4, 0}[:1+t.rng.IntN(3)] {
-				t.tellOnce(ctx, t.refund(p, part, fmt.Sprintf("%d-%d", i, part)))
-			}
+			t.sendBack(ctx, p, fmt.Sprint(i))
 		}
 	}
+}
+
+// sendBack refunds in up to three steps that are heard one by one, the last of which is all that is left.
+func (t *tale) sendBack(ctx context.Context, p op, what string) {
+	for i, part := range []int64{p.Amount / 3, p.Amount / 4, 0}[:1+t.rng.IntN(3)] {
+		t.tellOnce(ctx, t.refund(p, part, fmt.Sprintf("%s-%d", what, i)))
+		wait(ctx, 200*time.Millisecond)
+	}
+}
+
+// oldOrder takes an order that a budget was spent on, to be sent back.
+func (t *tale) oldOrder() (op, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	list := &t.rewarded[t.site]
+	if len(*list) == 0 {
+		return op{}, false
+	}
+	o := (*list)[0]
+	*list = (*list)[1:]
+	return o, true
 }
 
 // approves one of several referrals of a story.
@@ -45,17 +67,23 @@ func (t *tale) fiveBuy(ctx context.Context, a advocate, tag string) []op {
 	if a.code == "" {
 		return nil
 	}
-	ops := make([]op, 5)
+	ops, orders := make([]op, 5), make([]op, 5)
 	var all sync.WaitGroup
 	for i := range ops {
 		v, p := t.visit(a, tag, fmt.Sprint(i)), t.purchase(fmt.Sprint(i))
-		p.Visitor, ops[i] = v.Visitor, t.approves(p, i)
+		p.Visitor = v.Visitor
+		ops[i], orders[i] = t.approves(p, i), p
 		all.Go(func() {
 			t.do(ctx, v, i%2)
 			t.do(ctx, p, i%2)
 		})
 	}
 	all.Wait()
+	if tag == tagBudget {
+		t.mu.Lock()
+		t.rewarded[t.site] = append(t.rewarded[t.site], orders...)
+		t.mu.Unlock()
+	}
 	return ops
 }
 

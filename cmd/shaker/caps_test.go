@@ -23,10 +23,10 @@ func TestCaps(t *testing.T) {
 		{"one is refused for whom there was room", tagCap, map[int]string{0: byLimit}, nil, 2, "ann@x has 1 rewards of 2 referrals; there was room for 2"},
 		{"what goes back makes room", tagCap, nil, []int{0}, 4, ""},
 		{"a cause that is another campaign's", tagCap, map[int]string{3: byBudget}, nil, 4, "o-3 is refused its reward: budget"},
-		{"as many as there is money for", tagBudget, map[int]string{0: byBudget}, nil, 9, ""},
-		{"refused although there is money", tagBudget, map[int]string{0: byBudget}, nil, 8, "7 rewards of 8 referrals were given; there was money for 8"},
-		{"more than there is money for", tagBudget, nil, nil, 9, "9 rewards of 9 referrals were given; there was money for 8; 2250 of 2070 are spent"},
-		{"what goes back is money again", tagBudget, nil, []int{1}, 9, ""},
+		{"as many as there is money for", tagBudget, map[int]string{0: byBudget}, nil, 5, ""},
+		{"refused although there is money", tagBudget, map[int]string{0: byBudget}, nil, 4, "3 rewards of 4 referrals were given; there was money for 4"},
+		{"more than there is money for", tagBudget, nil, nil, 5, "5 rewards of 5 referrals were given; there was money for 4; 1250 of 1070 are spent"},
+		{"what goes back is money again", tagBudget, nil, []int{1}, 5, ""},
 	} {
 		var history []attempt
 		for n := range c.friends {

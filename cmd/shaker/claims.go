@@ -59,12 +59,15 @@ func friendClaims(ctx context.Context, t *tale) {
 		t.tellOnce(ctx, p)
 		t.giveBack(ctx, p)
 	}
+	if t.rng.IntN(3) == 0 { // fewer than wait
+		claimsCome(ctx, t)
+	}
 }
 
 // claimsCome has a few coupons for friends who wait.
 func claimsCome(ctx context.Context, t *tale) {
 	o := t.keyed(t.op(kindStock, "restock"), "restock")
-	o.Batch, o.Amount = claims, 1+t.rng.Int64N(3)
+	o.Batch, o.Amount = claims, 1+t.rng.Int64N(2)
 	o.Target = t.sites[t.site].Lists[o.Batch]
 	t.tellOnce(ctx, o)
 }

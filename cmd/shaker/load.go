@@ -23,6 +23,7 @@ type load struct {
 
 	mu        sync.Mutex
 	advocates [2]map[string][]advocate // of each site, by campaign
+	rewarded  [2][]op                  // orders of each site that a budget was spent on
 }
 
 // advocate is somebody who has a link.
