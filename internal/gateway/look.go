@@ -50,8 +50,7 @@ func plainLook() look {
 
 // check says all that is wrong with it.
 func (l look) check() error {
-	bad := fault.New(fault.Invalid, "invalid_look", "Pages can't look like this.")
-	found := bad
+	found := fault.New(fault.Invalid, "invalid_look", "Pages can't look like this.")
 	if utf8.RuneCountInString(l.Name) > lookName || !clean(l.Name) {
 		found = found.At("/name", fmt.Sprintf("at most %d characters in one line", lookName))
 	}
@@ -85,9 +84,10 @@ func (l look) check() error {
 			}
 		}
 	}
-	if found == bad {
+	if len(found.Fields) == 0 {
 		return nil
 	}
+	found.Detail = fmt.Sprintf("Pages can't look like this: %s: %s.", found.Fields[0].Pointer, found.Fields[0].Detail)
 	return found
 }
 
