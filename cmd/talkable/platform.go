@@ -120,7 +120,7 @@ func (p *platform) wire(c *config, now clock.Clock, smtp, texts string, secret f
 	}
 	files := gateway.NewAssets(gateway.AssetsDeps{DB: pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg, Now: now,
 		Store: store, PublicURL: c.PublicURL, Quota: c.AssetsQuota})
-	looks := gateway.NewLooks(pools["gateway"], outboxes["gateway"], now)
+	looks := gateway.NewLooks(pools["gateway"], outboxes["gateway"], now, c.PublicURL)
 	p.pages = page.New(page.Deps{Referrals: referrals, Customers: customers, Members: points, Mails: compose, Looks: looks, Cursors: cursors, Reg: reg,
 		PublicURL: c.PublicURL})
 	p.gateway, p.customer, p.visit, p.qr, p.files = edge, customers, referrals.Visit(p.pages), referrals.QR(), files

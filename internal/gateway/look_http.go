@@ -58,7 +58,7 @@ func (l *Looks) put(ctx context.Context, in *putLookInput) (*web.OK[lookAnswer],
 	if b.Texts != nil {
 		to.Texts = b.Texts
 	}
-	if err := to.check(); err != nil {
+	if err := to.check(l.assets); err != nil {
 		return nil, err
 	}
 	out, replayed, err := l.replace(ctx, req.Site.ID, req.KeyID, to, req.Idempotency)

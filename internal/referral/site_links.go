@@ -110,7 +110,7 @@ func (m *Module) putSiteLinks(ctx context.Context, in *putSiteLinksInput) (*web.
 
 func (s siteLinks) check() error {
 	var f findings
-	checkForms(&f, "/allowed_hosts", s.AllowedHosts, mostHosts, hostForm, "must be a host name in lower case, perhaps behind *.")
+	checkForms(&f, "/allowed_hosts", s.AllowedHosts, mostHosts, hostForm, "must be a host name in lower case, perhaps with *. before it")
 	checkForms(&f, "/ios_apps", s.IOSApps, mostApps, iosAppForm, "must be like ABCDE12345.com.shop.app")
 	if len(s.AndroidApps) > mostApps {
 		f.add("/android_apps", "must be at most %d", mostApps)
