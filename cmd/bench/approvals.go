@@ -22,6 +22,15 @@ func (b *bench) approvals(ctx context.Context) error {
 	return b.apart(ctx, approvalsDatabase, min(b.o.sites, fewSites), terms, func(p *platform) error {
 		var a approved
 		var sum weighed
+		if err := a.wait(ctx, p, 10*connections); err != nil { // the first ones, so that the tables are no longer empty
+			return err
+		}
+		if _, err := p.measured(ctx, func() (tally, error) { return a.judge(ctx, p) }); err != nil {
+			return err
+		}
+		if err := p.ripen(ctx); err != nil {
+			return err
+		}
 		for n := range b.fewer() {
 			if err := a.wait(ctx, p, waitingOf*b.o.seconds); err != nil {
 				return err

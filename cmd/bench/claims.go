@@ -75,7 +75,7 @@ type claimed struct {
 	wanted, twice int64           // coupons
 }
 
-// introduce makes the advocates of all sites, by a first claim of each one's offer.
+// introduce makes the advocates of all sites, by a first claim of each one's offer, so that the tables are no longer empty.
 func (c *claimed) introduce(ctx context.Context, p *platform) error {
 	first := make([]*claiming, connections)
 	for i := range first {
@@ -90,7 +90,10 @@ func (c *claimed) introduce(ctx context.Context, p *platform) error {
 		return err
 	}
 	c.take(first)
-	return p.quiet(ctx)
+	if err := p.quiet(ctx); err != nil {
+		return err
+	}
+	return p.ripen(ctx)
 }
 
 // measure lets friends claim for a while, as the model does.

@@ -12,7 +12,7 @@ import (
 // its own, with the campaigns that it takes, so that all that is in its database is what the part has asked for.
 
 // fewSites are enough where a line isn't about many of them.
-const fewSites = 20
+const fewSites = 10
 
 // fewer are the pairs of these lines; they are many.
 func (b *bench) fewer() int { return max(1, (b.o.pairs+1)/2) }

@@ -11,16 +11,17 @@ import (
 // Tags of the campaigns that ask more of the platform than a link and a purchase.
 const (
 	tagClaim   = "claim"   // friends claim it, and get a coupon of a list that runs dry
-	tagCap     = "cap"     // of few rewards
+	tagCap     = "cap"     // of few rewards an advocate
+	tagBudget  = "budget"  // of little money
 	tagPartner = "partner" // paid by plans
 	tagCode    = "code"    // advocates have codes of their own
 )
 
 const (
-	claims, firstClaims = "Claims", 6 // the list of that name, and how many codes it has at first
+	claims, firstClaims = "Claims", 3 // the list of that name, and how many codes it has at first
 	ownCodes            = "Own codes"
 	capEach             = 3      // referrals of an advocate that are rewarded
-	capCost, capRewards = 250, 8 // of one reward, and for how many of them the budget suffices
+	capCost, capRewards = 250, 4 // of one reward, and for how many of them the budget suffices
 	capBudget           = capCost*capRewards + 70
 	toEUR               = 9137 // of ten thousand
 	planPerOrder        = 150  // EUR cents
@@ -41,6 +42,7 @@ var promises = map[string]promise{
 	tagManual:  {manual: true, points: pointsManual, percent: percentManual},
 	tagClaim:   {points: 200},
 	tagCap:     {manual: true, points: 100},
+	tagBudget:  {manual: true, points: 100},
 	tagPartner: {manual: true, plans: true},
 	tagCode:    {points: 150},
 }
@@ -70,11 +72,12 @@ func (w *world) makeCampaigns(ctx context.Context, site int, s *shop) error {
 	points := func(tag string) object {
 		return object{"identifier": "points", "action_type": "referrer", "kind": "points", "points": promises[tag].points}
 	}
-	capped := points(tagCap)
-	capped["terms"] = object{"cost": capCost}
+	costly := points(tagBudget)
+	costly["terms"] = object{"cost": capCost}
 	for tag, c := range map[string]object{
-		tagClaim: {"incentives": []object{points(tagClaim), {"identifier": "gift", "action_type": "click", "kind": "coupon", "coupon_list_id": list}}},
-		tagCap:   {"approval": object{"mode": "manual"}, "incentives": []object{capped}}, // requests decide, at both replicas at once
+		tagClaim:  {"incentives": []object{points(tagClaim), {"identifier": "gift", "action_type": "click", "kind": "coupon", "coupon_list_id": list}}},
+		tagCap:    {"approval": object{"mode": "manual"}, "incentives": []object{points(tagCap)}}, // requests decide, at both replicas at once
+		tagBudget: {"approval": object{"mode": "manual"}, "incentives": []object{costly}},
 		tagPartner: {"approval": object{"mode": "manual"}, "incentives": []object{
 			{"identifier": "share", "action_type": "referrer", "kind": "commission", "commission_plan_id": plans[0]},
 			{"identifier": "later", "action_type": "referrer", "kind": "commission", "commission_plan_id": plans[1]}}},
@@ -88,8 +91,12 @@ func (w *world) makeCampaigns(ctx context.Context, site int, s *shop) error {
 	if err := w.put200(ctx, *s, fmt.Sprintf("/api/v2/campaigns/%d/links", s.Campaigns[tagClaim]), object{"claim_page": true, "gate": "email"}); err != nil {
 		return err
 	}
-	return w.put200(ctx, *s, fmt.Sprintf("/api/v2/campaigns/%d/limits", s.Campaigns[tagCap]), object{"limits": object{
-		"advocate_total": capEach, "budget": object{"amount": capBudget, "currency": currency}}})
+	for tag, limits := range map[string]object{tagCap: {"advocate_total": capEach}, tagBudget: {"budget": object{"amount": capBudget, "currency": currency}}} {
+		if err := w.put200(ctx, *s, fmt.Sprintf("/api/v2/campaigns/%d/limits", s.Campaigns[tag]), object{"limits": limits}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // makePlans makes a plan of a share and an amount, in another currency, and one that holds back what it pays; and tells the rates.

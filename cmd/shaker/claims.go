@@ -59,12 +59,15 @@ func friendClaims(ctx context.Context, t *tale) {
 		t.tellOnce(ctx, p)
 		t.giveBack(ctx, p)
 	}
+	if t.rng.IntN(3) == 0 { // fewer than wait
+		claimsCome(ctx, t)
+	}
 }
 
 // claimsCome has a few coupons for friends who wait.
 func claimsCome(ctx context.Context, t *tale) {
 	o := t.keyed(t.op(kindStock, "restock"), "restock")
-	o.Batch, o.Amount = claims, 2+t.rng.Int64N(6)
+	o.Batch, o.Amount = claims, 1+t.rng.Int64N(2)
 	o.Target = t.sites[t.site].Lists[o.Batch]
 	t.tellOnce(ctx, o)
 }
@@ -91,7 +94,7 @@ var claimDuels = []duel{
 	}},
 	{"coupons for eight who claim", 9, 9, func(_ context.Context, t *tale) []op {
 		a, stock := t.link(tagClaim), t.keyed(t.op(kindStock, "restock"), "restock")
-		stock.Batch, stock.Amount, stock.Target = claims, 3, t.sites[t.site].Lists[claims]
+		stock.Batch, stock.Amount, stock.Target = claims, 2, t.sites[t.site].Lists[claims]
 		ops := []op{stock}
 		for i := range 8 {
 			ops = append(ops, t.claim(a, t.purchase(fmt.Sprint(i)).Email, fmt.Sprint(i)))

@@ -16,9 +16,14 @@ var limitInvariants = []invariant{
 			select x.site_id, x.campaign_id, x.person_id, count(distinct w.referral_id) as ever from referral.reward_refused x
 			join referral.campaign c on c.site_id = x.site_id and c.id = x.campaign_id
 			left join referral.reward w on w.site_id = x.site_id and w.campaign_id = x.campaign_id and w.person_id = x.person_id and w.reason = 'referrer'
-			where x.cause = 'limit_total' and not exists (select from referral.reward_refused b
-				where b.site_id = x.site_id and b.campaign_id = x.campaign_id and b.cause = 'budget')
+			where x.cause = 'limit_total'
 			group by x.site_id, x.campaign_id, x.person_id, c.limits having count(distinct w.referral_id) < coalesce((c.limits ->> 'advocate_total')::bigint, 1000000)`},
+	{ID: "limit/counted", Says: "an advocate's approved referrals are counted, less those that were refunded entirely",
+		SQL: `
+			select a.site_id, a.campaign_id, a.person_id, a.approved, count(r.id) as there from referral.advocate_count a
+			left join referral.referral r on r.site_id = a.site_id and r.campaign_id = a.campaign_id and r.advocate_id = a.person_id
+				and r.status = 'approved' and not r.refunded_full
+			where a.approved >= 0 group by a.site_id, a.campaign_id, a.person_id, a.approved having count(r.id) <> a.approved`},
 	{ID: "budget/within", Says: "a budget is never exceeded",
 		SQL: `
 			select b.site_id, b.campaign_id, b.spent, c.limits from referral.budget b

@@ -104,10 +104,12 @@ var plants = map[string]string{
 	"coupon/stock":      `update referral.coupon_stock set issued = issued + 1`,
 	"coupon/waiting":    `update referral.reward set status = 'Voided' where status = 'Waiting for coupon'`,
 	"coupon/idle":       `update referral.coupon_wait set since = since - interval '1 minute'; update referral.coupon set reward_id = null, redemption_id = null, person_id = null, issued_at = null, withdrawn_at = null where issued_at is not null`,
+	"coupon/order":      `alter table referral.reward drop constraint reward_coupon; update referral.reward set coupon_list_id = 1, status = 'Paid', occurred_at = now() + id * interval '1 minute', issued_at = now() - id * interval '1 minute' where friend_offer_id in (select friend_offer_id from referral.offer_claim)`,
 	"coupon/told":       `delete from referral.log where body like '%referral.coupon_issued.v1%'`,
 
 	"limit/advocate": `update referral.reward_refused set cause = 'limit_total'; update referral.campaign set limits = '{"advocate_total": 0}' where limits <> '{}'`,
 	"limit/refused":  `update referral.campaign set limits = '{"advocate_total": 5}' where limits <> '{}'`,
+	"limit/counted":  `update referral.advocate_count set approved = approved + 1`,
 	"budget/within":  `update referral.campaign set limits = '{"budget": {"amount": 10}}' where limits <> '{}'`,
 	"budget/spent":   `update referral.budget set spent = spent + 1`,
 	"budget/charged": `delete from referral.budget_entry`,

@@ -18,9 +18,12 @@ type load struct {
 	*world
 	seed uint64
 	end  time.Time // of new stories
+	must []gate    // what they have to reach; on a slow machine they go on for it, until last
+	last time.Time
 
 	mu        sync.Mutex
 	advocates [2]map[string][]advocate // of each site, by campaign
+	rewarded  [2][]op                  // orders of each site that a budget was spent on
 }
 
 // advocate is somebody who has a link.
@@ -34,7 +37,7 @@ type tale struct {
 	worker, n int
 	rng       *rand.Rand
 	duel      string
-	early     bool // of those by which every story is told once, so that no run depends on luck for what it must reach
+	early     bool // of those by which every story and duel is told once, so that no run depends on luck for what it must reach
 }
 
 func newLoad(w *world, seed uint64) *load {
@@ -46,7 +49,7 @@ func (l *load) begin(ctx context.Context) error {
 	for site := range l.sites {
 		t := l.tale(-1, 0, site)
 		for i := range 4 {
-			for _, tag := range []string{tagAuto, tagManual, tagGift, tagClaim, tagCap, tagPartner, tagCode} {
+			for _, tag := range []string{tagAuto, tagManual, tagGift, tagClaim, tagCap, tagBudget, tagPartner, tagCode} {
 				a := t.advocate(ctx, fmt.Sprintf("ann-%s-%d@shop.example", tag, i), tag)
 				if a.code == "" {
 					return fmt.Errorf("an advocate of site %d got no link", site)
@@ -65,7 +68,7 @@ func (l *load) run(ctx context.Context) {
 	var all sync.WaitGroup
 	for worker := range workers {
 		all.Go(func() {
-			for n := 0; time.Now().Before(l.end) && ctx.Err() == nil; n++ {
+			for n := 0; l.goesOn() && ctx.Err() == nil; n++ {
 				l.tell(ctx, worker, n)
 			}
 		})
@@ -73,8 +76,14 @@ func (l *load) run(ctx context.Context) {
 	all.Wait()
 }
 
+// goesOn says whether there is time for another story, or need of one.
+func (l *load) goesOn() bool {
+	now := time.Now()
+	return now.Before(l.end) || now.Before(l.last) && len(l.tally.missing(l.must)) > 0
+}
+
 func (l *load) tale(worker, n, site int) *tale {
-	return &tale{load: l, site: site, worker: worker, n: n, early: worker >= 0 && n*workers+worker < len(stories), base: fmt.Sprintf("%d-%d", worker, n), rng: rand.New(rand.NewPCG(l.seed, uint64(worker+1)<<32|uint64(n)))}
+	return &tale{load: l, site: site, worker: worker, n: n, early: worker >= 0 && n*workers+worker < len(stories)+len(duels), base: fmt.Sprintf("%d-%d", worker, n), rng: rand.New(rand.NewPCG(l.seed, uint64(worker+1)<<32|uint64(n)))}
 }
 
 // tell tells one story to both sites: at once, or one after the other.
@@ -128,7 +137,7 @@ func (l *load) note(a attempt, try int) {
 	if a.Kind == kindClaim && try > 0 && a.Outcome == yes {
 		l.tally.reach("claims told again after an unknown answer", 1)
 	}
-	if a.Page && a.HTTP == 503 {
+	if a.Page && (a.Outcome == unknown || a.Outcome == unsent) {
 		l.tally.reach("pages that could not be shown", 1)
 	}
 	if a.Page && (a.Outcome == no || a.HTTP >= 500 && a.HTTP != 503) {

@@ -102,8 +102,8 @@ func runShaker(ctx context.Context, o options) (v verdict, err error) {
 // shake runs the load, and does harm during most of it.
 func (w *world) shake(ctx context.Context, l *load, o options, p *printer) {
 	began := time.Now()
-	l.end = began.Add(o.Duration)
-	loadCtx, stopLoad := context.WithDeadline(ctx, l.end.Add(healing))
+	l.end, l.last, l.must = began.Add(o.Duration), began.Add(2*o.Duration), loadGates(o.Only)
+	loadCtx, stopLoad := context.WithDeadline(ctx, l.last.Add(healing))
 	defer stopLoad()
 	harmCtx, stopHarm := context.WithDeadline(ctx, began.Add(o.Duration*(10-calmest)/10))
 	defer stopHarm()

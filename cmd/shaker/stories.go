@@ -25,12 +25,12 @@ var stories = []story{
 	{"somebody spends points", 13, spendsPoints},
 	{"coupons come", 3, restocks},
 	{"a friend claims an offer", 10, friendClaims},
-	{"coupons come for those who claim", 4, claimsCome},
+	{"coupons come for those who claim", 3, claimsCome},
 	{"a code beats a link", 5, codeBeatsLink},
-	{"friends of an advocate with a limit buy", 7, capped},
+	{"friends of an advocate with a limit buy", 8, capped},
 	{"a friend of a partner buys", 8, partnerSells},
 	{"partners are paid", 4, partnersArePaid},
-	{"somebody looks at pages", 3, looksAround},
+	{"somebody looks at pages", 4, looksAround},
 	{"nonsense", 3, nonsense},
 }
 
@@ -41,8 +41,10 @@ const (
 
 // story is which of the stories the dice choose, or duelling.
 func (t *tale) story() int {
-	if t.early {
-		return t.n*workers + t.worker
+	if i := t.n*workers + t.worker; t.early && i < len(stories) {
+		return i
+	} else if t.early {
+		return duelling
 	}
 	total := duelShare
 	for _, s := range stories {

@@ -44,6 +44,11 @@ type look struct {
 	Texts     map[string]map[string]string `json:"texts" doc:"By language, sentences in the site's own words: claim_title, claim_intro, claim_button, continue_button, share_title, share_intro, share_message, gone_title, gone_text. {{advocate}}, {{reward}} and {{site}} are filled in"`
 }
 
+// plainly is a site's look as it is set.
+func plainly(l gatewayapi.Look) look {
+	return look{Name: l.Name, LogoURL: l.LogoURL, Color: l.Color, ColorDark: l.ColorDark, Language: l.Language, Texts: l.Texts}
+}
+
 func plainLook() look {
 	return look{Color: gatewayapi.DefaultColor, Language: gatewayapi.Languages[0], Texts: map[string]map[string]string{}}
 }
@@ -153,11 +158,18 @@ func (l *Looks) Look(ctx context.Context, siteID int64) (gatewayapi.Look, error)
 	return got, err
 }
 
-func (l *Looks) replace(ctx context.Context, siteID int64, to look, k idempotency.Key) (out lookAnswer, replayed bool, err error) {
+func (l *Looks) replace(ctx context.Context, siteID, keyID int64, to look, k idempotency.Key) (out lookAnswer, replayed bool, err error) {
 	err = l.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, "gateway", u.Now, siteID, k, &out, func() error {
 			out = lookAnswer{to}
-			return saveLook(ctx, u.Tx, siteID, to, u.Now)
+			before, err := lookOf(ctx, u, siteID)
+			if err != nil {
+				return err
+			}
+			if err := saveLook(ctx, u.Tx, siteID, to, u.Now); err != nil {
+				return err
+			}
+			return tellSetting(u, siteID, keyID, "look", plainly(before), to)
 		})
 		return err
 	})

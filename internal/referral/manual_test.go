@@ -359,7 +359,7 @@ func TestAudit_is_listed_by_what_and_whom(t *testing.T) {
 		return append(out, "no end")
 	}
 	for query, want := range map[string][]string{
-		"":                                   {"fraud_policy.set 0", "referral.voided 2", "referral.approved 1", "referral.created 2", "referral.created 1"},
+		"":                                   {"fraud_policy.set 0", "referral.voided 2", "referral.approved 1", "referral.created 2", "referral.created 1", "campaign.created 1"},
 		"&subject=referral&subject_id=1":     {"referral.approved 1", "referral.created 1"},
 		"&subject=fraud_policy&subject_id=0": {"fraud_policy.set 0"},
 		"&action=referral.created":           {"referral.created 2", "referral.created 1"},

@@ -126,7 +126,7 @@ func TestSharingChannels_are_those_of_one_request(t *testing.T) {
 		want[fmt.Sprint(own)] = true
 		done.Go(func() {
 			gate.Wait()
-			if _, _, err := p.replaceChannels(t.Context(), 1, own, idempotency.Key{}); err != nil {
+			if _, _, err := p.replaceChannels(t.Context(), 1, 0, own, idempotency.Key{}); err != nil {
 				t.Error(err)
 			}
 		})
