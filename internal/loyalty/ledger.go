@@ -69,6 +69,7 @@ type lot struct {
 	Forgiven  int64      `db:"forgiven"`
 	ExpiresAt *time.Time `db:"expires_at"`
 	dirty     bool
+	dated     bool // ExpiresAt changed
 }
 
 // txn is what happened.
@@ -128,6 +129,7 @@ type books struct {
 	changes []tierChange
 	spent   []*redemption // new
 	unspent []*redemption // looked at to be cancelled
+	dates   []lotDate
 	refused []earning
 	tells   []told
 }
@@ -202,7 +204,7 @@ func (b *books) clawBack(h *holder, own *lot, of txn, c clawBack) error {
 
 // expire ends a lot whose time has come.
 func (b *books) expire(h *holder, l *lot, of txn) error {
-	if l.Remaining == 0 || l.ExpiresAt == nil || l.ExpiresAt.After(b.now) {
+	if l.Remaining == 0 || !l.lapsed(b.now) {
 		return nil
 	}
 	points := l.Remaining

@@ -30,7 +30,7 @@ func (o *oracle) act(rt *rapid.T, w *world, site int64, batch []action) (redeeme
 		switch {
 		case a.kind == kindCancel:
 			for _, q := range o.people {
-				if q.cancel(a.id, w) {
+				if q.cancel(a.id, o.grace, w) {
 					p, ok = q, true
 				}
 			}
@@ -104,12 +104,16 @@ func (p *purse) redeem(cost int, id int64, w *world) bool {
 }
 
 // cancel says whether the redemption is this person's.
-func (p *purse) cancel(id int64, w *world) bool {
+func (p *purse) cancel(id int64, grace int, w *world) bool {
 	if !p.redeemed[id] || p.cancelled[id] {
 		return p.redeemed[id]
 	}
 	p.cancelled[id] = true
+	p.expire(w.clock.Now())
 	for _, g := range p.grants {
+		if grace > 0 && g.count(fmt.Sprint("spent ", id)) > 0 && !g.ends.After(w.clock.Now()) {
+			g.ends = w.clock.Now().AddDate(0, 0, grace)
+		}
 		for g.turn(fmt.Sprint("spent ", id), "live") {
 		}
 	}

@@ -20,6 +20,7 @@ import (
 type oracle struct {
 	people map[int64]*purse
 	earned map[string]*grant
+	grace  int // days
 }
 
 type purse struct {
@@ -144,13 +145,14 @@ func TestLedgerAgainstOracle(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		site++
 		s := club()
+		s.RestoreGraceDays = rapid.SampledFrom([]int{0, 3}).Draw(rt, "grace")
 		s.ExpiresAfterDays, s.PointsPerUnit, s.Tiers = days(10), 1, []tier{{"Low", 5}, {"Mid", 12}, {"High", 30}}
 		club := w.start(site, s)
 		for _, cost := range costs {
 			w.offer(site, club.ID, cost, 0)
 		}
 		made, redeemed := 0, []int64{}
-		o := &oracle{people: map[int64]*purse{}, earned: map[string]*grant{}}
+		o := &oracle{people: map[int64]*purse{}, earned: map[string]*grant{}, grace: s.RestoreGraceDays}
 		person := rapid.Int64Range(1, 3)
 		small := rapid.Int64Range(4, 8)
 		for range rapid.IntRange(6, 20).Draw(rt, "steps") {

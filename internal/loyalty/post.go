@@ -189,6 +189,7 @@ func (m *Module) save(ctx context.Context, u *bus.Unit, b *books, holders []*hol
 	s.refusals(b.refused, b.now)
 	s.redemptions(b.spent)
 	s.cancelled(b.unspent)
+	s.dates(b.dates)
 	if err := s.run(ctx, u); err != nil {
 		return err
 	}

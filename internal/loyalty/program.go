@@ -44,6 +44,7 @@ type settings struct {
 	ExpiresAfterDays  *int   `json:"expires_after_days"`
 	AdjustmentLimit   int64  `json:"adjustment_limit"`
 	Tiers             []tier `json:"tiers"`
+	policy
 }
 
 // program is a site's programme as it stands.
@@ -79,6 +80,7 @@ func (s settings) check() error {
 	if s.AdjustmentLimit < 1 || s.AdjustmentLimit > maxPoints {
 		at("/adjustment_limit", "must be 1 to %d", int64(maxPoints))
 	}
+	s.policy.check(at)
 	if len(s.Tiers) > maxTiers {
 		at("/tiers", "must be at most %d", maxTiers)
 	}

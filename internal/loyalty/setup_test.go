@@ -148,7 +148,7 @@ func (w *world) dump() string {
 		union all select 'lot ' || a::text from loyalty.lot a union all select 'use ' || a::text from loyalty.allocation a
 		union all select 'refusal ' || a::text from loyalty.refusal a union all select 'tier ' || a::text from loyalty.tier_change a
 		union all select 'batch ' || a::text from loyalty.redemption_batch a union all select 'redemption ' || a::text from loyalty.redemption a
-		union all select 'date ' || a::text from loyalty.member_date a union all select 'collection ' || a::text from loyalty.collection a
+		union all select 'date ' || a::text from loyalty.member_date a union all select 'lot date ' || a::text from loyalty.lot_date a union all select 'collection ' || a::text from loyalty.collection a
 		union all select 'told ' || a::text from loyalty.waiting a) s`)
 	if err != nil {
 		w.t.Fatal(err)
@@ -183,7 +183,7 @@ var invariants = map[string]string{
 	"INV-10 a source has one transaction of a kind": `
 		select count(*) from loyalty.txn group by site_id, kind, source having count(*) > 1`,
 	"INV-12 history cannot be rewritten": `
-		select 1 from unnest(array['UPDATE', 'DELETE', 'TRUNCATE']) p, unnest(array['loyalty.entry', 'loyalty.txn', 'loyalty.allocation']) t
+		select 1 from unnest(array['UPDATE', 'DELETE', 'TRUNCATE']) p, unnest(array['loyalty.entry', 'loyalty.txn', 'loyalty.allocation', 'loyalty.lot_date']) t
 		where has_table_privilege('talkable_loyalty', t, p)`,
 	"INV-13 amounts are bigint": `
 		select 1 from information_schema.columns where table_schema = 'loyalty'
@@ -210,6 +210,11 @@ var invariants = map[string]string{
 		select t.id from loyalty.txn t left join loyalty.allocation a on a.site_id = t.site_id and a.txn_id = t.id
 		group by t.site_id, t.id having (t.kind in ('redeem', 'expire') or t.kind = 'adjust' and t.points < 0) and abs(t.points) <> coalesce(sum(a.amount), 0)
 			or t.kind = 'claw_back' and t.points < coalesce(sum(a.amount), 0)`,
+	"a lot has the date of its last change, and each change begins where the one before it ended": `
+		select l.id from loyalty.lot l join (
+			select *, lag(ends) over w as before, lag(true, 1, false) over w as follows, lead(true, 1, false) over w as followed
+			from loyalty.lot_date window w as (partition by site_id, lot_id order by id)) d on d.site_id = l.site_id and d.lot_id = l.id
+		where d.follows and d.was is distinct from d.before or not d.followed and d.ends is distinct from l.expires_at`,
 	"INV-11 a redemption is its transaction, a cancelled one has its opposite": `
 		select coalesce(r.id, t.id) from loyalty.redemption r full join (select * from loyalty.txn where kind = 'redeem') t on t.site_id = r.site_id and t.id = r.id
 		left join loyalty.txn c on c.site_id = r.site_id and c.kind = 'cancel' and c.earn_id = r.id

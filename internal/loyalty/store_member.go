@@ -49,6 +49,15 @@ const holderColumns = `m.site_id, m.id as member_id, m.person_id, m.status, m.ea
 // lockHolders locks the members that the people are, with their accounts: both rows, since whoever waited for a lock sees the
 // newest version of locked rows only. people are sorted, and the lateral parts are visited in that order.
 func lockHolders(ctx context.Context, tx sqlx.QueryerContext, people []person) (map[person]*holder, error) {
+	return holdersOf(ctx, tx, people, "for update")
+}
+
+// readHolders is lockHolders for who only wants to know what would be.
+func readHolders(ctx context.Context, tx sqlx.QueryerContext, people []person) (map[person]*holder, error) {
+	return holdersOf(ctx, tx, people, "offset 0")
+}
+
+func holdersOf(ctx context.Context, tx sqlx.QueryerContext, people []person, how string) (map[person]*holder, error) {
 	sites, ids := make([]int64, len(people)), make([]int64, len(people))
 	for i, p := range people {
 		sites[i], ids[i] = p.site, p.id
@@ -57,10 +66,10 @@ func lockHolders(ctx context.Context, tx sqlx.QueryerContext, people []person) (
 	err := sqlx.SelectContext(ctx, tx, &rows, `
 		select `+holderColumns+`
 		from (select * from unnest($1::bigint[], $2::bigint[]) with ordinality as u (site_id, person_id, o) order by o) u
-		cross join lateral (select * from loyalty.member m where m.site_id = u.site_id and m.person_id = u.person_id for update) m
-		cross join lateral (select * from loyalty.account a where a.site_id = m.site_id and a.owner_id = m.id and a.asset = 'points' for update) a`, pq.Array(sites), pq.Array(ids))
+		cross join lateral (select * from loyalty.member m where m.site_id = u.site_id and m.person_id = u.person_id `+how+`) m
+		cross join lateral (select * from loyalty.account a where a.site_id = m.site_id and a.owner_id = m.id and a.asset = 'points' `+how+`) a`, pq.Array(sites), pq.Array(ids))
 	if err != nil {
-		return nil, fmt.Errorf("lock members' accounts: %w", err)
+		return nil, fmt.Errorf("read members' accounts: %w", err)
 	}
 	out := make(map[person]*holder, len(rows))
 	for _, h := range rows {

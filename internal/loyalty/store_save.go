@@ -3,6 +3,7 @@ package loyalty
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -140,13 +141,19 @@ func (s *saving) usedLots(all []*lot) {
 	if len(rows) == 0 {
 		return
 	}
-	s.add("lots", `
+	query, names := `
 		update loyalty.lot l set remaining = u.remaining, clawed = u.clawed, expired = u.expired, forgiven = u.forgiven
-		from $rows where l.site_id = u.site_id and l.id = u.id`,
-		`site_id id remaining clawed expired forgiven`,
+		from $rows where l.site_id = u.site_id and l.id = u.id`, `site_id id remaining clawed expired forgiven`
+	columns := []any{
 		column(rows, func(l *lot) int64 { return l.SiteID }), column(rows, func(l *lot) int64 { return l.ID }),
 		column(rows, func(l *lot) int64 { return l.Remaining }), column(rows, func(l *lot) int64 { return l.Clawed }),
-		column(rows, func(l *lot) int64 { return l.Expired }), column(rows, func(l *lot) int64 { return l.Forgiven }))
+		column(rows, func(l *lot) int64 { return l.Expired }), column(rows, func(l *lot) int64 { return l.Forgiven }),
+	}
+	if slices.ContainsFunc(rows, func(l *lot) bool { return l.dated }) { // seldom: what purchases do stays short
+		query = strings.Replace(query, "forgiven = u.forgiven", "forgiven = u.forgiven, expires_at = nullif(u.expires_at, '')::timestamptz", 1)
+		names, columns = names+" expires_at:text", append(columns, column(rows, func(l *lot) string { return stampOrNot(l.ExpiresAt) }))
+	}
+	s.add("lots", query, names, columns...)
 }
 
 func (s *saving) accounts(all []*account) {
