@@ -205,16 +205,10 @@ func openDesk(ctx context.Context, u *bus.Unit, in []action, work []int) (*desk,
 		return nil, err
 	}
 	hand(d.loaded, values(d.holders))
-	var due []siteID
-	for _, l := range d.loaded {
-		if l.ExpiresAt != nil && !l.ExpiresAt.After(u.Now) {
-			due = append(due, siteID{l.SiteID, l.ID})
-		}
-	}
-	if d.made, err = madeBy(ctx, u, due); err != nil {
+	if d.made, err = madeBy(ctx, u, dueOf(d.loaded, u.Now)); err != nil {
 		return nil, err
 	}
-	o, err := open(ctx, u, len(work)+len(due)*(1+len(cancels)), sites, []string{adjusted, redeemed, expired}, nil)
+	o, err := open(ctx, u, len(work)+len(d.made)*(1+len(cancels)), sites, []string{adjusted, redeemed, expired}, nil)
 	d.ids, d.own = o.ids, o.own
 	return d, err
 }

@@ -51,25 +51,30 @@ type holder struct {
 	Earned       int64  `db:"earned"`
 	Tier         string `db:"tier"`
 	TiersVersion int    `db:"tiers_version"`
-	lots         []*lot // with points left, the next to expire first; loaded where points are taken
-	tiered       bool   // earned or tier changed
+	pace
+	lots   []*lot // with points left, the next to expire first; loaded where points are taken
+	tiered bool   // earned or tier changed
 }
 
 func (h *holder) key() string { return sourceOf("member", h.MemberID) }
 
 // lot is the points of one earning, or of an adjustment that gave, and what became of them.
 type lot struct {
-	SiteID    int64      `db:"site_id"`
-	ID        int64      `db:"id"` // of the earning
-	AccountID int64      `db:"account_id"`
-	Granted   int64      `db:"granted"`
-	Remaining int64      `db:"remaining"`
-	Clawed    int64      `db:"clawed"`
-	Expired   int64      `db:"expired"`
-	Forgiven  int64      `db:"forgiven"`
-	ExpiresAt *time.Time `db:"expires_at"`
-	dirty     bool
-	dated     bool // ExpiresAt changed
+	SiteID     int64      `db:"site_id"`
+	ID         int64      `db:"id"` // of the earning
+	AccountID  int64      `db:"account_id"`
+	Granted    int64      `db:"granted"`
+	Remaining  int64      `db:"remaining"`
+	Clawed     int64      `db:"clawed"`
+	Expired    int64      `db:"expired"`
+	Forgiven   int64      `db:"forgiven"`
+	ExpiresAt  *time.Time `db:"expires_at"`  // nil: never, or by activity
+	ByActivity bool       `db:"by_activity"` // ends when its member lapses
+	Reminded   bool       `db:"reminded"`    // of this end
+	WakeAt     *time.Time `db:"wake_at"`     // when the timer has something to do with it
+	member     *holder    // of a lot that lives by activity
+	dirty      bool
+	dated      bool // one of the dates changed
 }
 
 // txn is what happened.
@@ -140,6 +145,7 @@ func (b *books) earn(h *holder, e earning) error {
 	b.settleTier(h, p)
 	t := b.txn(h, kindEarn, e.Source, e.Reason, e.Points, e.EffectiveAt, e.Rule)
 	t.OriginID, t.ReferralID, t.RewardID = e.OriginID, e.ReferralID, e.RewardID
+	b.active(h, p, t.EffectiveAt)
 	b.grant(h, t.ID, e.Points, e.ExpiresAt)
 	if err := b.move(h, issued, t.ID, e.Points); err != nil {
 		return err
@@ -159,6 +165,11 @@ func (b *books) earn(h *holder, e earning) error {
 // grant makes a lot, out of which a debt is repaid at once.
 func (b *books) grant(h *holder, txnID, points int64, ends *time.Time) {
 	l := &lot{SiteID: h.SiteID, ID: txnID, AccountID: h.ID, Granted: points, Remaining: points, ExpiresAt: ends}
+	p := b.programs[h.SiteID]
+	if ends == nil && p.idleDays() > 0 {
+		l.ByActivity, l.member = true, h
+	}
+	l.WakeAt = p.wakes(ends, b.now)
 	if debt := -h.Balance; debt > 0 {
 		b.use(l, txnID, min(debt, points))
 	}
@@ -207,13 +218,13 @@ func (b *books) expire(h *holder, l *lot, of txn) error {
 	if l.Remaining == 0 || !l.lapsed(b.now) {
 		return nil
 	}
-	points := l.Remaining
+	points, ends := l.Remaining, moment(orNone(l.ends()), b.now)
 	source := sourceOf("expire:lot", l.ID)
 	if l.Expired > 0 { // points came back to it since, from a redemption that was cancelled
 		source = sourceOf(source, l.Expired)
 	}
-	t := b.txn(h, kindExpire, source, of.Reason, points, *l.ExpiresAt,
-		text(expireRule{Rule: "expiry", EarnID: l.ID, Granted: l.Granted, ExpiresAt: *l.ExpiresAt}))
+	t := b.txn(h, kindExpire, source, of.Reason, points, ends,
+		text(expireRule{Rule: "expiry", EarnID: l.ID, Granted: l.Granted, ExpiresAt: ends, Inactivity: l.ByActivity}))
 	t.EarnID, t.OriginID, t.ReferralID, t.RewardID = of.ID, of.OriginID, of.ReferralID, of.RewardID
 	b.use(l, t.ID, points)
 	l.Expired += points
@@ -290,13 +301,14 @@ func sortLots(lots []*lot) {
 }
 
 func (l *lot) before(o *lot) bool {
+	one, other := l.ends(), o.ends()
 	switch {
-	case l.ExpiresAt == nil || o.ExpiresAt == nil:
-		if (l.ExpiresAt == nil) != (o.ExpiresAt == nil) {
-			return o.ExpiresAt == nil
+	case one == nil || other == nil:
+		if (one == nil) != (other == nil) {
+			return other == nil
 		}
-	case !l.ExpiresAt.Equal(*o.ExpiresAt):
-		return l.ExpiresAt.Before(*o.ExpiresAt)
+	case !one.Equal(*other):
+		return one.Before(*other)
 	}
 	return l.ID < o.ID
 }

@@ -7,9 +7,9 @@ import (
 
 // redated is a lot whose points come back after its date: how long they are good for now.
 type redated struct {
-	LotID int64     `json:"lot_id"`
-	Was   time.Time `json:"was"`
-	Ends  time.Time `json:"ends"`
+	LotID int64      `json:"lot_id"`
+	Was   *time.Time `json:"was"` // nil: the member had lapsed
+	Ends  time.Time  `json:"ends"`
 }
 
 // lotDate is a change of a lot's date.
@@ -28,8 +28,9 @@ const (
 
 // redate changes the date of a lot, and keeps which it was.
 func (b *books) redate(l *lot, ends *time.Time, cause, note string, txnID int64) {
-	b.dates = append(b.dates, lotDate{SiteID: l.SiteID, LotID: l.ID, Was: l.ExpiresAt, Ends: ends, Cause: cause, Note: note, TxnID: txnID, At: b.now})
-	l.ExpiresAt, l.dirty, l.dated = ends, true, true
+	b.dates = append(b.dates, lotDate{SiteID: l.SiteID, LotID: l.ID, Was: l.ends(), Ends: ends, Cause: cause, Note: note, TxnID: txnID, At: b.now})
+	l.ExpiresAt, l.ByActivity, l.WakeAt = ends, false, b.programs[l.SiteID].wakes(ends, b.now)
+	l.Reminded, l.dirty, l.dated = false, true, true
 }
 
 // giveBack puts points that a transaction t returns back into the lots which they were taken from. Their dates stay, but a lot that
@@ -50,7 +51,7 @@ func (b *books) giveBack(h *holder, t txn, used []allocation) (repaid int64, gra
 		}
 		if grace > 0 && l.lapsed(b.now) {
 			ends := b.now.AddDate(0, 0, grace)
-			graced = append(graced, redated{l.ID, *l.ExpiresAt, ends})
+			graced = append(graced, redated{l.ID, l.ends(), ends})
 			b.redate(l, &ends, causeRestored, "", t.ID)
 		}
 		l.Remaining, l.dirty = l.Remaining+a.Amount, true
@@ -74,6 +75,3 @@ func (b *books) giveBack(h *holder, t txn, used []allocation) (repaid int64, gra
 	}
 	return repaid, graced, nil
 }
-
-// lapsed says that a lot's date is past.
-func (l *lot) lapsed(now time.Time) bool { return l.ExpiresAt != nil && !l.ExpiresAt.After(now) }

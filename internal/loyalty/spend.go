@@ -57,9 +57,14 @@ type cancelRule struct {
 // expireDue ends the lots of a member whose time has come, before anything is spent: what is past its date pays for nothing.
 func (b *books) expireDue(h *holder) error {
 	for _, l := range h.lots {
-		if err := b.expire(h, l, b.made[siteID{l.SiteID, l.ID}]); err != nil {
-			return err
+		if of, due := b.made[siteID{l.SiteID, l.ID}]; due {
+			if err := b.expire(h, l, of); err != nil {
+				return err
+			}
 		}
+	}
+	if h.lapsed(b.now) {
+		h.rest()
 	}
 	return nil
 }
@@ -84,6 +89,7 @@ func (b *books) adjust(h *holder, points int64, description string) (txn, error)
 	t := b.txn(h, kindAdjust, "", forAdjustment, points, b.now, text(r))
 	t.Source, t.Description = sourceOf(kindAdjust, t.ID), description
 	if points > 0 {
+		b.active(h, p, b.now)
 		b.grant(h, t.ID, points, r.ExpiresAt)
 	} else if taken := b.take(h, t.ID, -points); taken != -points {
 		return txn{}, b.unbalanced(h, -points, taken)
@@ -118,6 +124,7 @@ func (b *books) redeem(h *holder, batch *redemptionBatch, source string) (*redem
 	t := b.txn(h, kindRedeem, "", forRedemption, cost, b.now, text(redeemRule{Rule: "redemption", ProgramID: p.ID, Version: p.Version,
 		BatchID: batch.ID, Cost: cost, Before: h.Balance, After: h.Balance - cost}))
 	t.Source = sourceOf(kindRedeem, t.ID)
+	b.active(h, p, b.now)
 	if taken := b.take(h, t.ID, cost); taken != cost {
 		return nil, b.unbalanced(h, cost, taken)
 	}

@@ -33,7 +33,7 @@ const personUnsubscribed = "person.unsubscribed"
 var hookTypes = map[string][]string{
 	standard: {"origin.recorded", "origin.refunded", personUnsubscribed, "offer.created", "offer.shared", "offer.claimed",
 		"referral.created", "referral.approved", "referral.voided", "referral.blocked", "reward.issued", "reward.clawed_back",
-		"coupon.issued", "coupons.low", "member.joined", "points.earned", "points.clawed_back", "points.expired", "points.adjusted",
+		"coupon.issued", "coupons.low", "member.joined", "points.earned", "points.clawed_back", "points.expired", "points.expiring", "points.adjusted",
 		"points.redeemed", "redemption.cancelled", "tier.changed"},
 	talkable: {talkableReferral, talkableReward, talkableEvent, talkableShare, talkableClaim, talkableUnsubscribe},
 }
@@ -146,6 +146,11 @@ func fromTaking(p loyaltyevent.PointsClawedBack) (occasion, bool) {
 
 func fromExpiry(p loyaltyevent.PointsExpired) (occasion, bool) {
 	return occasion{siteID: p.SiteID, kind: "points.expired", id: itoa(p.TransactionID), personID: p.PersonID, at: p.ExpiredAt, data: p}, true
+}
+
+func fromExpiring(p loyaltyevent.PointsExpiring) (occasion, bool) {
+	return occasion{siteID: p.SiteID, kind: "points.expiring", id: itoa(p.MemberID) + ":" + itoa(p.LotID) + ":" + itoa(p.ExpiresAt.UnixMicro()), personID: p.PersonID,
+		at: p.ToldAt, data: p}, true
 }
 
 func fromAdjustment(p loyaltyevent.PointsAdjusted) (occasion, bool) {

@@ -2,6 +2,22 @@
 
 -- What a programme says of points beyond its rates: settings that most programmes don't touch. null: nothing.
 alter table loyalty.program add column policy jsonb;
+-- The lot up to which the timer has brought the lots' wake_at up to a policy that changed; null: nothing to do.
+alter table loyalty.program add column rewake_after bigint;
+
+-- A lot lives until its own date, or as long as its member does something. All are null where a programme asks for none of it, and
+-- then no index has a row of it.
+alter table loyalty.lot add column by_activity boolean;     -- ends when the member's lapses_at comes; it has no date of its own then
+alter table loyalty.lot add column wake_at     timestamptz; -- when the timer has something to do with it before it ends
+alter table loyalty.lot add column reminded    boolean;     -- that it ends: once for each date
+create index lot_wake on loyalty.lot (wake_at) where wake_at is not null;
+
+alter table loyalty.member add column lapses_at timestamptz; -- when the lots that live by activity end, if nothing is done until then
+alter table loyalty.member add column idle_days int;         -- that they live on after something was done
+alter table loyalty.member add column wake_at   timestamptz;
+alter table loyalty.member add column reminded  boolean;
+create index member_lapses on loyalty.member (lapses_at) where lapses_at is not null;
+create index member_wake on loyalty.member (wake_at) where wake_at is not null;
 
 -- Each change of a lot's date, so that it can be told when the points would have expired, and why they do not.
 create table loyalty.lot_date (

@@ -19,6 +19,7 @@ type Member struct {
 	ToNext   int64  // points to earn until NextTier
 	JoinedAt time.Time
 	Dates    []MemberDate // by name
+	Expiring *Expiring    // what of the balance ends next; nil: nothing
 }
 
 // MemberDate is a day that matters to a member.

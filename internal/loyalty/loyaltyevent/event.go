@@ -4,7 +4,7 @@ package loyaltyevent
 import "time"
 
 // Types lists every event of this package, for the catalogue and the golden files.
-var Types = []interface{ EventType() string }{MemberJoined{}, PointsEarned{}, PointsClawedBack{}, PointsExpired{}, PointsAdjusted{}, PointsRedeemed{}, RedemptionCancelled{},
+var Types = []interface{ EventType() string }{MemberJoined{}, PointsEarned{}, PointsClawedBack{}, PointsExpired{}, PointsExpiring{}, PointsAdjusted{}, PointsRedeemed{}, RedemptionCancelled{},
 	TierChanged{}}
 
 // MemberJoined says that a person is a member of the site's programme.
@@ -73,6 +73,21 @@ type PointsExpired struct {
 }
 
 func (PointsExpired) EventType() string { return "loyalty.points_expired.v1" }
+
+// PointsExpiring says, some days before, that points will expire: of one lot, or all those of a member that live by activity. It is
+// said once of a lot and a date.
+type PointsExpiring struct {
+	SiteID    int64     `json:"site_id"`
+	MemberID  int64     `json:"member_id"`
+	PersonID  int64     `json:"person_id"`
+	LotID     int64     `json:"lot_id,omitempty"` // of the transaction that made it; 0: the member's that live by activity
+	Points    int64     `json:"points"`
+	Balance   int64     `json:"balance"`
+	ExpiresAt time.Time `json:"expires_at"`
+	ToldAt    time.Time `json:"told_at"`
+}
+
+func (PointsExpiring) EventType() string { return "loyalty.points_expiring.v1" }
 
 // PointsAdjusted says that a person or an API call changed a balance by hand.
 type PointsAdjusted struct {
