@@ -16,6 +16,7 @@ import (
 
 // pointKeepers is what is asked about points beyond what Talkable has.
 type pointKeepers interface {
+	pointHolders
 	PreviewRefund(ctx context.Context, siteID, originID, part, whole int64) (loyaltyapi.RefundPreview, error)
 	Expirations(ctx context.Context, siteID, personID int64, after loyaltyapi.AfterExpiration, limit int) ([]loyaltyapi.Expiration, bool, error)
 	Extend(ctx context.Context, siteID, personID int64, lots []int64, ends *time.Time, note string, key idempotency.Key) (out loyaltyapi.Extension, replayed bool, err error)
@@ -37,6 +38,7 @@ func (c Composition) pointRoutes(api huma.API) {
 		Summary: "Set by hand when a member's points expire",
 		Description: "Later or earlier, of some lots or of all. What has expired already stays so. Each change is kept with its note. Takes `Idempotency-Key`. Errors: " +
 			"404 `member_not_found`, `lot_not_found`; 400 `invalid_extension`."}, c.extendPoints)
+	c.holdRoutes(api)
 }
 
 // member is whom an operation of our own is about.

@@ -31,6 +31,7 @@ func (m *Module) Routes(api huma.API) {
 			"rewards that were issued are still posted, and refunds and expiry go on. " +
 			"Takes `Idempotency-Key`. Errors: 404 `program_not_found`, 400 `invalid_program`."}, m.replaceProgram)
 	m.redemptionRoutes(api)
+	m.holdRoutes(api)
 	m.collectRoutes(api)
 }
 

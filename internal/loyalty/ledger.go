@@ -135,6 +135,8 @@ type books struct {
 	spent   []*redemption // new
 	unspent []*redemption // looked at to be cancelled
 	dates   []lotDate
+	kept    []*hold // new
+	ended   []*hold // looked at to be ended
 	refused []earning
 	tells   []told
 }
@@ -262,13 +264,21 @@ func (b *books) move(h *holder, name string, txnID, amount int64) error {
 		*account
 		amount int64
 	}{{&h.account, amount}, {other, -amount}} {
-		sum := side.Balance + side.amount
-		if (sum > side.Balance) != (side.amount > 0) {
-			return errOverflow
+		if err := b.post(side.account, txnID, side.amount); err != nil {
+			return err
 		}
-		side.Balance, side.Seq, side.dirty = sum, side.Seq+1, true
-		b.entries = append(b.entries, entry{SiteID: h.SiteID, TxnID: txnID, AccountID: side.ID, Amount: side.amount, Seq: side.Seq, BalanceAfter: sum})
 	}
+	return nil
+}
+
+// post writes an entry.
+func (b *books) post(a *account, txnID, amount int64) error {
+	sum := a.Balance + amount
+	if (sum > a.Balance) != (amount > 0) {
+		return errOverflow
+	}
+	a.Balance, a.Seq, a.dirty = sum, a.Seq+1, true
+	b.entries = append(b.entries, entry{SiteID: a.SiteID, TxnID: txnID, AccountID: a.ID, Amount: amount, Seq: a.Seq, BalanceAfter: sum})
 	return nil
 }
 

@@ -13,6 +13,7 @@ type metrics struct {
 	expired  prometheus.Counter
 	byHand   *prometheus.CounterVec // direction
 	spent    prometheus.Counter
+	holds    *prometheus.CounterVec // change
 	reminded prometheus.Counter
 	unspent  prometheus.Counter
 	group    prometheus.Histogram
@@ -34,6 +35,7 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		spent:    prometheus.NewCounter(counter("points_redeemed_total", "Points that members spent.")),
 		unspent:  prometheus.NewCounter(counter("points_restored_total", "Points of redemptions that were cancelled.")),
 		reminded: prometheus.NewCounter(counter("expiry_reminders_total", "Times that points were told of as expiring.")),
+		holds:    prometheus.NewCounterVec(counter("points_held_total", "Points that checkouts kept, and what became of them."), []string{"change"}),
 		group: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "talkable", Subsystem: "loyalty", Name: "actions_per_commit",
 			Help: "Adjustments, redemptions and cancellations of a transaction.", Buckets: prometheus.ExponentialBuckets(1, 2, 9)}),
 		members: prometheus.NewCounter(counter("members_joined_total", "People that became members.")),
@@ -44,7 +46,7 @@ func newMetrics(reg prometheus.Registerer) metrics {
 			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 10)}, []string{"kind"}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.earned, m.clawed, m.expired, m.byHand, m.spent, m.unspent, m.group, m.members, m.tiers, m.refused, m.seconds, m.reminded)
+		reg.MustRegister(m.earned, m.clawed, m.expired, m.byHand, m.spent, m.unspent, m.group, m.members, m.tiers, m.refused, m.seconds, m.reminded, m.holds)
 	}
 	return m
 }
@@ -67,6 +69,8 @@ func (m metrics) count(b *books, joined int) {
 			m.byHand.WithLabelValues(direction).Add(math.Abs(float64(t.Points)))
 		case kindRedeem:
 			m.spent.Add(float64(t.Points))
+		case kindHold, kindCommit, kindRelease, kindRestore:
+			m.holds.WithLabelValues(t.Kind).Add(float64(t.Points))
 		case kindCancel:
 			m.unspent.Add(float64(t.Points))
 		}

@@ -2,6 +2,10 @@ package loyalty
 
 import (
 	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -34,7 +38,21 @@ func (o *oracle) act(rt *rapid.T, w *world, site int64, batch []action) (redeeme
 					p, ok = q, true
 				}
 			}
+		case a.ends():
+			for _, q := range o.people {
+				if mine, done := q.end(a, o.grace, w); mine {
+					p, ok = q, done
+				}
+			}
 		case p == nil:
+		case a.kind == kindHold:
+			id := int64(0)
+			if k := out[i].Value.Hold; k != nil {
+				id = k.ID
+			}
+			if ok = p.hold(int(a.points), a.lasts, id, w); ok {
+				redeemed = append(redeemed, id)
+			}
 		case a.kind == kindAdjust:
 			ok = p.adjust(int(a.points), w)
 		default:
@@ -109,16 +127,72 @@ func (p *purse) cancel(id int64, grace int, w *world) bool {
 		return p.redeemed[id]
 	}
 	p.cancelled[id] = true
+	p.back(id, math.MaxInt, grace, w)
+	return true
+}
+
+// back gives back up to n points that were spent by something, those of the newest grants first.
+func (p *purse) back(id int64, n, grace int, w *world) {
+	tag := fmt.Sprint("spent ", id)
 	p.expire(w.clock.Now())
-	for _, g := range p.grants {
-		if grace > 0 && g.count(fmt.Sprint("spent ", id)) > 0 && !g.ends.After(w.clock.Now()) {
+	for _, g := range slices.Backward(p.grants) {
+		if n > 0 && grace > 0 && g.count(tag) > 0 && !g.ends.After(w.clock.Now()) {
 			g.ends = w.clock.Now().AddDate(0, 0, grace)
 		}
-		for g.turn(fmt.Sprint("spent ", id), "live") {
+		for ; n > 0 && g.turn(tag, "live"); n-- {
 		}
 	}
 	for ; p.debt > 0 && p.take("gone"); p.debt-- {
 	}
 	p.expire(w.clock.Now())
+}
+
+func (p *purse) hold(points int, lasts time.Duration, id int64, w *world) bool {
+	if !p.redeem(points, id, w) {
+		return false
+	}
+	delete(p.redeemed, id) // it is none
+	if p.holds == nil {
+		p.holds = map[int64]*kept{}
+	}
+	p.holds[id] = &kept{points: points, until: w.clock.Now().Add(lasts), status: held}
 	return true
+}
+
+// end does with a hold what an action wants, and says whether it is this person's and that could be done.
+func (p *purse) end(a action, grace int, w *world) (mine, ok bool) {
+	k := p.holds[a.id]
+	if k == nil {
+		return false, false
+	}
+	over := !k.until.After(w.clock.Now())
+	switch a.kind {
+	case kindCommit:
+		if ok = k.status == "committed" || k.status == held && !over; ok && k.status == held {
+			k.status = "committed"
+			p.expire(w.clock.Now())
+		}
+	case kindRelease:
+		if ok = k.status != "committed"; k.status == held {
+			k.status = "released"
+			p.back(a.id, k.points, grace, w)
+		}
+	default:
+		if ok = k.status == "committed" && int(a.points) <= k.points-k.restored; ok {
+			k.restored += int(a.points)
+			p.back(a.id, int(a.points), grace, w)
+		}
+	}
+	return true, ok
+}
+
+// release ends the holds whose time is over.
+func (o *oracle) release(w *world) {
+	for _, p := range o.people {
+		for _, id := range slices.Sorted(maps.Keys(p.holds)) {
+			if k := p.holds[id]; !k.until.After(w.clock.Now()) && k.status == held {
+				p.end(action{kind: kindRelease, id: id}, o.grace, w)
+			}
+		}
+	}
 }

@@ -27,6 +27,14 @@ type purse struct {
 	grants              []*grant
 	debt                int
 	redeemed, cancelled map[int64]bool
+	holds               map[int64]*kept
+}
+
+// kept is a hold.
+type kept struct {
+	points, restored int
+	until            time.Time
+	status           string
 }
 
 type grant struct {
@@ -156,7 +164,7 @@ func TestLedgerAgainstOracle(t *testing.T) {
 		person := rapid.Int64Range(1, 3)
 		small := rapid.Int64Range(4, 8)
 		for range rapid.IntRange(6, 20).Draw(rt, "steps") {
-			switch rapid.SampledFrom([]string{"buy", "buy", "refund", "refund", "reward", "claw", "wait", "act", "act", "act"}).Draw(rt, "step") {
+			switch rapid.SampledFrom([]string{"buy", "buy", "refund", "refund", "reward", "claw", "wait", "act", "act", "act", "act"}).Draw(rt, "step") {
 			case "buy":
 				var batch []customerevent.OriginRecorded
 				for range rapid.IntRange(1, 4).Draw(rt, "n") {
@@ -201,23 +209,32 @@ func TestLedgerAgainstOracle(t *testing.T) {
 						rt.Fatal(err)
 					}
 					o.expire(w.clock.Now())
+					if _, err := w.releaseDue(t.Context()); err != nil {
+						rt.Fatal(err)
+					}
+					o.release(w)
 				}
 			case "act":
 				batch := make([]action, rapid.IntRange(1, 5).Draw(rt, "n"))
 				for i := range batch {
 					made++
 					a := action{site: site, person: person.Draw(rt, "person"), text: "test", key: idempotency.Key{Value: fmt.Sprint(made), Fingerprint: "f"}}
-					switch a.kind = rapid.SampledFrom([]string{kindAdjust, kindRedeem, kindRedeem, kindCancel, kindCancel}).Draw(rt, "action"); {
+					switch a.kind = rapid.SampledFrom([]string{kindAdjust, kindRedeem, kindRedeem, kindCancel, kindCancel, kindHold, kindHold, kindCommit, kindRelease, kindRestore}).Draw(rt, "action"); {
 					case a.kind == kindAdjust:
 						a.points = rapid.Int64Range(-15, 15).Draw(rt, "points")
 					case a.kind == kindRedeem:
 						a.id = offers(rt, w, site)[rapid.IntRange(0, len(costs)-1).Draw(rt, "batch")]
+					case a.kind == kindHold:
+						a.points, a.lasts = rapid.Int64Range(1, 15).Draw(rt, "points"), time.Duration(rapid.IntRange(1, 9).Draw(rt, "days"))*24*time.Hour
 					case len(redeemed) == 0:
 						a.id = 1 << 40
 					default:
 						a.id = rapid.SampledFrom(redeemed).Draw(rt, "redemption")
 					}
-					if a.kind == kindCancel {
+					if a.kind == kindRestore {
+						a.points = rapid.Int64Range(1, 5).Draw(rt, "points")
+					}
+					if a.kind == kindCancel || a.ends() {
 						a.person = 0
 					}
 					batch[i] = a
@@ -278,7 +295,7 @@ func (w *world) compare(rt *rapid.T, site int64, o *oracle) {
 
 // invariant checks what the ledger promises of all sites.
 func (w *world) invariant(rt *rapid.T) {
-	for _, name := range []string{"INV-02", "INV-04", "INV-06", "INV-07", "INV-09", "INV-11", "INV-22", "what is spent"} {
+	for _, name := range []string{"INV-02", "INV-04", "INV-06", "INV-07", "INV-09", "INV-11", "INV-22", "what is spent", "what the site keeps", "a hold is"} {
 		for full, query := range invariants {
 			if len(full) > len(name) && full[:len(name)] == name {
 				var n int

@@ -205,6 +205,8 @@ func (m *Module) save(ctx context.Context, u *bus.Unit, b *books, holders []*hol
 	s.redemptions(b.spent)
 	s.cancelled(b.unspent)
 	s.dates(b.dates)
+	s.holds(b.kept)
+	s.endedHolds(b.ended)
 	if err := s.run(ctx, u); err != nil {
 		return err
 	}
@@ -244,6 +246,14 @@ func sitesOf[T any](things []T, site func(T) int64) []int64 {
 	}
 	slices.Sort(sites)
 	return slices.Compact(sites)
+}
+
+func keys[K comparable, V any](m map[K]V) []K {
+	out := make([]K, 0, len(m))
+	for k := range m {
+		out = append(out, k)
+	}
+	return out
 }
 
 func values[K comparable, V any](m map[K]V) []V {

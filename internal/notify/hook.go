@@ -34,7 +34,7 @@ var hookTypes = map[string][]string{
 	standard: {"origin.recorded", "origin.refunded", personUnsubscribed, "offer.created", "offer.shared", "offer.claimed",
 		"referral.created", "referral.approved", "referral.voided", "referral.blocked", "reward.issued", "reward.clawed_back",
 		"coupon.issued", "coupons.low", "member.joined", "points.earned", "points.clawed_back", "points.expired", "points.expiring", "points.adjusted",
-		"points.redeemed", "redemption.cancelled", "tier.changed"},
+		"points.redeemed", "redemption.cancelled", "hold.changed", "tier.changed"},
 	talkable: {talkableReferral, talkableReward, talkableEvent, talkableShare, talkableClaim, talkableUnsubscribe},
 }
 
@@ -166,6 +166,10 @@ func fromCancellation(p loyaltyevent.RedemptionCancelled) (occasion, bool) {
 }
 
 // fromTier tells of a move between tiers; a member moves more than once.
+func fromHold(p loyaltyevent.HoldChanged) (occasion, bool) {
+	return occasion{siteID: p.SiteID, kind: "hold.changed", id: itoa(p.TransactionID), personID: p.PersonID, at: p.ChangedAt, data: p}, true
+}
+
 func fromTier(t loyaltyevent.TierChanged) (occasion, bool) {
 	return occasion{siteID: t.SiteID, kind: "tier.changed", id: itoa(t.MemberID) + ":" + itoa(t.ChangedAt.UnixMicro()) + ":" + t.To,
 		personID: t.PersonID, at: t.ChangedAt, data: t}, true

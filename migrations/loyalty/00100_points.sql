@@ -35,3 +35,34 @@ create table loyalty.lot_date (
 );
 
 grant select, insert on loyalty.lot_date to talkable_loyalty;
+
+-- Points that a checkout keeps for itself until it is over. Each hold is a transaction, and so is each end of one.
+alter table loyalty.account drop constraint account_name;
+alter table loyalty.account add constraint account_name check (asset = 'points' and case when owner_id is null
+	then name in ('issued', 'redeemed', 'expired', 'adjusted', 'held') else name = 'member' end);
+alter table loyalty.txn drop constraint txn_kind;
+alter table loyalty.txn add constraint txn_kind check (kind in ('earn', 'claw_back', 'expire', 'adjust', 'redeem', 'cancel', 'hold', 'commit', 'release', 'restore'));
+alter table loyalty.txn drop constraint txn_reason;
+alter table loyalty.txn add constraint txn_reason check (reason in ('purchase', 'reward', 'referral', 'adjustment', 'redemption', 'action', 'hold'));
+
+create table loyalty.hold (
+	site_id    bigint      not null,
+	id         bigint      not null, -- of the transaction that took the points
+	member_id  bigint      not null,
+	status     text        not null,
+	points     bigint      not null,
+	restored   bigint      not null default 0, -- of what was committed
+	reference  text        not null,
+	until      timestamptz not null,
+	created_at timestamptz not null,
+	ended_at   timestamptz,
+	end_txn_id bigint,               -- that committed or released it
+	constraint hold_pkey primary key (site_id, id),
+	constraint hold_status check (status in ('held', 'committed', 'released', 'timed_out')),
+	constraint hold_points check (points > 0 and restored between 0 and points and (restored = 0 or status = 'committed')),
+	constraint hold_ended check ((status = 'held') = (ended_at is null) and (status = 'held') = (end_txn_id is null))
+) with (fillfactor = 80);
+create index hold_until on loyalty.hold (until) where status = 'held'; -- the timer goes over all sites
+create index hold_member on loyalty.hold (site_id, member_id, id);
+
+grant select, insert, update on loyalty.hold to talkable_loyalty;

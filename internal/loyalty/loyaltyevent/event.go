@@ -4,7 +4,7 @@ package loyaltyevent
 import "time"
 
 // Types lists every event of this package, for the catalogue and the golden files.
-var Types = []interface{ EventType() string }{MemberJoined{}, PointsEarned{}, PointsClawedBack{}, PointsExpired{}, PointsExpiring{}, PointsAdjusted{}, PointsRedeemed{}, RedemptionCancelled{},
+var Types = []interface{ EventType() string }{MemberJoined{}, PointsEarned{}, PointsClawedBack{}, PointsExpired{}, PointsExpiring{}, PointsAdjusted{}, PointsRedeemed{}, RedemptionCancelled{}, HoldChanged{},
 	TierChanged{}}
 
 // MemberJoined says that a person is a member of the site's programme.
@@ -133,6 +133,24 @@ type RedemptionCancelled struct {
 }
 
 func (RedemptionCancelled) EventType() string { return "loyalty.redemption_cancelled.v1" }
+
+// HoldChanged says that a checkout keeps points of a member, or what became of that: they were spent (commit), given back (release),
+// or some of what was spent was given back (restore).
+type HoldChanged struct {
+	SiteID        int64     `json:"site_id"`
+	HoldID        int64     `json:"hold_id"`
+	TransactionID int64     `json:"transaction_id"`
+	MemberID      int64     `json:"member_id"`
+	PersonID      int64     `json:"person_id"`
+	Change        string    `json:"change"` // hold, commit, release, restore
+	Status        string    `json:"status"` // held, committed, released, timed_out
+	Points        int64     `json:"points"` // positive: how many were moved
+	Balance       int64     `json:"balance"`
+	Reference     string    `json:"reference"`
+	ChangedAt     time.Time `json:"changed_at"`
+}
+
+func (HoldChanged) EventType() string { return "loyalty.hold_changed.v1" }
 
 // TierChanged says that a member moved between tiers. An empty name is "no tier".
 type TierChanged struct {
