@@ -1,6 +1,7 @@
 # make help lists the targets.
 SHELL := /bin/bash
 GO ?= go
+DOCKER ?= docker
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GOLANGCI_LINT := $(shell command -v golangci-lint || echo $$($(GO) env GOPATH)/bin/golangci-lint)
@@ -16,9 +17,14 @@ run: build ## the platform on an embedded database, with a demo site
 test: tools ## everything: unit, database, race, kill and story tests
 	$(GO) vet ./...
 	$(GO) test -race -timeout 15m ./...
+	$(GO) test -timeout 10m -run '^TestHostileInputOfEveryKind$$' ./cmd/talkable # the race detector's build sends a part of it
 
 build: ## bin/talkable
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/talkable ./cmd/talkable
+
+image: build ## the container image talkable:VERSION, of nothing but the program
+	@rm -rf bin/image && mkdir -p bin/image/data bin/image/tmp && cp bin/talkable bin/image/
+	$(DOCKER) build -t talkable:$(VERSION) -t talkable:latest .
 
 bench: ## ratios against PostgreSQL's own pgbench, in one run
 	$(GO) run ./cmd/bench
@@ -52,4 +58,4 @@ tools: ## what the tests need on a fresh Debian machine: PostgreSQL, Chromium, a
 clean: ## what was built, and the data of make run
 	rm -rf bin data
 
-.PHONY: help run test build bench shake fuzz lint vuln golden generate check tools clean
+.PHONY: help run test build image bench shake fuzz lint vuln golden generate check tools clean

@@ -209,7 +209,8 @@ func runLane(ctx context.Context, db *sqlx.DB, lane int, steps []fillStep, bar *
 // loaded are the tables whose indexes are built after loading. The visits keep theirs: a day's fits the memory.
 var loaded = []string{"customer.person", "customer.origin", "customer.visitor", "referral.offer", "referral.link", "referral.friend_offer", "referral.referral",
 	"referral.status_log", "referral.attribution", "referral.reward", "referral.identity", "notify.contact", "notify.message", "loyalty.member", "loyalty.account",
-	"loyalty.txn", "loyalty.entry", "loyalty.lot"}
+	"loyalty.txn", "loyalty.entry", "loyalty.lot", "referral.offer_claim", "referral.page_claim", "referral.coupon", "referral.commission", "referral.account",
+	"referral.account_entry", "referral.open_entry", "referral.audit", "referral.reward_refused", "notify.delivery", "notify.attempt"}
 
 // strip drops the constraints and indexes of the tables, and returns the steps that make them anew: in two lanes, by table, and
 // foreign keys at the end.

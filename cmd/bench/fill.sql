@@ -3,7 +3,8 @@
 --
 -- Persons of a site are its numbers first+1 … first+people. The first fifth are advocates, with an offer each; the next fifth are
 -- buyers, who came by a link and bought once. Whatever one of them has one of bears the person's number: offer, origin, referral,
--- reward, member, account. Advocates have no address any more, as in the empty database, so that no mail leaves. Everybody has points from before (100 at a time); an advocate has 500 for each buyer besides.
+-- reward, member, account; the friend's coupon of a claim that of a person who is "advocates" before, the commission's reward one
+-- that is "buyers" after. Advocates have no address any more, as in the empty database, so that no mail leaves. Everybody has points from before (100 at a time); an advocate has 500 for each buyer besides.
 
 --- 0 1 plan
 update bench.site s set first = f.first, people = f.people, advocates = f.people / 5, buyers = f.people / 5,
@@ -91,6 +92,52 @@ select b.site_id, b.id, b.campaign_id, s.incentive_id, b.id, b.id, b.offer_id, b
 	'{"campaign_version": 1, "points": 500}', b.at, b.at, b.at
 from bench.buyer b join bench.site s using (n);
 
+--- 1 8 claims
+insert into referral.offer_claim (site_id, offer_id, friend_id, campaign_id, advocate_id, friend_offer_id, reason, claimed_at)
+select b.site_id, b.offer_id, b.id, b.campaign_id, b.offer_id, f.id, '', b.seen_at
+from bench.buyer b join referral.friend_offer f on (f.site_id, f.visitor_id, f.offer_id) = (b.site_id, b.uuid, b.offer_id);
+insert into referral.page_claim (site_id, offer_id, visitor_id, campaign_id, friend_id, friend_offer_id, opted_in, ip, device, claimed_at)
+select c.site_id, c.offer_id, b.uuid, c.campaign_id, c.friend_id, c.friend_offer_id, false, '', '', c.claimed_at
+from referral.offer_claim c join bench.buyer b on (b.site_id, b.id) = (c.site_id, c.friend_id) where b.j % 2 = 0;
+
+--- 1 8 coupons
+insert into referral.coupon_list (site_id, id, name, kind, basis_points, amount, currency, created_at, updated_at) overriding system value
+select site_id, n, 'Five', 'single-use', 0, 500, 'USD', bench.day(1, 2), bench.day(1, 2) from bench.site;
+insert into referral.coupon (site_id, id, list_id, code, single_use, reward_id, person_id, issued_at, created_at) overriding system value
+select b.site_id, b.id, b.n, 'GIVEN' || b.id, true, b.id - s.advocates, b.id, b.seen_at, bench.day(1, 2) from bench.buyer b join bench.site s using (n);
+insert into referral.coupon (site_id, id, list_id, code, single_use, created_at) overriding system value
+select s.site_id, s.first + s.advocates + s.buyers + j, s.n, 'FREE' || s.first + j, true, bench.day(1, 2) from bench.site s cross join lateral generate_series(1, s.people - s.advocates - s.buyers) j;
+insert into referral.coupon_stock (site_id, list_id, slot, added, issued) select site_id, n, 0, people - advocates, buyers from bench.site;
+insert into referral.reward (site_id, id, campaign_id, incentive_id, friend_offer_id, person_id, friend_id, side, reason, kind, status, points, amount, currency,
+	coupon_code, coupon_list_id, coupon_id, rule, occurred_at, issued_at, updated_at) overriding system value
+select b.site_id, b.id - s.advocates, b.campaign_id, s.incentive_id, c.friend_offer_id, b.id, b.id, 'friend', 'click', 'coupon', 'Paid', 0, 500, 'USD',
+	'GIVEN' || b.id, b.n, b.id, '{"campaign_version": 1}', b.seen_at, b.seen_at, b.seen_at
+from bench.buyer b join bench.site s using (n) join referral.offer_claim c on (c.site_id, c.friend_id) = (b.site_id, b.id);
+
+--- 1 12 commissions
+insert into referral.reward (site_id, id, campaign_id, incentive_id, referral_id, origin_id, person_id, friend_id, side, reason, kind, status, points, amount, currency,
+	coupon_code, rule, occurred_at, issued_at, updated_at) overriding system value
+select b.site_id, b.id + s.buyers, b.campaign_id, s.incentive_id + 1000000, b.id, b.id, b.offer_id, b.id, 'advocate', 'referrer', 'commission', 'Paid', 0, 100, 'USD', '',
+	'{"campaign_version": 1, "amount": 100}', b.at, b.at, b.at
+from bench.buyer b join bench.site s using (n);
+insert into referral.commission (site_id, id, person_id, friend_id, origin_id, referral_id, campaign_id, incentive_id, reward_id, nth, orders, status, subtotal, order_currency,
+	base, percent_amount, fixed_amount, currency, amount, explain, occurred_at, approved_at, created_at, updated_at) overriding system value
+select b.site_id, b.id, b.offer_id, b.id, b.id, b.id, b.campaign_id, s.incentive_id + 1000000, b.id + s.buyers, 1, 1, 'earned', b.subtotal, 'USD',
+	b.subtotal, 0, 100, 'USD', 100, '{"base": "subtotal"}', b.at, b.at, b.at, b.at
+from bench.buyer b join bench.site s using (n);
+insert into referral.account (site_id, person_id, currency, seq, balance) select site_id, offer_id, 'USD', count(*), 100 * count(*) from bench.buyer group by 1, 2;
+insert into referral.account_entry (site_id, id, person_id, currency, seq, kind, amount, held, balance_after, held_after, source, commission_id, at) overriding system value
+select site_id, id, offer_id, 'USD', nth, 'earned', 100, 0, 100 * nth, 0, 'commission:' || id, id, at from bench.buyer;
+insert into referral.open_entry (site_id, entry_id, person_id, currency, amount, commission_id, held) select site_id, id, offer_id, 'USD', 100, id, false from bench.buyer;
+
+--- 1 6 decisions
+insert into referral.audit (site_id, key_id, action, subject, subject_id, before, after, at)
+select site_id, 0, 'referral.approved', 'referral', id, '{"status": "pending", "cause": "created"}', '{"status": "approved", "cause": "manual"}', at from bench.buyer;
+insert into referral.reward_refused (site_id, campaign_id, incentive_id, referral_id, origin_id, person_id, side, reason, kind, cause, detail, rule, occurred_at, refused_at)
+select b.site_id, b.campaign_id, s.incentive_id, b.id, b.id, b.id, 'friend', 'referred', 'coupon', (array['subtotal', 'criteria', 'budget'])[1 + b.j % 3], '', '{"campaign_version": 1}', b.at,
+	now() - b.j % 60 * interval '1 day'
+from bench.buyer b join bench.site s using (n);
+
 --- 1 8 contacts
 insert into notify.contact (site_id, person_id, email, first_name, last_name, changed_at)
 select site_id, id, coalesce(email, ''), first_name, last_name, created_at from customer.person;
@@ -136,6 +183,17 @@ cross join lateral (values (b.offer_id, 500::bigint, h.q + b.nth, 100 * h.q + 50
 --- 2 12 lots
 insert into loyalty.lot (site_id, id, account_id, granted, remaining) select site_id, id, member_id, points, points from loyalty.txn;
 
+--- 2 8 deliveries
+insert into notify.endpoint (site_id, id, url, style, description, enabled, secret, disabled_at, disabled_reason, created_at, changed_at) overriding system value
+select site_id, n, 'https://hooks.example/' || n, 'standard', '', false, '\x00', now(), 'merchant', now(), now() from bench.site;
+insert into notify.delivery (site_id, id, endpoint_id, type, occasion, message_id, person_id, friend_id, data, body, state, reason, attempts, claim, next_at, occurred_at, created_at, queued_at,
+	delivered_at, failed_at, last_status) overriding system value
+select b.site_id, 2 * b.id + k, b.n, t.type, t.type || ':' || b.id, 'msg_' || 2 * b.id + k, b.offer_id, b.id, jsonb_build_object('referral_id', b.id), '{"type": "' || t.type || '"}',
+	case when b.j % 100 = 0 then 'failed' else 'delivered' end, case when b.j % 100 = 0 then 'gave_up' end, 1, 1, d.at, d.at, d.at, d.at,
+	case when b.j % 100 > 0 then d.at end, case when b.j % 100 = 0 then d.at end, case when b.j % 100 = 0 then 500 else 200 end
+from bench.buyer b cross join lateral (values (0, 'referral.approved'), (1, 'reward.issued')) t (k, type) cross join lateral (select now() - b.j % 20 * interval '1 day' as at) d;
+insert into notify.attempt (site_id, delivery_id, number, started_at, milliseconds, status) select site_id, id, 1, created_at, 20, last_status from notify.delivery;
+
 --- 3 12 rollups
 insert into analytics.daily (site_id, metric, day, campaign_id, currency, count, sum)
 with v as (select site_id, (visited_at at time zone 'UTC')::date as day, campaign_id, count(*) as n from referral.visit group by 1, 2, 3)
@@ -167,4 +225,6 @@ drop table bench.visitor, bench.buyer;
 --- 3 1 numbers
 select setval(pg_get_serial_sequence(t, 'id'), (select 10000 + max(first + people) from bench.site)) from unnest(array['customer.person', 'customer.origin', 'referral.offer',
 	'referral.referral', 'referral.reward', 'loyalty.member', 'loyalty.account']) t;
+select setval(pg_get_serial_sequence(t, 'id'), (select 10000 + 2 * max(first + people) from bench.site)) from unnest(array['referral.coupon', 'referral.coupon_list', 'referral.commission',
+	'referral.account_entry', 'notify.delivery', 'notify.endpoint']) t;
 select setval('loyalty.txn_id_seq', (select 10000 + max(first_txn + txns) from bench.site));

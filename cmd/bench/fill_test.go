@@ -52,8 +52,8 @@ func TestFilledDatabase(t *testing.T) {
 		{"members that differ from their accounts", `select count(*) from loyalty.member m full join loyalty.account a on (a.site_id, a.owner_id) = (m.site_id, m.id)
 			where (a.owner_id is not null or a.id is null) and m.earned is distinct from a.balance`, none},
 		{"transactions of points against their rewards", `select (select count(*) from loyalty.txn t join referral.reward w on (w.site_id, w.id) = (t.site_id, t.reward_id)
-			and t.source = 'reward:' || w.id and t.points = w.points) - (select count(*) from referral.reward)`, none},
-		{"rewards against referrals", `select (select count(*) from referral.reward w join referral.referral r on (r.site_id, r.id) = (w.site_id, w.referral_id) and r.advocate_id = w.person_id) - (select count(*) from referral.referral)`, none},
+			and t.source = 'reward:' || w.id and t.points = w.points) - (select count(*) from referral.reward where kind = 'points')`, none},
+		{"rewards against referrals", `select (select count(*) from referral.reward w join referral.referral r on (r.site_id, r.id) = (w.site_id, w.referral_id) and r.advocate_id = w.person_id where w.kind = 'points') - (select count(*) from referral.referral)`, none},
 		{"referrals against origins, offers and friend offers", `select (select count(*) from referral.referral r
 			join customer.origin c on (c.site_id, c.id, c.person_id) = (r.site_id, r.origin_id, r.friend_id)
 			join referral.offer o on (o.site_id, o.id, o.person_id) = (r.site_id, r.offer_id, r.advocate_id)
@@ -68,8 +68,19 @@ func TestFilledDatabase(t *testing.T) {
 			full join (select site_id, day, count as n from analytics.daily where metric = 'visits_unique') d using (site_id, day) where v.n is distinct from d.n`, none},
 		{"sales against their rollup", daily("total_sales", "sum") + ` - (select sum(subtotal) from customer.origin)::bigint`, none},
 		{"points against their rollup", daily("points_earned", "sum") + ` - (select sum(balance) from loyalty.account where owner_id is not null)::bigint`, none},
-		{"messages against rewards", `select (select count(*) from notify.message) - (select count(*) from referral.reward)`, none},
+		{"messages against rewards", `select (select count(*) from notify.message) - (select count(*) from referral.reward where kind = 'points')`, none},
 		{"contacts against persons", `select (select count(*) from notify.contact) - (select count(*) from customer.person)`, none},
+		{"coupons without their one holder", `select (select count(*) from referral.coupon c join referral.reward w on (w.site_id, w.id, w.coupon_id, w.coupon_code) = (c.site_id, c.reward_id, c.id, c.code)
+			join referral.offer_claim o on (o.site_id, o.friend_offer_id, o.friend_id) = (w.site_id, w.friend_offer_id, c.person_id)) - (select count(*) from referral.referral)`, none},
+		{"coupons against the stock", `select (select count(*) from referral.coupon) - (select sum(added) from referral.coupon_stock)::bigint`, none},
+		{"coupons handed out against the stock", `select (select count(*) from referral.coupon where issued_at is not null) - (select sum(issued) from referral.coupon_stock)::bigint`, none},
+		{"commissions against their rewards", `select (select count(*) from referral.commission c join referral.reward w on (w.site_id, w.id, w.referral_id, w.amount) = (c.site_id, c.reward_id, c.referral_id, c.amount))
+			- (select count(*) from referral.referral)`, none},
+		{"advocates' accounts that differ from their entries", `select count(*) from referral.account a full join
+			(select site_id, person_id, currency, sum(amount) as sum, count(*) as n, max(seq) as last from referral.account_entry group by 1, 2, 3) e using (site_id, person_id, currency)
+			where a.balance is distinct from e.sum or a.seq is distinct from e.n or a.seq is distinct from e.last`, none},
+		{"entries that no payout has taken", `select (select sum(balance) from referral.account)::bigint - (select sum(amount) from referral.open_entry)::bigint`, none},
+		{"deliveries without their attempt", `select (select count(*) from notify.delivery) - (select count(*) from notify.attempt)`, none},
 		{"sites in other zones", `select count(*) from analytics.site where time_zone <> 'UTC'`, none},
 		{"indexes lost", `select (count(*) < 25)::int from pg_index where indrelid = any ('{` + strings.Join(loaded, ",") + `}'::regclass[])`, none},
 	}); err != nil {

@@ -104,7 +104,7 @@ func (b *bench) filled(ctx context.Context) (err error) {
 	b.report.note("a filled database", "%s", b.o.scale)
 	b.report.note("a purchase there", "%s", cost(sum.usage, sum.count))
 	if b.o.statements {
-		if err := p.showStatements(ctx, &b.report, p.took.purchases-before); err != nil {
+		if err := p.showStatements(ctx, &b.report, "a purchase", p.took.purchases-before); err != nil {
 			return err
 		}
 	}

@@ -124,6 +124,8 @@ type buying struct {
 // order is the last one that a connection told.
 type order struct {
 	id, sum  int64
+	site     int
+	number   uint64
 	known    bool
 	again    bool // it is told the second time
 	key      string
@@ -155,9 +157,9 @@ func (b *buying) next(buf []byte) []byte {
 	if mail == 0 {
 		mail = rand.Uint64() | 1
 	}
-	o.key = b.sites[f.site].key
+	o.site, o.number, o.key = f.site, rand.Uint64(), b.sites[f.site].key
 	o.body = fmt.Appendf(o.body, `{"type":"Purchase","data":{"email":"f%x@bench.example","order_number":"T%x","subtotal":%d.%02d`,
-		mail, rand.Uint64(), o.sum/100, o.sum%100)
+		mail, o.number, o.sum/100, o.sum%100)
 	if o.known && f.mail == 0 {
 		o.body = fmt.Appendf(o.body, `,"uuid":"%s"`, f.visitor[:])
 	}

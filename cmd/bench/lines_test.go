@@ -35,10 +35,11 @@ func TestOnly(t *testing.T) {
 		parts []string
 		fails bool
 	}{
-		"nothing is everything":   {only: "", parts: []string{"visits", "purchases", "single", "hot", "points", "filled", "latency"}},
+		"nothing is everything":   {only: "", parts: []string{"visits", "purchases", "single", "hot", "points", "claims", "coupons", "budgets", "approvals", "filled", "latency"}},
 		"a part":                  {only: "visits", parts: []string{"visits"}},
 		"a line":                  {only: "settled / L1", parts: []string{"purchases"}},
 		"the beginnings of lines": {only: "rollup, one site", parts: []string{"hot", "filled"}},
+		"new writes":              {only: "claims,coupons of one,budget / no budget,approvals settled", parts: []string{"claims", "coupons", "budgets", "approvals"}},
 		"neither":                 {only: "purchases,speed", fails: true},
 	}
 	for name, want := range tests {

@@ -180,7 +180,7 @@ func (b *bench) single(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.stop()) }()
-	if err := b.furnish(ctx, p); err != nil {
+	if err := b.furnish(ctx, p, b.o.sites); err != nil {
 		return err
 	}
 	for n := range b.o.pairs {

@@ -18,6 +18,8 @@ import (
 var (
 	//go:embed schema.sql
 	yardstickSchema string
+	//go:embed writes.sql
+	writesSchema string
 	//go:embed purchase.sql
 	purchaseScript string
 	//go:embed purchases.sql
@@ -28,10 +30,21 @@ var (
 	postScript string
 	//go:embed post_hot.sql
 	postHotScript string
+	//go:embed claim.sql
+	claimScript string
+	//go:embed coupon.sql
+	couponScript string
+	//go:embed coupon_hot.sql
+	couponHotScript string
+	//go:embed approve.sql
+	approveScript string
 )
 
 var scripts = map[string]string{"purchase.sql": purchaseScript, "purchases.sql": purchasesScript, "visit.sql": visitScript,
-	"post.sql": postScript, "post_hot.sql": postHotScript}
+	"post.sql": postScript, "post_hot.sql": postHotScript, "claim.sql": claimScript}
+
+// supplied are scripts that use up what was made for them.
+var supplied = map[string]string{"coupon.sql": couponScript, "coupon_hot.sql": couponHotScript, "approve.sql": approveScript}
 
 const setSize = 500 // purchases of a call in purchases.sql
 
@@ -64,14 +77,16 @@ func newPgbench(ctx context.Context, pg *database, o options) (*pgbench, error) 
 		env: append(os.Environ(), "PGHOST="+address.Query().Get("host"), "PGPORT="+address.Query().Get("port"),
 			"PGUSER="+address.User.Username(), "PGDATABASE="+yardstickDatabase)}
 	vars := map[string]int{"sites": o.sites, "people": o.people, "visits": yardstickVisits}
-	schema := yardstickSchema
+	schema := yardstickSchema + writesSchema
 	for name, n := range vars {
 		b.vars = append(b.vars, "-D", fmt.Sprintf("%s=%d", name, n))
 		schema = strings.ReplaceAll(schema, "{"+name+"}", strconv.Itoa(n))
 	}
-	for name, text := range scripts {
-		if err := os.WriteFile(filepath.Join(b.dir, name), []byte(text), 0o644); err != nil {
-			return nil, err
+	for _, all := range []map[string]string{scripts, supplied} {
+		for name, text := range all {
+			if err := os.WriteFile(filepath.Join(b.dir, name), []byte(text), 0o644); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if _, err := pg.yardstick.ExecContext(ctx, schema); err != nil {

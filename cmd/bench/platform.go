@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -35,6 +36,7 @@ type platform struct {
 	ended             chan struct{} // closed when serve has ended
 	walQuery          string
 
+	terms object // what the campaigns of its sites say beside the usual; nil: nothing
 	sites []shop
 	pool  pool // friends who came to links of all sites
 	took  recorded
@@ -188,9 +190,11 @@ func (p *platform) stop() error {
 type shop struct {
 	slug, key string
 	id        int64
+	campaign  int64
 	links     []string // paths of its advocates' claim links
 	program   int64
 	batch     int64 // what members can spend points on; 0: nothing yet
+	coupons   int64 // a list of single-use ones; 0: none
 }
 
 type object = map[string]any
@@ -249,17 +253,19 @@ func (p *platform) makeSites(ctx context.Context, n int) error {
 		}
 		s.key = m[2]
 		var made struct {
-			Program struct {
+			Campaign, Program struct {
 				ID int64 `json:"id"`
-			} `json:"program"`
+			}
 		}
-		err = p.call(ctx, s.key, "POST", "/api/v2/campaigns", object{"name": "Invite", "status": "Live", "destination_url": "https://shop.example/welcome",
+		campaign := object{"name": "Invite", "status": "Live", "destination_url": "https://shop.example/welcome",
 			"joinable_category_names": []string{"affiliate_member"}, "approval": object{"mode": "automatic"},
-			"incentives": []object{{"identifier": "points", "action_type": "referrer", "kind": "points", "points": rewardPoints}}}, nil)
+			"incentives": []object{{"identifier": "points", "action_type": "referrer", "kind": "points", "points": rewardPoints}}}
+		maps.Copy(campaign, p.terms)
+		err = p.call(ctx, s.key, "POST", "/api/v2/campaigns", campaign, &made)
 		if err == nil {
 			err = p.call(ctx, s.key, "POST", "/api/v2/loyalty/programs", object{"name": "Points", "points_per_unit": 0}, &made)
 		}
-		s.program = made.Program.ID
+		s.campaign, s.program = made.Campaign.ID, made.Program.ID
 		if err != nil {
 			return err
 		}

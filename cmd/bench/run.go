@@ -89,12 +89,12 @@ func run(ctx context.Context, o options) (err error) {
 }
 
 // furnish gives a new platform sites and advocates, and lets it do its first work.
-func (b *bench) furnish(ctx context.Context, p *platform) error {
-	progress("making %d sites with %d advocates each in %s", b.o.sites, b.o.people, p.name)
+func (b *bench) furnish(ctx context.Context, p *platform, sites int) error {
+	progress("making %d sites with %d advocates each in %s", sites, b.o.people, p.name)
 	if err := p.remember(ctx); err != nil {
 		return err
 	}
-	if err := p.makeSites(ctx, b.o.sites); err != nil {
+	if err := p.makeSites(ctx, sites); err != nil {
 		return err
 	}
 	if err := p.join(ctx, b.o.people); err != nil {
@@ -105,7 +105,7 @@ func (b *bench) furnish(ctx context.Context, p *platform) error {
 
 // everything measures every line that is wanted, and looks after each part at what was recorded.
 func (b *bench) everything(ctx context.Context) error {
-	if err := b.furnish(ctx, b.platform); err != nil {
+	if err := b.furnish(ctx, b.platform, b.o.sites); err != nil {
 		return err
 	}
 	for script := range scripts {
@@ -133,7 +133,7 @@ func (b *bench) everything(ctx context.Context) error {
 		name string
 		run  func(context.Context) error
 	}{{"probe", b.probe}, {"visits", b.visits}, {"purchases", b.purchases}, {"single", b.single}, {"hot", b.hot}, {"points", b.points},
-		{"filled", b.filled}, {"latency", b.latency}} {
+		{"claims", b.claims}, {"coupons", b.coupons}, {"budgets", b.budgets}, {"approvals", b.approvals}, {"filled", b.filled}, {"latency", b.latency}} {
 		if part.name != "probe" && !b.o.only.part(part.name) {
 			continue
 		}
@@ -154,7 +154,7 @@ func (b *bench) everything(ctx context.Context) error {
 	b.report.note("counted", "%d visits, %d purchases, %d referrals with reward, points and message, all in the database after each part; entries add up to 0; %s of load",
 		r.visits, r.purchases, r.matched, time.Since(began).Round(time.Second))
 	if b.o.statements {
-		return b.showStatements(ctx, &b.report, r.purchases)
+		return b.showStatements(ctx, &b.report, "a purchase", r.purchases)
 	}
 	return nil
 }

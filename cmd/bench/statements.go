@@ -15,7 +15,7 @@ func (p *platform) forgetStatements(ctx context.Context) error {
 
 // showStatements notes where the database's time went: by module, and by statement. Where the processors are the limit, the time
 // of a statement includes its waiting for one.
-func (p *platform) showStatements(ctx context.Context, r *report, purchases int64) error {
+func (p *platform) showStatements(ctx context.Context, r *report, what string, n int64) error {
 	const platform = `
 		with s as (
 			select pg_get_userbyid(s.userid) as role, s.*, s.total_exec_time + s.total_plan_time as total
@@ -34,10 +34,10 @@ func (p *platform) showStatements(ctx context.Context, r *report, purchases int6
 	if err != nil {
 		return fmt.Errorf("pg_stat_statements: %w", err)
 	}
-	per := float64(max(purchases, 1))
+	per := float64(max(n, 1))
 	for _, m := range roles {
-		r.note(strings.TrimPrefix(m.Role, "talkable_"), "a purchase: %.2f statements, %.0f µs executing, %.0f µs planning, %.0f bytes of log",
-			m.Calls/per, 1000*m.Exec/per, 1000*m.Plan/per, m.WAL/per)
+		r.note(strings.TrimPrefix(m.Role, "talkable_"), "%s: %.2f statements, %.0f µs executing, %.0f µs planning, %.0f bytes of log",
+			what, m.Calls/per, 1000*m.Exec/per, 1000*m.Plan/per, m.WAL/per)
 	}
 	var rows []struct {
 		Role  string  `db:"role"`

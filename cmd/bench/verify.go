@@ -127,10 +127,17 @@ func verifyYardstick(ctx context.Context, db *sqlx.DB) error {
 		{"the yardstick's rewards against its transactions", `select (select count(*) from bench.reward) - (select count(*) from bench.ledger_tx where kind = 'reward')`, 0},
 		{"the yardstick's transactions against its entries", `select 2 * (select count(*) from bench.ledger_tx) - (select count(*) from bench.entry)`, 0},
 		{"the yardstick's rewards against its referrals", `select (select count(*) from bench.reward) - (select count(*) from bench.referral)`, 0},
-		{"the yardstick's rewards against its messages", `select (select count(*) from bench.reward) - (select count(*) from bench.notification)`, 0},
+		{"the yardstick's rewards against its messages", `select (select count(*) from bench.reward) - (select count(*) from bench.notification where template = 'points_earned')`, 0},
 		{"the yardstick's entries against its balances", `select (select coalesce(sum(points), 0) from bench.balance)::bigint - (select coalesce(sum(amount), 0) from bench.entry where account <> 0)::bigint`, 0},
 		{"the yardstick's purchases against its rollup", `select (select count(*) from bench.purchase) - (select coalesce(sum(purchases), 0) from bench.rollup_hour)::bigint`, 0},
-		{"the yardstick's purchases against its outbox", `select 2 * (select count(*) from bench.purchase) - (select count(*) from bench.outbox where type <> 'post')`, 0},
+		{"the yardstick's purchases against its outbox", `select 2 * (select count(*) from bench.purchase) - (select count(*) from bench.outbox where type in ('purchase', 'reward'))`, 0},
+		{"the yardstick's claims against its friend offers and people", `select 2 * (select count(*) from bench.claim) - (select count(*) from bench.friend_offer) - (select count(*) from bench.person)`, 0},
+		{"the yardstick's coupons that were handed out against its rewards", `select (select count(*) from bench.coupon c join bench.click_reward w on (w.site, w.coupon, w.id, w.person) = (c.site, c.id, c.reward, c.person)
+			where c.issued_at is not null) - (select count(*) from bench.click_reward)`, 0},
+		{"the yardstick's coupons that were handed out against its stock", `select (select count(*) from bench.coupon where issued_at is not null) - (select coalesce(sum(issued), 0)::bigint from bench.coupon_stock)`, 0},
+		{"the yardstick's approvals against their rewards", `select 2 * (select count(*) from bench.held where status = 'approved') - (select count(*) from bench.given)`, 0},
+		{"the yardstick's commissions against its purses", `select (select coalesce(sum(worth), 0) from bench.given where kind = 'commission')::bigint - (select coalesce(sum(balance), 0) from bench.purse)::bigint`, 0},
+		{"the yardstick's purses against their entries", `select (select coalesce(sum(balance), 0) from bench.purse)::bigint - (select coalesce(sum(amount), 0) from bench.purse_entry)::bigint`, 0},
 		{"more than a tenth of the yardstick's purchases without a reward", `select (10 * (select count(*) from bench.reward) < 9 * (select count(*) from bench.purchase))::int`, 0},
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 	"time"
 
@@ -34,7 +35,9 @@ type shop struct {
 	Key    string           // of the shop's server
 	Public string           // of its pages
 	Shelf  map[string]int64 // redemption batches by name
-	Lists  map[string]int64 // their coupon lists
+	Lists  map[string]int64 // coupon lists by name
+
+	Campaigns map[string]int64 // by their tag
 }
 
 // client asks one replica.
@@ -64,7 +67,7 @@ type reply struct {
 }
 
 // send makes one request and one only: net/http would by itself repeat those that carry an Idempotency-Key.
-func (c *client) send(ctx context.Context, key, method, path string, body any, idem string) reply {
+func (c *client) send(ctx context.Context, key, method, target string, body any, idem string) reply {
 	var sent io.Reader
 	if body != nil {
 		text, err := json.Marshal(body)
@@ -73,7 +76,7 @@ func (c *client) send(ctx context.Context, key, method, path string, body any, i
 		}
 		sent = bytes.NewReader(text)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, c.server+path, sent)
+	req, err := http.NewRequestWithContext(ctx, method, c.server+target, sent)
 	if err != nil {
 		return reply{err: err}
 	}
@@ -145,7 +148,7 @@ func shorten(s string) string {
 }
 
 // request is the op on the wire.
-func (o op) request() (method, path string, body object) {
+func (o op) request() (method, target string, body object) {
 	switch o.Kind {
 	case kindSignUp:
 		return "POST", "/api/v2/origins", object{"type": "AffiliateMember", "data": object{"email": o.Email, "campaign_tags": []string{o.Campaign}}}
@@ -155,6 +158,9 @@ func (o op) request() (method, path string, body object) {
 		data := object{"email": o.Email, "order_number": o.Order, "subtotal": json.RawMessage(money.Format(o.Amount, currency))}
 		if o.Visitor != "" {
 			data["uuid"] = o.Visitor
+		}
+		if o.Code != "" {
+			data["coupon_codes"] = []string{o.Code}
 		}
 		return "POST", "/api/v2/origins", object{"type": "Purchase", "data": data}
 	case kindRefund:
@@ -173,6 +179,14 @@ func (o op) request() (method, path string, body object) {
 		return "POST", fmt.Sprintf("/api/v2/loyalty/redemptions/%d/cancel", o.Target), object{"reason": "Thought again"}
 	case kindStock:
 		return "POST", fmt.Sprintf("/api/v2/coupon_lists/%d/generate", o.Target), object{"template": "OFF-########", "count": o.Amount}
+	case kindClaim:
+		return "POST", "/api/v2/offer_claims", object{"advocate_email": o.Advocate, "friend_email": o.Email, "campaign_tag": o.Campaign}
+	case kindOwnCode:
+		return "POST", "/api/v2/offers/" + o.Offer + "/personal_coupons", object{"code": o.Code}
+	case kindBatch:
+		return "POST", "/api/v2/payout_batches", object{"currency": o.Batch}
+	case kindPayout:
+		return o.payout()
 	case kindRead:
 		return "GET", "/api/v2/people/" + url.PathEscape(o.Email), nil
 	}
@@ -181,7 +195,10 @@ func (o op) request() (method, path string, body object) {
 
 // once tells the op to a replica and writes down what came of it.
 func (c *client) once(ctx context.Context, h *history, s shop, replica int, o op) (attempt, reply, error) {
-	method, path, body := o.request()
+	if o.Page {
+		return c.browse(ctx, h, replica, o)
+	}
+	method, target, body := o.request()
 	key := s.Key
 	switch {
 	case o.Kind == kindVisit:
@@ -194,7 +211,7 @@ func (c *client) once(ctx context.Context, h *history, s shop, replica int, o op
 		sent = body
 	}
 	a := attempt{op: o, Replica: replica, Start: h.now()}
-	r := c.send(ctx, key, method, path, sent, o.Key)
+	r := c.send(ctx, key, method, target, sent, o.Key)
 	a.End, a.HTTP, a.Replayed = h.now(), r.status, r.replayed
 	a.Outcome, a.Fault, a.Note = classify(o.Kind, r)
 	if r.status >= 400 && !strings.HasPrefix(r.kind, "application/problem+json") {
@@ -207,19 +224,40 @@ func (c *client) once(ctx context.Context, h *history, s shop, replica int, o op
 	if (o.Kind == kindAdjust || o.Kind == kindRedeem) && a.Outcome == yes {
 		a.acted(r.body)
 	}
-	if o.Kind == kindSignUp && a.Outcome == yes {
-		var got struct {
-			Result struct {
-				Offer *struct {
-					ClaimURL string `json:"claim_url"`
-				} `json:"offer"`
-			} `json:"result"`
-		}
-		if err := json.Unmarshal(r.body, &got); err == nil && got.Result.Offer != nil {
-			a.Link = got.Result.Offer.ClaimURL[strings.LastIndexByte(got.Result.Offer.ClaimURL, '/')+1:]
-		}
+	if a.Outcome == yes {
+		a.learn(r.body)
 	}
 	return a, r, h.add(a)
+}
+
+// learn keeps of an answer what later ops name.
+func (a *attempt) learn(body []byte) {
+	var got struct {
+		Result struct {
+			Offer struct {
+				Code     string `json:"short_url_code"`
+				ClaimURL string `json:"claim_url"`
+				ShowURL  string `json:"show_url"`
+			} `json:"offer"`
+			Batch struct {
+				ID int64 `json:"id"`
+			} `json:"payout_batch"`
+			Reward struct {
+				Code string `json:"coupon_code"`
+			} `json:"friend_reward"`
+		} `json:"result"`
+	}
+	if json.Unmarshal(body, &got) != nil { // of other kinds of op other things are there
+		return
+	}
+	switch a.Kind {
+	case kindSignUp:
+		a.Link, a.Share, a.Short = path.Base(got.Result.Offer.ClaimURL), path.Base(got.Result.Offer.ShowURL), got.Result.Offer.Code
+	case kindBatch:
+		a.Made = got.Result.Batch.ID
+	case kindClaim:
+		a.Link = got.Result.Reward.Code
+	}
 }
 
 // acted reads what was done with points. Coupon and balance are shown as they are when the answer is made, so they are no part of

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -70,7 +71,7 @@ var duels = append([]duel{
 		q.Email, q.Visitor = "eve-"+t.base+"@shop.example", ""
 		return []op{p, q}
 	}},
-}, pointsDuels...)
+}, slices.Concat(pointsDuels, claimDuels, capDuels, payoutDuels)...)
 
 // fight tells a duel by the story's dice.
 func fight(ctx context.Context, t *tale) {

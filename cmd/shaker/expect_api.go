@@ -39,7 +39,7 @@ func wantAPIPeople(l *ledger) map[string]string {
 				c.pending++
 				at(r.Friend).by = r.Advocate
 			}
-			for _, g := range r.gifts(o) {
+			for _, g := range l.gifts(r, o) {
 				c.rewards++
 				switch g.Status {
 				case "Paid":
@@ -48,6 +48,17 @@ func wantAPIPeople(l *ledger) map[string]string {
 					c.unpaid++
 				}
 			}
+		}
+	}
+	for friend, c := range l.Claims {
+		switch {
+		case c.Advocate == friend:
+		case l.Coupons[friend] == "":
+			at(friend).rewards++
+			at(friend).unpaid++
+		default:
+			at(friend).rewards++
+			at(friend).paid++
 		}
 	}
 	for email, n := range l.welcomed() {
@@ -101,7 +112,7 @@ func wantAPIReferrals(l *ledger) map[string]string {
 	for _, r := range l.Referrals {
 		for _, o := range r.Orders {
 			var gifts []string
-			for _, g := range r.gifts(o) {
+			for _, g := range l.gifts(r, o) {
 				value := money.Format(g.Value, currency)
 				if g.Kind == "points" {
 					value = fmt.Sprint(g.Value, " points")
@@ -174,14 +185,19 @@ func wantMetrics(l *ledger) map[string]string {
 				n["talkable_sales_count"]++
 				minor["talkable_sales_sum"] += o.Amount
 			}
-			for _, g := range r.gifts(o) {
+			for _, g := range l.gifts(r, o) {
 				n["total_rewards_count"]++
+				if g.Kind == "commission" {
+					n["commissions_count"]++
+				}
+				if g.Currency != "" && g.Currency != currency {
+					continue // sums are of one currency
+				}
 				if g.Kind == "points" {
 					n["advocate_loyalty_referral_rewards_count"]++
 					n["advocate_loyalty_referral_rewards_points"] += g.Value
 					continue
 				}
-				n["commissions_count"]++
 				minor["commissions_sum"] += g.Value
 				minor["commissions_clawed_back_sum"] += g.Clawed
 			}

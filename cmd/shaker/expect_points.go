@@ -80,6 +80,7 @@ func wantStock(l *ledger, _ map[string]bool) map[string]string {
 			asked[r.batch]++
 		}
 	}
+	delete(out, claims) // see wantClaimCoupons
 	for name := range out {
 		out[name] += fmt.Sprintf(", asked %d times", asked[name])
 	}
@@ -91,6 +92,7 @@ func wantAPIStock(l *ledger) map[string]string {
 	for n := range vouchers {
 		out[voucher(n)] = stocked(int64(scarce+l.Stock[voucher(n)]), false)
 	}
+	out[claims] = stocked(int64(firstClaims+l.Stock[claims]), false)
 	return out
 }
 

@@ -6,15 +6,11 @@ import "github.com/talkable/talkable/internal/failpoint"
 // fast the machine is.
 func gates(only []string) []gate {
 	n := &nemesis{only: only}
-	list := []gate{{"attempts unknown", 20}, {"looks at the invariants under load", 3}, {"poisonous events", 6}}
+	list := append([]gate{{"attempts unknown", 20}, {"looks at the invariants under load", 3}, {"poisonous events", 6}}, loadGates(only)...)
 	if len(only) == 0 {
 		list = append(list, gate{"unknown found committed", 3}, gate{"replays", 20}, gate{"answers of replica 0", 100}, gate{"answers of replica 1", 100},
-			gate{"refused refund_exceeds", 1}, gate{"refused already_refunded", 1}, gate{"refused duplicate_entity", 1},
-			gate{"refused idempotency_key_reused", 1}, gate{"refused origin_not_found", 1}, gate{"refused referral_step_not_allowed", 1},
-			gate{"refused not_enough_points", 1}, gate{"refused invalid_adjustment", 1}, gate{"refused invalid_request", 1}, gate{"refused origin_unverified", 1})
-		for _, d := range duels {
-			list = append(list, gate{"duel " + d.name, 1})
-		}
+			gate{"claims told again after an unknown answer", 1}, gate{"pages that could not be shown", 1}, gate{"looks at who waits for a coupon of a claim", 5},
+			gate{"rewards refused by a limit", 2}, gate{"rewards refused by a budget", 2}, gate{"accounts in debt after a payout", 1})
 	}
 	for _, f := range faults {
 		if n.wants(f.name) {
@@ -46,6 +42,22 @@ func gates(only []string) []gate {
 		for _, name := range failpoint.Names() {
 			list = append(list, gate{"failpoint " + name, 1})
 		}
+	}
+	return list
+}
+
+// loadGates are those that the stories reach in time, whatever becomes of the world.
+func loadGates(only []string) []gate {
+	if len(only) > 0 {
+		return nil
+	}
+	list := []gate{{"codes against links", 2}, {"pages looked at", 4}, {"lists of payouts", 1}}
+	for _, fault := range []string{"refund_exceeds", "already_refunded", "duplicate_entity", "idempotency_key_reused", "origin_not_found", "referral_step_not_allowed",
+		"not_enough_points", "invalid_adjustment", "invalid_request", "origin_unverified", "nothing_to_pay", "payout_step_not_allowed"} {
+		list = append(list, gate{"refused " + fault, 1})
+	}
+	for _, d := range duels {
+		list = append(list, gate{"duel " + d.name, 1})
 	}
 	return list
 }

@@ -23,6 +23,11 @@ const (
 	kindRedeem   = "redeem"
 	kindCancel   = "cancel"  // of a redemption
 	kindStock    = "restock" // a coupon list
+	kindClaim    = "claim"   // of an offer, by a friend
+	kindView     = "view"    // of a page
+	kindOwnCode  = "own code"
+	kindBatch    = "batch"  // of payouts
+	kindPayout   = "payout" // what becomes of a batch
 )
 
 // op is one thing that the load wants done: it is told as often as it takes until the answer is definite. Its names are derived
@@ -36,13 +41,16 @@ type op struct {
 	Visitor  string `json:"visitor,omitempty"`
 	Advocate string `json:"advocate,omitempty"` // of a visit: whose link
 	Campaign string `json:"campaign,omitempty"` // of a sign-up or a visit: its tag
-	Code     string `json:"code,omitempty"`     // of the link
+	Code     string `json:"code,omitempty"`     // of the link; of a purchase, the coupon's, and Advocate is whose it is
+	Offer    string `json:"offer,omitempty"`    // its code
 	Amount   int64  `json:"amount,omitempty"`   // minor units, or points; of a refund, 0 is all that is left
 	Status   string `json:"status,omitempty"`
 	Batch    string `json:"batch,omitempty"`  // to redeem: its name
 	Target   int64  `json:"target,omitempty"` // and id; or a redemption's, to cancel; or a coupon list's
+	Line     int64  `json:"line,omitempty"`   // of a payout, that failed
 	Key      string `json:"key,omitempty"`
 	Public   bool   `json:"public,omitempty"` // told by a page, with the public key
+	Page     bool   `json:"page,omitempty"`   // done on a page of the platform's own
 	Duel     string `json:"duel,omitempty"`   // "refunds 3-17": which duel, of which story
 }
 
@@ -68,8 +76,10 @@ type attempt struct {
 	Hash     string  `json:"hash,omitempty"`  // of status and body
 	Replayed bool    `json:"replayed,omitempty"`
 	Note     string  `json:"note,omitempty"`
-	Link     string  `json:"link,omitempty"` // of a sign-up: the code of the claim link
-	Made     int64   `json:"made,omitempty"` // a redemption's id
+	Link     string  `json:"link,omitempty"`  // of a sign-up: the code of the claim link; of a claim: the coupon's
+	Share    string  `json:"share,omitempty"` // of a sign-up: the code of the share link,
+	Short    string  `json:"short,omitempty"` // and of the offer
+	Made     int64   `json:"made,omitempty"`  // a redemption's id, or a batch's
 }
 
 func (a attempt) String() string {

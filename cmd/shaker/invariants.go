@@ -26,7 +26,7 @@ type violation struct {
 
 // invariants are all there are.
 var invariants = slices.Concat(ledgerInvariants, customerInvariants, referralInvariants, rewardInvariants, commissionInvariants, loyaltyInvariants,
-	redemptionInvariants, couponInvariants, analyticsInvariants, notifyInvariants, busInvariants, schemaInvariants)
+	redemptionInvariants, couponInvariants, limitInvariants, payoutInvariants, analyticsInvariants, notifyInvariants, busInvariants, schemaInvariants)
 
 const offendersShown = 3
 

@@ -60,7 +60,7 @@ var analyticsInvariants = []invariant{
 			union all
 			select site_id, 'visits', visited_at, campaign_id, null, 1, 0 from referral.visit
 			union all
-			select site_id, 'first_time_visits', first_at, campaign_id, null, 1, 0 from referral.friend_offer`)},
+			select site_id, 'first_time_visits', first_at, campaign_id, null, 1, 0 from referral.friend_offer where visits > 0`)},
 	{ID: "analytics/visitors", Says: "a visitor of a campaign counts once a day", Settled: true,
 		SQL: counted([]string{"visits_unique"}, `
 			select v.site_id, 'visits_unique', min(v.visited_at), v.campaign_id, null, 1, 0 from referral.visit v
@@ -71,15 +71,15 @@ var analyticsInvariants = []invariant{
 			select r.site_id, case when l.new = 'blocked' then 'referrals_blocked' else 'total_referred_sales' end, r.occurred_at, r.campaign_id,
 				case when l.new = 'blocked' then null else r.currency end, 1, case when l.new = 'blocked' then 0 else r.subtotal end
 			from referral.status_log l
-			join referral.referral r on r.site_id = l.site_id and r.id = l.referral_id where l.old is null
+			join referral.referral r on r.site_id = l.site_id and r.id = l.referral_id where l.old is null and (r.superseded = 0 or l.new = 'blocked')
 			union all
 			select r.site_id, 'talkable_sales', r.occurred_at, r.campaign_id, r.currency, 1, r.subtotal
 			from referral.status_log l
-			join referral.referral r on r.site_id = l.site_id and r.id = l.referral_id where l.new = 'approved'
+			join referral.referral r on r.site_id = l.site_id and r.id = l.referral_id where l.new = 'approved' and r.superseded = 0
 			union all
 			select r.site_id, 'referrals_' || l.new, l.at, r.campaign_id, null, 1, 0
 			from referral.status_log l
-			join referral.referral r on r.site_id = l.site_id and r.id = l.referral_id where l.old is not null and l.new in ('blocked', 'voided')`)},
+			join referral.referral r on r.site_id = l.site_id and r.id = l.referral_id where l.old is not null and l.new in ('blocked', 'voided') and l.cause <> 'reattributed'`)},
 	{ID: "analytics/rewards", Says: "rewards and commissions are those that were issued and taken back", Settled: true,
 		SQL: counted([]string{"total_rewards", "ad_rewards", "fr_rewards", "commissions", "commissions_clawed_back"}, `
 			select w.site_id, k.metric, w.occurred_at, w.campaign_id, case w.kind when 'commission' then w.currency end, 1,

@@ -100,6 +100,16 @@ var couponInvariants = []invariant{
 			where exists (select from referral.coupon c where c.site_id = q.site_id and c.list_id = q.list_id and c.single_use and c.issued_at is null)
 				and q.since < now() - interval '15 seconds'
 			group by 1, 2`},
+	{ID: "coupon/order", Says: "of friends who claimed an offer, who came much later was not served earlier", Settled: true,
+		SQL: `
+			with claimed as (
+				select w.site_id, w.coupon_list_id, w.id, w.occurred_at, case w.status when 'Waiting for coupon' then null else w.issued_at end as served
+				from referral.reward w join referral.offer_claim c on c.site_id = w.site_id and c.friend_offer_id = w.friend_offer_id
+				where w.coupon_list_id is not null and w.status in ('Paid', 'Waiting for coupon')
+			)
+			select a.site_id, a.coupon_list_id, a.id as waited, b.id as served from claimed a
+			join claimed b on b.site_id = a.site_id and b.coupon_list_id = a.coupon_list_id and b.occurred_at > a.occurred_at + interval '15 seconds'
+				and b.served + case when a.served is null then interval '0' else interval '15 seconds' end < coalesce(a.served, 'infinity')`},
 	{ID: "coupon/told", Says: "each coupon that was handed out was told once, with whom it went to",
 		SQL: `
 			with told as (

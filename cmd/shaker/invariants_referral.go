@@ -133,7 +133,7 @@ var referralInvariants = []invariant{
 			from referral.friend_offer f
 			full join (select site_id, offer_id, visitor_id, count(*) as n from referral.visit where live group by 1, 2, 3) v
 				on v.site_id = f.site_id and v.offer_id = f.offer_id and v.visitor_id = f.visitor_id
-			where f.visits is distinct from v.n`},
+			where f.visits is distinct from coalesce(v.n, 0)`},
 	{ID: "referral/visit-told", Says: "each visit was told once",
 		SQL: `
 			select coalesce(v.site_id, t.site) as site_id, coalesce(v.id, t.id) as id, v.offer_id, t.n
@@ -176,18 +176,19 @@ var rewardInvariants = []invariant{
 			select w.site_id, w.id, w.friend_offer_id, 'click', w.person_id from referral.reward w
 			left join referral.friend_offer f on f.site_id = w.site_id and f.id = w.friend_offer_id
 			where w.friend_offer_id is not null and (f.id is null or f.visitor_id is distinct from w.visitor_id)`},
-	{ID: "reward/exact", Says: "an approved referral has exactly the rewards that its offer promised",
+	{ID: "reward/exact", Says: "an approved referral has exactly the rewards that its offer promised, but for those of which it is kept why they were refused",
 		SQL: `
 			with approved as (
-				select r.site_id, r.id, r.subtotal, r.currency, v.terms -> 'incentives' as incentives
+				select r.site_id, r.id, r.subtotal, r.currency, c.limits, v.terms -> 'incentives' as incentives
 				from referral.referral r
 				join referral.offer o on o.site_id = r.site_id and o.id = r.offer_id
+				join referral.campaign c on c.site_id = o.site_id and c.id = o.campaign_id
 				join referral.campaign_version v on v.site_id = o.site_id and v.campaign_id = o.campaign_id and v.version = o.version
 				where r.status = 'approved'
 			), promised as (
 				select r.site_id, r.id, r.subtotal, r.currency, (i ->> 'id')::bigint as incentive_id, i ->> 'action_type' as action, i ->> 'kind' as kind,
 					coalesce((i ->> 'points')::bigint, 0) as points, coalesce((i ->> 'basis_points')::bigint, 0) as basis_points,
-					coalesce((i ->> 'amount')::bigint, 0) as amount, coalesce(i ->> 'currency', '') as own_currency, (i ->> 'subtotal_min')::bigint as subtotal_min
+					(i ->> 'commission_plan_id')::bigint as plan_id, coalesce((i ->> 'amount')::bigint, 0) as amount, coalesce(i ->> 'currency', '') as own_currency, (i ->> 'subtotal_min')::bigint as subtotal_min
 				from approved r cross join lateral jsonb_array_elements(r.incentives) i
 			), due as (
 				select i.site_id, i.id, i.incentive_id, case i.action when 'referrer' then 'advocate' else 'friend' end as side, i.kind,
@@ -196,13 +197,22 @@ var rewardInvariants = []invariant{
 						else i.amount end::bigint as amount,
 					case when i.kind <> 'commission' then '' when i.basis_points > 0 then i.currency else i.own_currency end as currency
 				from promised i
-				where i.action <> 'click' and (i.subtotal_min is null or i.subtotal >= i.subtotal_min)
+				where i.action <> 'click' and (i.subtotal_min is null or i.subtotal >= i.subtotal_min) and i.plan_id is null
+			), refused as (
+				select x.site_id, x.referral_id as id, x.incentive_id, x.side from referral.reward_refused x
+				join approved r on r.site_id = x.site_id and r.id = x.referral_id
+				where x.cause in ('limit_total', 'limit_30_days') and r.limits ?| array['advocate_total', 'advocate_30_days']
+					or x.cause in ('budget', 'budget_currency') and r.limits ? 'budget'
 			), got as (
 				select w.site_id, w.referral_id as id, w.incentive_id, w.side, w.kind, w.points, w.amount, w.currency
 				from referral.reward w
 				join approved r on r.site_id = w.site_id and r.id = w.referral_id
+				where not exists (select from referral.commission c where c.site_id = w.site_id and c.reward_id = w.id and c.plan_id is not null)
 			)
-			(select 'missing' as what, * from (select * from due where kind <> 'commission' or amount > 0 except select * from got) m)
+			(select 'missing' as what, * from (select * from due where (kind <> 'commission' or amount > 0)
+				and (site_id, id, incentive_id, side) not in (select * from refused) except select * from got) m)
+			union all
+			(select 'given and refused', * from (select * from got where (site_id, id, incentive_id, side) in (select * from refused)) m)
 			union all
 			(select 'too many', * from (select * from got except select * from due) m)`},
 	{ID: "reward/told", Says: "each reward was told once as it is",

@@ -7,7 +7,8 @@ var ours = names(modules...)
 
 // histories may be added to and never changed, by anybody but a migration.
 var histories = []string{"loyalty.txn", "loyalty.entry", "loyalty.allocation", "loyalty.lot_date", "loyalty.refusal", "loyalty.tier_change", "loyalty.program_version",
-	"referral.visit", "referral.coupon_list_log", "referral.coupon_day", "referral.link", "referral.identity", "referral.attribution", "referral.status_log", "customer.refund"}
+	"referral.visit", "referral.coupon_list_log", "referral.coupon_day", "referral.link", "referral.identity", "referral.attribution", "referral.status_log", "customer.refund",
+	"referral.account_entry", "referral.reward_refused", "referral.offer_claim", "referral.limit_log", "referral.personal_coupon", "referral.audit"}
 
 // schemaInvariants: what the catalogue itself must say.
 var schemaInvariants = []invariant{
@@ -84,7 +85,8 @@ var schemaInvariants = []invariant{
 			select w.name from (values ` + wanted("customer.origin_number", "customer.refund_key", "customer.person_email_norm", "referral.referral_origin",
 			"referral.referral_friend_once", "referral.reward_once", "referral.reward_click_once", "loyalty.txn_source", "loyalty.entry_pkey",
 			"loyalty.member_person", "loyalty.redemption_coupon", "loyalty.allocation_pkey", "referral.coupon_code", "referral.coupon_reward_once",
-			"referral.coupon_redemption_once", "referral.reward_coupon_once", "referral.coupon_wait_reward_once", "referral.coupon_wait_redemption_once",
+			"referral.coupon_redemption_once", "referral.reward_coupon_once", "referral.payout_entry_once", "referral.account_entry_source", "referral.offer_claim_pkey",
+			"referral.reward_refused_once", "referral.commission_order_once", "referral.commission_reward_once", "referral.budget_pkey", "referral.budget_entry_pkey", "referral.coupon_wait_reward_once", "referral.coupon_wait_redemption_once",
 			"loyalty.account_owner", "loyalty.account_system", "notify.message_dedupe_key", "analytics.daily_pkey",
 			"analytics.visitor_day_pkey") + `) w (name) where to_regclass(w.name) is null`},
 	{ID: "server/durable", Says: "a commit that was answered survives: nothing that makes it so is switched off",

@@ -315,6 +315,7 @@ func (m *merchant) play() {
 		time.Sleep(50 * time.Millisecond)
 	}
 	m.spend(made.Program.ID)
+	m.limit()
 	programme["tiers"] = []any{map[string]any{"name": "Silver", "threshold": 200}, map[string]any{"name": "Gold", "threshold": 600}}
 	m.ask(200, m.secret, "PUT", fmt.Sprintf("/api/v2/loyalty/programs/%d", made.Program.ID), programme, nil) // lets the timer of expiry run, too
 }

@@ -18,13 +18,16 @@ type load struct {
 	*world
 	seed uint64
 	end  time.Time // of new stories
+	must []gate    // what they have to reach; on a slow machine they go on for it, until last
+	last time.Time
 
 	mu        sync.Mutex
 	advocates [2]map[string][]advocate // of each site, by campaign
+	rewarded  [2][]op                  // orders of each site that a budget was spent on
 }
 
 // advocate is somebody who has a link.
-type advocate struct{ email, code string }
+type advocate struct{ email, code, share, offer string }
 
 // tale is a story as one site is told it.
 type tale struct {
@@ -34,6 +37,7 @@ type tale struct {
 	worker, n int
 	rng       *rand.Rand
 	duel      string
+	early     bool // of those by which every story and duel is told once, so that no run depends on luck for what it must reach
 }
 
 func newLoad(w *world, seed uint64) *load {
@@ -45,9 +49,13 @@ func (l *load) begin(ctx context.Context) error {
 	for site := range l.sites {
 		t := l.tale(-1, 0, site)
 		for i := range 4 {
-			for _, tag := range []string{tagAuto, tagManual, tagGift} {
-				if t.advocate(ctx, fmt.Sprintf("ann-%s-%d@shop.example", tag, i), tag).code == "" {
+			for _, tag := range []string{tagAuto, tagManual, tagGift, tagClaim, tagCap, tagBudget, tagPartner, tagCode} {
+				a := t.advocate(ctx, fmt.Sprintf("ann-%s-%d@shop.example", tag, i), tag)
+				if a.code == "" {
 					return fmt.Errorf("an advocate of site %d got no link", site)
+				}
+				if tag == tagCode && t.do(ctx, t.ownCode(a, i), 0).Outcome != yes {
+					return fmt.Errorf("an advocate of site %d got no code", site)
 				}
 			}
 		}
@@ -60,7 +68,7 @@ func (l *load) run(ctx context.Context) {
 	var all sync.WaitGroup
 	for worker := range workers {
 		all.Go(func() {
-			for n := 0; time.Now().Before(l.end) && ctx.Err() == nil; n++ {
+			for n := 0; l.goesOn() && ctx.Err() == nil; n++ {
 				l.tell(ctx, worker, n)
 			}
 		})
@@ -68,8 +76,14 @@ func (l *load) run(ctx context.Context) {
 	all.Wait()
 }
 
+// goesOn says whether there is time for another story, or need of one.
+func (l *load) goesOn() bool {
+	now := time.Now()
+	return now.Before(l.end) || now.Before(l.last) && len(l.tally.missing(l.must)) > 0
+}
+
 func (l *load) tale(worker, n, site int) *tale {
-	return &tale{load: l, site: site, worker: worker, n: n, base: fmt.Sprintf("%d-%d", worker, n), rng: rand.New(rand.NewPCG(l.seed, uint64(worker+1)<<32|uint64(n)))}
+	return &tale{load: l, site: site, worker: worker, n: n, early: worker >= 0 && n*workers+worker < len(stories)+len(duels), base: fmt.Sprintf("%d-%d", worker, n), rng: rand.New(rand.NewPCG(l.seed, uint64(worker+1)<<32|uint64(n)))}
 }
 
 // tell tells one story to both sites: at once, or one after the other.
@@ -119,6 +133,15 @@ func (l *load) note(a attempt, try int) {
 		l.tally.reach("unknown found committed", 1)
 	case a.Outcome == yes && a.Replayed:
 		l.tally.reach("replays", 1)
+	}
+	if a.Kind == kindClaim && try > 0 && a.Outcome == yes {
+		l.tally.reach("claims told again after an unknown answer", 1)
+	}
+	if a.Page && (a.Outcome == unknown || a.Outcome == unsent) {
+		l.tally.reach("pages that could not be shown", 1)
+	}
+	if a.Page && (a.Outcome == no || a.HTTP >= 500 && a.HTTP != 503) {
+		l.tally.violate("pages are there, or say clearly that they cannot be", "an answer of another kind", a.String())
 	}
 	if strings.HasSuffix(a.Note, " and no problem+json") {
 		l.tally.violate("every refusal is a problem", "its content has another type", a.String())
@@ -178,7 +201,7 @@ func (t *tale) advocate(ctx context.Context, email, tag string) advocate {
 	o := t.keyed(t.op(kindSignUp, "sign-up "+email), "sign-up-"+email)
 	o.Email, o.Campaign = email, tag
 	got := t.do(ctx, o, t.at())
-	a := advocate{email, got.Link}
+	a := advocate{email, got.Link, got.Share, got.Short}
 	if a.code != "" {
 		t.mu.Lock()
 		t.advocates[t.site][tag] = append(t.advocates[t.site][tag], a)

@@ -13,10 +13,18 @@ type ledger struct {
 	People    map[string]*person // by e-mail address
 	Visits    map[string]*visits // by visitor
 	Referrals map[string]*referral
-	Stock     map[string]int // coupons that came, by their batch
+	Stock     map[string]int      // coupons that came, by their batch
+	Claims    map[string]*claimed // by the friend's e-mail address
+	Batches   map[int64]string    // states of payout batches
 	Undecided []string
-	Wrong     []string          // what contradicts itself in the history already
-	Outside   map[string]string // numbers that follow from no answer, as the tables have them
+	Wrong     []string // what contradicts itself in the history already
+
+	// What follows from no answer, as the tables have it.
+	Outside map[string]string
+	Coupons map[string]string // of those who claimed, by e-mail address; "": it waits
+	Refused map[string]string // why a referral of an order is not rewarded
+	Spent   int64             // of the budget
+	PaidOut map[string]string // commissions that were paid, by order and currency, and what people were paid, by e-mail address and currency
 }
 
 type order struct {
@@ -24,6 +32,7 @@ type order struct {
 	Amount        int64
 	Visitor       string
 	Verified      bool             // the shop's server said so
+	Code, CodeOf  string           // that it came with, and its advocate
 	Refunds       map[string]int64 // by key, as answered; 0: all that was left
 	statuses      map[string]outcome
 	told          int64
@@ -56,6 +65,7 @@ type visits struct {
 
 // referral is one that must be; of which order, the platform may choose where several of one friend came at once.
 type referral struct {
+	Site                       int
 	Advocate, Friend, Campaign string
 	Orders                     []*order
 }
@@ -63,7 +73,7 @@ type referral struct {
 // expect builds a site's ledger.
 func expect(all []*life, site int) *ledger {
 	l := &ledger{Site: site, Orders: map[string]*order{}, People: map[string]*person{}, Visits: map[string]*visits{}, Referrals: map[string]*referral{},
-		Stock: map[string]int{}}
+		Stock: map[string]int{}, Claims: map[string]*claimed{}, Batches: map[int64]string{}}
 	for _, one := range all {
 		if one.Site == site && one.fate() == unknown {
 			l.Undecided = append(l.Undecided, one.ID)
@@ -77,10 +87,10 @@ func expect(all []*life, site int) *ledger {
 		case kindVisit:
 			v := &visits{Visitor: one.Visitor, Advocate: one.Advocate, Campaign: one.Campaign}
 			for _, a := range one.tries {
-				switch a.Outcome {
-				case yes:
+				switch {
+				case a.Outcome == yes && !one.Page: // a page is shown though the visit is lost
 					v.Sure++
-				case unknown:
+				case a.Outcome == yes || a.Outcome == unknown:
 					v.Unsure++
 				}
 			}
@@ -91,6 +101,10 @@ func expect(all []*life, site int) *ledger {
 			l.spend(one)
 		case kindStock:
 			l.Stock[one.Batch] += int(one.Amount)
+		case kindClaim, kindView:
+			l.claim(one)
+		case kindBatch, kindPayout:
+			l.payOut(one)
 		case kindHostile:
 			l.Wrong = append(l.Wrong, "nonsense was taken: "+one.ID)
 		}
@@ -139,7 +153,7 @@ func (l *ledger) buy(one *life) {
 		}
 		return
 	}
-	o := &order{Verified: !one.Public, Number: one.Order, Email: one.Email, Amount: one.Amount, Visitor: one.Visitor, Refunds: map[string]int64{},
+	o := &order{Verified: !one.Public, Code: one.Code, CodeOf: one.Advocate, Number: one.Order, Email: one.Email, Amount: one.Amount, Visitor: one.Visitor, Refunds: map[string]int64{},
 		statuses: map[string]outcome{}, told: one.began()}
 	l.Orders[one.Order] = o
 	p := l.person(one.Email)
@@ -153,16 +167,31 @@ func (o *order) browsers(visitor string) {
 	}
 }
 
-// refer finds who was referred: the buyer's browser had opened an advocate's link. A friend is referred once in a campaign.
+// touch is by whose offer somebody came to order: by the code in the order, else by the link that the browser had opened, else by what the
+// buyer had claimed.
+func (l *ledger) touch(o *order) (advocate, campaign string) {
+	if o.CodeOf != "" {
+		return o.CodeOf, tagCode
+	}
+	if v := l.Visits[o.Visitor]; v != nil && v.Sure > 0 {
+		return v.Advocate, v.Campaign
+	}
+	if c := l.Claims[o.Email]; c != nil && c.Advocate != o.Email {
+		return c.Advocate, tagClaim
+	}
+	return "", ""
+}
+
+// refer finds who was referred. A friend is referred once in a campaign.
 func (l *ledger) refer() {
 	for _, o := range l.Orders {
-		v := l.Visits[o.Visitor]
-		if v == nil || v.Sure == 0 || !o.Verified {
+		advocate, campaign := l.touch(o)
+		if advocate == "" || !o.Verified {
 			continue
 		}
 		r := l.Referrals[o.Email]
 		if r == nil {
-			r = &referral{Advocate: v.Advocate, Friend: o.Email, Campaign: v.Campaign}
+			r = &referral{Site: l.Site, Advocate: advocate, Friend: o.Email, Campaign: campaign}
 			l.Referrals[o.Email] = r
 		}
 		r.Orders = append(r.Orders, o)
@@ -189,7 +218,7 @@ func (r *referral) status(o *order) string {
 	switch {
 	case r.Advocate == r.Friend:
 		return "blocked"
-	case r.Campaign == tagAuto || o.statuses["approved"] == yes:
+	case !promises[r.Campaign].manual || o.statuses["approved"] == yes:
 		return "approved"
 	case o.statuses["voided"] == yes || o.refunded() == o.Amount:
 		return "voided"
@@ -199,23 +228,35 @@ func (r *referral) status(o *order) string {
 
 // gift is an advocate's reward for one referral.
 type gift struct {
-	Kind          string
-	Value, Clawed int64
-	Status        string
+	Kind, Currency string
+	Value, Clawed  int64
+	Status         string
 }
 
-// gifts are what an approved referral earned and what refunds took back, computed from the order by schoolbook fractions.
-func (r *referral) gifts(o *order) []gift {
-	if r.status(o) != "approved" {
+// gifts are what an approved referral earned and what refunds took back, computed from the order by schoolbook fractions. Which of those
+// that a limit or a budget had no room for were refused, and what was paid out by now, the platform may choose: see checkCaps, and accounts.
+func (l *ledger) gifts(r *referral, o *order) []gift {
+	if r.status(o) != "approved" || l.Refused[o.Number] != "" {
 		return nil
 	}
-	points, percent := int64(pointsAuto), int64(percentAuto)
-	if r.Campaign == tagManual {
-		points, percent = pointsManual, percentManual
+	p := promises[r.Campaign]
+	var out []gift
+	if p.points > 0 {
+		out = append(out, gift{Kind: "points", Value: p.points, Status: "Paid"})
 	}
-	out := []gift{{Kind: "points", Value: points, Status: "Paid"}}
-	if c := (o.Amount*percent + 50) / 100; c > 0 { // half a cent is rounded up
-		out = append(out, gift{Kind: "commission", Value: c, Status: "Unpaid"})
+	commission := func(in string, value int64) {
+		status := "Unpaid"
+		if l.PaidOut[o.Number+" "+in] != "" {
+			status = "Paid"
+		}
+		if value > 0 {
+			out = append(out, gift{Kind: "commission", Currency: in, Value: value, Status: status})
+		}
+	}
+	commission(currency, (o.Amount*p.percent+50)/100) // half a cent is rounded up
+	if p.plans {
+		commission("EUR", inEUR((o.Amount*planPercent(r.Site)+50)/100)+planPerOrder)
+		commission("GBP", heldPence)
 	}
 	for i := range out {
 		out[i].Clawed = share(out[i].Value, o.refunded(), o.Amount)

@@ -57,6 +57,16 @@ func TestOracle(t *testing.T) {
 		{"all that is left", []attempt{visitOf(tagAuto), purchaseOf("p", yes, 99), refundOf("a", yes, 33), refundOf("b", yes, 0)},
 			"o-1 99-99 approved points 500-500 commission 10-10; bob@x 0, ann@x 0"},
 		{"a VIP's friend waits for a decision", []attempt{visitOf(tagManual), purchaseOf("p", yes, 30000)}, "o-1 30000-0 pending; bob@x 300"},
+		{"a partner is paid a share by the day's rate and an amount, and an amount later", []attempt{visitOf(tagPartner), purchaseOf("p", yes, 30000),
+			statusOf("approved", yes), refundOf("r", yes, 10000)}, "o-1 30000-10000 approved commission 2343-781 commission 100-33; bob@x 200"},
+		{"a code goes before a link", []attempt{visitOf(tagAuto), at("p", kindPurchase, yes, func(o *op) {
+			o.Amount, o.Visitor, o.Code, o.Advocate = 30000, "v", "FRIENDS-1", "ann@x"
+		})}, "o-1 30000-0 approved points 150-0; bob@x 300, ann@x 150"},
+		{"who claimed is referred without a browser", []attempt{at("c", kindClaim, yes, func(o *op) { o.Advocate, o.Order = "ann@x", "" }), purchaseOf("p", yes, 30000)},
+			"o-1 30000-0 approved points 200-0; bob@x 300, ann@x 200"},
+		{"a page that was shown is no visit for sure", []attempt{at("visit", kindVisit, yes, func(o *op) {
+			o.Page, o.Visitor, o.Advocate, o.Campaign = true, "v", "ann@x", tagClaim
+		}), purchaseOf("p", yes, 30000)}, "o-1 30000-0; bob@x 300"},
 		{"and is approved", []attempt{visitOf(tagManual), purchaseOf("p", yes, 30000), statusOf("approved", yes)},
 			"o-1 30000-0 approved points 300-0 commission 1500-0; bob@x 300, ann@x 300"},
 		{"a full refund voids what nobody approved", []attempt{visitOf(tagManual), purchaseOf("p", yes, 30000), refundOf("r", yes, 0), statusOf("approved", no)},
@@ -83,7 +93,7 @@ func inWords(l *ledger) string {
 		text := fmt.Sprintf("o-1 %d-%d", o.Amount, o.refunded())
 		if r := l.Referrals["bob@x"]; r != nil {
 			text += " " + r.status(o)
-			for _, g := range r.gifts(o) {
+			for _, g := range l.gifts(r, o) {
 				text += fmt.Sprintf(" %s %d-%d", g.Kind, g.Value, g.Clawed)
 			}
 		}

@@ -147,11 +147,16 @@ func spendsPoints(ctx context.Context, t *tale) {
 	}
 	done := t.tellOnce(ctx, r)
 	dice := t.rng.IntN(5)
+	if t.early {
+		dice = 2
+	}
 	if dice < 2 && done.Outcome == yes { // while its coupon may be on its way
 		t.tellOnce(ctx, t.cancel(r, done.Made, "a"))
 	}
 	if dice == 2 {
 		t.tellOnce(ctx, t.adjust(p, -20, "a"))
+	}
+	if dice >= 2 {
 		t.tellOnce(ctx, t.adjust(p, -100_000, "b"))
 	}
 	if dice > 0 {

@@ -82,6 +82,7 @@ func runShaker(ctx context.Context, o options) (v verdict, err error) {
 	} else if err := w.again(ctx, l, p); err != nil {
 		w.tally.violate("it settles", err.Error())
 	}
+	w.countChoices(ctx)
 	found, err := w.verify(ctx, p)
 	if err != nil {
 		return v, err
@@ -101,8 +102,8 @@ func runShaker(ctx context.Context, o options) (v verdict, err error) {
 // shake runs the load, and does harm during most of it.
 func (w *world) shake(ctx context.Context, l *load, o options, p *printer) {
 	began := time.Now()
-	l.end = began.Add(o.Duration)
-	loadCtx, stopLoad := context.WithDeadline(ctx, l.end.Add(healing))
+	l.end, l.last, l.must = began.Add(o.Duration), began.Add(2*o.Duration), loadGates(o.Only)
+	loadCtx, stopLoad := context.WithDeadline(ctx, l.last.Add(healing))
 	defer stopLoad()
 	harmCtx, stopHarm := context.WithDeadline(ctx, began.Add(o.Duration*(10-calmest)/10))
 	defer stopHarm()
@@ -113,6 +114,7 @@ func (w *world) shake(ctx context.Context, l *load, o options, p *printer) {
 	all.Go(func() { n.run(harmCtx, p.fault) })
 	all.Go(func() { w.poison(loadCtx, began.Add(o.Duration/4)) })
 	all.Go(func() { w.look(lookCtx) })
+	all.Go(func() { w.watchQueue(lookCtx) })
 	all.Go(func() { w.befriend(loadCtx, l.end) })
 	all.Go(func() { p.follow(lookCtx, w, began) })
 	l.run(loadCtx)

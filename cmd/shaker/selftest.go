@@ -12,28 +12,34 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 )
 
 // selftestCommand judges the checker: it must find every bug.
 func selftestCommand(code *int) *cobra.Command {
 	var only string
+	var lanes int
 	o := options{}
 	cmd := &cobra.Command{
 		Use:   "selftest",
 		Short: "Plant bugs in the product, one at a time, and insist that each is found",
 		Long: `Builds the program once for each of the bugs of bugs.go, from edited copies of its sources, and shakes it; the verdict must be
 "violated". The sources themselves are not touched. Exit status: 0 all were found, 1 one was missed, 3 the checker itself failed.`,
-		Example: "  shaker selftest\n  shaker selftest --bugs refund-unlocked,ack-first --duration 20s",
+		Example: "  shaker selftest --lanes 3\n  shaker selftest --bugs refund-unlocked,ack-first --duration 20s",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			chosen, err := chooseBugs(only)
 			if err != nil {
 				return err
 			}
-			missed, err := selftest(cmd.Context(), chosen, o, cmd.OutOrStdout())
+			if lanes < 1 {
+				return errors.New("--lanes must be at least 1")
+			}
+			missed, err := selftest(cmd.Context(), chosen, lanes, o, cmd.OutOrStdout())
 			if missed > 0 {
 				*code = violated
 			}
@@ -43,6 +49,7 @@ func selftestCommand(code *int) *cobra.Command {
 	f := cmd.Flags()
 	f.Uint64Var(&o.Seed, "seed", 11, "of names, stories and faults")
 	f.DurationVar(&o.Duration, "duration", 15*time.Second, "of the load against each bug; one that is missed gets another of twice as long")
+	f.IntVar(&lanes, "lanes", 1, "`number` of bugs that are tried at a time; a run keeps most of a processor busy")
 	f.StringVar(&only, "bugs", "", "these `names`, comma separated (default: all)")
 	return cmd
 }
@@ -62,29 +69,44 @@ func chooseBugs(only string) ([]bug, error) {
 	return chosen, nil
 }
 
-// selftest plants the bugs and says of each who caught it. It returns how many nobody did.
-func selftest(ctx context.Context, chosen []bug, o options, out io.Writer) (missed int, err error) {
+// selftest plants the bugs, as many at a time as there are lanes, and says of each who caught it. It returns how many nobody did.
+func selftest(ctx context.Context, chosen []bug, lanes int, o options, out io.Writer) (missed int, err error) {
 	root, err := sourceRoot(ctx)
 	if err != nil {
 		return 0, err
 	}
-	began := time.Now()
+	began, done := time.Now(), 0
+	var telling sync.Mutex
+	var all errgroup.Group
+	all.SetLimit(lanes)
 	for _, b := range chosen {
-		started := time.Now()
-		found, err := tryBug(ctx, root, b, o)
-		if ctx.Err() != nil {
-			return missed, ctx.Err()
-		}
-		verdict := "found by " + strings.Join(found, ", ")
-		switch {
-		case err != nil: // also a program that does not even come up is no proof
-			missed++
-			verdict = "FAILED: " + err.Error()
-		case len(found) == 0:
-			missed++
-			verdict = "MISSED: " + b.Says
-		}
-		fmt.Fprintf(out, "%-24s %5.0f s  %s\n", b.Name, time.Since(started).Seconds(), verdict)
+		all.Go(func() error {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			started := time.Now()
+			found, err := tryBug(ctx, root, b, o)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			telling.Lock()
+			defer telling.Unlock()
+			verdict := "found by " + strings.Join(found, ", ")
+			switch {
+			case err != nil: // also a program that does not even come up is no proof
+				missed++
+				verdict = "FAILED: " + err.Error()
+			case len(found) == 0:
+				missed++
+				verdict = "MISSED: " + b.Says
+			}
+			done++
+			fmt.Fprintf(out, "%2d of %d  %-24s %5.0f s  %s\n", done, len(chosen), b.Name, time.Since(started).Seconds(), verdict)
+			return nil
+		})
+	}
+	if err := all.Wait(); err != nil {
+		return missed, err
 	}
 	fmt.Fprintf(out, "%d of %d bugs were found, in %s\n", len(chosen)-missed, len(chosen), time.Since(began).Round(time.Second))
 	return missed, nil

@@ -64,6 +64,9 @@ func (w *world) makeSites(ctx context.Context) error {
 		if err := w.fillShelf(ctx, s, programme); err != nil {
 			return err
 		}
+		if err := w.makeCampaigns(ctx, i, s); err != nil {
+			return err
+		}
 		if err := w.makeHooks(ctx, i, *s); err != nil {
 			return err
 		}

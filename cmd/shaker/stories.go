@@ -22,18 +22,30 @@ var stories = []story{
 	{"a page says that a friend buys", 10, pageSays},
 	{"a new advocate", 6, newAdvocate},
 	{"an advocate buys by the own link", 5, selfReferral},
-	{"somebody spends points", 10, spendsPoints},
+	{"somebody spends points", 13, spendsPoints},
 	{"coupons come", 3, restocks},
+	{"a friend claims an offer", 10, friendClaims},
+	{"coupons come for those who claim", 3, claimsCome},
+	{"a code beats a link", 5, codeBeatsLink},
+	{"friends of an advocate with a limit buy", 8, capped},
+	{"a friend of a partner buys", 8, partnerSells},
+	{"partners are paid", 4, partnersArePaid},
+	{"somebody looks at pages", 4, looksAround},
 	{"nonsense", 3, nonsense},
 }
 
 const (
-	duelShare = 30 // beside the stories
+	duelShare = 45 // beside the stories
 	duelling  = -1
 )
 
 // story is which of the stories the dice choose, or duelling.
 func (t *tale) story() int {
+	if i := t.n*workers + t.worker; t.early && i < len(stories) {
+		return i
+	} else if t.early {
+		return duelling
+	}
 	total := duelShare
 	for _, s := range stories {
 		total += s.share
@@ -95,7 +107,11 @@ func pageSays(ctx context.Context, t *tale) {
 	p := t.friend(ctx, t.link(tagAuto), tagAuto, "a")
 	server := t.keyed(t.other(p), "other")
 	p.Public = true
-	switch t.rng.IntN(5) {
+	dice := t.rng.IntN(5)
+	if t.early {
+		dice = 0
+	}
+	switch dice {
 	case 0: // a lie that nobody confirms; nor can it be refunded
 		t.tellOnce(ctx, p)
 		t.tellOnce(ctx, t.refund(p, p.Amount/2, "0"))

@@ -59,6 +59,7 @@ func (r *apiReader) ask(ctx context.Context, n int, method, path string, body, r
 
 type readPerson struct {
 	Person struct {
+		ID        int64            `json:"id"`
 		Events    int64            `json:"events_count"`
 		Referrals map[string]int64 `json:"referral_counts"`
 		Rewards   map[string]int64 `json:"reward_counts"`
@@ -116,6 +117,7 @@ func (r *apiReader) person(ctx context.Context, n int, email string) {
 		r.put("people", email, fmt.Sprintf("%d events, referrals %d (%d approved, %d pending), rewards %d (%d paid, %d unpaid), referred by %q", p.Person.Events,
 			p.Person.Referrals["total"], p.Person.Referrals["approved"], p.Person.Referrals["pending"],
 			p.Person.Rewards["total"], p.Person.Rewards["paid"], p.Person.Rewards["unpaid"], by))
+		r.accounts(ctx, n+1, email, p.Person.ID)
 	}
 	var m readMember
 	if !r.ask(ctx, n+1, "GET", "/api/v2/loyalty/members/"+slug, nil, &m) {
@@ -184,7 +186,7 @@ func (r *apiReader) messages(ctx context.Context) map[string]string {
 // order is read by telling it once more, which changes nothing, and its referral by setting the status that it has.
 func (r *apiReader) order(ctx context.Context, n int, o *order, status string) {
 	var got readOrder
-	again := op{Kind: kindPurchase, Email: o.Email, Order: o.Number, Amount: o.Amount}
+	again := op{Kind: kindPurchase, Email: o.Email, Order: o.Number, Amount: o.Amount, Code: o.Code}
 	method, path, body := again.request()
 	if r.ask(ctx, n, method, path, body, &got) {
 		refunded := "0.00"
@@ -290,6 +292,10 @@ func checkAPI(ctx context.Context, w *world, l *ledger) *checks {
 	c.compare("API: redemptions", l.Site, wantRedemptions(l, nil), r.got["redemptions"])
 	c.compare("API: coupons of redemptions", l.Site, wantAPIStock(l), r.lists(ctx))
 	c.add(fmt.Sprintf("API: a coupon has one holder, site %d", l.Site), fmt.Sprintf("%d held by visitors", len(r.holders)), r.twice)
+	c.compare("API: accounts", l.Site, wantAPIAccounts(l), r.got["accounts"])
+	c.compare("API: payouts", l.Site, wantPayouts(l, nil), r.payouts(ctx))
+	c.compare("API: budget", l.Site, wantAPIBudget(l), r.budget(ctx))
+	c.compare("API: refused rewards", l.Site, wantAPIRefused(l), r.refused(ctx))
 	c.compare("API: messages", l.Site, wantAPIMessages(l), r.messages(ctx))
 	c.compare("API: metrics", l.Site, wantMetrics(l), r.metrics(ctx))
 	c.add(fmt.Sprintf("API: answers when nothing is wrong, site %d", l.Site), fmt.Sprintf("%d things read", len(jobs)), r.bad)

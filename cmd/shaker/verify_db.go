@@ -33,6 +33,9 @@ func pairs(ctx context.Context, db *sqlx.DB, query string, args ...any) (map[str
 // checkDatabase compares a site's ledger with the tables, table by table, as sets.
 func checkDatabase(ctx context.Context, db *sqlx.DB, siteID int64, l *ledger) (*checks, error) {
 	c := &checks{}
+	if err := l.choices(ctx, db, siteID); err != nil {
+		return c, err
+	}
 	for _, part := range []struct {
 		name  string
 		want  func(*ledger, map[string]bool) map[string]string
@@ -56,7 +59,7 @@ func checkDatabase(ctx context.Context, db *sqlx.DB, siteID int64, l *ledger) (*
 			left join customer.person a on a.site_id = r.site_id and a.id = r.advocate_id
 			left join customer.person f on f.site_id = r.site_id and f.id = r.friend_id where r.site_id = $1`},
 		{"rewards", wantRewards, `
-			select concat_ws(' ', o.number, w.kind) as name, concat_ws(' ', p.email, w.points + w.amount, 'clawed', w.clawed, w.status) as value
+			select concat_ws(' ', o.number, w.kind, nullif(w.currency, '')) as name, concat_ws(' ', p.email, w.points + w.amount, 'clawed', w.clawed, w.status) as value
 			from referral.reward w join customer.origin o on o.site_id = w.site_id and o.id = w.origin_id
 			left join customer.person p on p.site_id = w.site_id and p.id = w.person_id
 			where w.site_id = $1 and w.referral_id is not null`},
@@ -66,6 +69,10 @@ func checkDatabase(ctx context.Context, db *sqlx.DB, siteID int64, l *ledger) (*
 			select p.email as name, concat_ws(' ', coalesce(a.balance, 0), 'points, earned', m.earned) as value
 			from loyalty.member m left join customer.person p on p.site_id = m.site_id and p.id = m.person_id
 			left join loyalty.account a on a.site_id = m.site_id and a.owner_id = m.id where m.site_id = $1`},
+		{"claims", wantClaims, claimsSQL},
+		{"coupons of claims", wantClaimCoupons, claimCouponsSQL},
+		{"accounts", wantAccounts, accountsSQL},
+		{"payouts", wantPayouts, payoutsSQL},
 		{"adjustments", wantAdjustments, adjustmentsSQL},
 		{"redemptions", wantRedemptions, redemptionsSQL},
 		{"coupons of redemptions", wantStock, stockSQL},
@@ -86,7 +93,25 @@ func checkDatabase(ctx context.Context, db *sqlx.DB, siteID int64, l *ledger) (*
 		}
 		c.compare(part.name, l.Site, part.want(l, made), got)
 	}
+	if err := l.checkCaps(ctx, db, siteID, c); err != nil {
+		return c, err
+	}
 	return c, l.checkVisits(ctx, db, siteID, c)
+}
+
+// choices reads what the platform was free to choose.
+func (l *ledger) choices(ctx context.Context, db *sqlx.DB, siteID int64) error {
+	for _, part := range []struct {
+		into  *map[string]string
+		query string
+	}{{&l.Coupons, heldCouponsSQL}, {&l.Refused, refusedSQL}, {&l.PaidOut, paidSQL}} {
+		got, err := pairs(ctx, db, part.query, siteID)
+		if err != nil {
+			return fmt.Errorf("read what was chosen: %w", err)
+		}
+		*part.into = got
+	}
+	return nil
 }
 
 // choose leaves each referral with the order that the platform took among those of one friend that came at once.
@@ -145,8 +170,8 @@ func wantRewards(l *ledger, _ map[string]bool) map[string]string {
 	out := map[string]string{}
 	for _, r := range l.Referrals {
 		for _, o := range r.Orders {
-			for _, g := range r.gifts(o) {
-				out[o.Number+" "+g.Kind] = fmt.Sprintf("%s %d clawed %d %s", r.Advocate, g.Value, g.Clawed, g.Status)
+			for _, g := range l.gifts(r, o) {
+				out[strings.TrimSpace(o.Number+" "+g.Kind+" "+g.Currency)] = fmt.Sprintf("%s %d clawed %d %s", r.Advocate, g.Value, g.Clawed, g.Status)
 			}
 		}
 	}
@@ -180,7 +205,7 @@ func (l *ledger) accounts() map[string]account {
 	}
 	for _, r := range l.Referrals {
 		for _, o := range r.Orders {
-			for _, g := range r.gifts(o) {
+			for _, g := range l.gifts(r, o) {
 				if g.Kind == "points" {
 					a := out[r.Advocate]
 					out[r.Advocate] = account{a.earned + g.Value, a.back + g.Clawed, a.moved}
@@ -204,7 +229,7 @@ func wantMessages(l *ledger, _ map[string]bool) map[string]string {
 	count := map[string]int{}
 	for _, r := range l.Referrals {
 		for _, o := range r.Orders {
-			if len(r.gifts(o)) > 0 {
+			if gifts := l.gifts(r, o); len(gifts) > 0 && gifts[0].Kind == "points" {
 				count[r.Advocate]++
 			}
 		}

@@ -40,7 +40,7 @@ func (r *apiReader) lists(ctx context.Context) map[string]string {
 	out := map[string]string{}
 	if r.ask(ctx, 0, "GET", "/api/v2/coupon_lists?limit=100", nil, &got) {
 		for _, l := range got.Lists {
-			if l.Name != tagGift {
+			if l.Name != tagGift && l.Name != ownCodes {
 				out[l.Name] = stocked(l.Total, l.Issued < l.Total && l.Waiting > 0)
 			}
 		}

@@ -119,7 +119,7 @@ func TestEmbeddedDatabaseDies(t *testing.T) {
 	t.Parallel()
 	dir := pgtest.Dir(t)
 	p := startProcess(t, layout{}.environ(dir, "TALKABLE_LISTEN="+freeAddress(t), "TALKABLE_INTERNAL_LISTEN="+freeAddress(t)))
-	shop := (&telling{t: t}).patient(newShop(t, awaitDemo(t, dir, nil))) // a link leads on while nothing can be written: it is opened again
+	shop := (&telling{t: t}).patient(newShop(t, awaitDemo(t, dir, nil)))
 	all := tales("embedded", 12)
 	var wg sync.WaitGroup
 	wg.Go(func() {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -96,9 +97,13 @@ func (r rowsOf) same(t testing.TB, now rowsOf, but ...string) {
 func settled(t testing.TB, _ *served, db *sqlx.DB) {
 	t.Helper()
 	var left, ends, before string
-	query, hearings := leftQuery(), hearingsOf(t)
-	for end := time.Now().Add(longest); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		if err := db.QueryRow(query, hearings).Scan(&left, &ends); err != nil {
+	n, err := hearings()
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := leftQuery()
+	for end := time.Now().Add(longest); time.Now().Before(end); time.Sleep(30 * time.Millisecond) {
+		if err := db.QueryRow(query, n).Scan(&left, &ends); err != nil {
 			t.Fatal(err)
 		}
 		if left != "" {
@@ -112,18 +117,17 @@ func settled(t testing.TB, _ *served, db *sqlx.DB) {
 	t.Fatalf("the server does not come to rest: %s", left)
 }
 
-// hearingsOf is how many cursors there are once every consumer has begun.
-func hearingsOf(t testing.TB) (n int) {
-	t.Helper()
+// hearings is how many cursors there are once every consumer has begun. Wiring a platform to count them is dear, so it is done once.
+var hearings = sync.OnceValues(func() (n int, err error) {
 	p := &platform{dbs: &databases{}, tables: map[string]*bus.Table{}, registry: prometheus.NewRegistry(), log: zerolog.Nop()}
 	if err := p.wire(&config{}, clock.System, "smtp://localhost", "", func(*gateway.Gateway) ([]byte, error) { return nil, nil }); err != nil {
-		t.Fatal(err)
+		return 0, err
 	}
 	for _, c := range p.consumers {
 		n += len(c.Sources())
 	}
-	return n
-}
+	return n, nil
+})
 
 // leftQuery says what is left to do, and where the logs end, at one moment: what was told and isn't heard, what is queued, what the timers will do
 // within a minute, and transactions under way.

@@ -11,11 +11,12 @@ import (
 )
 
 // TestDryRunsLeaveNothing takes every operation that takes dry_run, in the story of the samples: it answers as it does a moment later in earnest, says that
-// it was a dry run, and no table has another row, whatever else went on meanwhile. All others that write refuse it.
+// it was a dry run, and no table has another row and no counter of business facts another number, whatever else went on meanwhile. All others that write refuse it.
 func TestDryRunsLeaveNothing(t *testing.T) {
 	t.Parallel()
 	l := oneDatabase(t)
-	s := startServer(t, l)
+	internal := freeAddress(t)
+	s := startServer(t, l, "TALKABLE_INTERNAL_LISTEN="+internal)
 	shop, db := newShop(t, demoFile{Server: s.demo.Server, APIKey: makeSite(t, s, "dry-run")}), open(t, l["TALKABLE_DATABASE_URL"])
 	ops := operationsOf(t, s.demo.Server)
 	w, tried := world{}, 0
@@ -34,11 +35,12 @@ func TestDryRunsLeaveNothing(t *testing.T) {
 		case rehearsed:
 			tried++
 			settled(t, s, db)
-			before := census(t, db)
+			before, counted := census(t, db), countersOf(t, internal)
 			dry = asOften(func() reply {
 				return ask(t, shop, op.method, dryRunOf(target), body, one.headers("Idempotency-Key", key)...)
 			}, one)
 			settled(t, s, db)
+			counted.same(t, countersOf(t, internal))
 			if before.same(t, census(t, db)); t.Failed() {
 				t.Fatalf("a dry run of %s left something: %d %s", op.id, dry.status, dry.body)
 			}

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	_ "golang.org/x/crypto/x509roots/fallback" // whom to trust where the machine has no list, as in the container
 )
 
 var version = "dev" // set by the linker

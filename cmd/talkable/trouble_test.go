@@ -61,16 +61,12 @@ func (on *telling) patient(s shop) shop {
 	return shop{client: &c, t: on.t}
 }
 
-// RoundTrip counts what must not be: a failure other than "come back later". A link leads on when its visit can't be written down;
-// a friend who is to be referred opens it again.
+// RoundTrip counts what must not be: a failure other than "come back later".
 func (on *telling) RoundTrip(r *http.Request) (*http.Response, error) {
 	res, err := direct.RoundTrip(r)
 	if err == nil && res.StatusCode >= 500 && res.StatusCode != http.StatusServiceUnavailable {
 		on.failed.Add(1)
 		on.t.Errorf("%s %s: %s", r.Method, r.URL.Path, res.Status)
-	}
-	if err == nil && strings.HasPrefix(r.URL.Path, "/x/") && !strings.Contains(res.Header.Get("Location"), "talkable_visitor_offer_id=") {
-		res.StatusCode = http.StatusServiceUnavailable
 	}
 	return res, err
 }

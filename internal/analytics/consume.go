@@ -162,7 +162,9 @@ func (m *Module) add(ctx context.Context, u *bus.Unit, rows []row) error {
 		return err
 	}
 	for _, r := range rows {
-		m.rows.WithLabelValues(r.key).Add(float64(r.count))
+		if r.count > 0 { // what is taken back was counted before
+			m.rows.WithLabelValues(r.key).Add(float64(r.count))
+		}
 	}
 	return nil
 }

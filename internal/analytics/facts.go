@@ -89,7 +89,13 @@ const (
 	trackedByCoupon = "coupon"
 )
 
+// createdFacts: a sale is somebody's only once. What takes the place of another advocate's referral takes back what had counted of that one,
+// whichever of the two is heard of first.
 func createdFacts(r referralevent.ReferralCreated) []fact {
+	return append(madeFacts(r), replacedFacts(r)...)
+}
+
+func madeFacts(r referralevent.ReferralCreated) []fact {
 	f := fact{site: r.SiteID, key: referredSales, at: r.OccurredAt, campaign: r.CampaignID, qa: r.QA, count: 1}
 	if r.Status == referralevent.Blocked {
 		f.key = blocked
@@ -109,6 +115,25 @@ func createdFacts(r referralevent.ReferralCreated) []fact {
 	return facts
 }
 
+func replacedFacts(r referralevent.ReferralCreated) []fact {
+	if r.Replaces == 0 {
+		return nil
+	}
+	var facts []fact
+	if old := r; !r.ReplacedBarred {
+		old.Status, old.TrackMethod = referralevent.Pending, r.ReplacedMethod
+		facts = madeFacts(old)
+	}
+	if r.ReplacedApproved {
+		facts = append(facts, approvedFacts(referralevent.ReferralApproved{SiteID: r.SiteID, CampaignID: r.CampaignID, TrackMethod: r.ReplacedMethod,
+			Subtotal: r.Subtotal, Currency: r.Currency, FirstOrder: r.FirstOrder, OccurredAt: r.OccurredAt})...)
+	}
+	for i := range facts {
+		facts[i].count, facts[i].sum, facts[i].qa, facts[i].referral = -facts[i].count, -facts[i].sum, r.ReplacedQA, 0
+	}
+	return facts
+}
+
 func approvedFacts(r referralevent.ReferralApproved) []fact {
 	f := fact{site: r.SiteID, key: approvedSales, at: r.OccurredAt, campaign: r.CampaignID, referral: r.ReferralID, money: true, currency: r.Currency,
 		count: 1, sum: r.Subtotal}
@@ -123,7 +148,13 @@ func approvedFacts(r referralevent.ReferralApproved) []fact {
 	return []fact{f, coupon, by}
 }
 
+// reattributed is why a referral is voided that turned out to be another advocate's, as referral names it. The sale stays: see replacedFacts.
+const reattributed = "reattributed"
+
 func voidedFacts(r referralevent.ReferralVoided) []fact {
+	if r.Cause == reattributed {
+		return nil
+	}
 	f := fact{site: r.SiteID, key: voided, at: r.VoidedAt, campaign: r.CampaignID, referral: r.ReferralID, count: 1}
 	if r.Status == referralevent.Blocked {
 		f.key = blocked

@@ -39,10 +39,10 @@ var metrics = []metric{
 		formula: "refunded_sales_count in percent of total_sales_count."},
 
 	{name: "total_referred_sales_count", of: referredSales, byCampaign: true, currencied: true,
-		formula: "Referrals that were made and not blocked at once, by the date of the friend's origin."},
+		formula: "Referrals that were made and not blocked at once, by the date of the friend's origin; one that is given to another advocate counts once."},
 	{name: "total_referred_sales_sum", kind: moneyOf, of: referredSales, byCampaign: true, formula: "Subtotals of total_referred_sales_count."},
 	{name: "talkable_sales_count", of: approvedSales, byCampaign: true, currencied: true,
-		formula: "Referrals that were approved, by the date of the friend's origin; later voids are in referrals_voided."},
+		formula: "Referrals that were approved, by the date of the friend's origin; one that is given to another advocate counts once, as the other's."},
 	{name: "talkable_sales_sum", kind: moneyOf, of: approvedSales, byCampaign: true, formula: "Subtotals of talkable_sales_count, before refunds."},
 	{name: "revenue_percentage", kind: shareOf, of: approvedSales, over: sales, formula: "talkable_sales_sum in percent of total_sales_sum, both in one currency."},
 	{name: "lift_in_sales", kind: liftOf, of: approvedSales, over: sales,
@@ -51,7 +51,7 @@ var metrics = []metric{
 		formula: "talkable_sales_count in percent of visits_unique of the same days."},
 	{name: "referrals_blocked", of: blocked, byCampaign: true,
 		formula: "Referrals blocked by a rule, by the date of the friend's origin, and by hand, by the date of the decision."},
-	{name: "referrals_voided", of: voided, byCampaign: true, formula: "Referrals voided by hand or by a refund, by the date of the decision."},
+	{name: "referrals_voided", of: voided, byCampaign: true, formula: "Referrals voided by hand or by a refund, by the date of the decision; not those given to another advocate."},
 
 	{name: "total_rewards_count", of: rewards, byCampaign: true, formula: "Rewards issued, by the date of what they are for; taken back ones included."},
 	{name: "total_rewards_sum", kind: moneyOf, of: rewards, byCampaign: true, formula: "Commissions among total_rewards_count; points and coupons have no amount."},

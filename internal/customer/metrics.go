@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/talkable/talkable/internal/customer/customerevent"
+	"github.com/talkable/talkable/internal/postgres"
 )
 
 type metrics struct {
@@ -12,6 +13,11 @@ type metrics struct {
 	people  *prometheus.CounterVec
 	races   prometheus.Counter
 	batch   prometheus.Histogram
+}
+
+// metricsApart are the module's metrics, and others that nobody sees, for rehearsals.
+func metricsApart(reg prometheus.Registerer) postgres.Apart[*metrics] {
+	return postgres.Apart[*metrics]{Real: newMetrics(reg), Rehearsed: newMetrics(prometheus.NewRegistry())}
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {

@@ -89,15 +89,15 @@ func (m *Module) alter(ctx context.Context, a alteration, change func(b *people,
 		return idempotency.KeepOne(ctx, u.Tx, moduleName, a.site, a.key, kept)
 	})
 	if err == nil && !replayed {
-		m.metrics.people.WithLabelValues(a.label).Inc()
+		m.metrics.Of(ctx).people.WithLabelValues(a.label).Inc()
 	}
 	return out, replayed, err
 }
 
 // lockNamed locks the person whom the slug names, and who else has the marks that are to be given, in the order of all transactions.
 func lockNamed(ctx context.Context, u *bus.Unit, a alteration) (*people, *person, error) {
-	hit, err := personBySlug(ctx, u, a.site, a.slug)
-	if f, ok := fault.Of(err); err != nil && !(ok && f.Code == errNoPerson.Code) {
+	hit, err := whomNames(ctx, u, a)
+	if err != nil {
 		return nil, nil, err
 	}
 	marks, slug := map[mark]bool{}, named(a.slug)
@@ -119,10 +119,27 @@ func lockNamed(ctx context.Context, u *bus.Unit, a alteration) (*people, *person
 		return b, nil, nil
 	}
 	p := b.id[[2]int64{a.site, hit.ID}]
-	if p == nil || p.marks() != hit.marks() { // somebody else has just changed it
+	if p == nil {
 		return nil, nil, errRaced
 	}
+	if p.marks() != hit.marks() { // somebody else has just changed it; under the lock nobody does, so whom the slug names now is who it is
+		if hit, err = whomNames(ctx, u, a); err != nil {
+			return nil, nil, err
+		}
+		if hit.ID != p.ID {
+			return nil, nil, errRaced
+		}
+	}
 	return b, p, nil
+}
+
+// whomNames is the person whom the slug names, without an id if there is none.
+func whomNames(ctx context.Context, u *bus.Unit, a alteration) (person, error) {
+	p, err := personBySlug(ctx, u, a.site, a.slug)
+	if f, ok := fault.Of(err); ok && f.Code == errNoPerson.Code {
+		return person{}, nil
+	}
+	return p, err
 }
 
 func marksOf(p person) []mark {

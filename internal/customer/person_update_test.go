@@ -227,6 +227,26 @@ func TestUpdatePerson_races(t *testing.T) {
 	}
 }
 
+// TestUpdatePerson_of_one_by_many lets twenty give one person another customer id at once: they wait for each other, and none is told to
+// come back.
+func TestUpdatePerson_of_one_by_many(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, 4)
+	b.must(purchase("1", "ann@example.com", 100))
+	var all sync.WaitGroup
+	gate := make(chan struct{})
+	for i := range 20 {
+		all.Go(func() {
+			<-gate
+			if _, _, err := b.UpdatePerson(t.Context(), 1, "ann@example.com", customerapi.PersonUpdate{CustomerID: ptr(fmt.Sprint("c-", i))}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	close(gate)
+	all.Wait()
+}
+
 func TestUnsubscribe(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, 1)

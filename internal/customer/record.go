@@ -100,7 +100,7 @@ func (m *Module) record(ctx context.Context, in []request, siteID int64, at *Che
 	}
 	for i, r := range results {
 		if r != "" {
-			m.metrics.origins.WithLabelValues(kindLabel(in[i].origin.Type), string(r)).Inc()
+			m.metrics.Of(ctx).origins.WithLabelValues(kindLabel(in[i].origin.Type), string(r)).Inc()
 		}
 	}
 	return out, nil
@@ -117,7 +117,7 @@ func (m *Module) inTx(ctx context.Context, work func(u *bus.Unit) error) error {
 		if !raced(err) {
 			return err
 		}
-		m.metrics.races.Inc()
+		m.metrics.Of(ctx).races.Inc()
 		if try == 5 {
 			f := fault.New(fault.Unavailable, "busy", "Others change the same at this moment; please repeat the request.").Because(err)
 			f.Retry = time.Second

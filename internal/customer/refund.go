@@ -97,11 +97,11 @@ func (m *Module) refund(ctx context.Context, s site.Site, slug string, in Refund
 	})
 	switch _, refused := fault.Of(err); {
 	case refused:
-		m.metrics.refunds.WithLabelValues("refused").Inc()
+		m.metrics.Of(ctx).refunds.WithLabelValues("refused").Inc()
 	case err == nil && !out.Replayed && full:
-		m.metrics.refunds.WithLabelValues("full").Inc()
+		m.metrics.Of(ctx).refunds.WithLabelValues("full").Inc()
 	case err == nil && !out.Replayed:
-		m.metrics.refunds.WithLabelValues("partial").Inc()
+		m.metrics.Of(ctx).refunds.WithLabelValues("partial").Inc()
 	}
 	return out, err
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/clock"
 	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/site"
 )
 
@@ -99,7 +100,7 @@ func (s *Assets) add(ctx context.Context, of site.Site, name string, data []byte
 		})
 		return err
 	})
-	if err == nil && !replayed {
+	if err == nil && !replayed && !postgres.Rehearsing(ctx) {
 		s.changes.WithLabelValues("stored").Inc()
 	}
 	return out, replayed, err
@@ -142,7 +143,7 @@ func (s *Assets) remove(ctx context.Context, siteID, id int64, k idempotency.Key
 		})
 		return err
 	})
-	if err == nil && !replayed {
+	if err == nil && !replayed && !postgres.Rehearsing(ctx) {
 		s.changes.WithLabelValues("deleted").Inc()
 	}
 	return out, replayed, err

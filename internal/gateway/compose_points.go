@@ -122,7 +122,7 @@ func (c Composition) extendPoints(ctx context.Context, in *struct {
 	MemberPath
 	Body struct {
 		web.SiteBody
-		LotIDs    []int64    `json:"lot_ids,omitempty" maxItems:"1000" uniqueItems:"true" doc:"Of which points; none: of all that are left" example:"[61]"`
+		LotIDs    []int64    `json:"lot_ids,omitempty" maxItems:"1000" doc:"Of which points; none: of all that are left" example:"[61]"`
 		ExpiresAt *time.Time `json:"expires_at" nullable:"true" doc:"null: never" example:"2199-12-31T00:00:00Z"`
 		Note      string     `json:"note" doc:"1 to 500 characters: why" example:"Our shop was closed"`
 	}

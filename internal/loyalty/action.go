@@ -47,7 +47,7 @@ func (m *Module) Cancel(ctx context.Context, siteID, redemptionID int64, reason 
 
 // act runs actions as one transaction, in their order upon the locked balances.
 func (m *Module) act(ctx context.Context, in []action) (out []acted, err error) {
-	timer := prometheus.NewTimer(m.m.seconds.WithLabelValues("act"))
+	timer := prometheus.NewTimer(m.m.Real.seconds.WithLabelValues("act"))
 	defer timer.ObserveDuration()
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
 		out = make([]acted, len(in))

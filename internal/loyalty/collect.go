@@ -157,7 +157,7 @@ func (m *Module) collect(ctx context.Context, u *bus.Unit, s site.Site, personID
 	}
 	out = loyaltyapi.Collected{Balance: h.Balance}
 	if c.Place, out.Collected = config.next(collected); !out.Collected {
-		m.m.refused.WithLabelValues("limit").Inc()
+		m.m.Of(ctx).refused.WithLabelValues("limit").Inc()
 		return out, nil
 	}
 	if err := m.postEarnings(ctx, u, programs, []earning{p.forAction(c, personID)}); err != nil {

@@ -55,7 +55,7 @@ func earnings[T bus.Payload](ctx context.Context, m *Module, u *bus.Unit, batch 
 	for _, e := range events {
 		p, ok := programs[e.Site]
 		if !ok {
-			m.m.refused.WithLabelValues("no_program").Inc()
+			m.m.Of(ctx).refused.WithLabelValues("no_program").Inc()
 			continue
 		}
 		decided := decide(p, e.Body)

@@ -264,7 +264,7 @@ func TestExtendByHand(t *testing.T) {
 	}
 	key := idempotency.Key{Value: "k", Fingerprint: "f"}
 	for i := range 2 {
-		e, replayed, err := w.Extend(t.Context(), 1, 7, []int64{first.LotID}, nil, "Loyal for years", key)
+		e, replayed, err := w.Extend(t.Context(), 1, 7, []int64{first.LotID, first.LotID}, nil, "Loyal for years", key)
 		if err != nil || e.Points != 100 || e.ExpiresAt != nil || replayed != (i == 1) {
 			t.Fatalf("%+v %v, %v", e, replayed, err)
 		}

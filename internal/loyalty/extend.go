@@ -27,6 +27,7 @@ type extension struct {
 
 // Extend sets the date of a member's points by hand, later or earlier; what is over already stays so. Each change is kept with its note.
 func (m *Module) Extend(ctx context.Context, siteID, personID int64, lots []int64, ends *time.Time, note string, key idempotency.Key) (out loyaltyapi.Extension, replayed bool, err error) {
+	lots = slices.Compact(slices.Sorted(slices.Values(lots)))
 	e := extension{lots: lots, ends: ends, note: note}
 	if n := utf8.RuneCountInString(note); n < 1 || n > 500 || !printable(note) {
 		return out, false, errNoNote

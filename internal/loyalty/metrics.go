@@ -4,6 +4,8 @@ import (
 	"math"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/talkable/talkable/internal/postgres"
 )
 
 // metrics counts business facts. A batch that is repeated after a rollback is counted again: the ledger has the exact sums.
@@ -23,11 +25,16 @@ type metrics struct {
 	seconds  *prometheus.HistogramVec
 }
 
-func newMetrics(reg prometheus.Registerer) metrics {
+// metricsApart are the module's metrics, and others that nobody sees, for rehearsals.
+func metricsApart(reg prometheus.Registerer) postgres.Apart[*metrics] {
+	return postgres.Apart[*metrics]{Real: newMetrics(reg), Rehearsed: newMetrics(prometheus.NewRegistry())}
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
 	counter := func(name, help string) prometheus.CounterOpts {
 		return prometheus.CounterOpts{Namespace: "talkable", Subsystem: "loyalty", Name: name, Help: help}
 	}
-	m := metrics{
+	m := &metrics{
 		earned:   prometheus.NewCounterVec(counter("points_earned_total", "Points posted to members."), []string{"reason"}),
 		clawed:   prometheus.NewCounterVec(counter("points_clawed_back_total", "Points taken back from members."), []string{"reason"}),
 		expired:  prometheus.NewCounter(counter("points_expired_total", "Points that passed their date.")),
@@ -52,7 +59,7 @@ func newMetrics(reg prometheus.Registerer) metrics {
 }
 
 // count adds what a batch decided.
-func (m metrics) count(b *books, joined int) {
+func (m *metrics) count(b *books, joined int) {
 	for _, t := range b.txns {
 		switch t.Kind {
 		case kindEarn:

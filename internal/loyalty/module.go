@@ -52,7 +52,7 @@ type Module struct {
 	log     zerolog.Logger
 	reg     prometheus.Registerer
 	now     clock.Clock
-	m       metrics
+	m       postgres.Apart[*metrics]
 	cursors *web.Cursors
 	coupons couponLists
 	actions *postgres.Group[action, loyaltyapi.Action]
@@ -63,9 +63,9 @@ type Module struct {
 func New(d Deps) *Module {
 	m := &Module{
 		db: d.DB, outbox: d.Outbox, log: d.Log.With().Str("module", "loyalty").Logger(), reg: d.Reg, now: d.Now,
-		m: newMetrics(d.Reg), cursors: d.Cursors, coupons: d.Coupons, kick: make(chan struct{}, 1),
+		m: metricsApart(d.Reg), cursors: d.Cursors, coupons: d.Coupons, kick: make(chan struct{}, 1),
 	}
-	m.actions = postgres.NewGroup(maxActions, m.act).Observe(func(size int) { m.m.group.Observe(float64(size)) })
+	m.actions = postgres.NewGroup(maxActions, m.act).Observe(func(size int) { m.m.Real.group.Observe(float64(size)) })
 	return m
 }
 

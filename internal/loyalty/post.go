@@ -16,7 +16,7 @@ import (
 // postEarnings enrols who is to be, and posts what is new of the decisions, in their order. Its statements do not grow in number
 // with them.
 func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int64]program, all []earning) error {
-	timer := prometheus.NewTimer(m.m.seconds.WithLabelValues(kindEarn))
+	timer := prometheus.NewTimer(m.m.Real.seconds.WithLabelValues(kindEarn))
 	defer timer.ObserveDuration()
 	all = firsts(all)
 	joiners := map[person]time.Time{}
@@ -71,7 +71,7 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 			}
 		case e.Refused != "":
 			b.refused = append(b.refused, e)
-			m.m.refused.WithLabelValues(e.Refused).Inc()
+			m.m.Of(ctx).refused.WithLabelValues(e.Refused).Inc()
 		}
 	}
 	return m.save(ctx, u, b, values(holders), asleep, members)
@@ -115,7 +115,7 @@ func (m *Module) postClawBacks(ctx context.Context, u *bus.Unit, claws []clawBac
 	if len(claws) == 0 {
 		return nil
 	}
-	timer := prometheus.NewTimer(m.m.seconds.WithLabelValues(kindClawBack))
+	timer := prometheus.NewTimer(m.m.Real.seconds.WithLabelValues(kindClawBack))
 	defer timer.ObserveDuration()
 	var sites []int64
 	var sources []string
@@ -159,7 +159,7 @@ func (m *Module) postClawBacks(ctx context.Context, u *bus.Unit, claws []clawBac
 	for _, c := range claws {
 		e, ok := earnings[siteSource{c.SiteID, c.Of}]
 		if !ok {
-			m.m.refused.WithLabelValues("never_earned").Inc()
+			m.m.Of(ctx).refused.WithLabelValues("never_earned").Inc()
 			continue
 		}
 		if err := b.clawBack(holders[person{e.SiteID, e.PersonID}], own[siteID{e.SiteID, e.ID}], e.txn(), c); err != nil {
@@ -213,7 +213,7 @@ func (m *Module) save(ctx context.Context, u *bus.Unit, b *books, holders []*hol
 	for _, t := range b.tells {
 		u.Tell(t.site, t.key, t.body)
 	}
-	m.m.count(b, joined)
+	m.m.Of(ctx).count(b, joined)
 	return nil
 }
 

@@ -22,7 +22,7 @@ func (m *Module) wakeDue(ctx context.Context) (n int, err error) {
 }
 
 func (m *Module) wakeSome(ctx context.Context) (n int, err error) {
-	timer := prometheus.NewTimer(m.m.seconds.WithLabelValues("wake"))
+	timer := prometheus.NewTimer(m.m.Real.seconds.WithLabelValues("wake"))
 	defer timer.ObserveDuration()
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
 		n = 0
@@ -47,7 +47,7 @@ func (m *Module) wakeSome(ctx context.Context) (n int, err error) {
 				n++
 			}
 		}
-		m.m.reminded.Add(float64(len(b.tells)))
+		m.m.Real.reminded.Add(float64(len(b.tells)))
 		return m.save(ctx, u, b, d.holders, d.lots, 0)
 	})
 	if err != nil {

@@ -20,7 +20,7 @@ func (m *Module) ExpireDue(ctx context.Context) (n int, err error) {
 }
 
 func (m *Module) expireSome(ctx context.Context) (n int, err error) {
-	timer := prometheus.NewTimer(m.m.seconds.WithLabelValues(kindExpire))
+	timer := prometheus.NewTimer(m.m.Real.seconds.WithLabelValues(kindExpire))
 	defer timer.ObserveDuration()
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
 		n = 0

@@ -69,7 +69,7 @@ func (m *Module) resend(ctx context.Context, siteID, id int64, key idempotency.K
 		return message{}, false, err
 	}
 	if !replayed {
-		m.metrics.messages.WithLabelValues(answer.Template, queued).Inc()
+		m.metrics.Of(ctx).messages.WithLabelValues(answer.Template, queued).Inc()
 		select {
 		case m.kick <- struct{}{}:
 		default:

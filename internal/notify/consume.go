@@ -74,8 +74,8 @@ func (m *Module) queue(ctx context.Context, u *bus.Unit, template string, orders
 	if err != nil {
 		return err
 	}
-	m.metrics.messages.WithLabelValues(template, queued).Add(float64(waiting))
-	m.tellEnds(u, mute)
+	m.metrics.Of(ctx).messages.WithLabelValues(template, queued).Add(float64(waiting))
+	m.tellEnds(ctx, u, mute)
 	return nil
 }
 
@@ -89,15 +89,15 @@ func (m *Module) onAnonymized(ctx context.Context, u *bus.Unit, batch []bus.Even
 	if err != nil {
 		return err
 	}
-	m.tellEnds(u, stopped)
+	m.tellEnds(ctx, u, stopped)
 	return forgetInDeliveries(ctx, u, people)
 }
 
 // tellEnds tells of messages that ended without an attempt, and counts them.
-func (m *Module) tellEnds(u *bus.Unit, all []ended) {
+func (m *Module) tellEnds(ctx context.Context, u *bus.Unit, all []ended) {
 	for _, e := range all {
 		e.tellEnd(u, fate{status: e.Status, reason: e.Reason})
-		m.metrics.messages.WithLabelValues(e.Template, e.Status).Inc()
+		m.metrics.Of(ctx).messages.WithLabelValues(e.Template, e.Status).Inc()
 	}
 }
 

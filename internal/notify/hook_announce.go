@@ -44,7 +44,7 @@ func announce[T bus.Payload](ctx context.Context, m *Module, u *bus.Unit, batch 
 		return err
 	}
 	for _, kind := range made {
-		m.metrics.deliveries.WithLabelValues(kind, hookQueued).Inc()
+		m.metrics.Of(ctx).deliveries.WithLabelValues(kind, hookQueued).Inc()
 	}
 	return nil
 }

@@ -79,7 +79,7 @@ func (m *Module) resendDelivery(ctx context.Context, siteID, id int64, k idempot
 		return err
 	})
 	if err == nil && !replayed {
-		m.metrics.deliveries.WithLabelValues(out.Type, hookQueued).Inc()
+		m.metrics.Of(ctx).deliveries.WithLabelValues(out.Type, hookQueued).Inc()
 		m.kickHooks()
 	}
 	return out.shown(), replayed, err
@@ -114,7 +114,7 @@ func (m *Module) sendSample(ctx context.Context, siteID, id int64, kind string, 
 		return err
 	})
 	if err == nil && !replayed {
-		m.metrics.deliveries.WithLabelValues(kind, hookQueued).Inc()
+		m.metrics.Of(ctx).deliveries.WithLabelValues(kind, hookQueued).Inc()
 		m.kickHooks()
 	}
 	return out.shown(), replayed, err

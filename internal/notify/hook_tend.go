@@ -60,8 +60,8 @@ func (m *Module) tidyHooks(ctx context.Context, old bool) error {
 	if err != nil {
 		return err
 	}
-	m.metrics.hookBacklog.WithLabelValues(waiting).Set(float64(waits))
-	m.metrics.hookBacklog.WithLabelValues(sending).Set(float64(underway))
+	m.metrics.Real.hookBacklog.WithLabelValues(waiting).Set(float64(waits))
+	m.metrics.Real.hookBacklog.WithLabelValues(sending).Set(float64(underway))
 	return nil
 }
 

@@ -125,7 +125,7 @@ func (c *courier) carry(ctx context.Context, e errand) finished {
 	f := finished{errand: e, began: c.Now()}
 	f.tried = c.attempt(ctx, e)
 	failpoint.Hit("notify.after_call_before_mark")
-	c.metrics.hookSeconds.Observe(f.answer.Took.Seconds())
+	c.metrics.Real.hookSeconds.Observe(f.answer.Took.Seconds())
 	f.verdict = f.judge(e, c.Now(), rand.Float64())
 	return f
 }
@@ -204,10 +204,10 @@ func (c *courier) finishOnce(ctx context.Context, batch []finished) error {
 		return err
 	}
 	for _, i := range ours {
-		c.metrics.deliveries.WithLabelValues(done[i].Type, outcomeOf(done[i].state)).Inc()
+		c.metrics.Of(ctx).deliveries.WithLabelValues(done[i].Type, outcomeOf(done[i].state)).Inc()
 	}
 	for _, e := range ended {
-		c.metrics.endpointsDisabled.WithLabelValues(*e.DisabledReason).Inc()
+		c.metrics.Of(ctx).endpointsDisabled.WithLabelValues(*e.DisabledReason).Inc()
 		c.Log.Warn().Int64("site", e.SiteID).Int64("endpoint", e.ID).Str("reason", *e.DisabledReason).Msg("a webhook was disabled")
 	}
 	return nil

@@ -1,6 +1,10 @@
 package notify
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/talkable/talkable/internal/postgres"
+)
 
 type metrics struct {
 	messages *prometheus.CounterVec
@@ -13,8 +17,13 @@ type metrics struct {
 	endpointsDisabled *prometheus.CounterVec
 }
 
-func newMetrics(reg prometheus.Registerer) metrics {
-	m := metrics{
+// metricsApart are the module's metrics, and others that nobody sees, for rehearsals.
+func metricsApart(reg prometheus.Registerer) postgres.Apart[*metrics] {
+	return postgres.Apart[*metrics]{Real: newMetrics(reg), Rehearsed: newMetrics(prometheus.NewRegistry())}
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	m := &metrics{
 		messages: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "talkable", Subsystem: "notify", Name: "messages_total",
 			Help: "What happened to messages: queued, sent, failed, uncertain, suppressed, or retried after a failed attempt."},
 			[]string{"template", "status"}),

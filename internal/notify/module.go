@@ -21,6 +21,7 @@ import (
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/clock"
 	"github.com/talkable/talkable/internal/outcall"
+	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/web"
 )
 
@@ -45,7 +46,7 @@ type Deps struct {
 // Module is the notify module.
 type Module struct {
 	Deps
-	metrics metrics
+	metrics postgres.Apart[*metrics]
 	kick    chan struct{}
 
 	hooked    chan struct{} // deliveries may be due
@@ -54,7 +55,7 @@ type Module struct {
 
 // New makes the module. A wrong SMTP URL is told by Run; ParseSMTP tells it before.
 func New(d Deps) *Module {
-	return &Module{Deps: d, metrics: newMetrics(d.Reg), kick: make(chan struct{}, workers),
+	return &Module{Deps: d, metrics: metricsApart(d.Reg), kick: make(chan struct{}, workers),
 		hooked: make(chan struct{}, 1), resending: make(chan struct{}, 1)}
 }
 

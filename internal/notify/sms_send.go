@@ -52,7 +52,7 @@ func (w *worker) transmitText(ctx context.Context, j job) error {
 		return w.finish(ctx, j, fate{status: failed, reason: capped}, "")
 	}
 	failpoint.Hit("notify.before_transmit")
-	timer := prometheus.NewTimer(w.metrics.seconds)
+	timer := prometheus.NewTimer(w.metrics.Real.seconds)
 	o := w.sms.text(ctx, l.to, l.text)
 	timer.ObserveDuration()
 	failpoint.Hit("notify.after_transmit_before_mark")

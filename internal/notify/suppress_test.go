@@ -84,7 +84,7 @@ func TestSuppress(t *testing.T) {
 		order := func(key string) {
 			b.do(func(ctx context.Context, u *bus.Unit) error {
 				_, ends, err := insertOrders(ctx, u, receipt, u.Now, []order{{siteID: 1, personID: 7, dedupeKey: key, data: `{"points":1}`}})
-				b.tellEnds(u, ends)
+				b.tellEnds(ctx, u, ends)
 				return err
 			})
 		}

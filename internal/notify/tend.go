@@ -43,8 +43,8 @@ func (m *Module) tidy(ctx context.Context, bodies bool) error {
 	if err != nil {
 		return err
 	}
-	m.metrics.backlog.WithLabelValues(queued).Set(float64(waiting))
-	m.metrics.backlog.WithLabelValues(sending).Set(float64(underway))
+	m.metrics.Real.backlog.WithLabelValues(queued).Set(float64(waiting))
+	m.metrics.Real.backlog.WithLabelValues(sending).Set(float64(underway))
 	for bodies && ctx.Err() == nil {
 		n, err := dropBodies(ctx, m.DB, m.Now().Add(-bodiesStay), m.Now(), bodyBatch)
 		if err != nil {
@@ -90,7 +90,7 @@ func (m *Module) endLeases(ctx context.Context) error {
 		return err
 	}
 	for _, j := range doubtful {
-		m.metrics.messages.WithLabelValues(j.Template, uncertain).Inc()
+		m.metrics.Of(ctx).messages.WithLabelValues(j.Template, uncertain).Inc()
 	}
 	if returned+len(doubtful) > 0 {
 		m.Log.Warn().Int("returned", returned).Int("uncertain", len(doubtful)).Msg("a worker died with messages in hand")

@@ -108,7 +108,7 @@ func (w *worker) claim(ctx context.Context) (jobs []job, due int, err error) {
 	}
 	for i, f := range dropped {
 		if f.status != queued {
-			w.metrics.messages.WithLabelValues(others[i].Template, f.status).Inc()
+			w.metrics.Of(ctx).messages.WithLabelValues(others[i].Template, f.status).Inc()
 		}
 	}
 	for i := range jobs {
@@ -174,7 +174,7 @@ func (w *worker) transmit(ctx context.Context, open *line, j job) (broken bool, 
 		return false, err
 	}
 	failpoint.Hit("notify.before_transmit")
-	timer := prometheus.NewTimer(w.metrics.seconds)
+	timer := prometheus.NewTimer(w.metrics.Real.seconds)
 	o := open.hand(msg)
 	timer.ObserveDuration()
 	failpoint.Hit("notify.after_transmit_before_mark")
@@ -207,7 +207,7 @@ func (w *worker) finish(ctx context.Context, j job, f fate, detail string) error
 		})
 		if err == nil {
 			if mine {
-				w.metrics.messages.WithLabelValues(j.Template, label(f.status)).Inc()
+				w.metrics.Of(ctx).messages.WithLabelValues(j.Template, label(f.status)).Inc()
 			}
 			return nil
 		}

@@ -21,6 +21,18 @@ func Rehearsing(ctx context.Context) bool {
 	return is
 }
 
+// Apart is two of a kind: what works in earnest, and what takes its place in a rehearsal. Counters of business facts come in two, and
+// nobody sees the second: an addition to a counter can't be rolled back.
+type Apart[T any] struct{ Real, Rehearsed T }
+
+// Of is the one of the two that is meant for what is done with the context.
+func (a *Apart[T]) Of(ctx context.Context) T {
+	if Rehearsing(ctx) {
+		return a.Rehearsed
+	}
+	return a.Real
+}
+
 var errNoUndo = errors.New("postgres: a rehearsal changes something outside of a transaction")
 
 // BeginTx begins a transaction, which is rolled back at its end if it is a rehearsal.

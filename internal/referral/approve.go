@@ -114,7 +114,7 @@ func (m *Module) move(ctx context.Context, u *bus.Unit, list []referral, to, cau
 	}
 	switch to {
 	case referralevent.Approved:
-		return m.reward(ctx, u, list)
+		return m.reward(ctx, u, list, nil)
 	case referralevent.Voided, referralevent.Blocked:
 		for i := range list {
 			u.Tell(list[i].SiteID, list[i].key(), list[i].voided(was[i], u.Now))
@@ -126,8 +126,9 @@ func (m *Module) move(ctx context.Context, u *bus.Unit, list []referral, to, cau
 	return nil
 }
 
-// reward tells that referrals were approved, decides what they earn, and issues it.
-func (m *Module) reward(ctx context.Context, u *bus.Unit, list []referral) error {
+// reward tells that referrals were approved, decides what they earn, and issues it. run are their campaigns, where the transaction has
+// read them already.
+func (m *Module) reward(ctx context.Context, u *bus.Unit, list []referral, run map[key]*campaign) error {
 	var sites, ids []int64
 	for _, r := range list {
 		sites, ids = append(sites, r.SiteID), append(ids, r.OfferID)
@@ -136,14 +137,20 @@ func (m *Module) reward(ctx context.Context, u *bus.Unit, list []referral) error
 	if err != nil {
 		return err
 	}
-	campaigns, err := m.campaignsOfOffers(ctx, u, u.Now, offers)
+	if run == nil {
+		run, err = runningOfOffers(ctx, u, u.Now, offers)
+	}
+	if err != nil {
+		return err
+	}
+	campaigns, err := m.asPromised(ctx, u, run, offers)
 	if err != nil {
 		return err
 	}
 	for i := range list {
 		r := &list[i]
 		u.Tell(r.SiteID, r.key(), r.approved(u.Now))
-		m.metrics.approved.WithLabelValues(label(r.Cause)).Inc()
+		m.metrics.Of(ctx).approved.WithLabelValues(label(r.Cause)).Inc()
 	}
 	a, err := m.decideReferrals(ctx, u, list, campaigns)
 	if err != nil {

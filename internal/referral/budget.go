@@ -158,6 +158,15 @@ func (m *Module) charge(ctx context.Context, u *bus.Unit, locked pots, issued []
 			entries = append(entries, budgetEntry{SiteID: k.site, RewardID: issued[i].ID, CampaignID: k.campaign, Period: k.since, Cost: issued[i].cost})
 		}
 	}
+	m.tellBudgets(u, locked)
+	if err := savePots(ctx, u.Tx, locked); err != nil {
+		return err
+	}
+	return insertBudgetEntries(ctx, u.Tx, entries)
+}
+
+// tellBudgets tells how far locked budgets are, where that is news.
+func (m *Module) tellBudgets(u *bus.Unit, locked pots) {
 	for _, k := range sortedPots(locked) {
 		p := locked[k]
 		if percent := p.reached(); percent > 0 {
@@ -166,10 +175,6 @@ func (m *Module) charge(ctx context.Context, u *bus.Unit, locked pots, issued []
 			m.log.Info().Int64("site", k.site).Int64("campaign", k.campaign).Int("percent", percent).Msg("a campaign's budget is used")
 		}
 	}
-	if err := savePots(ctx, u.Tx, locked); err != nil {
-		return err
-	}
-	return insertBudgetEntries(ctx, u.Tx, entries)
 }
 
 // giveBack returns to the budgets what rewards have cost in the share that was taken back of them, each share once.
@@ -178,7 +183,7 @@ func (m *Module) giveBack(ctx context.Context, u *bus.Unit, clawed []reward) err
 	if err != nil || len(entries) == 0 {
 		return err
 	}
-	back, wanted := map[potKey]int64{}, map[potKey]bool{}
+	back := map[potKey]int64{}
 	var changed []budgetEntry
 	for i := range clawed {
 		w := &clawed[i]
@@ -191,9 +196,7 @@ func (m *Module) giveBack(ctx context.Context, u *bus.Unit, clawed []reward) err
 			target = money.Share(e.Cost, w.Clawed, w.Points+w.Amount)
 		}
 		if target > e.Back {
-			k := potKey{e.SiteID, e.CampaignID, e.Period}
-			back[k] += target - e.Back
-			wanted[k] = true
+			back[potKey{e.SiteID, e.CampaignID, e.Period}] += target - e.Back
 			e.Back = target
 			changed = append(changed, e)
 		}
@@ -201,14 +204,7 @@ func (m *Module) giveBack(ctx context.Context, u *bus.Unit, clawed []reward) err
 	if len(changed) == 0 {
 		return nil
 	}
-	locked, err := lockPots(ctx, u.Tx, sortedPots(wanted), false)
-	if err != nil {
-		return err
-	}
-	for k, p := range locked {
-		p.spent -= back[k]
-	}
-	if err := savePots(ctx, u.Tx, locked); err != nil {
+	if err := m.spare(ctx, u, back); err != nil {
 		return err
 	}
 	return saveBudgetEntries(ctx, u.Tx, changed)

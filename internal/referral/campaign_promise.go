@@ -69,15 +69,20 @@ func (m *Module) under(ctx context.Context, q sqlx.QueryerContext, c *campaign, 
 
 // campaignsOfOffers are the campaigns of offers as these have them, by offer.
 func (m *Module) campaignsOfOffers(ctx context.Context, q sqlx.QueryerContext, at time.Time, offers map[key]*offer) (map[key]*campaign, error) {
-	var sites, ids []int64
-	for k, o := range offers {
-		sites, ids = append(sites, k.site), append(ids, o.CampaignID)
-	}
-	run, err := campaignsByID(ctx, q, sites, ids, at)
+	run, err := runningOfOffers(ctx, q, at, offers)
 	if err != nil {
 		return nil, err
 	}
 	return m.asPromised(ctx, q, run, offers)
+}
+
+// runningOfOffers are the campaigns of offers as they run at a moment.
+func runningOfOffers(ctx context.Context, q sqlx.QueryerContext, at time.Time, offers map[key]*offer) (map[key]*campaign, error) {
+	var sites, ids []int64
+	for k, o := range offers {
+		sites, ids = append(sites, k.site), append(ids, o.CampaignID)
+	}
+	return campaignsByID(ctx, q, sites, ids, at)
 }
 
 // asPromised are campaigns that run, as offers have them, by offer.

@@ -86,7 +86,7 @@ func (m *Module) furnish(ctx context.Context, u *bus.Unit, c *campaign, by publi
 		}
 		m.trials.forget()
 	}
-	m.metrics.published.Inc()
+	m.metrics.Of(ctx).published.Inc()
 	return noteChanges(ctx, u.Tx, c.SiteID)
 }
 

@@ -40,6 +40,7 @@ type commission struct {
 	Currency      string     `db:"currency" json:"currency"`             // that is paid
 	Amount        int64      `db:"amount" json:"amount"`                 // 0 until it is earned
 	Clawed        int64      `db:"clawed" json:"clawed"`                 // by all refunds so far
+	BudgetSince   *string    `db:"budget_since" json:"budget_since"`     // period of the campaign's budget that paid for it; nil: it has none
 	Held          bool       `db:"held" json:"held"`
 	HoldUntil     *time.Time `db:"hold_until" json:"hold_until"` // nil of a held one: until somebody releases it
 	Explain       rawJSON    `db:"explain" json:"explain"`

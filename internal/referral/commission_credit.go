@@ -39,7 +39,7 @@ func (m *Module) credit(ctx context.Context, u *bus.Unit, list []commission) err
 	var entries []entry
 	for i := range list {
 		c := &list[i]
-		if m.metrics.commissions.WithLabelValues(commissionEarned).Inc(); c.Amount == 0 {
+		if m.metrics.Of(ctx).commissions.WithLabelValues(commissionEarned).Inc(); c.Amount == 0 {
 			continue
 		}
 		u.Tell(c.SiteID, accountKey(c.PersonID), c.earnedEvent(u.Now))
@@ -69,6 +69,7 @@ func (c *commission) entry(kind string, amount int64, source string) entry {
 func (m *Module) take(ctx context.Context, u *bus.Unit, list []commission, refunds map[key]refund) ([]entry, error) {
 	var out []entry
 	var changed []commission
+	back := map[potKey]int64{}
 	for _, c := range list {
 		target := c.clawedBy(refunds[key{c.SiteID, c.OriginID}])
 		step := target - c.Clawed
@@ -78,8 +79,14 @@ func (m *Module) take(ctx context.Context, u *bus.Unit, list []commission, refun
 		c.Clawed = target
 		changed = append(changed, c)
 		u.Tell(c.SiteID, accountKey(c.PersonID), c.clawedEvent(step, u.Now))
-		m.metrics.commissionsClawed.Inc()
+		m.metrics.Of(ctx).commissionsClawed.Inc()
 		out = append(out, c.entry(entryClawed, -step, "clawed:"+itoa(c.ID)+":"+itoa(target)))
+		if c.BudgetSince != nil {
+			back[potKey{c.SiteID, c.CampaignID, *c.BudgetSince}] += step
+		}
+	}
+	if err := m.spare(ctx, u, back); err != nil {
+		return nil, err
 	}
 	return out, saveCommissions(ctx, u.Tx, u.Now, changed)
 }

@@ -20,6 +20,18 @@ type commissionExplained struct {
 	Rate        *explainedRate  `json:"rate,omitempty"`
 	Gross       int64           `json:"gross"` // before caps, in the currency that is paid
 	CapsApplied []explainedCap  `json:"caps_applied,omitempty"`
+
+	Refused *explainedRefusal `json:"refused,omitempty"` // by the campaign
+}
+
+// explainedRefusal is why the campaign has nothing left for a commission.
+type explainedRefusal struct {
+	Cause    string `json:"cause"`  // limit_30_days, limit_total, budget, budget_currency
+	Amount   int64  `json:"amount"` // that it would have been
+	Currency string `json:"currency,omitempty"`
+	Budget   int64  `json:"budget,omitempty"`
+	Spent    int64  `json:"spent_before,omitempty"`
+	Since    string `json:"since,omitempty"` // the day on which the budget's period began, UTC
 }
 
 type explainedLine struct {

@@ -135,7 +135,7 @@ func (m *Module) earn(ctx context.Context, u *bus.Unit, list []commission, refer
 			if c.Status != commissionWaiting {
 				c.Status = commissionWaiting
 				waiting = append(waiting, c)
-				m.metrics.commissions.WithLabelValues(commissionWaiting).Inc()
+				m.metrics.Of(ctx).commissions.WithLabelValues(commissionWaiting).Inc()
 			}
 			continue
 		}
@@ -148,10 +148,18 @@ func (m *Module) earn(ctx context.Context, u *bus.Unit, list []commission, refer
 	if err != nil {
 		return err
 	}
+	ration, err := m.ration(ctx, u, ready)
+	if err != nil {
+		return err
+	}
 	for i := range ready {
 		c := &ready[i]
 		c.earn(rates[c.rateKey()], caps.room(c), u.Now)
+		ration.grant(i, c, u.Now)
 		caps.use(c)
+	}
+	if err := ration.settle(ctx, u, m, ready); err != nil {
+		return err
 	}
 	if err := caps.save(ctx, u.Tx); err != nil {
 		return err
@@ -165,7 +173,7 @@ func (m *Module) earn(ctx context.Context, u *bus.Unit, list []commission, refer
 	return m.credit(ctx, u, ready)
 }
 
-// rewardFirst issues the rewards of first orders. Plans have caps of their own: limits and budgets of the campaign don't hold for them.
+// rewardFirst issues the rewards of first orders. Limits and budgets of the campaign have been asked by then: see rations.
 func (m *Module) rewardFirst(ctx context.Context, u *bus.Unit, list []commission, referrals map[key]*referral) error {
 	if len(referrals) == 0 {
 		return nil

@@ -81,7 +81,7 @@ func (m *Module) release(ctx context.Context, u *bus.Unit, list []commission, no
 		c.Held, c.HoldUntil = false, nil
 		u.Tell(c.SiteID, accountKey(c.PersonID), referralevent.CommissionReleased{SiteID: c.SiteID, CommissionID: c.ID, PersonID: c.PersonID, Amount: left,
 			Currency: c.Currency, ReleasedAt: u.Now})
-		m.metrics.commissions.WithLabelValues(entryReleased).Inc()
+		m.metrics.Of(ctx).commissions.WithLabelValues(entryReleased).Inc()
 		e := c.entry(entryReleased, 0, c.holdSource(entryReleased))
 		e.Held, e.Note, e.KeyID = -left, note, keyID
 		entries = append(entries, e)

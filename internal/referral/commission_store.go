@@ -11,7 +11,7 @@ import (
 )
 
 const commissionColumns = `c.site_id, c.id, c.person_id, c.friend_id, c.origin_id, c.referral_id, c.campaign_id, c.incentive_id, c.plan_id, c.reward_id, c.nth, c.orders,
-	c.until, c.status, c.subtotal, c.order_currency, c.base, c.percent_amount, c.fixed_amount, c.currency, c.amount, c.clawed, c.held, c.hold_until, c.explain,
+	c.until, c.status, c.subtotal, c.order_currency, c.base, c.percent_amount, c.fixed_amount, c.currency, c.amount, c.clawed, c.budget_since::text as budget_since, c.held, c.hold_until, c.explain,
 	c.occurred_at, c.approved_at, c.created_at, c.updated_at`
 
 // recordset is a list as a statement reads it by jsonb_to_recordset.
@@ -55,8 +55,8 @@ func saveCommissions(ctx context.Context, tx *sqlx.Tx, now time.Time, list []com
 	}
 	_, err := tx.ExecContext(ctx, `
 		update referral.commission c set status = x.status, amount = x.amount, clawed = x.clawed, held = x.held, hold_until = x.hold_until,
-			explain = x.explain, approved_at = x.approved_at, reward_id = coalesce(c.reward_id, x.reward_id), updated_at = $2
-		from jsonb_to_recordset($1::jsonb) x (site_id bigint, id bigint, status text, amount bigint, clawed bigint, held boolean,
+			budget_since = x.budget_since::date, explain = x.explain, approved_at = x.approved_at, reward_id = coalesce(c.reward_id, x.reward_id), updated_at = $2
+		from jsonb_to_recordset($1::jsonb) x (site_id bigint, id bigint, status text, amount bigint, clawed bigint, budget_since text, held boolean,
 			hold_until timestamptz, explain jsonb, approved_at timestamptz, reward_id bigint)
 		where c.site_id = x.site_id and c.id = x.id`, recordset(list), now)
 	if err != nil {

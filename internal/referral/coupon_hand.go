@@ -157,10 +157,10 @@ func (m *Module) give(ctx context.Context, u *bus.Unit, list []handed) error {
 			w := rewards[key{h.site, h.reward}]
 			at, what = "reward:"+itoa(h.reward), "reward"
 			u.Tell(w.SiteID, w.key(), w.issued())
-			m.metrics.rewards.WithLabelValues(w.Side, w.Kind).Inc()
+			m.metrics.Of(ctx).rewards.WithLabelValues(w.Side, w.Kind).Inc()
 		}
 		u.Tell(h.site, at, told)
-		m.metrics.coupons.WithLabelValues(what).Inc()
+		m.metrics.Of(ctx).coupons.WithLabelValues(what).Inc()
 	}
 	return nil
 }

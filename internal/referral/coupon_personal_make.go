@@ -120,7 +120,7 @@ func (m *Module) savePersonal(ctx context.Context, u *bus.Unit, list []personalC
 	made, err := insertPersonal(ctx, u.Tx, list)
 	for _, c := range made {
 		u.Tell(c.SiteID, "offer:"+itoa(c.OfferID), c.made())
-		m.metrics.coupons.WithLabelValues("personal").Inc()
+		m.metrics.Of(ctx).coupons.WithLabelValues("personal").Inc()
 	}
 	return made, err
 }

@@ -40,7 +40,7 @@ func (m *Module) CheckStock(ctx context.Context) error {
 			}
 			u.Tell(r.SiteID, "coupon_list:"+itoa(r.ID), referralevent.CouponsLow{SiteID: r.SiteID, CouponListID: r.ID, Name: r.Name,
 				Available: r.available(), Threshold: least, IssuedLately: r.Lately, Waiting: r.Waiting, LowAt: u.Now})
-			m.metrics.couponsLow.Inc()
+			m.metrics.Of(ctx).couponsLow.Inc()
 			return nil
 		})
 		if err != nil {

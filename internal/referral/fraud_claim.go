@@ -77,7 +77,7 @@ func (m *Module) suspects(ctx context.Context, u *bus.Unit, told *referralevent.
 	if err != nil || verdict == verdictPassed {
 		return false, err
 	}
-	m.metrics.claimsSuspected.WithLabelValues(verdict).Inc()
+	m.metrics.Of(ctx).claimsSuspected.WithLabelValues(verdict).Inc()
 	for i := range found {
 		found[i].Evidence.VisitorID = "" // nothing that is kept for ever ties a browser to a person
 	}

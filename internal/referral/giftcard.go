@@ -174,7 +174,7 @@ func (m *Module) SendGiftCards(ctx context.Context) (int, error) {
 	for i := range list {
 		g := &list[i]
 		if g.Status != cardSending {
-			m.metrics.cards.WithLabelValues(g.Status).Inc()
+			m.metrics.Of(ctx).cards.WithLabelValues(g.Status).Inc()
 			continue
 		}
 		if err := m.sendGiftCard(context.WithoutCancel(ctx), g); err != nil { // a known answer isn't lost because we are to stop
@@ -210,7 +210,7 @@ func (m *Module) sendGiftCard(ctx context.Context, g *giftCard) error {
 	if err != nil {
 		return err
 	}
-	m.metrics.cards.WithLabelValues(g.Status).Inc()
+	m.metrics.Of(ctx).cards.WithLabelValues(g.Status).Inc()
 	if g.Status != cardSent {
 		m.log.Warn().Int64("site", g.SiteID).Int64("reward", g.RewardID).Int("attempts", g.Attempts).Str("status", g.Status).AnErr("error", sent).
 			Msg("a gift card was not ordered")

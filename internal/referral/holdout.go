@@ -55,7 +55,7 @@ func (m *Module) compare(ctx context.Context, u *bus.Unit, wants []want, has *of
 	for _, c := range created {
 		u.Tell(c.SiteID, "held_out:"+itoa(c.ID), referralevent.OfferWithheld{SiteID: c.SiteID, HeldOutID: c.ID, CampaignID: c.CampaignID,
 			CampaignVersion: int64(c.Version), PersonID: deref(c.PersonID), WithheldAt: u.Now})
-		m.metrics.withheld.Inc()
+		m.metrics.Of(ctx).withheld.Inc()
 	}
 	return out, err
 }

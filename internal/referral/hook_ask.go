@@ -124,7 +124,7 @@ func (m *Module) settleAsk(ctx context.Context, h *hook, asked ask, t attempt) e
 				return err
 			}
 		}
-		m.metrics.decisions.WithLabelValues(a.State, deref(a.Decision)).Inc()
+		m.metrics.Of(ctx).decisions.WithLabelValues(a.State, deref(a.Decision)).Inc()
 		if t.Failure != "" {
 			m.log.Warn().Int64("site_id", a.SiteID).Int64("referral_id", a.ReferralID).Int("try", a.Tries).Str("failure", t.Failure).Str("state", a.State).
 				Msg("a decision hook did not answer")

@@ -4,6 +4,7 @@ import (
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 
@@ -74,8 +75,13 @@ func (t terms) Value() (driver.Value, error) {
 
 // IsZero leaves terms out of answers that have none.
 func (t terms) IsZero() bool {
-	b, err := json.Marshal(t)
-	return err == nil && string(b) == "{}"
+	if len(t.Channels) == 0 {
+		t.Channels = nil
+	}
+	if len(t.Tiers) == 0 {
+		t.Tiers = nil
+	}
+	return reflect.ValueOf(t).IsZero()
 }
 
 // criteria are the condition, which was checked when it was saved.

@@ -181,14 +181,18 @@ func (m *Module) refer(ctx context.Context, u *bus.Unit, s site.Site, a asserted
 	if err := signReferral(ctx, u.Tx, &r); err != nil {
 		return nil, err
 	}
-	u.Tell(r.SiteID, r.key(), r.created())
-	m.metrics.referrals.WithLabelValues(r.Status).Inc()
+	told := r.created()
+	if err := a.tellReplaced(ctx, u.Tx, &told); err != nil {
+		return nil, err
+	}
+	u.Tell(r.SiteID, r.key(), told)
+	m.metrics.Of(ctx).referrals.WithLabelValues(r.Status).Inc()
 	campaigns := map[key]*campaign{{r.SiteID, r.CampaignID}: a.campaign}
 	if err := m.noteCommissions(ctx, u, []deed{{body: a.origin}}, map[int]*referral{0: &r}, campaigns); err != nil {
 		return nil, err
 	}
 	if r.Status == referralevent.Approved {
-		return &r, m.reward(ctx, u, []referral{r})
+		return &r, m.reward(ctx, u, []referral{r}, nil)
 	}
 	return &r, nil
 }

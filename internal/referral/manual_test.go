@@ -223,6 +223,12 @@ func TestReattribution_of_an_approved_referral(t *testing.T) {
 	if code != 200 || r.ID != 2 || r.Status != "approved" || r.AdvocateID != 11 || *r.Replaces != 1 || r.RefundedTotal != 2_500 {
 		t.Fatalf("%d %+v", code, r)
 	}
+	var replaced string
+	err := p.root.Get(&replaced, `select concat_ws(' ', payload ->> 'replaces', payload ->> 'replaced_method', payload ->> 'replaced_approved', payload ->> 'replaced_barred')
+		from referral.waiting where type = 'referral.referral_created.v1'`)
+	if err != nil || replaced != "1 manual true" {
+		t.Errorf("replaces %q %v", replaced, err)
+	}
 	told := p.told()
 	if !slices.Contains(told, "referral_voided referral:1") || !slices.Contains(told, "referral_approved referral:2") {
 		t.Errorf("told %q", told)

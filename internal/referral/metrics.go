@@ -1,6 +1,10 @@
 package referral
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/talkable/talkable/internal/postgres"
+)
 
 type metrics struct {
 	visits            *prometheus.CounterVec // result: recorded, inactive, machine, lost, blocked
@@ -31,13 +35,18 @@ type metrics struct {
 // openings are the counters of visits, by result.
 type openings struct{ recorded, inactive, machine, lost, blocked prometheus.Counter }
 
-func newMetrics(reg prometheus.Registerer) metrics {
+// metricsApart are the module's metrics, and others that nobody sees, for rehearsals.
+func metricsApart(reg prometheus.Registerer) postgres.Apart[*metrics] {
+	return postgres.Apart[*metrics]{Real: newMetrics(reg), Rehearsed: newMetrics(prometheus.NewRegistry())}
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		c := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "talkable", Subsystem: "referral", Name: name, Help: help}, labels)
 		reg.MustRegister(c)
 		return c
 	}
-	m := metrics{
+	m := &metrics{
 		visits:            counter("visits_total", "Openings of claim links, by what became of them.", "result"),
 		attributions:      counter("attributions_total", "Decisions about verified purchases and events.", "outcome", "reason"),
 		found:             counter("advocates_found_total", "Purchases and events that made a referral, by how the advocate was found.", "method"),

@@ -81,7 +81,7 @@ type Module struct {
 	cursors   *web.Cursors
 	publicURL string
 	cookie    string // what follows the visitor in the cookie
-	metrics   metrics
+	metrics   postgres.Apart[*metrics]
 
 	catalog   *catalog
 	books     *books
@@ -117,11 +117,11 @@ func New(d Deps) *Module {
 	}
 	m := &Module{db: d.DB, outbox: d.Outbox, log: d.Log, reg: d.Reg, now: d.Now, cursors: d.Cursors,
 		publicURL: strings.TrimRight(d.PublicURL, "/"),
-		cookie:    cookieTail(strings.HasPrefix(d.PublicURL, "https://")), metrics: newMetrics(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known,
+		cookie:    cookieTail(strings.HasPrefix(d.PublicURL, "https://")), metrics: metricsApart(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known,
 		versions: versions, trials: &experimenting{real: clock.System}, offers: offers,
 		books: newBooks(d.Now), people: d.People, facts: d.Facts, giftCards: d.GiftCards, payer: d.Payer, calls: d.Calls}
-	m.joins = postgres.NewGroup(joinBatch, m.join).Writers(2).Observe(func(n int) { m.metrics.batch.WithLabelValues("join").Observe(float64(n)) })
-	m.visits = postgres.NewGroup(visitBatch, m.visit).Writers(2).Crowd(visitCrowd).Observe(func(n int) { m.metrics.batch.WithLabelValues("visit").Observe(float64(n)) })
+	m.joins = postgres.NewGroup(joinBatch, m.join).Writers(2).Observe(func(n int) { m.metrics.Real.batch.WithLabelValues("join").Observe(float64(n)) })
+	m.visits = postgres.NewGroup(visitBatch, m.visit).Writers(2).Crowd(visitCrowd).Observe(func(n int) { m.metrics.Real.batch.WithLabelValues("visit").Observe(float64(n)) })
 	return m
 }
 

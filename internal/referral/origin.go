@@ -153,7 +153,7 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, deeds []deed, since ma
 			asks = append(asks, r)
 		}
 		u.Tell(r.SiteID, r.key(), r.created())
-		m.metrics.referrals.WithLabelValues(r.Status).Inc()
+		m.metrics.Of(ctx).referrals.WithLabelValues(r.Status).Inc()
 		if r.Status == referralevent.Approved {
 			approved = append(approved, *r)
 		}
@@ -161,9 +161,9 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, deeds []deed, since ma
 	rows := make([]attributionRow, len(deeds))
 	for n, d := range deeds {
 		rows[n] = decisions[n].row(d, referrals[n])
-		m.metrics.attributions.WithLabelValues(rows[n].Outcome, rows[n].Reason).Inc()
+		m.metrics.Of(ctx).attributions.WithLabelValues(rows[n].Outcome, rows[n].Reason).Inc()
 		if rows[n].Method != "" {
-			m.metrics.found.WithLabelValues(rows[n].Method).Inc()
+			m.metrics.Of(ctx).found.WithLabelValues(rows[n].Method).Inc()
 		}
 	}
 	if err := insertAttributions(ctx, u.Tx, u.Now, rows); err != nil {
@@ -180,7 +180,7 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, deeds []deed, since ma
 	if len(approved) == 0 {
 		return nil
 	}
-	return m.reward(ctx, u, approved)
+	return m.reward(ctx, u, approved, facts.campaigns)
 }
 
 // facts are what the decisions of a batch need to know.

@@ -104,7 +104,7 @@ func (m *Module) ClaimLink(ctx context.Context, in referralapi.LinkClaim) error 
 		return err
 	})
 	if err == nil {
-		m.metrics.pageClaims.WithLabelValues(outcome).Inc()
+		m.metrics.Of(ctx).pageClaims.WithLabelValues(outcome).Inc()
 	}
 	return err
 }

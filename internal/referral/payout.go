@@ -233,7 +233,7 @@ func (m *Module) settle(ctx context.Context, u *bus.Unit, b *payoutBatch, lines 
 			freed = append(freed, l.ID)
 		}
 		e.Source = "payout:" + itoa(l.ID) + ":" + o.Status
-		m.tellLine(u, b, l, o)
+		m.tellLine(ctx, u, b, l, o)
 		l.Status, l.Reason = o.Status, o.Reason
 		if o.Reference != "" {
 			l.Reference = o.Reference
@@ -258,8 +258,8 @@ func (m *Module) settle(ctx context.Context, u *bus.Unit, b *payoutBatch, lines 
 	return finishBatch(ctx, u.Tx, u.Now, b)
 }
 
-func (m *Module) tellLine(u *bus.Unit, b *payoutBatch, l *payoutLine, o outcome) {
-	m.metrics.payouts.WithLabelValues(o.Status).Inc()
+func (m *Module) tellLine(ctx context.Context, u *bus.Unit, b *payoutBatch, l *payoutLine, o outcome) {
+	m.metrics.Of(ctx).payouts.WithLabelValues(o.Status).Inc()
 	switch o.Status {
 	case linePaid:
 		u.Tell(l.SiteID, accountKey(l.PersonID), referralevent.PayoutPaid{SiteID: l.SiteID, BatchID: b.ID, LineID: l.ID, PersonID: l.PersonID,

@@ -67,7 +67,8 @@ type previewLineJSON struct {
 	Amount   int64 `json:"amount"`
 }
 
-// preview says what a batch would be now; it changes nothing.
+// preview says what a batch would be now; it changes nothing. It adds up the accounts of all who are owed something or owe it, out of the
+// index alone.
 func (m *Module) preview(ctx context.Context, siteID int64, currency string, minimum int64) (previewJSON, error) {
 	out := previewJSON{Currency: currency, Minimum: minimum, Sample: []previewLineJSON{}}
 	if _, ok := money.Digits(currency); !ok {
@@ -85,7 +86,7 @@ func (m *Module) preview(ctx context.Context, siteID int64, currency string, min
 		select count(*) filter (where a.due >= $3) as payees, coalesce(sum(a.due) filter (where a.due >= $3), 0)::bigint as amount,
 			count(*) filter (where a.due > 0 and a.due < $3) as below, count(*) filter (where a.due < 0) as owing, coalesce(sum(a.held), 0)::bigint as held,
 			(select count(*) from referral.commission c where c.site_id = $1 and c.currency = $2 and c.status = 'waiting') as waiting
-		from (select balance - held - reserved as due, held from referral.account where site_id = $1 and currency = $2) a`, siteID, currency, minimum)
+		from (select balance - held - reserved as due, held from referral.account a where site_id = $1 and currency = $2 and `+owed+`) a`, siteID, currency, minimum)
 	if err != nil {
 		return out, fmt.Errorf("preview of a payout: %w", err)
 	}

@@ -242,7 +242,7 @@ func (m *Module) called(err error) {
 	case err != nil:
 		result = "failed"
 	}
-	m.metrics.payoutCalls.WithLabelValues(m.payer.Name(), result).Inc()
+	m.metrics.Real.payoutCalls.WithLabelValues(m.payer.Name(), result).Inc()
 }
 
 // shorten keeps what others say within bounds, and to what a text can hold.

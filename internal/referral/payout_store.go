@@ -14,11 +14,14 @@ const batchColumns = `b.site_id, b.id, b.currency, b.minimum, b.method, b.status
 
 const lineColumns = `l.site_id, l.id, l.batch_id, l.person_id, l.amount, l.status, l.reference, l.reason, l.updated_at`
 
+// owed are the accounts that the index account_payable holds: the others, of people who were paid all, are most of them some day.
+const owed = `(a.balance - a.held - a.reserved <> 0 or a.held <> 0)`
+
 // payees are the accounts that a payout would pay, in the order of their locks.
 const payees = `
 	select a.site_id, a.person_id, a.currency, a.seq, a.balance, a.held, a.reserved
 	from referral.account a
-	where a.site_id = $1 and a.currency = $2 and a.balance - a.held - a.reserved > 0 and a.balance - a.held - a.reserved >= $3
+	where a.site_id = $1 and a.currency = $2 and ` + owed + ` and a.balance - a.held - a.reserved > 0 and a.balance - a.held - a.reserved >= $3
 	order by a.person_id limit $4`
 
 // lockPayees locks whom a payout pays.

@@ -121,7 +121,7 @@ func (m *Module) takeBack(ctx context.Context, u *bus.Unit, rewards []reward, st
 			continue
 		}
 		u.Tell(w.SiteID, w.key(), *steps[i])
-		m.metrics.clawed.WithLabelValues(w.Kind).Inc()
+		m.metrics.Of(ctx).clawed.WithLabelValues(w.Kind).Inc()
 	}
 	return saveClawed(ctx, u.Tx, u.Now, clawed)
 }

@@ -61,7 +61,7 @@ func (m *Module) issue(ctx context.Context, u *bus.Unit, a *awards) error {
 		return err
 	}
 	for _, no := range a.refused {
-		m.metrics.refused.WithLabelValues(no.Cause).Inc()
+		m.metrics.Of(ctx).refused.WithLabelValues(no.Cause).Inc()
 	}
 	if err := orderGiftCards(ctx, u.Tx, u.Now, issued); err != nil {
 		return err
@@ -95,7 +95,7 @@ func (m *Module) hand(ctx context.Context, u *bus.Unit, issued []reward, referra
 		r, waits := referrals[key{w.SiteID, deref(w.ReferralID)}], w.Status == rewardWaiting
 		if !waits { // else it is told with its coupon
 			u.Tell(w.SiteID, w.key(), w.issued())
-			m.metrics.rewards.WithLabelValues(w.Side, w.Kind).Inc()
+			m.metrics.Of(ctx).rewards.WithLabelValues(w.Side, w.Kind).Inc()
 		}
 		if r != nil {
 			if told := w.clawBack(r, u.Now); told != nil {

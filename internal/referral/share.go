@@ -88,7 +88,7 @@ func (m *Module) saveShares(ctx context.Context, u *bus.Unit, o *offer, made []s
 		u.Tell(h.SiteID, "offer:"+itoa(h.OfferID), referralevent.OfferShared{SiteID: h.SiteID, ShareID: h.ID, OfferID: h.OfferID,
 			CampaignID: h.CampaignID, AdvocateID: deref(o.PersonID), Kind: h.Kind, Channel: h.Channel, First: first && i == 0,
 			Link: m.linkURL(h.Code), FriendID: deref(h.FriendID), Subject: w.subject, Message: w.message, SharedAt: h.SharedAt})
-		m.metrics.shares.WithLabelValues(h.Kind).Inc()
+		m.metrics.Of(ctx).shares.WithLabelValues(h.Kind).Inc()
 	}
 	return nil
 }

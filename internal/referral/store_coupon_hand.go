@@ -18,7 +18,8 @@ type takenCoupon struct {
 }
 
 // takeCoupons locks up to so many free coupons of each list, the oldest first, and passes over those that other transactions hold.
-// Expired lists give none; nor do lists that somebody waits for, unless it is for those who wait.
+// Expired lists give none; nor do lists that somebody waits for, unless it is for those who wait. Who waits is looked for in the order of
+// the queue: asked with "exists", a planner that knows of one long queue would read all of it, for whatever list.
 func takeCoupons(ctx context.Context, tx *sqlx.Tx, now time.Time, lists []key, many []int64, forWaiting bool) ([]takenCoupon, error) {
 	sites, ids := split(lists)
 	var out []takenCoupon
@@ -33,7 +34,8 @@ func takeCoupons(ctx context.Context, tx *sqlx.Tx, now time.Time, lists []key, m
 			order by c.site_id, c.list_id, c.id
 			limit u.n
 			for update skip locked) c
-		where $5::boolean or not exists (select from referral.coupon_wait w where w.site_id = u.s and w.list_id = u.l)
+		where $5::boolean or (
+			select w.id from referral.coupon_wait w where w.site_id = u.s and w.list_id = u.l order by w.site_id, w.list_id, w.id limit 1) is null
 		order by 1, 2, 3`, pq.Array(sites), pq.Array(ids), pq.Array(many), now, forWaiting)
 	if err != nil {
 		return nil, fmt.Errorf("take coupons: %w", err)
@@ -173,12 +175,20 @@ func deleteWaits(ctx context.Context, tx *sqlx.Tx, rows []waitRow) error {
 	return nil
 }
 
-// servable are the lists that have coupons while somebody waits for one: what a transaction that failed has left.
+// servable are the lists that have coupons while somebody waits for one: what a transaction that failed has left. They are found by
+// hopping from one to the next in the index of the queue, however many wait for each.
 func servable(ctx context.Context, q sqlx.QueryerContext, now time.Time) ([]key, error) {
 	lists, err := keysIn(ctx, q, `
-		select l.site_id, l.id from referral.coupon_list l
+		with recursive hop as (
+			(select site_id, list_id from referral.coupon_wait order by site_id, list_id limit 1)
+			union all
+			select next.site_id, next.list_id from hop cross join lateral (
+				select site_id, list_id from referral.coupon_wait
+				where (site_id, list_id) > (hop.site_id, hop.list_id) order by site_id, list_id limit 1) next
+		)
+		select l.site_id, l.id
+		from hop join referral.coupon_list l on l.site_id = hop.site_id and l.id = hop.list_id
 		where l.kind = 'single-use' and (l.expires_at is null or l.expires_at > $1)
-			and exists (select from referral.coupon_wait w where w.site_id = l.site_id and w.list_id = l.id)
 			and exists (select from referral.coupon c
 				where c.site_id = l.site_id and c.list_id = l.id and c.single_use and c.issued_at is null and c.expires_at is null)
 		order by 1, 2`, now)

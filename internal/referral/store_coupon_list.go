@@ -17,12 +17,15 @@ var errNoCouponList = fault.New(fault.NotFound, "coupon_list_not_found", "No suc
 const couponListColumns = `l.site_id, l.id, l.name, l.kind, l.basis_points, l.amount, l.currency, l.expires_at, l.expires_days,
 	l.subtotal_min, l.low_stock, l.low_at, l.created_at, l.updated_at`
 
-const stockColumns = `s.added, s.issued, s.waiting`
+const stockColumns = `s.added, s.issued, coalesce(w.waiting, 0) as waiting`
 
+// Those who wait are counted in one go, and not list by list: once nearly all of them wait for one list, the planner takes any list for
+// such a one, and reads the whole queue for each.
 const withStock = `cross join lateral (
-		select coalesce(sum(s.added), 0)::bigint as added, coalesce(sum(s.issued), 0)::bigint as issued,
-			(select count(*) from referral.coupon_wait w where w.site_id = l.site_id and w.list_id = l.id) as waiting
-		from referral.coupon_stock s where s.site_id = l.site_id and s.list_id = l.id) s`
+		select coalesce(sum(s.added), 0)::bigint as added, coalesce(sum(s.issued), 0)::bigint as issued
+		from referral.coupon_stock s where s.site_id = l.site_id and s.list_id = l.id) s
+	left join (
+		select w.site_id, w.list_id, count(*) as waiting from referral.coupon_wait w group by 1, 2) w on w.site_id = l.site_id and w.list_id = l.id`
 
 // insertCouponList gives l its id.
 func insertCouponList(ctx context.Context, tx *sqlx.Tx, l *couponList) error {

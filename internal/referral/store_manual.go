@@ -9,6 +9,8 @@ import (
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
+
+	"github.com/talkable/talkable/internal/referral/referralevent"
 )
 
 // lockOrigin holds an origin until the transaction ends, and says how far it was taken back, as far as it was heard.
@@ -64,6 +66,24 @@ func supersedeReferral(ctx context.Context, tx *sqlx.Tx, now time.Time, r *refer
 		where site_id = $1 and id = $2`, r.SiteID, r.ID, r.Status, r.Cause, r.KeyID, r.Note, now)
 	if err != nil {
 		return fmt.Errorf("supersede referral: %w", err)
+	}
+	return nil
+}
+
+// tellReplaced adds what was told of the referral whose place is taken, for those who count.
+func (a asserted) tellReplaced(ctx context.Context, tx *sqlx.Tx, told *referralevent.ReferralCreated) error {
+	if a.replaces == 0 {
+		return nil
+	}
+	told.Replaces = a.replaces
+	err := tx.QueryRowxContext(ctx, `
+		select r.track_method, r.qa, coalesce(bool_or(s.old is null and s.new = 'blocked'), false), coalesce(bool_or(s.new = 'approved'), false)
+		from referral.referral r
+		left join referral.status_log s on s.site_id = r.site_id and s.referral_id = r.id
+		where r.site_id = $1 and r.id = $2
+		group by r.site_id, r.id`, told.SiteID, a.replaces).Scan(&told.ReplacedMethod, &told.ReplacedQA, &told.ReplacedBarred, &told.ReplacedApproved)
+	if err != nil {
+		return fmt.Errorf("read what is replaced: %w", err)
 	}
 	return nil
 }

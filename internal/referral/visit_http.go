@@ -80,7 +80,7 @@ func (m *Module) open(w http.ResponseWriter, r *http.Request, pages Pages) {
 	to, v := shelf.leads(l.CampaignID), visit{link: l, campaign: c, live: c.claimable(m.now()), address: c.addressOf(web.From(r.Context()).ClientIP)}
 	switch {
 	case l.Kind != linkShare && m.unwelcome(r.Context(), l, web.From(r.Context()).ClientIP):
-		m.metrics.opened.blocked.Inc()
+		m.metrics.Real.opened.blocked.Inc()
 		if shelf.home == nil {
 			pages.Gone(w, r)
 			return
@@ -116,7 +116,7 @@ func (m *Module) claim(w http.ResponseWriter, r *http.Request, v visit, to *land
 // record writes the visit and gives the browser its cookie; a machine is given none, and no visitor.
 func (m *Module) record(w http.ResponseWriter, r *http.Request, v *visit) visited {
 	if machine(r) {
-		m.metrics.opened.machine.Inc()
+		m.metrics.Real.opened.machine.Inc()
 		return visited{}
 	}
 	v.visitor = visitorFrom(r)
@@ -127,9 +127,9 @@ func (m *Module) record(w http.ResponseWriter, r *http.Request, v *visit) visite
 	case err != nil:
 		m.lost(err)
 	case v.live:
-		m.metrics.opened.recorded.Inc()
+		m.metrics.Real.opened.recorded.Inc()
 	default:
-		m.metrics.opened.inactive.Inc()
+		m.metrics.Real.opened.inactive.Inc()
 	}
 	h := w.Header()
 	h["Set-Cookie"] = append(h["Set-Cookie"], visitorCookie+"="+v.visitor+m.cookie)
@@ -162,7 +162,7 @@ func cookieTail(secure bool) string {
 
 // lost counts a visit that couldn't be written, and says so once a minute.
 func (m *Module) lost(err error) {
-	m.metrics.opened.lost.Inc()
+	m.metrics.Real.opened.lost.Inc()
 	now := m.now()
 	m.lostMu.Lock()
 	defer m.lostMu.Unlock()

@@ -179,7 +179,7 @@ func TestVisit_leads_on_when_the_database_is_away(t *testing.T) {
 			t.Errorf("leads to %s", u)
 		}
 	}
-	if got := testutil.ToFloat64(p.metrics.visits.WithLabelValues("lost")); got != 3 {
+	if got := testutil.ToFloat64(p.metrics.Real.visits.WithLabelValues("lost")); got != 3 {
 		t.Errorf("%v visits counted as lost", got)
 	}
 	if w := p.visitLink("https://go.example/x/abcdefghjk", ""); w.Code < 500 {

@@ -26,11 +26,14 @@ type Problem struct {
 	Detail       string        `json:"detail" example:"The subtotal is not a plain decimal number."`
 	Instance     string        `json:"instance,omitempty" doc:"The request's id"`
 	Code         string        `json:"code" example:"invalid_request"`
-	Errors       []fault.Field `json:"errors,omitempty" doc:"What is wrong, place by place"`
+	Errors       []fault.Field `json:"errors,omitempty" doc:"What is wrong, place by place; a hundred places at most" maxItems:"100"`
 	OK           bool          `json:"ok" doc:"Always false"`
 	ErrorMessage string        `json:"error_message" doc:"The same as detail, under Talkable's name"`
 	retry        time.Duration
 }
+
+// mostPlaces is how many of the places that are wrong are told: a body has room for a hundred thousand, and the answer shall not be longer than it.
+const mostPlaces = 100
 
 // Error, GetStatus and ContentType make it huma's error.
 func (p *Problem) Error() string             { return p.Code + ": " + p.Detail }
@@ -69,7 +72,7 @@ func ProblemOf(ctx context.Context, err error) *Problem {
 		Log(ctx).Warn().Err(err).Msg("answered with 503")
 	}
 	p := problem(ctx, cmp.Or(statusOf[f.Kind], http.StatusInternalServerError), f.Code, f.Detail)
-	p.Errors, p.retry = f.Fields, f.Retry
+	p.Errors, p.retry = f.Fields[:min(len(f.Fields), mostPlaces)], f.Retry
 	return p
 }
 
@@ -132,7 +135,7 @@ func fromHuma(ctx context.Context, status int, msg string, errs []error) *Proble
 		code = "not_acceptable"
 	}
 	p := problem(ctx, status, code, msg)
-	for _, err := range errs {
+	for _, err := range errs[:min(len(errs), mostPlaces)] {
 		if d, ok := err.(huma.ErrorDetailer); ok { // its value is left out: it echoes what was sent
 			detail := d.ErrorDetail()
 			f := fault.Field{Pointer: pointer(detail.Location), Detail: detail.Message}

@@ -118,6 +118,16 @@ func TestProblem_has_Talkables_members(t *testing.T) {
 	}
 }
 
+func TestProblem_names_a_hundred_places_at_most(t *testing.T) {
+	err := fault.New(fault.Invalid, "invalid_request", "Wrong.")
+	for range 1000 {
+		err = err.At("/data/email", "not an address")
+	}
+	if p := web.ProblemOf(t.Context(), err); len(p.Errors) != 100 {
+		t.Errorf("%d places", len(p.Errors))
+	}
+}
+
 func TestTalkable(t *testing.T) {
 	at := time.Date(2026, 3, 1, 23, 4, 5, 678_912_345, time.UTC)
 	india := time.FixedZone("IST", 5*3600+1800)

@@ -55,6 +55,7 @@ create table referral.commission (
 	currency text not null, -- that it is paid in
 	amount bigint not null default 0 constraint commission_amount check (amount >= 0), -- 0 until it is earned
 	clawed bigint not null default 0,
+	budget_since date, -- period of the campaign's budget that it was taken of; null: of none
 	held boolean not null default false,
 	hold_until timestamptz, -- null of a held one: until somebody releases it
 	superseded boolean not null default false, -- the referral is another advocate's
@@ -73,6 +74,8 @@ create unique index commission_nth_once on referral.commission (site_id, referra
 create unique index commission_reward_once on referral.commission (site_id, reward_id) where reward_id is not null;
 create index commission_by_origin on referral.commission (site_id, origin_id);
 create index commission_by_person on referral.commission (site_id, person_id, id);
+-- Nearly all are earned some day; lists of the others would read them all.
+create index commission_by_status on referral.commission (site_id, status, id) where status <> 'earned';
 create index commission_recurring on referral.commission (site_id, friend_id) where nth = 1 and orders > 1 and not superseded;
 create index commission_by_referral on referral.commission (site_id, referral_id);
 create index commission_waiting on referral.commission (site_id, order_currency, currency, occurred_at) where status = 'waiting';
@@ -101,8 +104,10 @@ create table referral.account (
 	reserved bigint not null default 0 constraint account_reserved check (reserved >= 0), -- in payout batches under way
 	constraint account_pkey primary key (site_id, person_id, currency)
 ) with (fillfactor = 85);
--- Whom a payout of a currency would pay.
-create index account_payable on referral.account (site_id, currency, person_id) where balance - held - reserved > 0;
+-- Whom a payout of a currency would pay, who has too little for it, and who owes: an account with nothing open isn't in it. What a payout
+-- and its preview ask is in the index itself. (An account's row never changes without an index: nothing is lost by one more column.)
+create index account_payable on referral.account (site_id, currency, person_id) include (balance, held, reserved)
+	where balance - held - reserved <> 0 or held <> 0;
 
 -- The account's history: append-only, without gaps. A source makes one entry.
 create table referral.account_entry (

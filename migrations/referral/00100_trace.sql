@@ -16,9 +16,11 @@ create unique index referral_friend_once on referral.referral (site_id, friend_i
 -- A decision without a referral goes after a while, like the visits that it names.
 create index attribution_old on referral.attribution using brin (decided_at);
 
+-- A function is planned without knowing how old is old, so that a third of the table seems to be, and reading it from the beginning
+-- cheap: the index of the days has to be named the only way.
 -- +goose StatementBegin
 create function referral.drop_attributions(before timestamptz, most int) returns bigint
-language sql security definer set search_path = pg_catalog, pg_temp as $$
+language sql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 	with old as (
 		select site_id, origin_id from referral.attribution where decided_at < before and outcome = 'none' limit most
 	), gone as (

@@ -86,6 +86,13 @@ type ReferralCreated struct {
 	CreatedAt   time.Time `json:"created_at"`
 	QA          bool      `json:"qa_generated,omitempty"` // somebody of the merchant's tried things out
 	FirstOrder  bool      `json:"first_order,omitempty"`  // the friend had bought nothing before
+
+	// What a referral was whose place this one takes: the same origin's, another advocate's, in the same campaign.
+	Replaces         int64  `json:"replaces,omitempty"`
+	ReplacedMethod   string `json:"replaced_method,omitempty"`   // its track_method
+	ReplacedBarred   bool   `json:"replaced_barred,omitempty"`   // its first status was blocked
+	ReplacedApproved bool   `json:"replaced_approved,omitempty"` // it was approved
+	ReplacedQA       bool   `json:"replaced_qa,omitempty"`
 }
 
 func (ReferralCreated) EventType() string { return "referral.referral_created.v1" }

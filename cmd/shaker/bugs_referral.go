@@ -1,0 +1,62 @@
+package main
+
+// referralBugs are mistakes with claims, coupons, limits, budgets, commission plans and payouts.
+var referralBugs = []bug{
+	{Name: "claim-twice", Says: "a claim that is told again makes another friend offer, with another coupon: one claim several times over",
+		Edits: []edit{
+			{"internal/referral/claim.go", "	visitor := visitorOfPerson(o.SiteID, friend)\n", "	visitor := uuid.NewHash(sha256.New(), personSpace, []byte(itoa(friend)+u.Now.String()), standIn).String()\n"},
+		}},
+	{Name: "claim-kept-outside", Says: "a claim is committed before what it gives: who repeats one that broke off gets nothing",
+		Edits: []edit{
+			{"internal/referral/claim.go", "	fresh, err := insertClaim(ctx, u.Tx, told)\n", "	fresh := false\n	err = postgres.InTx(ctx, m.db, func(tx *sqlx.Tx) (err error) {\n		fresh, err = insertClaim(ctx, tx, told)\n		return err\n	})\n	time.Sleep(100 * time.Millisecond)\n"},
+			{"internal/referral/claim.go", "	\"github.com/google/uuid\"\n", "	\"github.com/google/uuid\"\n	\"github.com/jmoiron/sqlx\"\n"},
+			{"internal/referral/claim.go", "	\"github.com/talkable/talkable/internal/idempotency\"\n", "	\"github.com/talkable/talkable/internal/idempotency\"\n	\"github.com/talkable/talkable/internal/postgres\"\n"},
+		}},
+	{Name: "coupon-held-twice", Says: "a coupon that was given stays free: the next who claims gets the same one",
+		Edits: []edit{
+			{"internal/referral/store_coupon_hand.go", "c.id = u.c and c.issued_at is null and l.site_id", "c.id = u.c and l.site_id"},
+			{"internal/referral/store_coupon_hand.go", "c.single_use and c.issued_at is null and c.expires_at is null\n			order by c.site_id, c.list_id, c.id\n			limit u.n", "c.single_use and c.expires_at is null and (c.issued_at is null or c.id % 4 = 0)\n			order by c.site_id, c.list_id, c.id\n			limit u.n"},
+			{"migrations/referral/00010_init.sql", "create unique index reward_coupon_once on", "create index reward_coupon_once on"},
+		}},
+	{Name: "coupon-queue-outside", Says: "who finds no coupon is put into the queue by a transaction of its own: a claim that breaks off leaves a place that nobody has",
+		Edits: []edit{
+			{"internal/referral/coupon_hand.go", "	if err := insertWaits(ctx, u.Tx, u.Now, rest); err != nil {\n", "	err = postgres.InTx(ctx, m.db, func(tx *sqlx.Tx) error { return insertWaits(ctx, tx, u.Now, rest) })\n	time.Sleep(400 * time.Millisecond)\n	if err != nil {\n"},
+			{"internal/referral/coupon_hand.go", "	\"github.com/talkable/talkable/internal/bus\"\n", "	\"github.com/jmoiron/sqlx\"\n\n	\"github.com/talkable/talkable/internal/bus\"\n	\"github.com/talkable/talkable/internal/postgres\"\n"},
+		}},
+	{Name: "coupon-newest-first", Says: "who has waited shortest gets the next coupon: a list that comes in small parts while more wait",
+		Edits: []edit{{"internal/referral/store_coupon_hand.go", "		order by w.site_id, w.list_id, w.id limit $3\n", "		order by w.id desc limit $3\n"}}},
+	{Name: "limit-off-by-one", Says: "an advocate gets one reward more than the limit",
+		Edits: []edit{{"internal/referral/limit.go", "r.Total >= *l.Advocate:", "r.Total > *l.Advocate:"}}},
+	{Name: "limit-unlocked", Says: "an advocate's referrals are counted without a lock: several are approved at both replicas at once",
+		Edits: []edit{{"internal/referral/store_reward_count.go", "		order by a.site_id, a.campaign_id, a.person_id\n		for update of a`", "		order by a.site_id, a.campaign_id, a.person_id`"}}},
+	{Name: "budget-unlocked", Says: "what is left of a budget is read without a lock: referrals of several advocates are approved at both replicas at once",
+		Edits: []edit{{"internal/referral/store_budget.go", "		order by b.site_id, b.campaign_id, b.period\n		for update of b`", "		order by b.site_id, b.campaign_id, b.period`"}}},
+	{Name: "budget-kept", Says: "what is taken back of rewards does not come back to the budget",
+		Edits: []edit{{"internal/referral/budget.go", "		if target > e.Back {\n", "		if target > e.Cost {\n"}}},
+	{Name: "budget-back-twice", Says: "each refund gives the budget back what all of them have taken",
+		Edits: []edit{{"internal/referral/budget.go", "e.Period}] += target - e.Back\n", "e.Period}] += target\n"}}},
+	{Name: "refusal-lost", Says: "why a reward is not given is not kept",
+		Edits: []edit{{"internal/referral/reward_issue.go", "	if err := insertRefusals(ctx, u.Tx, u.Now, a.refused); err != nil {\n", "	if err := insertRefusals(ctx, u.Tx, u.Now, nil); err != nil {\n"}}},
+	{Name: "plan-of-one-site", Says: "a plan pays in one of the twin sites only",
+		Edits: []edit{{"internal/referral/commission_earn.go", "p != nil && p.Active {\n", "p != nil && p.Active && r.SiteID%2 == 1 {\n"}}},
+	{Name: "hold-ignored", Says: "a commission may be paid at once, however long its plan holds it",
+		Edits: []edit{{"internal/referral/commission.go", "c.Amount > 0 && end.After(now) {", "c.Amount > 0 && end.Before(now) {"}}},
+	{Name: "payout-twice", Says: "an entry that is in a payout stays open: the next payout pays it again",
+		Edits: []edit{
+			{"internal/referral/payout_store.go", "			delete from referral.open_entry o using referral.payout_line l\n", "			select o.entry_id, o.amount, l.id as line_id from referral.open_entry o, referral.payout_line l\n"},
+			{"internal/referral/payout_store.go", "o.currency = $3 and not o.held\n			returning o.entry_id, o.amount, l.id as line_id\n", "o.currency = $3 and not o.held\n"},
+			{"internal/referral/payout_store.go", "a.balance - a.held - a.reserved > 0 and a.balance - a.held - a.reserved >= $3\n", "a.balance - a.held > 0 and a.balance - a.held >= $3\n"},
+			{"internal/referral/payout_store.go", "persons[i], amounts[i] = a.PersonID, a.available()", "persons[i], amounts[i] = a.PersonID, a.available()+a.Reserved"},
+			{"migrations/referral/00080_commission.sql", "create unique index payout_entry_once on", "create index payout_entry_once on"},
+		}},
+	{Name: "payout-refund-lost", Says: "what is refunded after its commission went into a payout is not taken back",
+		Edits: []edit{{"internal/referral/commission_store.go", "		join referral.commission c on c.site_id = u.s and c.origin_id = u.o`, pq.Array(sites), pq.Array(origins))\n}\n\n// lockOfReferral", "		join referral.commission c on c.site_id = u.s and c.origin_id = u.o and not exists (select from referral.account_entry e\n			join referral.payout_entry x on x.site_id = e.site_id and x.entry_id = e.id and x.live\n			where e.site_id = c.site_id and e.commission_id = c.id)`, pq.Array(sites), pq.Array(origins))\n}\n\n// lockOfReferral"}}},
+	{Name: "payout-reopened", Says: "a payout that was settled may be cancelled: its money is paid, and open again",
+		Edits: []edit{
+			{"internal/referral/payout.go", "		if b.Status != batchDraft && b.Status != batchApproved {\n", "		if b.Status == batchCancelled {\n"},
+			{"internal/referral/payout_store.go", "l.batch_id = $2 and l.status in ('pending', 'sent') order by l.id limit $3 for update", "l.batch_id = $2 and l.status in ('pending', 'sent', 'paid') order by l.id limit $3 for update"},
+			{"internal/referral/payout.go", "	case linePaid:\n		return to == lineFailed\n", "	case linePaid:\n		return to == lineFailed || to == lineCancelled\n"},
+		}},
+	{Name: "code-loses-to-link", Says: "the link that a browser opened goes before the code of the order",
+		Edits: []edit{{"internal/referral/attribution_rule.go", "	if r.LinkFirst && method == byCoupon {\n", "	if method == byCoupon {\n"}}},
+}
