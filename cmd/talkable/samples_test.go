@@ -191,6 +191,8 @@ var samples = []sample{
 	{id: "commitHold", path: map[string]string{"id": "$hold"}, body: `{}`},
 	{id: "restoreHold", path: map[string]string{"id": "$hold"}, body: `{"points":1}`},
 	{id: "releaseHold", path: map[string]string{"id": "$hold"}, body: `{}`, status: http.StatusConflict, why: "the hold was committed"},
+	{id: "explainTransaction", path: map[string]string{"id": "$lot"}},
+	{id: "getPointsBalance", path: map[string]string{"email": "ann@shop.example"}, query: "as_of=2026-11-01T00:00:00Z"},
 	{id: "createActionConfig", path: map[string]string{"id": "$program"}, learn: map[string]string{"action": "action_config.id"}, fresh: "review", body: `{"identifier":"review","name":"A review","points":50,"period":"day"}`},
 	{id: "listActionConfigs", path: map[string]string{"id": "$program"}},
 	{id: "replaceActionConfig", path: map[string]string{"id": "$program", "config_id": "$action"}, body: `{"identifier":"review","name":"A review","description":"Of a product","points":60,"period":"day"}`},

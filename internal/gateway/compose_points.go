@@ -19,6 +19,7 @@ type pointKeepers interface {
 	pointHolders
 	PreviewRefund(ctx context.Context, siteID, originID, part, whole int64) (loyaltyapi.RefundPreview, error)
 	Expirations(ctx context.Context, siteID, personID int64, after loyaltyapi.AfterExpiration, limit int) ([]loyaltyapi.Expiration, bool, error)
+	BalanceAt(ctx context.Context, siteID, personID int64, at time.Time) (loyaltyapi.Balance, error)
 	Extend(ctx context.Context, siteID, personID int64, lots []int64, ends *time.Time, note string, key idempotency.Key) (out loyaltyapi.Extension, replayed bool, err error)
 }
 
@@ -38,6 +39,9 @@ func (c Composition) pointRoutes(api huma.API) {
 		Summary: "Set by hand when a member's points expire",
 		Description: "Later or earlier, of some lots or of all. What has expired already stays so. Each change is kept with its note. Takes `Idempotency-Key`. Errors: " +
 			"404 `member_not_found`, `lot_not_found`; 400 `invalid_extension`."}, c.extendPoints)
+	huma.Register(api, huma.Operation{OperationID: "getPointsBalance", Method: http.MethodGet, Path: member + "/balance", Tags: tags,
+		Summary:     "Read what a member had at a moment",
+		Description: "By what was written by then, whenever it happened: the ledger is never rewritten, so the answer stays. Errors: 404 `member_not_found`."}, c.getBalance)
 	c.holdRoutes(api)
 }
 
@@ -138,4 +142,29 @@ func (c Composition) extendPoints(ctx context.Context, in *struct {
 	}
 	req.MarkReplayed(replayed)
 	return web.Answer(extensionAnswer{out}), nil
+}
+
+type balanceAnswer struct {
+	Balance loyaltyapi.Balance `json:"balance"`
+}
+
+func (c Composition) getBalance(ctx context.Context, in *struct {
+	MemberPath
+	AsOf time.Time `query:"as_of" doc:"Now if left out" example:"2026-11-01T00:00:00Z"`
+}) (*web.OK[balanceAnswer], error) {
+	if in.AsOf.IsZero() {
+		in.AsOf = c.Now()
+	}
+	if year := in.AsOf.Year(); year < 1 || year > 9999 {
+		return nil, fault.New(fault.Invalid, "invalid_request", "The request doesn't fit this operation.").At("query.as_of", "is no such year")
+	}
+	who, err := c.member(ctx, in.Slug)
+	if err != nil {
+		return nil, err
+	}
+	out, err := c.Members.BalanceAt(ctx, web.From(ctx).Site.ID, who, in.AsOf)
+	if err != nil {
+		return nil, unknownMember(err)
+	}
+	return web.Answer(balanceAnswer{out}), nil
 }

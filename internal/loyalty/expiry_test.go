@@ -128,7 +128,7 @@ func TestInactivity(t *testing.T) {
 		t.Error("ended twice")
 	}
 	w.days(28)
-	if w.expireAll(); w.balance(1, 8) != 110-110 || w.balance(2, 7) != 200 {
+	if w.expireAll(); w.balance(1, 8) != 0 || w.balance(2, 7) != 200 {
 		t.Errorf("balances %d, the twin's %d", w.balance(1, 8), w.balance(2, 7))
 	}
 	var left int

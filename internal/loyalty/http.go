@@ -32,6 +32,7 @@ func (m *Module) Routes(api huma.API) {
 			"Takes `Idempotency-Key`. Errors: 404 `program_not_found`, 400 `invalid_program`."}, m.replaceProgram)
 	m.redemptionRoutes(api)
 	m.holdRoutes(api)
+	m.explainRoutes(api)
 	m.collectRoutes(api)
 }
 

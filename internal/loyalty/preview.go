@@ -20,7 +20,7 @@ func (m *Module) glance(ctx context.Context, look func(tx *sqlx.Tx) error) error
 	if err != nil {
 		return fmt.Errorf("begin to look: %w", err)
 	}
-	defer tx.Rollback()
+	defer func() { _ = tx.Rollback() }() // nothing was written
 	return look(tx)
 }
 

@@ -23,7 +23,7 @@ type RefundPreview struct {
 
 // LotUse is points out of a lot, or back into it.
 type LotUse struct {
-	LotID     int64      `json:"lot_id" doc:"That of the transaction which made it"`
-	Points    int64      `json:"points"`
-	ExpiresAt *time.Time `json:"expires_at"`
+	LotID     int64      `db:"lot_id" json:"lot_id" doc:"That of the transaction which made it"`
+	Points    int64      `db:"points" json:"points"`
+	ExpiresAt *time.Time `db:"expires_at" json:"expires_at"`
 }
