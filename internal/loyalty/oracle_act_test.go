@@ -54,7 +54,7 @@ func (o *oracle) act(rt *rapid.T, w *world, site int64, batch []action) (redeeme
 				redeemed = append(redeemed, id)
 			}
 		case a.kind == kindAdjust:
-			ok = p.adjust(int(a.points), w)
+			ok = p.adjust(int(a.points), o.idle, w)
 		default:
 			cost := int64(0)
 			for k, id := range ids {
@@ -89,7 +89,7 @@ func (o *oracle) act(rt *rapid.T, w *world, site int64, batch []action) (redeeme
 	return redeemed
 }
 
-func (p *purse) adjust(points int, w *world) bool {
+func (p *purse) adjust(points int, idle bool, w *world) bool {
 	if points == 0 {
 		return false
 	}
@@ -98,7 +98,8 @@ func (p *purse) adjust(points int, w *world) bool {
 		return false
 	}
 	if points > 0 {
-		p.fill(&grant{ends: w.clock.Now().AddDate(0, 0, 10), given: true}, points)
+		p.active(idle, w.clock.Now())
+		p.fill(&grant{ends: w.clock.Now().AddDate(0, 0, 10), given: true, idle: idle}, points)
 	}
 	for ; points < 0; points++ {
 		p.take("gone")
@@ -111,13 +112,33 @@ func (p *purse) redeem(cost int, id int64, w *world) bool {
 	if p.live()-p.debt < cost {
 		return false
 	}
-	for range cost {
-		p.take(fmt.Sprint("spent ", id))
-	}
+	p.spend(cost, id)
+	p.active(false, w.clock.Now())
 	if p.redeemed == nil {
 		p.redeemed, p.cancelled = map[int64]bool{}, map[int64]bool{}
 	}
 	p.redeemed[id] = true
+	return true
+}
+
+func (p *purse) spend(cost int, id int64) {
+	for range cost {
+		p.take(fmt.Sprint("spent ", id))
+	}
+}
+
+// extend gives all that is left another end; false, and nothing happened, where nothing is.
+func (p *purse) extend(ends, now time.Time) bool {
+	left := func(g *grant) bool { return g.count("live") > 0 && !p.over(g, now) }
+	if !slices.ContainsFunc(p.grants, left) {
+		return false
+	}
+	p.expire(now)
+	for _, g := range p.grants {
+		if g.count("live") > 0 {
+			g.ends, g.idle = ends, false
+		}
+	}
 	return true
 }
 
@@ -136,8 +157,8 @@ func (p *purse) back(id int64, n, grace int, w *world) {
 	tag := fmt.Sprint("spent ", id)
 	p.expire(w.clock.Now())
 	for _, g := range slices.Backward(p.grants) {
-		if n > 0 && grace > 0 && g.count(tag) > 0 && !g.ends.After(w.clock.Now()) {
-			g.ends = w.clock.Now().AddDate(0, 0, grace)
+		if n > 0 && grace > 0 && g.count(tag) > 0 && p.over(g, w.clock.Now()) {
+			g.ends, g.idle = w.clock.Now().AddDate(0, 0, grace), false
 		}
 		for ; n > 0 && g.turn(tag, "live"); n-- {
 		}
@@ -148,10 +169,11 @@ func (p *purse) back(id int64, n, grace int, w *world) {
 }
 
 func (p *purse) hold(points int, lasts time.Duration, id int64, w *world) bool {
-	if !p.redeem(points, id, w) {
+	p.expire(w.clock.Now())
+	if p.live()-p.debt < points {
 		return false
 	}
-	delete(p.redeemed, id) // it is none
+	p.spend(points, id)
 	if p.holds == nil {
 		p.holds = map[int64]*kept{}
 	}
@@ -171,6 +193,7 @@ func (p *purse) end(a action, grace int, w *world) (mine, ok bool) {
 		if ok = k.status == "committed" || k.status == held && !over; ok && k.status == held {
 			k.status = "committed"
 			p.expire(w.clock.Now())
+			p.active(false, w.clock.Now())
 		}
 	case kindRelease:
 		if ok = k.status != "committed"; k.status == held {
