@@ -71,8 +71,8 @@ type waitingOrder struct {
 
 // approved is what was decided, and what has not been yet.
 type approved struct {
-	waiting                     []waitingOrder
-	approved, voided, earned, n int64
+	waiting                  []waitingOrder
+	approved, voided, earned int64
 }
 
 // wait lets friends buy until so many referrals wait.

@@ -14,8 +14,8 @@ import (
 // fewSites are enough where a line isn't about many of them.
 const fewSites = 10
 
-// fewer are the pairs of these lines; they are many.
-func (b *bench) fewer() int { return max(1, (b.o.pairs+1)/2) }
+// fewer are the pairs of these lines, which are many: but not one alone, if there are to be more.
+func (b *bench) fewer() int { return max(min(b.o.pairs, 2), (b.o.pairs+1)/2) }
 
 // apart lets a part have a new platform, whose campaigns say terms beside the usual.
 func (b *bench) apart(ctx context.Context, name string, sites int, terms object, part func(p *platform) error) (err error) {

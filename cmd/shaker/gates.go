@@ -36,7 +36,7 @@ func gates(only []string) []gate {
 		}
 	}
 	if n.wants(faultSMS) {
-		list = append(list, gate{"fault " + faultSMS, 2}, gate{"SMS that the sink took", 5})
+		list = append(list, gate{"fault " + faultSMS, 1}, gate{"SMS that the sink took", 5})
 	}
 	if n.wants(faultFailpoints) {
 		for _, name := range failpoint.Names() {

@@ -29,11 +29,15 @@ var limitInvariants = []invariant{
 			select b.site_id, b.campaign_id, b.spent, c.limits from referral.budget b
 			join referral.campaign c on c.site_id = b.site_id and c.id = b.campaign_id
 			where b.spent > (c.limits #>> '{budget,amount}')::bigint`},
-	{ID: "budget/spent", Says: "a budget has spent what its rewards cost, less what came back",
+	{ID: "budget/spent", Says: "a budget has spent what its rewards and its commissions of plans cost, less what came back",
 		SQL: `
 			select coalesce(b.site_id, e.site_id) as site_id, coalesce(b.campaign_id, e.campaign_id) as campaign_id, b.spent, e.cost
 			from referral.budget b
-			full join (select site_id, campaign_id, period, sum(cost - back) as cost from referral.budget_entry group by 1, 2, 3) e using (site_id, campaign_id, period)
+			full join (
+				select site_id, campaign_id, period, sum(cost) as cost from (
+					select site_id, campaign_id, period, cost - back as cost from referral.budget_entry
+					union all select site_id, campaign_id, budget_since, amount - clawed from referral.commission where budget_since is not null) c
+				group by 1, 2, 3) e using (site_id, campaign_id, period)
 			where coalesce(b.spent, 0) <> coalesce(e.cost, 0)`},
 	{ID: "budget/charged", Says: "each reward of a campaign with a budget has cost what its incentive says, and nothing else is charged",
 		SQL: `

@@ -61,6 +61,9 @@ func TestAttribution(t *testing.T) {
 
 	byCode := shop.buys("ways-1", "ways-f1@shop.example", `,"uuid":"`+visitor+`","coupon_codes":["`+strings.ToLower(code)+`"]`)
 	decided(byCode, "referred", "code_used", "coupon", "ways-jose")
+	if d := shop.decision(t, "ways-1"); fmt.Sprintf("%.0f", d["origin_id"]) != byCode { // support asks by the order's number
+		t.Errorf("by the order's number: %v", d)
+	}
 	app := shop.buys("ways-2", "ways-f2@shop.example", `,"uuid":"0193b1d6-9bd1-7cc0-9d8e-0c2f1f6f6a99","alternative_visitor_uuid":"`+visitor+`"`)
 	decided(app, "referred", "last_touch", "web_cookie", "ways-ann")
 

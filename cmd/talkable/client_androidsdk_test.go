@@ -8,7 +8,7 @@ import (
 
 func basicOf(key string) string { return base64.StdEncoding.EncodeToString([]byte(key + ":")) }
 
-var uuid4 = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+var uuid4 = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 
 // TestClientAndroid sends what the Android SDK sends, with a public key: site_slug in the query of every verb, JSON bodies in which nulls are left
 // out, no Content-Type with an empty body.

@@ -102,7 +102,7 @@ func (p *platform) wire(c *config, now clock.Clock, smtp, texts string, secret f
 	calls := outcall.New(outcall.Settings{Private: c.PrivateTargets, Agent: "talkable/" + version, Now: now})
 	customers := customer.New(customer.Deps{DB: pools["customer"], Outbox: outboxes["customer"], Log: logs["customer"], Reg: reg, Now: now})
 	referrals := referral.New(referral.Deps{DB: pools["referral"], Outbox: outboxes["referral"], Log: logs["referral"], Reg: reg, Now: now,
-		Cursors: cursors, People: customers, Facts: customers, Payer: payer(c), Calls: calls, PublicURL: c.PublicURL, GiftCards: c.giftCards})
+		Cursors: cursors, People: customers, Facts: customers, Keys: edge, Payer: payer(c), Calls: calls, PublicURL: c.PublicURL, GiftCards: c.giftCards})
 	points := loyalty.New(loyalty.Deps{DB: pools["loyalty"], Outbox: outboxes["loyalty"], Log: logs["loyalty"], Reg: reg, Now: now,
 		Cursors: cursors, Coupons: referrals})
 	counts := analytics.New(analytics.Deps{DB: pools["analytics"], Outbox: outboxes["analytics"], Log: logs["analytics"], Reg: reg, Now: now,
@@ -120,7 +120,7 @@ func (p *platform) wire(c *config, now clock.Clock, smtp, texts string, secret f
 	}
 	files := gateway.NewAssets(gateway.AssetsDeps{DB: pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg, Now: now,
 		Store: store, PublicURL: c.PublicURL, Quota: c.AssetsQuota})
-	looks := gateway.NewLooks(pools["gateway"], outboxes["gateway"], now)
+	looks := gateway.NewLooks(pools["gateway"], outboxes["gateway"], now, c.PublicURL)
 	p.pages = page.New(page.Deps{Referrals: referrals, Customers: customers, Members: points, Mails: compose, Looks: looks, Cursors: cursors, Reg: reg,
 		PublicURL: c.PublicURL})
 	p.gateway, p.customer, p.visit, p.qr, p.files = edge, customers, referrals.Visit(p.pages), referrals.QR(), files

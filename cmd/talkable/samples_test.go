@@ -233,7 +233,7 @@ var samples = []sample{
 	{id: "listReferralsAsAdvocate", path: map[string]string{"person_slug": "ann@shop.example"}, query: "limit=5"},
 	{id: "listReferralsAsFriend", path: map[string]string{"person_slug": "ann@shop.example"}, query: "limit=5"},
 	{id: "listPersonRewards", path: map[string]string{"person_slug": "ann@shop.example"}, query: "limit=5"},
-	{id: "listPersonShares", path: map[string]string{"person_slug": "ann@shop.example"}},
+	{id: "listPersonShares", path: map[string]string{"person_slug": "ann@shop.example"}, query: "limit=5"},
 	{id: "listTrafficSources"},
 	{id: "updateLoyaltyMember", path: map[string]string{"email": "ann@shop.example"}, body: `{"data":{"custom_properties":{"contest":true,"n":123},"member_dates":[{"identifier":"birthday","date":"1990-05-17"}]}}`},
 	{id: "unsubscribePerson", path: map[string]string{"person_slug": "ann@shop.example"}, body: `{}`},

@@ -32,11 +32,11 @@ func (m *Module) postedVisitor(ctx context.Context, siteID int64, id string, key
 // saveVisitor makes a visitor known, and gives it a UUID where it has none. A known one stays as it is.
 func saveVisitor(ctx context.Context, db sqlx.ExecerContext, siteID int64, id string, now time.Time) (string, error) {
 	if id == "" {
-		v7, err := uuid.NewV7()
+		v4, err := uuid.NewRandom() // as the clients' own are: it tells nobody when its visitor came
 		if err != nil {
 			return "", wrap("make a uuid", err)
 		}
-		id = v7.String()
+		id = v4.String()
 	}
 	id, ok := visitorID(id)
 	if !ok {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"regexp"
@@ -28,6 +29,7 @@ func (c Composition) claimRoutes(api huma.API) {
 		Tags: []string{"Offers"}, Summary: "Let a friend claim an advocate's offer",
 		Description: "As if the friend had opened the advocate's link: the friend gets a friend offer and what the campaign gives for that, once. The offer is the newest that " +
 			"the advocate has in a live campaign with the tag, or else one of the newest such campaign. The parameters stand in the query or in the body. " +
+			"What is told of where the friend comes from (`ip_address`, `user_agent`) is judged by the campaign's fraud rules for claims, as on claim pages. " +
 			"Takes an `Idempotency-Key`. 400 for addresses that are none, and when there is no such campaign."}, c.claimOffer)
 }
 
@@ -36,6 +38,8 @@ type claimOfferInput struct {
 	FriendEmail   string `query:"friend_email"`
 	FriendPhone   string `query:"friend_phone" doc:"E.164; a purchase with this number is the friend's, whatever its address"`
 	CampaignTag   string `query:"campaign_tag"`
+	IPAddress     string `query:"ip_address" doc:"Of the friend; \"current\" means of this request, with its browser"`
+	UserAgent     string `query:"user_agent" doc:"Of the friend's browser"`
 	Body          *struct {
 		_ struct{} `json:"-" additionalProperties:"true"`
 		web.SiteBody
@@ -43,6 +47,8 @@ type claimOfferInput struct {
 		FriendEmail   optional `json:"friend_email,omitempty" example:"\"bob@shop.example\""`
 		FriendPhone   optional `json:"friend_phone,omitempty" doc:"E.164; a purchase with this number is the friend's, whatever its address" example:"\"+12025551111\""`
 		CampaignTag   optional `json:"campaign_tag,omitempty" doc:"Of the campaign; any when left out"`
+		IPAddress     optional `json:"ip_address,omitempty" doc:"Of the friend; \"current\" means of this request, with its browser" example:"\"203.0.113.9\""`
+		UserAgent     optional `json:"user_agent,omitempty" doc:"Of the friend's browser"`
 	} `required:"false"`
 }
 
@@ -55,6 +61,8 @@ func (in *claimOfferInput) fill() {
 	either(&in.FriendEmail, string(in.Body.FriendEmail))
 	either(&in.FriendPhone, string(in.Body.FriendPhone))
 	either(&in.CampaignTag, string(in.Body.CampaignTag))
+	either(&in.IPAddress, string(in.Body.IPAddress))
+	either(&in.UserAgent, string(in.Body.UserAgent))
 }
 
 func (c Composition) claimOffer(ctx context.Context, in *claimOfferInput) (*web.OK[referralapi.Claimed], error) {
@@ -75,12 +83,17 @@ func (c Composition) claimOffer(ctx context.Context, in *claimOfferInput) (*web.
 	if in.FriendPhone != "" && !phoneForm.MatchString(in.FriendPhone) {
 		return nil, fault.New(fault.Invalid, "invalid_friend_phone", "Invalid `friend_phone`.").At("/friend_phone", "is no number in E.164")
 	}
+	ip, browser, fine := cameFrom(req, in.IPAddress)
+	if !fine {
+		return nil, fault.New(fault.Invalid, "invalid_ip_address", "Invalid `ip_address`.").At("/ip_address", notAddress)
+	}
 	known, err := c.Referrals.Claimable(ctx, req.Site, in.CampaignTag, req.Idempotency)
 	if err != nil {
 		return nil, err
 	}
 	claim := referralapi.Claim{AdvocateID: people[0].PersonID, FriendID: people[1].PersonID, CampaignTag: in.CampaignTag,
-		FriendPhone: customerapi.Fingerprint(customerapi.PhoneMark, in.FriendPhone), Idempotency: req.Idempotency}
+		FriendPhone: customerapi.Fingerprint(customerapi.PhoneMark, in.FriendPhone), IP: ip,
+		Device: customerapi.Fingerprint(customerapi.DeviceMark, cmp.Or(in.UserAgent, browser)), Idempotency: req.Idempotency}
 	if !known { // else there is an answer already, or a refusal
 		ids, err := c.Customers.Introduce(ctx, req.Site, []string{in.AdvocateEmail, in.FriendEmail})
 		if err != nil {

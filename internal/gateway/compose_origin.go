@@ -229,15 +229,9 @@ func (d originData) origin(kind string, req *web.Request) (customerapi.Origin, e
 	if in.Items, err = items(d.Items, in.Currency); err != nil {
 		return in, err
 	}
-	switch d.IPAddress {
-	case "":
-	case "current":
-		in.IP, in.UserAgent = req.ClientIP, req.UserAgent
-	default:
-		if _, err := netip.ParseAddr(string(d.IPAddress)); err != nil {
-			return in, invalid.At("/data/ip_address", "not an IP address, nor \"current\"")
-		}
-		in.IP = string(d.IPAddress)
+	var known bool
+	if in.IP, in.UserAgent, known = cameFrom(req, string(d.IPAddress)); !known {
+		return in, invalid.At("/data/ip_address", notAddress)
 	}
 	when, pointer := d.CreatedAt, "/data/created_at"
 	if when == "" {
@@ -298,4 +292,18 @@ func moment(text string, s site.Site) (time.Time, error) {
 		}
 	}
 	return time.Time{}, first
+}
+
+const notAddress = "not an IP address, nor \"current\""
+
+// cameFrom is where somebody came from who is told of by an ip_address: of "current", the one who asks is meant, and the browser is known.
+func cameFrom(req *web.Request, address string) (ip, userAgent string, known bool) {
+	switch address {
+	case "":
+		return "", "", true
+	case "current":
+		return req.ClientIP, req.UserAgent, true
+	}
+	_, err := netip.ParseAddr(address)
+	return address, "", err == nil
 }

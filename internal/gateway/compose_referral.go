@@ -136,9 +136,17 @@ func (c Composition) updateReferral(ctx context.Context, in *updateReferralInput
 	return out, nil
 }
 
+// trackMethod is Talkable's word for how an advocate was found, where ours is another.
+func trackMethod(ours string) string {
+	if ours == "manual" {
+		return "manually_generated"
+	}
+	return ours
+}
+
 func referralJSON(r referralapi.Referral, people map[int64]customerapi.Person, s site.Site) talkableReferral {
 	return talkableReferral{ID: r.ID, Status: r.Status, CampaignID: r.CampaignID, OfferID: r.OfferID, ReferredOriginID: r.OriginID,
-		ReferredSubtotal: money.Decimal{Minor: r.Subtotal, Currency: r.Currency}, AdRewarded: r.AdvocateGot, QAGenerated: r.QA, TrackMethod: r.TrackMethod,
+		ReferredSubtotal: money.Decimal{Minor: r.Subtotal, Currency: r.Currency}, AdRewarded: r.AdvocateGot, QAGenerated: r.QA, TrackMethod: trackMethod(r.TrackMethod),
 		FraudDetails: r.FraudDetails, FraudPolicyStatus: r.Fraud,
 		CreatedAt: web.Talkable(r.CreatedAt, s.Zone), UpdatedAt: web.Talkable(r.UpdatedAt, s.Zone),
 		AdvocatePerson: personOf(people, r.AdvocateID), FriendPerson: personOf(people, r.FriendID),

@@ -11,6 +11,7 @@ package gateway
 
 import (
 	"context"
+	"math"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -41,6 +42,7 @@ type Deps struct {
 // Limits bounds what one process takes on. Zero values stand for the defaults.
 type Limits struct {
 	PublicRate    int           // requests a minute of one public key from one address, and wrong keys from one address; 600
+	SiteRate      int           // requests a minute of all secret keys of a site, in one process; twice that of one key
 	PlainRate     int           // requests a minute from one address to short links and pages; 6000
 	Misses        int           // short links, names and tokens a minute that one address may ask for in vain; 120
 	Forms         int           // forms of pages a minute from one address; 30
@@ -88,13 +90,14 @@ type Gateway struct {
 	places    chan struct{} // one for each request in flight
 	draining  atomic.Bool
 
-	secretRate, publicRate, plainRate, strangers, misses, formRate *httprate.RateLimiter
+	secretRate, siteRate, publicRate, plainRate, strangers, misses, formRate *httprate.RateLimiter
 }
 
 // New makes the gateway; it does nothing yet.
 func New(d Deps) *Gateway {
 	d.Limits.defaults()
 	either(&d.RatePerMinute, 6000)
+	either(&d.Limits.SiteRate, 2*min(d.RatePerMinute, math.MaxInt32))
 	either(&d.Version, "0")
 	either(&d.PublicURL, "/")
 	return &Gateway{
@@ -104,6 +107,7 @@ func New(d Deps) *Gateway {
 		metrics:    newMetrics(d.Reg),
 		places:     make(chan struct{}, d.Limits.InFlight),
 		secretRate: newRate(d.RatePerMinute, true),
+		siteRate:   newRate(d.Limits.SiteRate, false),
 		publicRate: newRate(d.Limits.PublicRate, true),
 		plainRate:  newRate(d.Limits.PlainRate, true),
 		strangers:  newRate(d.Limits.PublicRate, false),

@@ -18,9 +18,34 @@ import (
 	"time"
 )
 
+// All secret keys of a site share a rate, beside their own; another site's have theirs.
+func TestRates_of_a_site(t *testing.T) {
+	h := newHouse(t, func(d *Deps) { d.RatePerMinute, d.Limits.SiteRate = 4, 6 })
+	if left := untilNext(); left < 3*time.Second {
+		time.Sleep(left) // so that the minute doesn't end in between
+	}
+	second, _ := h.key(h.shop, Secret)
+	for i := range 4 {
+		if r := h.call("GET", "/api/v2/site", ""); r.header.Get("RateLimit-Limit") != "4" || r.header.Get("RateLimit-Remaining") != strconv.Itoa(3-i) {
+			t.Errorf("%v", r.header)
+		}
+	}
+	h.problem(h.call("GET", "/api/v2/site", ""), 429, "rate_limited") // the key's, which isn't counted to the site
+	for range 2 {
+		h.fine(h.call("GET", "/api/v2/site", "", "Authorization", "Bearer "+second))
+	}
+	r := h.call("GET", "/api/v2/site", "", "Authorization", "Bearer "+second)
+	h.problem(r, 429, "rate_limited")
+	if r.header.Get("RateLimit-Limit") != "6" || r.header.Get("RateLimit-Remaining") != "0" || r.header.Get("RateLimit-Reset") == "" || r.header.Get("Retry-After") == "" {
+		t.Errorf("%v", r.header)
+	}
+	h.fine(h.call("GET", "/api/v2/site", "", "Authorization", "Bearer "+h.otherSecret))
+	h.fine(h.call("POST", "/api/v2/loose", "{}", "Authorization", "Bearer "+h.public))
+}
+
 func TestRates(t *testing.T) {
 	h := newHouse(t, func(d *Deps) {
-		d.RatePerMinute, d.Limits.PublicRate, d.Limits.PlainRate = 5, 3, 4
+		d.RatePerMinute, d.Limits.PublicRate, d.Limits.PlainRate, d.Limits.SiteRate = 5, 3, 4, 1000
 		d.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 	})
 	if left := untilNext(); left < 3*time.Second {

@@ -37,27 +37,31 @@ var colorForm = regexp.MustCompile(`^#[0-9a-f]{6}$`)
 // look is how a site's pages look, as it is told and kept.
 type look struct {
 	Name      string                       `json:"name" doc:"Over the pages; the site's when empty" example:"Demo Shop"`
-	LogoURL   string                       `json:"logo_url" doc:"https; shown instead of the name" example:"https://shop.example/logo.png"`
+	LogoURL   string                       `json:"logo_url" doc:"https, or the url of an asset here; shown instead of the name" example:"https://shop.example/logo.png"`
 	Color     string                       `json:"primary_color" doc:"Of buttons and links" example:"#0b7a4b"`
 	ColorDark string                       `json:"primary_color_dark" doc:"The same for dark pages; made of primary_color when empty" example:"#7ce0b0"`
 	Language  string                       `json:"default_language" doc:"For browsers that ask for none of ours" enum:"en,de,es,fr"`
 	Texts     map[string]map[string]string `json:"texts" doc:"By language, sentences in the site's own words: claim_title, claim_intro, claim_button, continue_button, share_title, share_intro, share_message, gone_title, gone_text. {{advocate}}, {{reward}} and {{site}} are filled in"`
 }
 
+// plainly is a site's look as it is set.
+func plainly(l gatewayapi.Look) look {
+	return look{Name: l.Name, LogoURL: l.LogoURL, Color: l.Color, ColorDark: l.ColorDark, Language: l.Language, Texts: l.Texts}
+}
+
 func plainLook() look {
 	return look{Color: gatewayapi.DefaultColor, Language: gatewayapi.Languages[0], Texts: map[string]map[string]string{}}
 }
 
-// check says all that is wrong with it.
-func (l look) check() error {
-	bad := fault.New(fault.Invalid, "invalid_look", "Pages can't look like this.")
-	found := bad
+// check says all that is wrong with it. assets is how addresses of assets on this server begin.
+func (l look) check(assets string) error {
+	found := fault.New(fault.Invalid, "invalid_look", "Pages can't look like this.")
 	if utf8.RuneCountInString(l.Name) > lookName || !clean(l.Name) {
 		found = found.At("/name", fmt.Sprintf("at most %d characters in one line", lookName))
 	}
-	if u, err := url.Parse(l.LogoURL); l.LogoURL != "" && (err != nil || u.Scheme != "https" || !hostForm.MatchString(u.Host) || u.User != nil || len(l.LogoURL) > 1000 ||
+	if u, err := url.Parse(l.LogoURL); l.LogoURL != "" && (err != nil || u.Scheme != "https" && !strings.HasPrefix(l.LogoURL, assets) || !hostForm.MatchString(u.Host) || u.User != nil || len(l.LogoURL) > 1000 ||
 		!clean(l.LogoURL) || strings.ContainsAny(l.LogoURL, " \\;,'\"")) {
-		found = found.At("/logo_url", "not an https address")
+		found = found.At("/logo_url", "neither an https address nor that of an asset")
 	}
 	if !colorForm.MatchString(l.Color) {
 		found = found.At("/primary_color", "not a colour like #0b7a4b")
@@ -85,9 +89,10 @@ func (l look) check() error {
 			}
 		}
 	}
-	if found == bad {
+	if len(found.Fields) == 0 {
 		return nil
 	}
+	found.Detail = fmt.Sprintf("Pages can't look like this: %s: %s.", found.Fields[0].Pointer, found.Fields[0].Detail)
 	return found
 }
 
@@ -119,6 +124,7 @@ type Looks struct {
 	db     *sqlx.DB
 	outbox *bus.Outbox
 	now    clock.Clock
+	assets string // how addresses of assets begin
 	known  *lru.Cache[int64, knownLook]
 }
 
@@ -127,10 +133,10 @@ type knownLook struct {
 	at   time.Time
 }
 
-// NewLooks makes it.
-func NewLooks(db *sqlx.DB, outbox *bus.Outbox, now clock.Clock) *Looks {
+// NewLooks makes it. publicURL is where browsers find assets, as in AssetsDeps.
+func NewLooks(db *sqlx.DB, outbox *bus.Outbox, now clock.Clock, publicURL string) *Looks {
 	known, _ := lru.New[int64, knownLook](looksKnown) // fails for sizes below one only
-	return &Looks{db: db, outbox: outbox, now: now, known: known}
+	return &Looks{db: db, outbox: outbox, now: now, assets: strings.TrimSuffix(publicURL, "/") + "/assets/", known: known}
 }
 
 // Look is how a site's pages look now; while the database is away, how they looked last. siteID 0 is the installation's only site; a fault
@@ -152,11 +158,18 @@ func (l *Looks) Look(ctx context.Context, siteID int64) (gatewayapi.Look, error)
 	return got, err
 }
 
-func (l *Looks) replace(ctx context.Context, siteID int64, to look, k idempotency.Key) (out lookAnswer, replayed bool, err error) {
+func (l *Looks) replace(ctx context.Context, siteID, keyID int64, to look, k idempotency.Key) (out lookAnswer, replayed bool, err error) {
 	err = l.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, "gateway", u.Now, siteID, k, &out, func() error {
 			out = lookAnswer{to}
-			return saveLook(ctx, u.Tx, siteID, to, u.Now)
+			before, err := lookOf(ctx, u, siteID)
+			if err != nil {
+				return err
+			}
+			if err := saveLook(ctx, u.Tx, siteID, to, u.Now); err != nil {
+				return err
+			}
+			return tellSetting(u, siteID, keyID, "look", plainly(before), to)
 		})
 		return err
 	})

@@ -31,7 +31,7 @@ func (l *Looks) get(ctx context.Context, _ *struct {
 	if err != nil {
 		return nil, err
 	}
-	return web.Answer(lookAnswer{look{Name: got.Name, LogoURL: got.LogoURL, Color: got.Color, ColorDark: got.ColorDark, Language: got.Language, Texts: got.Texts}}), nil
+	return web.Answer(lookAnswer{plainly(got)}), nil
 }
 
 type putLookInput struct {
@@ -58,10 +58,10 @@ func (l *Looks) put(ctx context.Context, in *putLookInput) (*web.OK[lookAnswer],
 	if b.Texts != nil {
 		to.Texts = b.Texts
 	}
-	if err := to.check(); err != nil {
+	if err := to.check(l.assets); err != nil {
 		return nil, err
 	}
-	out, replayed, err := l.replace(ctx, req.Site.ID, to, req.Idempotency)
+	out, replayed, err := l.replace(ctx, req.Site.ID, req.KeyID, to, req.Idempotency)
 	if err != nil {
 		return nil, err
 	}

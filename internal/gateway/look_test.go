@@ -19,7 +19,7 @@ import (
 func withLooks(t *testing.T) (*house, *Looks) {
 	t.Helper()
 	h := newHouse(t)
-	looks := NewLooks(h.db, bus.NewOutbox("gateway", h.db, h.clock.Now, nil), h.clock.Now)
+	looks := NewLooks(h.db, bus.NewOutbox("gateway", h.db, h.clock.Now, nil), h.clock.Now, "http://127.0.0.1:8080")
 	h.edge = h.g.Handler(func(api huma.API) { looks.Routes(api) }, func(chi.Router) {})
 	return h, looks
 }
@@ -69,6 +69,12 @@ func TestLook(t *testing.T) {
 			t.Errorf("site %d: %v", id, err)
 		}
 	}
+	if w := h.ask("PUT", "/api/v2/look", `{"logo_url":"http://127.0.0.1:8080/assets/1/ab.png"}`); w.Code != 200 { // without TLS, but the server's own
+		t.Errorf("an asset: %d %s", w.Code, w.Body)
+	}
+	if w := h.ask("PUT", "/api/v2/look", `{"logo_url":"ftp://x","primary_color":"#123456"}`); !strings.Contains(w.Body.String(), `"error_message":"Pages can't look like this: /logo_url: neither`) {
+		t.Errorf("the message doesn't say what is wrong: %s", w.Body)
+	}
 	for bad, pointer := range map[string]string{
 		`{"primary_color":"red"}`:                                             "/primary_color",
 		`{"primary_color":"#fff"}`:                                            "/primary_color",
@@ -76,6 +82,7 @@ func TestLook(t *testing.T) {
 		`{"primary_color":"#123456;}body{display:none"}`:                      "/primary_color",
 		`{"primary_color_dark":"#222222"}`:                                    "/primary_color_dark",
 		`{"logo_url":"http://cdn.example/a.png"}`:                             "/logo_url",
+		`{"logo_url":"http://127.0.0.1:8080/x"}`:                              "/logo_url",
 		`{"logo_url":"javascript:alert(1)"}`:                                  "/logo_url",
 		`{"logo_url":"https://cdn.example;script-src */a"}`:                   "/logo_url",
 		`{"logo_url":"https://u:p@cdn.example/a"}`:                            "/logo_url",

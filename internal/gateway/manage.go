@@ -3,11 +3,13 @@ package gateway
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"unicode/utf8"
 
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/gateway/gatewayevent"
 )
 
 // CreateSite adds a site and tells of it. A slug that is taken is a Conflict.
@@ -46,6 +48,9 @@ func (g *Gateway) UpdateSite(ctx context.Context, siteID int64, c SiteChange) (S
 			return nil
 		}
 		u.Tell(s.ID, s.key(), s.event())
+		if err := tellSetting(u, s.ID, 0, "site", before.event(), s.event()); err != nil { // only people at the server do it
+			return err
+		}
 		return updateSite(ctx, u.Tx, s)
 	})
 	if err != nil {
@@ -102,4 +107,23 @@ func (g *Gateway) CursorSecret(ctx context.Context) ([]byte, error) {
 		return nil, fmt.Errorf("make a secret: %w", err)
 	}
 	return settleSetting(ctx, g.db, "cursor_secret", random[:])
+}
+
+// KeyNames are what keys of a site are called; those without a name are left out, and those that the site doesn't have.
+func (g *Gateway) KeyNames(ctx context.Context, siteID int64, ids []int64) (map[int64]string, error) {
+	return keyNames(ctx, g.db, siteID, ids)
+}
+
+// tellSetting tells what was changed of a site, for the audit log.
+func tellSetting(u *bus.Unit, siteID, keyID int64, setting string, before, after any) error {
+	was, err := json.Marshal(before)
+	if err != nil {
+		return err
+	}
+	is, err := json.Marshal(after)
+	if err != nil {
+		return err
+	}
+	u.Tell(siteID, Site{ID: siteID}.key(), gatewayevent.SettingChanged{SiteID: siteID, KeyID: keyID, Setting: setting, Before: string(was), After: string(is), ChangedAt: u.Now})
+	return nil
 }

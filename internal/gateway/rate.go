@@ -34,7 +34,19 @@ func (g *Gateway) withinRate(w http.ResponseWriter, r *http.Request, c caller) b
 	if c.public {
 		return pass(g.publicRate, w, r, key+" "+addressKey(r))
 	}
-	return pass(g.secretRate, w, r, key)
+	return pass(g.secretRate, w, r, key) && g.withinSite(w, r, c.site.ID)
+}
+
+// withinSite counts the request to what all secret keys of the site may ask together. Public keys have no part in it: whoever has one could use
+// the site's up. What is left is told of the key, and of the site only when nothing is.
+func (g *Gateway) withinSite(w http.ResponseWriter, r *http.Request, siteID int64) bool {
+	if !g.siteRate.OnLimit(w, r, strconv.FormatInt(siteID, 10)) {
+		return true
+	}
+	w.Header()["Ratelimit-Limit"] = []string{strconv.Itoa(g.limits.SiteRate)}
+	w.Header()["Ratelimit-Remaining"] = []string{"0"}
+	web.Fail(w, r, tooMany())
+	return false
 }
 
 // perAddress limits what is open to everybody.

@@ -26,7 +26,7 @@ func told(t *testing.T, url string) []string {
 	}
 	defer db.Close()
 	var all []string
-	err = db.Select(&all, `select site || ' ' || key || ' ' || type || ' ' || (payload ->> 'slug') || ' ' || (payload ->> 'name') from gateway.waiting order by id, i`)
+	err = db.Select(&all, `select site || ' ' || key || ' ' || type || ' ' || coalesce((payload ->> 'slug') || ' ' || (payload ->> 'name'), payload ->> 'setting') from gateway.waiting order by id, i`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,8 @@ func TestSites(t *testing.T) {
 	got := told(t, h.url)
 	id := strconv.FormatInt(s.ID, 10)
 	want := []string{"1 site:1 gateway.site_changed.v1 my-store my-store", "2 site:2 gateway.site_changed.v1 other-store other-store",
-		id + " site:" + id + " gateway.site_changed.v1 a-1 A", id + " site:" + id + " gateway.site_changed.v1 a-1 B"}
+		id + " site:" + id + " gateway.site_changed.v1 a-1 A", id + " site:" + id + " gateway.site_changed.v1 a-1 B",
+		id + " site:" + id + " gateway.setting_changed.v1 site"}
 	if !slices.Equal(got, want) {
 		t.Errorf("told %q, want %q", got, want)
 	}

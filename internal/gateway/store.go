@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
 
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/postgres"
@@ -100,6 +101,23 @@ func keysOf(ctx context.Context, db sqlx.QueryerContext, siteID int64) ([]Key, e
 		return nil, fmt.Errorf("list keys: %w", err)
 	}
 	return all, nil
+}
+
+// keyNames are what keys of a site are called.
+func keyNames(ctx context.Context, db sqlx.QueryerContext, siteID int64, ids []int64) (map[int64]string, error) {
+	var found []struct {
+		ID   int64  `db:"id"`
+		Name string `db:"name"`
+	}
+	err := sqlx.SelectContext(ctx, db, &found, `select id, name from gateway.api_key where site_id = $1 and id = any ($2)`, siteID, pq.Array(ids))
+	if err != nil {
+		return nil, fmt.Errorf("names of keys: %w", err)
+	}
+	out := make(map[int64]string, len(found))
+	for _, f := range found {
+		out[f.ID] = f.Name
+	}
+	return out, nil
 }
 
 // callerOf finds whom a key stands for. The key's hash is the one thing that is looked up without a site: it says which one.

@@ -24,10 +24,13 @@ type attributionResult struct {
 	Attribution attributionJSON `json:"attribution"`
 }
 
-func (m *Module) getAttribution(ctx context.Context, in *struct {
-	ID int64 `path:"id"`
-}) (*web.OK[attributionResult], error) {
-	a, err := attributionOf(ctx, m.db, web.From(ctx).Site.ID, in.ID)
+func (m *Module) getAttribution(ctx context.Context, in *originPath) (*web.OK[attributionResult], error) {
+	siteID := web.From(ctx).Site.ID
+	id, err := m.origin(ctx, siteID, *in)
+	if err != nil {
+		return nil, err
+	}
+	a, err := attributionOf(ctx, m.db, siteID, id)
 	if err != nil {
 		return nil, err
 	}

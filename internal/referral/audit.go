@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -16,14 +18,31 @@ const (
 	aboutReferral = "referral"
 	aboutPolicy   = "fraud_policy"
 	aboutHook     = "decision_hook"
+
+	aboutCampaign   = "campaign"
+	aboutLinks      = "campaign_links"
+	aboutLimits     = "campaign_limits"
+	aboutPlan       = "commission_plan"
+	aboutSiteLinks  = "site_links" // hosts and apps that links may lead to
+	aboutPlacements = "placements"
+	aboutChannels   = "sharing_channels"
+	aboutSite       = "site" // its settings and its look
 )
+
+var auditSubjects = []string{aboutReferral, aboutPolicy, aboutHook, aboutCampaign, aboutLinks, aboutLimits, aboutPlan, aboutSiteLinks, aboutPlacements,
+	aboutChannels, aboutSite}
+
+// KeyNames knows the API keys of a site by their names.
+type KeyNames interface {
+	KeyNames(ctx context.Context, siteID int64, ids []int64) (map[int64]string, error)
+}
 
 // audited is a decision of a merchant: who made it, about what, why, and what it changed.
 type audited struct {
 	keyID     int64
 	action    string
 	subject   string
-	subjectID int64 // of a policy and of a hook: the campaign, 0 for the site
+	subjectID int64 // of a policy, of a hook and of what a campaign has: the campaign; 0 for the site
 	reason    string
 	before    any
 	after     any
@@ -33,9 +52,10 @@ type audited struct {
 type auditLine struct {
 	ID        int64            `json:"id" db:"id"`
 	KeyID     *int64           `json:"key_id" db:"key_id" doc:"The API key that asked for it"`
-	Action    string           `json:"action" db:"action" doc:"As referral.approved, referral.created, referral.reattributed, fraud_policy.set"`
-	Subject   string           `json:"subject" db:"subject" enum:"referral,fraud_policy,decision_hook"`
-	SubjectID *int64           `json:"subject_id" db:"subject_id" doc:"The referral; of a policy and of a hook the campaign, null for the site's"`
+	KeyName   *string          `json:"key_name" db:"-" doc:"What the key is called; null if it isn't known"`
+	Action    string           `json:"action" db:"action" doc:"As referral.approved, referral.reattributed, fraud_policy.set, campaign.published, campaign.rolled_back, campaign_links.set"`
+	Subject   string           `json:"subject" db:"subject" enum:"referral,fraud_policy,decision_hook,campaign,campaign_links,campaign_limits,commission_plan,site_links,placements,sharing_channels,site"`
+	SubjectID *int64           `json:"subject_id" db:"subject_id" doc:"The referral, the campaign or the commission plan; null for what is the site's"`
 	Reason    *string          `json:"reason" db:"reason"`
 	Before    *json.RawMessage `json:"before" db:"before" doc:"null: there was nothing"`
 	After     *json.RawMessage `json:"after" db:"after"`
@@ -86,8 +106,8 @@ type auditFilter struct {
 
 func (f auditFilter) check() error {
 	switch {
-	case f.subject != "" && f.subject != aboutReferral && f.subject != aboutPolicy && f.subject != aboutHook:
-		return fault.New(fault.Invalid, "invalid_subject", "`subject` must be referral, fraud_policy or decision_hook.").At("query.subject", "is none of them")
+	case f.subject != "" && !slices.Contains(auditSubjects, f.subject):
+		return fault.New(fault.Invalid, "invalid_subject", "`subject` must be one of %s.", strings.Join(auditSubjects, ", ")).At("query.subject", "is none of them")
 	case f.subjectID != nil && (f.subject == "" || *f.subjectID < 0 || *f.subjectID > mostID):
 		return fault.New(fault.Invalid, "invalid_subject", "`subject_id` must be an id, beside a `subject`.").At("query.subject_id", "is none, or of nothing")
 	case len(f.action) > 60:
@@ -135,5 +155,30 @@ func (m *Module) audits(ctx context.Context, siteID int64, f auditFilter, limit 
 		c := m.cursors.Encode(siteID, name, out[limit-1].ID)
 		next = &c
 	}
+	if err == nil {
+		m.nameKeys(ctx, siteID, out)
+	}
 	return out, next, err
+}
+
+// nameKeys says what the keys of lines are called. The lines are shown without it while nobody can say.
+func (m *Module) nameKeys(ctx context.Context, siteID int64, lines []auditLine) {
+	var ids []int64
+	for _, l := range lines {
+		if l.KeyID != nil {
+			ids = append(ids, *l.KeyID)
+		}
+	}
+	if m.keys == nil || len(ids) == 0 {
+		return
+	}
+	names, err := m.keys.KeyNames(ctx, siteID, ids)
+	if err != nil {
+		m.log.Warn().Err(err).Msg("the audit log is shown without the names of keys")
+	}
+	for i := range lines {
+		if name, ok := names[deref(lines[i].KeyID)]; ok && name != "" {
+			lines[i].KeyName = &name
+		}
+	}
 }

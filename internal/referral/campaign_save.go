@@ -32,6 +32,9 @@ func (m *Module) saveNew(ctx context.Context, s site.Site, k idempotency.Key, by
 			if err := m.furnish(ctx, u, c, by); err != nil {
 				return err
 			}
+			if err := auditNew(ctx, u, c, by); err != nil {
+				return err
+			}
 			out, err = m.readCampaign(ctx, u, c.SiteID, c.ID, u.Now)
 			return err
 		})

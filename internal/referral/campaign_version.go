@@ -15,6 +15,7 @@ type publication struct {
 	KeyID       int64      // the API key; 0: none
 	Reason      string     // in the words of who published it
 	EffectiveAt *time.Time // nil: at once
+	Action      string     // in the audit log; "": published
 	BasedOn     *int       // the last version that the publisher has seen; nil: whichever
 }
 
@@ -58,7 +59,10 @@ func (m *Module) publish(ctx context.Context, u *bus.Unit, c *campaign, by publi
 	if by.BasedOn != nil && *by.BasedOn != c.Version-1 {
 		return errOvertaken
 	}
-	return m.furnish(ctx, u, c, by)
+	if err := m.furnish(ctx, u, c, by); err != nil {
+		return err
+	}
+	return m.auditVersion(ctx, u, c, by)
 }
 
 // publishVersion publishes what make gives; replayed says that the Idempotency-Key had done it before.
@@ -84,6 +88,7 @@ func (m *Module) publishVersion(ctx context.Context, s site.Site, id int64, by p
 
 // rollback publishes a copy of an older version.
 func (m *Module) rollback(ctx context.Context, s site.Site, id int64, version int, by publication, k idempotency.Key) (versionJSON, bool, error) {
+	by.Action = campaignRolledBack
 	return m.publishVersion(ctx, s, id, by, k, func(u *bus.Unit) (campaign, error) {
 		old, err := versionsByKey(ctx, u, []versionKey{{s.ID, id, version}})
 		if err != nil {
@@ -102,7 +107,7 @@ func (m *Module) rollback(ctx context.Context, s site.Site, id int64, version in
 
 // copyCampaign makes another campaign that says the same. It is a Test campaign without a live period, so that nobody meets it yet.
 func (m *Module) copyCampaign(ctx context.Context, s site.Site, id int64, name string, keyID int64, k idempotency.Key) (campaignJSON, bool, error) {
-	by := publication{KeyID: keyID, Reason: "copy of campaign " + itoa(id)}
+	by := publication{KeyID: keyID, Reason: "copy of campaign " + itoa(id), Action: campaignCopied}
 	return m.saveNew(ctx, s, k, by, func(u *bus.Unit) (*campaign, error) {
 		list, err := campaignsByID(ctx, u, []int64{s.ID}, []int64{id}, u.Now)
 		if err != nil {

@@ -141,7 +141,7 @@ func (m *Module) claimTx(ctx context.Context, u *bus.Unit, s site.Site, campaign
 	var rewards []reward
 	if in.FriendID == in.AdvocateID {
 		told.Reason = claimOfSelf
-	} else if blocked, err := m.suspects(ctx, u, &told, claimant{}); err != nil {
+	} else if blocked, err := m.suspects(ctx, u, &told, claimant{ip: in.IP, device: in.Device}); err != nil {
 		return none, err
 	} else if !blocked {
 		if rewards, err = m.befriend(ctx, u, o, chosen.campaign, in.FriendID, in.FriendPhone, &told); err != nil {

@@ -85,11 +85,22 @@ func (m *Module) saveCommissionPlan(ctx context.Context, s site.Site, keyID, id 
 	p.SiteID, p.KeyID = s.ID, keyID
 	replayed, err = m.once(ctx, s.ID, k, &out, func(u *bus.Unit) error {
 		p.ID = id
+		a := audited{keyID: keyID, action: "commission_plan.created", subject: aboutPlan}
+		if id != 0 {
+			was, err := plansByID(ctx, u, []key{{s.ID, id}})
+			if err != nil {
+				return err
+			}
+			if old := was[key{s.ID, id}]; old != nil {
+				a.action, a.before = "commission_plan.changed", old.json()
+			}
+		}
 		if err := savePlan(ctx, u.Tx, u.Now, &p); err != nil {
 			return err
 		}
 		out = p.json()
-		return nil
+		a.subjectID, a.after = p.ID, out
+		return writeAudit(ctx, u.Tx, u.Now, s.ID, a)
 	})
 	return out, replayed, err
 }

@@ -3,6 +3,7 @@ package referral
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -321,8 +322,18 @@ func TestCheckStock_tells_once_until_refilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(low)
+	seen := func(issued, below, days any) {
+		t.Helper()
+		_, out, _ := p.call(p.one, "GET", "/api/v2/coupon_lists/"+itoa(list), nil, "")
+		want := map[string]any{"issued_lately": issued, "low_below": below, "days_left": days}
+		if got := out["result"].(map[string]any)["forecast"]; !reflect.DeepEqual(got, want) {
+			t.Errorf("forecast %v, want %v", got, want)
+		}
+	}
+	seen(25.0, 25.0, 20.0)                       // 24 of 25 in 21 days
 	p.clock.Move((lowDays + 1) * 24 * time.Hour) // none in 21 days: 20 would do
 	check()
+	seen(0.0, 20.0, nil)
 	if err := p.issueAll(clicks(p.loaded(1), 200, 5)); err != nil { // 19 left
 		t.Fatal(err)
 	}

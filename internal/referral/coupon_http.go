@@ -21,7 +21,7 @@ func (m *Module) couponRoutes(api huma.API) {
 		Summary: "Create a coupon list", DefaultStatus: http.StatusCreated,
 		Description: "Makes an empty list. Takes an Idempotency-Key. 400 with a pointer to each place that is wrong."}, m.postCouponList)
 	huma.Register(api, huma.Operation{OperationID: "getCouponList", Method: http.MethodGet, Path: "/api/v2/coupon_lists/{id}", Tags: tags,
-		Summary: "Read a coupon list with its stock", Description: "404 if the site has no such list."}, m.getCouponList)
+		Summary: "Read a coupon list with its stock", Description: "And with a forecast: how long the stock will do. 404 if the site has no such list."}, m.getCouponList)
 	huma.Register(api, huma.Operation{OperationID: "replaceCouponList", Method: http.MethodPut, Path: "/api/v2/coupon_lists/{id}", Tags: tags,
 		Summary: "Change a coupon list", Description: "Takes an Idempotency-Key. Replaces the settings; the kind stays. Dates that were counted from a coupon's hand-out stay too, " +
 			"all else holds for coupons that were handed out before. 404 if the site has no such list."}, m.putCouponList)
@@ -85,12 +85,17 @@ type couponListPath struct {
 	ID int64 `path:"id"`
 }
 
-func (m *Module) getCouponList(ctx context.Context, in *couponListPath) (*web.OK[couponListResult], error) {
-	l, err := readCouponList(ctx, m.db, web.From(ctx).Site.ID, in.ID)
+type couponListStockResult struct {
+	CouponList couponListJSON `json:"coupon_list"`
+	Forecast   *forecast      `json:"forecast" doc:"null: a multi-use list, which hands nothing out"`
+}
+
+func (m *Module) getCouponList(ctx context.Context, in *couponListPath) (*web.OK[couponListStockResult], error) {
+	l, err := stockOf(ctx, m.db, key{web.From(ctx).Site.ID, in.ID}, m.now().AddDate(0, 0, -lowDays))
 	if err != nil {
 		return nil, err
 	}
-	return web.Answer(couponListResult{l}), nil
+	return web.Answer(couponListStockResult{l.json(), l.forecast()}), nil
 }
 
 type putCouponListInput struct {

@@ -50,6 +50,26 @@ func (m *Module) CheckStock(ctx context.Context) error {
 	return nil
 }
 
+// forecast says how long a list's stock will do.
+type forecast struct {
+	IssuedLately int64  `json:"issued_lately" doc:"Coupons that were handed out in the last 21 days"`
+	LowBelow     int64  `json:"low_below" doc:"The list is low when fewer are available: low_stock, else as many as issued_lately, at least 20"`
+	DaysLeft     *int64 `json:"days_left" doc:"For how many days the available ones do if they go as they went lately; null: none went"`
+}
+
+// forecast is nil for a list that hands nothing out.
+func (r *stockRow) forecast() *forecast {
+	if r.Kind != singleUse {
+		return nil
+	}
+	out := forecast{IssuedLately: r.Lately, LowBelow: r.threshold(r.Lately)}
+	if r.Lately > 0 {
+		days := r.available() * lowDays / r.Lately
+		out.DaysLeft = &days
+	}
+	return &out
+}
+
 // bindCoupons gives the incentives that hand out coupons of a list the worth of its coupons, and keeps the codes that the campaign
 // names itself from every list.
 func bindCoupons(ctx context.Context, u *bus.Unit, c *campaign) error {

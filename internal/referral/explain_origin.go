@@ -3,6 +3,7 @@ package referral
 import (
 	"context"
 	"net/http"
+	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -22,12 +23,35 @@ func (m *Module) explainRoutes(api huma.API) {
 			"who asked for it; what it earned, and what not, and why. All of it from what was kept at the time. 404 while there is nothing."}, m.getOriginExplanation)
 }
 
-func (m *Module) getOriginExplanation(ctx context.Context, in *struct {
-	ID int64 `path:"id"`
-}) (*web.OK[originExplanation], error) {
+// originPath names an origin as merchants know it: support has an order number, programs have the id.
+type originPath struct {
+	ID string `path:"id" maxLength:"1000" doc:"The origin's id; or its order number, or event_category:event_number. Plain digits are an id, unless by says otherwise" example:"21"`
+	By string `query:"by" enum:"id,slug" doc:"slug: digits, too, are an order number" example:"slug"`
+}
+
+// origin finds the id.
+func (m *Module) origin(ctx context.Context, siteID int64, in originPath) (int64, error) {
+	id, err := strconv.ParseInt(in.ID, 10, 64)
+	switch {
+	case in.By == "" && err == nil, in.By == "id" && err == nil:
+		return id, nil
+	case in.By == "id":
+		return 0, errNoOrigin
+	case m.facts == nil:
+		return 0, errFactsMissing
+	}
+	told, err := m.facts.ToldOrigin(ctx, siteID, in.ID)
+	return told.OriginID, unknown(err, errNoOrigin)
+}
+
+func (m *Module) getOriginExplanation(ctx context.Context, in *originPath) (*web.OK[originExplanation], error) {
 	siteID := web.From(ctx).Site.ID
-	out := originExplanation{OriginID: in.ID}
-	a, err := attributionOf(ctx, m.db, siteID, in.ID)
+	id, err := m.origin(ctx, siteID, *in)
+	if err != nil {
+		return nil, err
+	}
+	out := originExplanation{OriginID: id}
+	a, err := attributionOf(ctx, m.db, siteID, id)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +59,7 @@ func (m *Module) getOriginExplanation(ctx context.Context, in *struct {
 		shown := a.json()
 		out.Attribution = &shown
 	}
-	r, err := referralOf(ctx, m.db, siteID, in.ID)
+	r, err := referralOf(ctx, m.db, siteID, id)
 	if err != nil {
 		return nil, err
 	}

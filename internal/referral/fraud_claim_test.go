@@ -226,3 +226,33 @@ func TestExplainOrigin(t *testing.T) {
 		}
 	}
 }
+
+// What a shop tells of a friend who claims by its own page is judged as what a page of ours sees.
+func TestClaims_by_API_are_judged_by_where_they_come_from(t *testing.T) {
+	t.Parallel()
+	for what, in := range map[string]struct {
+		rules      func(*policyInput)
+		ip, device string
+		refused    bool
+	}{
+		"nothing is told":      {rules: func(in *policyInput) { in.Rules.IP = settingBlock }},
+		"another address":      {rules: func(in *policyInput) { in.Rules.IP = settingBlock }, ip: "203.0.113.8"},
+		"the advocate's":       {rules: func(in *policyInput) { in.Rules.IP = settingBlock }, ip: "203.0.113.9", refused: true},
+		"with another browser": {rules: func(in *policyInput) { in.Rules.Device = settingBlock }, ip: "203.0.113.9", device: print32("other")},
+		"and browser":          {rules: func(in *policyInput) { in.Rules.Device = settingBlock }, ip: "203.0.113.9", device: print32("browser"), refused: true},
+		"a blocked one":        {rules: func(in *policyInput) { in.Rules.BlockedIP = settingBlock }, ip: "198.51.100.7", refused: true},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			p := setup(t)
+			p.campaign(p.one, nil)
+			p.watch(p.one, 0, func(policy *policyInput) { in.rules(policy); policy.BlockedIPs = []string{"198.51.100.0/24"} })
+			p.join(p.one, 10)
+			p.tell(p.seenWith(p.one, 1, 10, func(e *customerevent.OriginRecorded) { e.IP, e.Device = "203.0.113.9", print32("browser") }))
+			got, _, err := p.ClaimOffer(t.Context(), p.one, referralapi.Claim{AdvocateID: 10, FriendID: 20, IP: in.ip, Device: in.device})
+			if err != nil || (deref(got.FriendUnredeemReason) == claimOfSuspect) != in.refused || (got.FriendReward == nil) != in.refused {
+				t.Errorf("%+v %v", got, err)
+			}
+		})
+	}
+}

@@ -85,6 +85,15 @@ type giftCard struct {
 // key is what the provider knows the order by.
 func (g *giftCard) key() string { return "talkable-" + itoa(g.SiteID) + "-reward-" + itoa(g.RewardID) }
 
+// lost says that somebody has a gift card that is nobody's reward any more.
+func (g *giftCard) lost() bool { return g.Status == cardSent && g.Voided }
+
+// noteLost counts a lost gift card, and says so where a person may see it.
+func (m *Module) noteLost(ctx context.Context, siteID, rewardID int64) {
+	m.metrics.Of(ctx).cardsLost.Inc()
+	m.log.Warn().Int64("site", siteID).Int64("reward", rewardID).Msg("a gift card was sent, and its reward is taken back: it isn't called back")
+}
+
 // claim says what becomes of an order that is due: it is tried, or not any more.
 func (g *giftCard) claim(now time.Time) {
 	g.UpdatedAt = now
@@ -211,6 +220,9 @@ func (m *Module) sendGiftCard(ctx context.Context, g *giftCard) error {
 		return err
 	}
 	m.metrics.Of(ctx).cards.WithLabelValues(g.Status).Inc()
+	if g.lost() { // it was under way when its reward was taken back
+		m.noteLost(ctx, g.SiteID, g.RewardID)
+	}
 	if g.Status != cardSent {
 		m.log.Warn().Int64("site", g.SiteID).Int64("reward", g.RewardID).Int("attempts", g.Attempts).Str("status", g.Status).AnErr("error", sent).
 			Msg("a gift card was not ordered")

@@ -30,6 +30,7 @@ type giftCardJSON struct {
 	Status     string    `json:"status" enum:"queued,sending,sent,failed,uncertain,cancelled"`
 	Attempts   int       `json:"attempts"`
 	NextAt     time.Time `json:"next_at" doc:"Of one that is queued: when it is tried"`
+	Lost       bool      `json:"lost" doc:"It was sent, and its reward was taken back: what the provider has mailed isn't called back"`
 	OrderID    *string   `json:"order_id" doc:"The provider's"`
 	Error      *string   `json:"error" doc:"Of the last attempt"`
 	CreatedAt  time.Time `json:"created_at"`
@@ -38,7 +39,7 @@ type giftCardJSON struct {
 
 func (g *giftCard) json() giftCardJSON {
 	return giftCardJSON{RewardID: g.RewardID, CampaignID: g.CampaignID, PersonID: g.PersonID, Amount: g.Amount, Currency: g.Currency, Status: g.Status,
-		Attempts: g.Attempts, NextAt: g.NextAt.UTC(), OrderID: g.OrderID, Error: g.Error, CreatedAt: g.CreatedAt.UTC(), UpdatedAt: g.UpdatedAt.UTC()}
+		Attempts: g.Attempts, NextAt: g.NextAt.UTC(), Lost: g.lost(), OrderID: g.OrderID, Error: g.Error, CreatedAt: g.CreatedAt.UTC(), UpdatedAt: g.UpdatedAt.UTC()}
 }
 
 type giftCardsResult struct {

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"github.com/talkable/talkable/internal/customer/customerapi"
 )
 
@@ -266,6 +268,35 @@ func TestTremendous_is_understood(t *testing.T) {
 	for _, bad := range [][4]string{{"", "k", "b", "c"}, {"ftp://x", "k", "b", "c"}, {"https://x", "", "b", "c"}, {"https://x", "k", "b", ""}} {
 		if _, err := NewTremendous(bad[0], bad[1], bad[2], bad[3]); err == nil {
 			t.Errorf("%v was taken", bad)
+		}
+	}
+}
+
+// A gift card that was mailed isn't called back when its reward is: it is said to be lost, and counted.
+func TestGiftCards_that_are_lost_are_seen(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	p.promising(p.one, incentiveInput{Identifier: "card", ActionType: "referrer", Kind: "gift_card", Amount: 500})
+	p.known[key{1, 10}] = customerapi.Person{ID: 10, Email: "ann@shop.example"}
+	p.sellCards()
+	p.refer(10, 1, 1000)
+	p.refer(11, 2, 1000)
+	p.refund(2, 1000) // before it is sent: nothing is lost
+	for n := 1; n > 0; {
+		var err error
+		if n, err = p.SendGiftCards(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	was := testutil.ToFloat64(p.metrics.Real.cardsLost)
+	p.refund(1, 1000)
+	p.refund(1, 1000)
+	if n := testutil.ToFloat64(p.metrics.Real.cardsLost); was != 0 || n != 1 {
+		t.Errorf("%v lost before, %v after", was, n)
+	}
+	for reward, want := range map[int64]bool{1: true, 2: false} {
+		if e, err := p.explainReward(t.Context(), 1, reward); err != nil || e.GiftCard == nil || e.GiftCard.Lost != want {
+			t.Errorf("%d: %+v %v", reward, e.GiftCard, err)
 		}
 	}
 }

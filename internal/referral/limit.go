@@ -186,6 +186,14 @@ func (m *Module) setLimits(ctx context.Context, s site.Site, id, keyID int64, l 
 	}
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, k, &out, func() error {
+			before, err := m.readLimits(ctx, u, s.ID, id, u.Now)
+			if err != nil {
+				return err
+			}
+			a := audited{keyID: keyID, action: "campaign_limits.set", subject: aboutLimits, subjectID: id, before: before.Limits, after: l}
+			if err := writeAudit(ctx, u.Tx, u.Now, s.ID, a); err != nil {
+				return err
+			}
 			if err := saveLimits(ctx, u.Tx, u.Now, s.ID, id, keyID, l); err != nil {
 				return err
 			}

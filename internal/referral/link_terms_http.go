@@ -143,7 +143,7 @@ func (m *Module) putTerms(ctx context.Context, in *putTermsInput) (*web.OK[terms
 		return nil, err
 	}
 	t.SiteID, t.CampaignID = req.Site.ID, in.ID
-	out, replayed, err := m.replaceTerms(ctx, t, req.Idempotency)
+	out, replayed, err := m.replaceTerms(ctx, t, req.KeyID, req.Idempotency)
 	if err != nil {
 		return nil, err
 	}
@@ -151,11 +151,22 @@ func (m *Module) putTerms(ctx context.Context, in *putTermsInput) (*web.OK[terms
 	return web.Answer(out), nil
 }
 
-func (m *Module) replaceTerms(ctx context.Context, t linkTerms, k idempotency.Key) (out termsResult, replayed bool, err error) {
+func (m *Module) replaceTerms(ctx context.Context, t linkTerms, keyID int64, k idempotency.Key) (out termsResult, replayed bool, err error) {
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, t.SiteID, k, &out, func() error {
 			out = termsResult{t.json()}
+			was, err := campaignOf(ctx, u, t.SiteID, t.CampaignID)
+			if err != nil {
+				return err
+			}
 			if err := saveTerms(ctx, u.Tx, u.Now, t); err != nil {
+				return err
+			}
+			a := audited{keyID: keyID, action: "campaign_links.set", subject: aboutLinks, subjectID: t.CampaignID, after: out.Links}
+			if was.terms != nil {
+				a.before = was.terms.json()
+			}
+			if err := writeAudit(ctx, u.Tx, u.Now, t.SiteID, a); err != nil {
 				return err
 			}
 			return noteChanges(ctx, u.Tx, t.SiteID)

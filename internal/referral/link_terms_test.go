@@ -16,7 +16,7 @@ func (p *place) terms(siteID, campaignID int64, t linkTerms) {
 	if t.SiteID, t.CampaignID = siteID, campaignID; t.Gate == "" {
 		t.Gate = referralapi.GateNone
 	}
-	if _, _, err := p.replaceTerms(p.t.Context(), t, idempotency.Key{}); err != nil {
+	if _, _, err := p.replaceTerms(p.t.Context(), t, 0, idempotency.Key{}); err != nil {
 		p.t.Fatal(err)
 	}
 }

@@ -21,8 +21,9 @@ func (m *Module) manualRoutes(api huma.API) {
 			"judged by the fraud rules like any other (`force` overrules them). Takes an Idempotency-Key. 404 for an unknown referral or person, 409 if another " +
 			"one has taken its place already, 400 as when one is made by hand."}, m.postReattribution)
 	huma.Register(api, huma.Operation{OperationID: "listAudit", Method: http.MethodGet, Path: "/api/v2/audit", Tags: []string{"Audit"},
-		Summary: "List what was decided by hand", Description: "Every decision about referrals, fraud policies and decision hooks: which key asked for it, why, and what was before and after. " +
-			"Newest first; nothing in it is ever changed."}, m.getAudit)
+		Summary: "List what was decided and changed by hand", Description: "Every decision about referrals, and every change of campaigns (versions, links, limits), fraud " +
+			"policies, decision hooks, commission plans, placements, sharing channels, and of the site's settings and look: which key asked for it, why, and what was before and after, " +
+			"in short where it is long: all that a version changed stands in the campaign's versions. Newest first; nothing in it is ever changed."}, m.getAudit)
 }
 
 func (m *Module) postReferral(ctx context.Context, in *struct{ Body manualInput }) (*web.OK[referralResult], error) {
@@ -54,8 +55,8 @@ type auditResult struct {
 }
 
 func (m *Module) getAudit(ctx context.Context, in *struct {
-	Subject   string `query:"subject" doc:"referral, fraud_policy or decision_hook; any when left out"`
-	SubjectID int64  `query:"subject_id" default:"-1" doc:"The referral; of a policy and of a hook the campaign, 0 for the site's"`
+	Subject   string `query:"subject" doc:"As in the answer; any when left out"`
+	SubjectID int64  `query:"subject_id" default:"-1" doc:"The referral, the campaign or the commission plan; 0 for what is the site's"`
 	Action    string `query:"action" doc:"As referral.approved"`
 	web.Page
 }) (*web.OK[auditResult], error) {

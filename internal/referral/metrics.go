@@ -17,6 +17,7 @@ type metrics struct {
 	refused           *prometheus.CounterVec // cause
 	clawed            *prometheus.CounterVec // kind
 	cards             *prometheus.CounterVec // status after an attempt
+	cardsLost         prometheus.Counter
 	coupons           *prometheus.CounterVec // for: reward, redemption, personal
 	couponsLow        prometheus.Counter
 	claimsSuspected   *prometheus.CounterVec // verdict: blocked, flagged
@@ -56,6 +57,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		refused:           counter("rewards_refused_total", "Rewards that were not given, by why.", "cause"),
 		clawed:            counter("rewards_clawed_total", "Claw-backs of rewards.", "kind"),
 		cards:             counter("gift_cards_total", "Attempts to order gift cards, by what became of the order.", "status"),
+		cardsLost:         counter("gift_cards_lost_total", "Gift cards that were sent, and whose rewards were taken back.").WithLabelValues(),
 		coupons:           counter("coupons_issued_total", "Coupons handed out: single-use ones, and codes of advocates' own.", "for"),
 		couponsLow:        counter("coupon_lists_low_total", "Coupon lists that ran low.").WithLabelValues(),
 		claimsSuspected:   counter("claims_suspected_total", "Claims that a fraud rule hit.", "verdict"),

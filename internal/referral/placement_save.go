@@ -44,7 +44,7 @@ func (m *Module) getPlacements(ctx context.Context, _ *struct{}) (*web.OK[placem
 
 func (m *Module) putPlacements(ctx context.Context, in *struct{ Body placementsInput }) (*web.OK[placementsResult], error) {
 	req := web.From(ctx)
-	out, replayed, err := m.replacePlacements(ctx, req.Site, in.Body, req.Idempotency)
+	out, replayed, err := m.replacePlacements(ctx, req.Site, req.KeyID, in.Body, req.Idempotency)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func (m *Module) putPlacements(ctx context.Context, in *struct{ Body placementsI
 }
 
 // replacePlacements gives a site other placements. The change is noted first here: its lock lets one such request at a time through.
-func (m *Module) replacePlacements(ctx context.Context, s site.Site, in placementsInput, k idempotency.Key) (out placementsResult, replayed bool, err error) {
+func (m *Module) replacePlacements(ctx context.Context, s site.Site, keyID int64, in placementsInput, k idempotency.Key) (out placementsResult, replayed bool, err error) {
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, k, &out, func() error {
 			if err := noteChanges(ctx, u.Tx, s.ID); err != nil {
@@ -67,12 +67,20 @@ func (m *Module) replacePlacements(ctx context.Context, s site.Site, in placemen
 			if err != nil {
 				return err
 			}
+			before, err := placementsOf(ctx, u, s.ID)
+			if err != nil {
+				return err
+			}
 			if err := savePlacements(ctx, u.Tx, s.ID, list); err != nil {
 				return err
 			}
 			saved, err := placementsOf(ctx, u, s.ID)
+			if err != nil {
+				return err
+			}
 			out = shownPlacements(saved)
-			return err
+			return writeAudit(ctx, u.Tx, u.Now, s.ID, audited{keyID: keyID, action: "placements.set", subject: aboutPlacements,
+				before: shownPlacements(before).Placements, after: out.Placements})
 		})
 		return err
 	})

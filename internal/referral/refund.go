@@ -98,11 +98,14 @@ func (m *Module) takeBack(ctx context.Context, u *bus.Unit, rewards []reward, st
 	var clawed, waiting []reward
 	var steps []*referralevent.RewardClawedBack
 	for _, w := range rewards {
-		waits := w.Status == rewardWaiting
+		waits, sent := w.Status == rewardWaiting, w.Kind == referralevent.GiftCard && w.Status == rewardPaid
 		if told := step(&w); told != nil {
 			clawed, steps = append(clawed, w), append(steps, told)
 			if waits {
 				waiting = append(waiting, w)
+			}
+			if sent && w.Status == rewardVoided {
+				m.noteLost(ctx, w.SiteID, w.ID)
 			}
 		}
 	}

@@ -108,15 +108,17 @@ func (m *Module) checkChannel(ctx context.Context, siteID int64, channel string)
 	return err
 }
 
-// Shares are those of all offers of an advocate, newest first, at most 500.
-func (m *Module) Shares(ctx context.Context, s site.Site, advocateID int64) ([]referralapi.Share, error) {
-	list, err := sharesBy(ctx, m.db, s.ID, advocateID)
+// Shares lists those of all offers of an advocate, newest first, from below before (0: the newest), and says whether older ones follow.
+func (m *Module) Shares(ctx context.Context, s site.Site, advocateID, before int64, limit int) ([]referralapi.Share, bool, error) {
+	list, err := sharesBy(ctx, m.db, s.ID, advocateID, below(before), limit+1)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
+	more := len(list) > limit
+	list = list[:min(len(list), limit)]
 	offers, campaigns, err := m.behind(ctx, list)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	out := make([]referralapi.Share, 0, len(list))
 	for _, h := range list {
@@ -125,7 +127,7 @@ func (m *Module) Shares(ctx context.Context, s site.Site, advocateID int64) ([]r
 			out = append(out, m.presentShare(s, h, o, c))
 		}
 	}
-	return out, nil
+	return out, more, nil
 }
 
 // behind reads the offers of shares, and the campaigns as these offers have them.

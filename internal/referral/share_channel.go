@@ -80,7 +80,7 @@ func (m *Module) putChannels(ctx context.Context, in *putChannelsInput) (*web.OK
 	}
 	own := slices.DeleteFunc(append([]string{}, in.Body.Custom...), func(name string) bool { return usualChannels[name] })
 	slices.Sort(own)
-	out, replayed, err := m.replaceChannels(ctx, req.Site.ID, slices.Compact(own), req.Idempotency)
+	out, replayed, err := m.replaceChannels(ctx, req.Site.ID, req.KeyID, slices.Compact(own), req.Idempotency)
 	if err != nil {
 		return nil, err
 	}
@@ -88,11 +88,18 @@ func (m *Module) putChannels(ctx context.Context, in *putChannelsInput) (*web.OK
 	return web.Answer(out), nil
 }
 
-func (m *Module) replaceChannels(ctx context.Context, siteID int64, own []string, k idempotency.Key) (out channelsResult, replayed bool, err error) {
+func (m *Module) replaceChannels(ctx context.Context, siteID, keyID int64, own []string, k idempotency.Key) (out channelsResult, replayed bool, err error) {
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, siteID, k, &out, func() error {
 			out = channelsOf(own)
-			return saveChannels(ctx, u.Tx, u.Now, siteID, own)
+			before, err := ownChannels(ctx, u, siteID, "")
+			if err != nil {
+				return err
+			}
+			if err := saveChannels(ctx, u.Tx, u.Now, siteID, own); err != nil {
+				return err
+			}
+			return writeAudit(ctx, u.Tx, u.Now, siteID, audited{keyID: keyID, action: "sharing_channels.set", subject: aboutChannels, before: before, after: own})
 		})
 		return err
 	})

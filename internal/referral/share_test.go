@@ -55,9 +55,14 @@ func TestShareSocial_61_has_a_link_of_its_own_that_counts_friends_and_clicks(t *
 		}
 	}
 	p.visitLink(o.ClaimURL, uuidOf(3))
-	list, err := p.Shares(t.Context(), p.one, 10)
+	list, _, err := p.Shares(t.Context(), p.one, 10, 0, 100)
 	if err != nil || len(list) != 2 || list[1].FriendsCount != 2 || list[1].FriendClicksCount != 3 || list[0].FriendsCount != 0 {
 		t.Errorf("%+v %v", list, err)
+	}
+	newest, more, err := p.Shares(t.Context(), p.one, 10, 0, 1)
+	oldest, none, _ := p.Shares(t.Context(), p.one, 10, list[0].ID, 1)
+	if err != nil || !more || none || len(newest) != 1 || newest[0].ID != list[0].ID || len(oldest) != 1 || oldest[0].ID != list[1].ID {
+		t.Errorf("page by page: %+v %v, %+v %v, %v", newest, more, oldest, none, err)
 	}
 	if c, err := p.Counts(t.Context(), 1, 10); err != nil || fmt.Sprint(c.Shares) != "map[facebook:2 total:2]" {
 		t.Errorf("%v %v", c.Shares, err)
@@ -66,7 +71,7 @@ func TestShareSocial_61_has_a_link_of_its_own_that_counts_friends_and_clicks(t *
 	if err != nil || len(entries) != 3 || entries[0].Type != "shared" || entries[0].Data["channel"] != "facebook" {
 		t.Errorf("%+v %v", entries, err)
 	}
-	if list, _ := p.Shares(t.Context(), p.two, 10); len(list) != 1 || list[0].ChannelIdentifier != "sms" {
+	if list, _, _ := p.Shares(t.Context(), p.two, 10, 0, 100); len(list) != 1 || list[0].ChannelIdentifier != "sms" {
 		t.Errorf("the twin has %+v", list)
 	}
 	p.tell(p.purchase(p.one, 1, 20, 10_000, uuidOf(2))) // who came by a share is referred as by any link
@@ -121,7 +126,7 @@ func TestSharingChannels_are_those_of_one_request(t *testing.T) {
 		want[fmt.Sprint(own)] = true
 		done.Go(func() {
 			gate.Wait()
-			if _, _, err := p.replaceChannels(t.Context(), 1, own, idempotency.Key{}); err != nil {
+			if _, _, err := p.replaceChannels(t.Context(), 1, 0, own, idempotency.Key{}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -186,7 +191,7 @@ func TestShareSocial_counts_a_click_on_a_day_that_has_no_partition(t *testing.T)
 	if w := p.visitLink(h.Share.ShortURL, uuidOf(1)); w.Code != 302 {
 		t.Fatalf("%d", w.Code)
 	}
-	list, err := p.Shares(t.Context(), p.one, 10)
+	list, _, err := p.Shares(t.Context(), p.one, 10, 0, 100)
 	if err != nil || len(list) != 1 || list[0].FriendsCount != 1 || list[0].FriendClicksCount != 1 || p.count(`select count(*) from referral.visit`) != 1 {
 		t.Errorf("%+v %v", list, err)
 	}

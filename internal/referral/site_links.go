@@ -100,7 +100,7 @@ func (m *Module) putSiteLinks(ctx context.Context, in *putSiteLinksInput) (*web.
 	if err := set.check(); err != nil {
 		return nil, err
 	}
-	out, replayed, err := m.replaceSiteLinks(ctx, req.Site.ID, set, req.Idempotency)
+	out, replayed, err := m.replaceSiteLinks(ctx, req.Site.ID, req.KeyID, set, req.Idempotency)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func (m *Module) putSiteLinks(ctx context.Context, in *putSiteLinksInput) (*web.
 
 func (s siteLinks) check() error {
 	var f findings
-	checkForms(&f, "/allowed_hosts", s.AllowedHosts, mostHosts, hostForm, "must be a host name in lower case, perhaps behind *.")
+	checkForms(&f, "/allowed_hosts", s.AllowedHosts, mostHosts, hostForm, "must be a host name in lower case, perhaps with *. before it")
 	checkForms(&f, "/ios_apps", s.IOSApps, mostApps, iosAppForm, "must be like ABCDE12345.com.shop.app")
 	if len(s.AndroidApps) > mostApps {
 		f.add("/android_apps", "must be at most %d", mostApps)
@@ -143,10 +143,17 @@ func checkForms(f *findings, at string, list []string, most int, form *regexp.Re
 	}
 }
 
-func (m *Module) replaceSiteLinks(ctx context.Context, siteID int64, set siteLinks, k idempotency.Key) (out siteLinksResult, replayed bool, err error) {
+func (m *Module) replaceSiteLinks(ctx context.Context, siteID, keyID int64, set siteLinks, k idempotency.Key) (out siteLinksResult, replayed bool, err error) {
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, siteID, k, &out, func() error {
 			out = siteLinksResult{set}
+			before, err := siteLinksOf(ctx, u, siteID)
+			if err != nil {
+				return err
+			}
+			if err := writeAudit(ctx, u.Tx, u.Now, siteID, audited{keyID: keyID, action: "site_links.set", subject: aboutSiteLinks, before: before, after: set}); err != nil {
+				return err
+			}
 			if err := saveSiteLinks(ctx, u.Tx, u.Now, siteID, set); err != nil {
 				return err
 			}

@@ -2,6 +2,8 @@ package referral
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -193,19 +195,38 @@ func noteDay(ctx context.Context, tx sqlx.ExecerContext, now time.Time) error {
 	return nil
 }
 
+// lately is what went of a list's stock since the day $1.
+const lately = `s.issued - coalesce((
+	select d.issued from referral.coupon_day d
+	where d.site_id = l.site_id and d.list_id = l.id and d.day >= $1::date
+	order by d.day limit 1), 0) as lately`
+
 // stocks reads the single-use lists with their stock and what went of it since a day.
 func stocks(ctx context.Context, q sqlx.QueryerContext, since time.Time) ([]stockRow, error) {
 	var out []stockRow
 	err := sqlx.SelectContext(ctx, q, &out, `
-		select `+couponListColumns+`, `+stockColumns+`, s.issued - coalesce((
-			select d.issued from referral.coupon_day d
-			where d.site_id = l.site_id and d.list_id = l.id and d.day >= $1::date
-			order by d.day limit 1), 0) as lately
+		select `+couponListColumns+`, `+stockColumns+`, `+lately+`
 		from referral.coupon_list l `+withStock+`
 		where l.kind = 'single-use'
 		order by l.site_id, l.id`, since.UTC().Format(time.DateOnly))
 	if err != nil {
 		return nil, fmt.Errorf("stocks: %w", err)
+	}
+	return out, nil
+}
+
+// stockOf is stocks of one list, of either kind.
+func stockOf(ctx context.Context, q sqlx.QueryerContext, l key, since time.Time) (stockRow, error) {
+	var out stockRow
+	err := sqlx.GetContext(ctx, q, &out, `
+		select `+couponListColumns+`, `+stockColumns+`, `+lately+`
+		from referral.coupon_list l `+withStock+`
+		where l.site_id = $2 and l.id = $3`, since.UTC().Format(time.DateOnly), l.site, l.id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return out, errNoCouponList
+	}
+	if err != nil {
+		return out, fmt.Errorf("stock of a list: %w", err)
 	}
 	return out, nil
 }

@@ -77,5 +77,5 @@ func Read(raw []byte, v any) error {
 	what := err.Error()
 	i := strings.LastIndexByte(what, '\n')
 	at := what[:max(i, 0)]
-	return fault.New(fault.Invalid, "invalid_request", "The request doesn't fit this operation.").At("/data"+at, what[i+1:])
+	return fault.New(fault.Invalid, "invalid_request", misfits).At("/data"+at, what[i+1:])
 }

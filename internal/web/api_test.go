@@ -91,7 +91,7 @@ func TestNewAPI_reads_strictly(t *testing.T) {
 		"a broken number":        {post, "/things", `{"name":"a","count":1.5}`, 400, `"/count"`},
 		"deep inside":            {post, "/things", `{"name":"a","items":[{"price":1},{"price":"x"}]}`, 400, `"/items/1/price"`},
 		"too long a name":        {post, "/things", `{"name":"aaaaaaaaa"}`, 400, `"/name"`},
-		"two things wrong":       {post, "/things", `{"count":"1"}`, 400, `The request doesn't fit this operation."`},
+		"two things wrong":       {post, "/things", `{"count":"1"}`, 400, `The request doesn't fit this operation: `},
 		"too large":              {post, "/things", `{"name":"` + strings.Repeat("a", 2000) + `"}`, 413, `"too_large"`},
 		"query":                  {get, "/things?limit=7", "", 200, `7`},
 		"query out of bounds":    {get, "/things?limit=101", "", 400, `"query.limit"`},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"strconv"
@@ -71,9 +72,24 @@ func ProblemOf(ctx context.Context, err error) *Problem {
 	if f.Kind == fault.Unavailable && f.Code != "client_gone" {
 		Log(ctx).Warn().Err(err).Msg("answered with 503")
 	}
-	p := problem(ctx, cmp.Or(statusOf[f.Kind], http.StatusInternalServerError), f.Code, f.Detail)
+	p := problem(ctx, cmp.Or(statusOf[f.Kind], http.StatusInternalServerError), f.Code, pointed(f.Detail, f.Fields))
 	p.Errors, p.retry = f.Fields[:min(len(f.Fields), mostPlaces)], f.Retry
 	return p
+}
+
+// misfits is what a request is told that an operation can't read; errors says where.
+const misfits = "The request doesn't fit this operation."
+
+// pointed puts the first place into the sentence, for clients that show nobody but error_message.
+func pointed(detail string, fields []fault.Field) string {
+	if detail != misfits || len(fields) == 0 {
+		return detail
+	}
+	detail = strings.TrimSuffix(misfits, ".") + ": " + strings.TrimPrefix(fields[0].Pointer+": ", ": ") + fields[0].Detail
+	if more := len(fields) - 1; more > 0 {
+		detail += fmt.Sprintf(" (and %d more)", more)
+	}
+	return detail + "."
 }
 
 func problem(ctx context.Context, status int, code, detail string) *Problem {
@@ -126,7 +142,7 @@ func fromHuma(ctx context.Context, status int, msg string, errs []error) *Proble
 	code := "invalid_request"
 	switch status {
 	case http.StatusUnprocessableEntity: // huma's word for a body that doesn't fit its schema; ours is 400
-		status, msg = http.StatusBadRequest, "The request doesn't fit this operation."
+		status, msg = http.StatusBadRequest, misfits
 	case http.StatusUnsupportedMediaType:
 		code = "unsupported_media_type"
 	case http.StatusRequestEntityTooLarge:
@@ -146,9 +162,10 @@ func fromHuma(ctx context.Context, status int, msg string, errs []error) *Proble
 		}
 	}
 	if len(p.Errors) == 1 {
-		p.Detail = "The request doesn't fit this operation: " + strings.TrimPrefix(p.Errors[0].Pointer+": ", ": ") + p.Errors[0].Detail + "."
-		p.ErrorMessage = p.Detail
+		msg = misfits // huma has other words for it
 	}
+	p.Detail = pointed(msg, p.Errors)
+	p.ErrorMessage = p.Detail
 	return p
 }
 

@@ -8,6 +8,7 @@ type Claim struct {
 	FriendID    int64
 	FriendPhone string // fingerprint of the number that the friend claims with; "" for none
 	CampaignTag string // "": any campaign
+	IP, Device  string // where the friend comes from, as origins tell them; "" when nobody said
 	Idempotency idempotency.Key
 }
 
