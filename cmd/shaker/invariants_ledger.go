@@ -19,7 +19,7 @@ var ledgerInvariants = []invariant{
 					lag(balance_after, 1, 0::bigint) over w as before
 				from loyalty.entry window w as (partition by site_id, account_id order by seq)) c
 			where seq <> previous + 1 or balance_after <> before + amount`},
-	{ID: "ledger/two-sides", Says: "a transaction has two entries, one of them its member's, of its points and in its direction",
+	{ID: "ledger/two-sides", Says: "a transaction has two entries, one of them its member's (but for what was held before), of its points and in its direction",
 		SQL: `
 			with sides as (
 				select e.site_id, e.txn_id, count(*) as n, count(a.owner_id) as members, min(a.owner_id) as owner,
@@ -32,15 +32,15 @@ var ledgerInvariants = []invariant{
 			from loyalty.txn t
 			full join sides s on s.site_id = t.site_id and s.txn_id = t.id
 			where t.id is null or s.stray or coalesce(s.n, 0) <> case when t.points = 0 then 0 else 2 end
-				or s.members <> 1 or s.owner <> t.member_id
-				or s.amount <> t.points * case when t.kind in ('earn', 'adjust', 'cancel') then 1 else -1 end`},
+				or s.members <> case t.kind when 'commit' then 0 else 1 end or s.owner <> t.member_id
+				or s.amount <> t.points * case when t.kind in ('earn', 'adjust', 'cancel', 'release', 'restore') then 1 else -1 end`},
 	{ID: "ledger/no-overdraft", Says: "spending, expiry and taking by hand never leave a member below zero: only a claw-back may",
 		SQL: `
 			select e.site_id, e.account_id, e.seq, e.balance_after, t.kind
 			from loyalty.entry e
 			join loyalty.txn t on t.site_id = e.site_id and t.id = e.txn_id
 			join loyalty.account a on a.site_id = e.site_id and a.id = e.account_id
-			where (t.kind in ('redeem', 'expire') or t.kind = 'adjust' and t.points < 0) and a.owner_id is not null and e.balance_after < 0`},
+			where (t.kind in ('redeem', 'expire', 'hold') or t.kind = 'adjust' and t.points < 0) and a.owner_id is not null and e.balance_after < 0`},
 	{ID: "ledger/lots-balance", Says: "a member's balance, or none in debt, is what remains in the lots",
 		SQL: `
 			select a.site_id, a.id, a.owner_id, a.balance, coalesce(sum(l.remaining), 0) as remaining
@@ -86,8 +86,8 @@ var ledgerInvariants = []invariant{
 			from loyalty.txn t
 			full join used u on u.site_id = t.site_id and u.txn_id = t.id
 			where t.id is null or u.used > abs(t.points)
-				or (t.kind in ('expire', 'redeem') or t.kind = 'adjust' and t.points < 0) and u.used is distinct from abs(t.points)
-				or t.kind = 'cancel' and coalesce(-u.used, 0) <> t.points - coalesce((t.rule::jsonb ->> 'repaid_debt')::bigint, 0)
+				or (t.kind in ('expire', 'redeem', 'hold') or t.kind = 'adjust' and t.points < 0) and u.used is distinct from abs(t.points)
+				or t.kind in ('cancel', 'release', 'restore') and coalesce(-u.used, 0) <> t.points - coalesce((t.rule::jsonb ->> 'repaid_debt')::bigint, 0)
 				or u.least <> t.member_id or u.most <> t.member_id or u.n = 0`},
 	{ID: "ledger/source-once", Says: "what happened outside makes one transaction of a kind",
 		SQL: `select site_id, kind, source, count(*) from loyalty.txn group by 1, 2, 3 having count(*) > 1`},
@@ -119,8 +119,8 @@ var ledgerInvariants = []invariant{
 			where a.owner_id is not null and m.id is null
 			union all
 			select p.site_id, null, count(a.id) from loyalty.program p
-			left join loyalty.account a on a.site_id = p.site_id and a.owner_id is null and a.name in ('issued', 'redeemed', 'expired', 'adjusted')
-			group by 1 having count(a.id) <> 4`},
+			left join loyalty.account a on a.site_id = p.site_id and a.owner_id is null and a.name in ('issued', 'redeemed', 'expired', 'adjusted', 'held')
+			group by 1 having count(a.id) <> 5`},
 	{ID: "ledger/member-once", Says: "a person is a member once",
 		SQL: `select site_id, person_id, count(*) from loyalty.member group by 1, 2 having count(*) > 1`},
 	{ID: "ledger/tier-kept", Says: "a member's tier is where its last change led, and each change begins where the one before it ended",

@@ -158,6 +158,10 @@ func leftQuery() string {
 	row("gift cards", `select count(*) from referral.giftcard where status = 'sending'`)
 	row("members of older tiers", `select count(*) from loyalty.member m join loyalty.program p using (site_id) where m.tiers_version < p.tiers_version`)
 	row("points that expire", `select count(*) from loyalty.lot where remaining > 0 and expires_at < now() + interval '1 minute'`)
+	row("holds", `select count(*) from loyalty.hold where status = 'held' and until < now() + interval '1 minute'`)
+	row("members who lapse", `select count(*) from loyalty.member where lapses_at < now() + interval '1 minute'`)
+	row("points to wake", `select (select count(*) from loyalty.lot where wake_at < now() + interval '1 minute') + (select count(*) from loyalty.member where wake_at < now() + interval '1 minute')`)
+	row("changed reminders", `select count(*) from loyalty.program where rewake_after is not null`)
 	row("transactions", `select count(*) from pg_stat_activity where datname = current_database() and backend_type = 'client backend' and backend_xid is not null and pid <> pg_backend_pid()`)
 	return `with head as (` + strings.Join(heads, " union all ") + `), cursor as (` + strings.Join(cursors, " union all ") + `),
 		todo as (` + strings.Join(rows, " union all ") + `)

@@ -35,7 +35,7 @@ type sample struct {
 
 // nobody is, for each thing that a sample learns or names, one that exists nowhere.
 var nobody = map[string]string{
-	"$campaign": "987654321", "$program": "987654321", "$code": "zzzzzzzzzz", "$visitor": "0193b1d6-9bd1-7cc0-9d8e-0c2f1f6f6a6b",
+	"$campaign": "987654321", "$program": "987654321", "$lot": "987654321", "$hold": "987654321", "$code": "zzzzzzzzzz", "$visitor": "0193b1d6-9bd1-7cc0-9d8e-0c2f1f6f6a6b",
 	"$purchase": "987654321", "$reward": "987654321", "$message": "987654321", "$person": "987654321", "$batch": "987654321", "$redemption": "987654321",
 	"$couponlist": "987654321", "$ownlist": "987654321", "$job": "987654321", "$plan": "987654321", "$commission": "987654321", "$payout": "987654321", "$line": "987654321", "$asset": "987654321", "$action": "987654321", "$hook": "987654321", "$endedhook": "987654321", "$delivery": "987654321", "$referral": "987654321", "$byhand": "987654321", "$friendoffer": "987654321", "SAVE-ONE": "NO-SUCH-ONE", "c-gone": "c-never",
 	"ann@shop.example": "nobody@shop.example", "1001": "no-such-order",
@@ -142,6 +142,7 @@ var samples = []sample{
 	{id: "createPurchases", fresh: "1003", learn: map[string]string{"job": "job.id"}, body: `{"data":[{"email":"cid@shop.example","order_number":"1003","subtotal":5}],"create_offers":false}`},
 	{id: "createEvents", fresh: "e-2", body: `{"data":[{"email":"cid@shop.example","event_number":"e-2","event_category":"newsletter"}]}`},
 	{id: "getJob", path: map[string]string{"id": "$job"}, query: "limit=5"},
+	{id: "previewRefund", path: map[string]string{"origin_slug": "1001"}, query: "amount=100"},
 	{id: "refund-origin", path: map[string]string{"origin_slug": "1001"}, body: `{"data":{"refund_subtotal":1}}`},
 	{id: "getPerson", path: map[string]string{"person_slug": "ann@shop.example"}, learn: map[string]string{"person": "person.id"}},
 	{id: "createCommissionPlan", learn: map[string]string{"plan": "commission_plan.id"}, body: `{"name":"Partners","active":true,"currency":"USD","default":{"percent":"7.5"},"per_order":50,
@@ -182,6 +183,16 @@ var samples = []sample{
 	{id: "endCoupon", path: map[string]string{"code": "SAVE-ONE"}, body: `{}`},
 	{id: "adjustPoints", path: map[string]string{"email": "ann@shop.example"}, body: `{"data":{"points":500,"description":"Sorry"}}`},
 	{id: "listManualAdjustments", path: map[string]string{"email": "ann@shop.example"}, query: "limit=5"},
+	{id: "listExpirations", path: map[string]string{"email": "ann@shop.example"}, query: "limit=5", learn: map[string]string{"lot": "expirations.0.lot_id"}},
+	{id: "extendPoints", path: map[string]string{"email": "ann@shop.example"}, body: `{"lot_ids":[$lot],"expires_at":"2199-12-31T00:00:00Z","note":"Our shop was closed"}`},
+	{id: "holdPoints", path: map[string]string{"email": "ann@shop.example"}, learn: map[string]string{"hold": "hold.id"}, body: `{"points":10,"reference":"cart-77"}`},
+	{id: "listHolds", path: map[string]string{"email": "ann@shop.example"}, query: "limit=5"},
+	{id: "getHold", path: map[string]string{"id": "$hold"}},
+	{id: "commitHold", path: map[string]string{"id": "$hold"}, body: `{}`},
+	{id: "restoreHold", path: map[string]string{"id": "$hold"}, body: `{"points":1}`},
+	{id: "releaseHold", path: map[string]string{"id": "$hold"}, body: `{}`, status: http.StatusConflict, why: "the hold was committed"},
+	{id: "explainTransaction", path: map[string]string{"id": "$lot"}},
+	{id: "getPointsBalance", path: map[string]string{"email": "ann@shop.example"}, query: "as_of=2026-11-01T00:00:00Z"},
 	{id: "createActionConfig", path: map[string]string{"id": "$program"}, learn: map[string]string{"action": "action_config.id"}, fresh: "review", body: `{"identifier":"review","name":"A review","points":50,"period":"day"}`},
 	{id: "listActionConfigs", path: map[string]string{"id": "$program"}},
 	{id: "replaceActionConfig", path: map[string]string{"id": "$program", "config_id": "$action"}, body: `{"identifier":"review","name":"A review","description":"Of a product","points":60,"period":"day"}`},

@@ -61,6 +61,7 @@ type members interface {
 	spenders
 	collectors
 	memberDates
+	pointKeepers
 }
 
 // Teller is a module that has something to say of a person.
@@ -112,4 +113,5 @@ func (c Composition) Routes(api huma.API) {
 	c.memberUpdateRoutes(api)
 	c.redeemRoutes(api)
 	c.collectRoutes(api)
+	c.pointRoutes(api)
 }

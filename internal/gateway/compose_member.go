@@ -23,13 +23,14 @@ type loyaltyMember struct {
 	CustomProperties map[string]string       `json:"custom_properties"`
 	MemberDates      []loyaltyapi.MemberDate `json:"member_dates"`
 
-	ID           int64   `json:"id"`
-	CustomerID   *string `json:"customer_id"`
-	PointsEarned int64   `json:"points_earned" doc:"In all, less what was taken back; decides the tier"`
-	Tier         *string `json:"tier" doc:"null below the first tier"`
-	NextTier     *string `json:"next_tier" doc:"null at the highest"`
-	PointsToNext int64   `json:"points_to_next_tier"`
-	JoinedAt     string  `json:"joined_at"`
+	ID           int64                `json:"id"`
+	CustomerID   *string              `json:"customer_id"`
+	PointsEarned int64                `json:"points_earned" doc:"In all, less what was taken back; decides the tier"`
+	Tier         *string              `json:"tier" doc:"null below the first tier"`
+	NextTier     *string              `json:"next_tier" doc:"null at the highest"`
+	PointsToNext int64                `json:"points_to_next_tier"`
+	JoinedAt     string               `json:"joined_at"`
+	ExpiringNext *loyaltyapi.Expiring `json:"expiring_next" doc:"What of the balance expires next; null: nothing"`
 }
 
 type memberAnswer struct {
@@ -61,7 +62,7 @@ func (c Composition) getMember(ctx context.Context, in *MemberPath) (*web.OK[mem
 func memberJSON(p customerapi.Person, m loyaltyapi.Member, s site.Site) loyaltyMember {
 	out := loyaltyMember{Email: orNull(p.Email), PhoneNumber: orNull(p.Phone), PointsBalance: m.Balance, CustomProperties: p.CustomProperties,
 		MemberDates: orEmpty(m.Dates), ID: m.ID, CustomerID: orNull(p.CustomerID), PointsEarned: m.Earned, Tier: orNull(m.Tier),
-		NextTier: orNull(m.NextTier), PointsToNext: m.ToNext, JoinedAt: web.Talkable(m.JoinedAt, s.Zone)}
+		NextTier: orNull(m.NextTier), PointsToNext: m.ToNext, JoinedAt: web.Talkable(m.JoinedAt, s.Zone), ExpiringNext: m.Expiring}
 	if out.CustomProperties == nil {
 		out.CustomProperties = map[string]string{}
 	}

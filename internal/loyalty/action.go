@@ -3,6 +3,7 @@ package loyalty
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -16,10 +17,12 @@ import (
 // action is what somebody does with a member's points through the API: adjusts, redeems, or cancels a redemption.
 type action struct {
 	site, person int64
-	kind         string // of the transaction
-	points       int64  // to adjust by
-	text         string // description of an adjustment, traffic source of a redemption, reason of a cancellation
-	id           int64  // batch to redeem, redemption to cancel
+	kind         string        // of the transaction
+	points       int64         // to adjust by
+	text         string        // description of an adjustment, traffic source of a redemption, reason of a cancellation
+	id           int64         // batch to redeem, redemption to cancel, hold to end
+	lasts        time.Duration // of a hold
+	due          bool          // the timer releases it: only if its time is over
 	key          idempotency.Key
 }
 
@@ -98,10 +101,14 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, in []action, work []in
 	}
 	for _, i := range work {
 		var r *redemption
+		var k *hold
 		var t txn
 		a := in[i]
 		h := d.holderOf(a)
 		switch {
+		case h == nil && a.ends():
+			out[i].Err = errNoHold
+			continue
 		case h == nil && a.kind == kindCancel:
 			out[i].Err = errNoRedemption
 			continue
@@ -112,8 +119,19 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, in []action, work []in
 			t, err = d.adjust(h, a.points, a.text)
 		case a.kind == kindRedeem:
 			r, err = d.redeem(h, d.batches[siteID{a.site, a.id}], a.text)
+		case a.kind == kindHold:
+			k, err = d.keep(h, a.points, a.text, u.Now.Add(a.lasts))
+		case a.ends():
+			if k = d.holds[siteID{a.site, a.id}]; k == nil { // the member's redemption, which another action cancels
+				out[i].Err = errNoHold
+				continue
+			}
+			err = d.end(h, k, a)
 		default:
-			r = d.redemptions[siteID{a.site, a.id}]
+			if r = d.redemptions[siteID{a.site, a.id}]; r == nil {
+				out[i].Err = errNoRedemption
+				continue
+			}
 			err = d.cancel(h, r, d.used[siteID{a.site, a.id}], a.text)
 		}
 		if f, ok := fault.Of(err); ok {
@@ -131,9 +149,13 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, in []action, work []in
 				v.TransactionID, v.Points, v.At = *r.CancelTxnID, r.Points, *r.CancelledAt
 			}
 		}
+		if k != nil {
+			view := k.Hold
+			v.Hold, v.TransactionID, v.Points = &view, k.ID, k.Points
+		}
 		out[i].Value = v
 	}
-	d.unspent = values(d.redemptions)
+	d.unspent, d.ended = values(d.redemptions), values(d.holds)
 	return m.save(ctx, u, d.books, values(d.holders), d.loaded, 0)
 }
 
@@ -141,15 +163,35 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, in []action, work []in
 type desk struct {
 	*books
 	holders     map[person]*holder
-	owners      map[siteID]int64 // persons of the redemptions to cancel
+	owners      map[siteID]int64 // persons of the redemptions to cancel, and of the holds to end
 	batches     map[siteID]*redemptionBatch
 	redemptions map[siteID]*redemption // to cancel
+	holds       map[siteID]*hold       // to end
 	used        map[siteID][]allocation
 	loaded      []*lot
 }
 
+// ends says that an action is about a hold that is there.
+func (a action) ends() bool {
+	return a.kind == kindCommit || a.kind == kindRelease || a.kind == kindRestore
+}
+
+// end does with a hold what is wanted.
+func (d *desk) end(h *holder, k *hold, a action) error {
+	used := d.used[siteID{a.site, a.id}]
+	switch {
+	case a.due && k.Until.After(d.now):
+		return nil
+	case a.kind == kindCommit:
+		return d.commit(h, k)
+	case a.kind == kindRelease:
+		return d.release(h, k, used)
+	}
+	return d.restore(h, k, used, a.points)
+}
+
 func (d *desk) holderOf(a action) *holder {
-	if a.kind == kindCancel {
+	if a.kind == kindCancel || a.ends() {
 		a.person = d.owners[siteID{a.site, a.id}]
 	}
 	return d.holders[person{a.site, a.person}]
@@ -159,7 +201,8 @@ func (d *desk) holderOf(a action) *holder {
 func openDesk(ctx context.Context, u *bus.Unit, in []action, work []int) (*desk, error) {
 	var sites []int64
 	var people []person
-	var batches, cancels []siteID
+	var batches, cancels, ends []siteID
+	accounts := []string{adjusted, redeemed, expired}
 	for _, i := range work {
 		a := in[i]
 		sites = append(sites, a.site)
@@ -168,6 +211,11 @@ func openDesk(ctx context.Context, u *bus.Unit, in []action, work []int) (*desk,
 			cancels = append(cancels, siteID{a.site, a.id})
 		case kindRedeem:
 			batches = append(batches, siteID{a.site, a.id})
+		case kindHold, kindCommit, kindRelease, kindRestore:
+			accounts = []string{adjusted, redeemed, expired, held}
+			if a.ends() {
+				ends = append(ends, siteID{a.site, a.id})
+			}
 		}
 		if a.person != 0 {
 			people = append(people, person{a.site, a.person})
@@ -186,6 +234,9 @@ func openDesk(ctx context.Context, u *bus.Unit, in []action, work []int) (*desk,
 	if d.owners, err = ownersOf(ctx, u, cancels); err != nil {
 		return nil, err
 	}
+	if err = holdersOfHolds(ctx, u, ends, d.owners); err != nil {
+		return nil, err
+	}
 	for id, who := range d.owners {
 		people = append(people, person{id.site, who})
 	}
@@ -193,6 +244,9 @@ func openDesk(ctx context.Context, u *bus.Unit, in []action, work []int) (*desk,
 		return d, err
 	}
 	if d.redemptions, d.used, err = lockRedemptions(ctx, u, cancels); err != nil {
+		return nil, err
+	}
+	if d.holds, err = lockHolds(ctx, u, ends, d.used); err != nil {
 		return nil, err
 	}
 	taken := map[siteSource]earned{}
@@ -205,16 +259,10 @@ func openDesk(ctx context.Context, u *bus.Unit, in []action, work []int) (*desk,
 		return nil, err
 	}
 	hand(d.loaded, values(d.holders))
-	var due []siteID
-	for _, l := range d.loaded {
-		if l.ExpiresAt != nil && !l.ExpiresAt.After(u.Now) {
-			due = append(due, siteID{l.SiteID, l.ID})
-		}
-	}
-	if d.made, err = madeBy(ctx, u, due); err != nil {
+	if d.made, err = madeBy(ctx, u, dueOf(d.loaded, u.Now)); err != nil {
 		return nil, err
 	}
-	o, err := open(ctx, u, len(work)+len(due)*(1+len(cancels)), sites, []string{adjusted, redeemed, expired}, nil)
+	o, err := open(ctx, u, len(work)+len(d.made)*(1+len(cancels)+len(ends)), sites, accounts, nil)
 	d.ids, d.own = o.ids, o.own
 	return d, err
 }

@@ -68,8 +68,9 @@ type clawRule struct {
 }
 
 type expireRule struct {
-	Rule      string    `json:"rule"`
-	EarnID    int64     `json:"earn_id"`
-	Granted   int64     `json:"granted"`
-	ExpiresAt time.Time `json:"expires_at"`
+	Rule       string    `json:"rule"`
+	EarnID     int64     `json:"earn_id"`
+	Granted    int64     `json:"granted"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	Inactivity bool      `json:"inactivity,omitempty"` // nothing was done for so long
 }

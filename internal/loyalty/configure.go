@@ -10,7 +10,7 @@ import (
 
 // create starts a site's programme. With an Idempotency-Key that was used before it answers as it did then.
 func (m *Module) create(ctx context.Context, s site.Site, in settings, key idempotency.Key) (out programView, replayed bool, err error) {
-	in, err = in.inCurrency(s.Currency)
+	in, err = in.of(s)
 	if err != nil {
 		return out, false, err
 	}
@@ -34,31 +34,34 @@ func (m *Module) create(ctx context.Context, s site.Site, in settings, key idemp
 // configure replaces the settings of a programme. Postings under way finish by the old ones. With an Idempotency-Key that was used
 // before it answers as it did then.
 func (m *Module) configure(ctx context.Context, s site.Site, id int64, in settings, key idempotency.Key) (out programView, replayed bool, err error) {
-	in, err = in.inCurrency(s.Currency)
+	in, err = in.of(s)
 	if err != nil {
 		return out, false, err
 	}
 	if err := in.check(); err != nil {
 		return out, false, err
 	}
-	retier := false
+	again := false
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
-		retier = false
+		again = false
 		replayed, err = idempotency.Once(ctx, u.Tx, module, u.Now, s.ID, key, &out, func() error {
 			before, err := lockProgram(ctx, u, s.ID, id)
 			if err != nil {
 				return err
 			}
 			after := before.change(in, u.Now)
-			out, retier = after.view(), after.TiersVersion > before.TiersVersion
+			out, again = after.view(), after.TiersVersion > before.TiersVersion || after.RemindDays != before.RemindDays
 			if after.Version == before.Version {
 				return nil
 			}
-			return saveProgram(ctx, u, after)
+			if err := saveProgram(ctx, u, after); err != nil || after.RemindDays == before.RemindDays {
+				return err
+			}
+			return rewakeFrom(ctx, u, after, 0)
 		})
 		return err
 	})
-	if err == nil && retier {
+	if err == nil && again {
 		m.wake()
 	}
 	return out, replayed, err

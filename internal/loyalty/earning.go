@@ -46,6 +46,7 @@ type rule struct {
 	PointsPer        int64      `json:"points_per_referral,omitempty"`
 	RewardPoints     int64      `json:"reward_points,omitempty"`
 	ExpiresAfterDays *int       `json:"expires_after_days,omitempty"`
+	ExpiryRule       string     `json:"expiry_rule,omitempty"`
 	ExpiresAt        *time.Time `json:"expires_at,omitempty"`
 	Action           string     `json:"action,omitempty"`
 	ActionID         int64      `json:"action_id,omitempty"`
@@ -115,7 +116,7 @@ func (p program) decided(e earning, r rule) earning {
 	r.ProgramID, r.Version, r.Status, r.Points, r.Refused = p.ID, p.Version, p.Status, e.Points, e.Refused
 	if e.Points > 0 {
 		e.ExpiresAt = p.expiry(e.EffectiveAt)
-		r.ExpiresAfterDays, r.ExpiresAt = p.ExpiresAfterDays, e.ExpiresAt
+		r.ExpiresAfterDays, r.ExpiryRule, r.ExpiresAt = p.ExpiresAfterDays, p.ExpiryRule, e.ExpiresAt
 	}
 	e.Rule = text(r)
 	return e

@@ -31,6 +31,8 @@ func (m *Module) Routes(api huma.API) {
 			"rewards that were issued are still posted, and refunds and expiry go on. " +
 			"Takes `Idempotency-Key`. Errors: 404 `program_not_found`, 400 `invalid_program`."}, m.replaceProgram)
 	m.redemptionRoutes(api)
+	m.holdRoutes(api)
+	m.explainRoutes(api)
 	m.collectRoutes(api)
 }
 
@@ -44,11 +46,12 @@ type programBody struct {
 	ExpiresAfterDays  *int   `json:"expires_after_days,omitempty" nullable:"true" doc:"Days after what they were earned for; null: never" example:"365"`
 	AdjustmentLimit   int64  `json:"adjustment_limit,omitempty" default:"1000000000000" doc:"The most points that an adjustment by hand may leave a member" example:"100000"`
 	Tiers             []tier `json:"tiers,omitempty" doc:"At most 20, by rising threshold of lifetime points"`
+	PolicyBody
 }
 
 func (b programBody) settings() settings {
 	return settings{Name: b.Name, Status: b.Status, PointsPerUnit: b.PointsPerUnit, PointsPerReferral: b.PointsPerReferral,
-		ExpiresAfterDays: b.ExpiresAfterDays, AdjustmentLimit: b.AdjustmentLimit, Tiers: append([]tier{}, b.Tiers...)}
+		ExpiresAfterDays: b.ExpiresAfterDays, AdjustmentLimit: b.AdjustmentLimit, Tiers: append([]tier{}, b.Tiers...), policy: b.PolicyBody.policy()}
 }
 
 // programView is a programme as it is answered.
@@ -65,12 +68,13 @@ type programView struct {
 	Version           int       `json:"version" doc:"Counts changes of the settings"`
 	CreatedAt         time.Time `json:"created_at"`
 	UpdatedAt         time.Time `json:"updated_at"`
+	PolicyView
 }
 
 func (p program) view() programView {
 	return programView{ID: p.ID, Name: p.Name, Status: p.Status, Currency: p.Currency, PointsPerUnit: p.PointsPerUnit,
 		PointsPerReferral: p.PointsPerReferral, ExpiresAfterDays: p.ExpiresAfterDays, AdjustmentLimit: p.AdjustmentLimit, Tiers: append([]tier{}, p.Tiers...),
-		Version: p.Version, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt}
+		Version: p.Version, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt, PolicyView: p.policy.view()}
 }
 
 type programAnswer struct {

@@ -51,24 +51,30 @@ type holder struct {
 	Earned       int64  `db:"earned"`
 	Tier         string `db:"tier"`
 	TiersVersion int    `db:"tiers_version"`
-	lots         []*lot // with points left, the next to expire first; loaded where points are taken
-	tiered       bool   // earned or tier changed
+	pace
+	lots   []*lot // with points left, the next to expire first; loaded where points are taken
+	tiered bool   // earned or tier changed
 }
 
 func (h *holder) key() string { return sourceOf("member", h.MemberID) }
 
 // lot is the points of one earning, or of an adjustment that gave, and what became of them.
 type lot struct {
-	SiteID    int64      `db:"site_id"`
-	ID        int64      `db:"id"` // of the earning
-	AccountID int64      `db:"account_id"`
-	Granted   int64      `db:"granted"`
-	Remaining int64      `db:"remaining"`
-	Clawed    int64      `db:"clawed"`
-	Expired   int64      `db:"expired"`
-	Forgiven  int64      `db:"forgiven"`
-	ExpiresAt *time.Time `db:"expires_at"`
-	dirty     bool
+	SiteID     int64      `db:"site_id"`
+	ID         int64      `db:"id"` // of the earning
+	AccountID  int64      `db:"account_id"`
+	Granted    int64      `db:"granted"`
+	Remaining  int64      `db:"remaining"`
+	Clawed     int64      `db:"clawed"`
+	Expired    int64      `db:"expired"`
+	Forgiven   int64      `db:"forgiven"`
+	ExpiresAt  *time.Time `db:"expires_at"`  // nil: never, or by activity
+	ByActivity bool       `db:"by_activity"` // ends when its member lapses
+	Reminded   bool       `db:"reminded"`    // of this end
+	WakeAt     *time.Time `db:"wake_at"`     // when the timer has something to do with it
+	member     *holder    // of a lot that lives by activity
+	dirty      bool
+	dated      bool // one of the dates changed
 }
 
 // txn is what happened.
@@ -128,6 +134,9 @@ type books struct {
 	changes []tierChange
 	spent   []*redemption // new
 	unspent []*redemption // looked at to be cancelled
+	dates   []lotDate
+	kept    []*hold // new
+	ended   []*hold // looked at to be ended
 	refused []earning
 	tells   []told
 }
@@ -138,6 +147,7 @@ func (b *books) earn(h *holder, e earning) error {
 	b.settleTier(h, p)
 	t := b.txn(h, kindEarn, e.Source, e.Reason, e.Points, e.EffectiveAt, e.Rule)
 	t.OriginID, t.ReferralID, t.RewardID = e.OriginID, e.ReferralID, e.RewardID
+	b.active(h, p, t.EffectiveAt)
 	b.grant(h, t.ID, e.Points, e.ExpiresAt)
 	if err := b.move(h, issued, t.ID, e.Points); err != nil {
 		return err
@@ -157,6 +167,11 @@ func (b *books) earn(h *holder, e earning) error {
 // grant makes a lot, out of which a debt is repaid at once.
 func (b *books) grant(h *holder, txnID, points int64, ends *time.Time) {
 	l := &lot{SiteID: h.SiteID, ID: txnID, AccountID: h.ID, Granted: points, Remaining: points, ExpiresAt: ends}
+	p := b.programs[h.SiteID]
+	if ends == nil && p.idleDays() > 0 {
+		l.ByActivity, l.member = true, h
+	}
+	l.WakeAt = p.wakes(ends, b.now)
 	if debt := -h.Balance; debt > 0 {
 		b.use(l, txnID, min(debt, points))
 	}
@@ -202,16 +217,16 @@ func (b *books) clawBack(h *holder, own *lot, of txn, c clawBack) error {
 
 // expire ends a lot whose time has come.
 func (b *books) expire(h *holder, l *lot, of txn) error {
-	if l.Remaining == 0 || l.ExpiresAt == nil || l.ExpiresAt.After(b.now) {
+	if l.Remaining == 0 || !l.lapsed(b.now) {
 		return nil
 	}
-	points := l.Remaining
+	points, ends := l.Remaining, moment(orNone(l.ends()), b.now)
 	source := sourceOf("expire:lot", l.ID)
 	if l.Expired > 0 { // points came back to it since, from a redemption that was cancelled
 		source = sourceOf(source, l.Expired)
 	}
-	t := b.txn(h, kindExpire, source, of.Reason, points, *l.ExpiresAt,
-		text(expireRule{Rule: "expiry", EarnID: l.ID, Granted: l.Granted, ExpiresAt: *l.ExpiresAt}))
+	t := b.txn(h, kindExpire, source, of.Reason, points, ends,
+		text(expireRule{Rule: "expiry", EarnID: l.ID, Granted: l.Granted, ExpiresAt: ends, Inactivity: l.ByActivity}))
 	t.EarnID, t.OriginID, t.ReferralID, t.RewardID = of.ID, of.OriginID, of.ReferralID, of.RewardID
 	b.use(l, t.ID, points)
 	l.Expired += points
@@ -249,13 +264,21 @@ func (b *books) move(h *holder, name string, txnID, amount int64) error {
 		*account
 		amount int64
 	}{{&h.account, amount}, {other, -amount}} {
-		sum := side.Balance + side.amount
-		if (sum > side.Balance) != (side.amount > 0) {
-			return errOverflow
+		if err := b.post(side.account, txnID, side.amount); err != nil {
+			return err
 		}
-		side.Balance, side.Seq, side.dirty = sum, side.Seq+1, true
-		b.entries = append(b.entries, entry{SiteID: h.SiteID, TxnID: txnID, AccountID: side.ID, Amount: side.amount, Seq: side.Seq, BalanceAfter: sum})
 	}
+	return nil
+}
+
+// post writes an entry.
+func (b *books) post(a *account, txnID, amount int64) error {
+	sum := a.Balance + amount
+	if (sum > a.Balance) != (amount > 0) {
+		return errOverflow
+	}
+	a.Balance, a.Seq, a.dirty = sum, a.Seq+1, true
+	b.entries = append(b.entries, entry{SiteID: a.SiteID, TxnID: txnID, AccountID: a.ID, Amount: amount, Seq: a.Seq, BalanceAfter: sum})
 	return nil
 }
 
@@ -288,13 +311,14 @@ func sortLots(lots []*lot) {
 }
 
 func (l *lot) before(o *lot) bool {
+	one, other := l.ends(), o.ends()
 	switch {
-	case l.ExpiresAt == nil || o.ExpiresAt == nil:
-		if (l.ExpiresAt == nil) != (o.ExpiresAt == nil) {
-			return o.ExpiresAt == nil
+	case one == nil || other == nil:
+		if (one == nil) != (other == nil) {
+			return other == nil
 		}
-	case !l.ExpiresAt.Equal(*o.ExpiresAt):
-		return l.ExpiresAt.Before(*o.ExpiresAt)
+	case !one.Equal(*other):
+		return one.Before(*other)
 	}
 	return l.ID < o.ID
 }

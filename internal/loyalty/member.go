@@ -31,7 +31,11 @@ func memberIn(ctx context.Context, db sqlx.QueryerContext, siteID, personID int6
 	if err != nil {
 		return loyaltyapi.Member{}, err
 	}
-	out := loyaltyapi.Member{Dates: dates, ID: r.ID, PersonID: r.PersonID, Active: r.Status == active, Balance: r.Balance, Earned: r.Earned, JoinedAt: r.JoinedAt}
+	next, err := expiringNext(ctx, db, siteID, r.AccountID)
+	if err != nil {
+		return loyaltyapi.Member{}, err
+	}
+	out := loyaltyapi.Member{Dates: dates, Expiring: next, ID: r.ID, PersonID: r.PersonID, Active: r.Status == active, Balance: r.Balance, Earned: r.Earned, JoinedAt: r.JoinedAt}
 	for _, p := range programs {
 		out.Tier = p.tierOf(r.Earned)
 		out.NextTier, out.ToNext = p.next(r.Earned)

@@ -10,17 +10,19 @@ import (
 
 // metrics counts business facts. A batch that is repeated after a rollback is counted again: the ledger has the exact sums.
 type metrics struct {
-	earned  *prometheus.CounterVec // reason
-	clawed  *prometheus.CounterVec // reason
-	expired prometheus.Counter
-	byHand  *prometheus.CounterVec // direction
-	spent   prometheus.Counter
-	unspent prometheus.Counter
-	group   prometheus.Histogram
-	members prometheus.Counter
-	tiers   prometheus.Counter
-	refused *prometheus.CounterVec // why
-	seconds *prometheus.HistogramVec
+	earned   *prometheus.CounterVec // reason
+	clawed   *prometheus.CounterVec // reason
+	expired  prometheus.Counter
+	byHand   *prometheus.CounterVec // direction
+	spent    prometheus.Counter
+	holds    *prometheus.CounterVec // change
+	reminded prometheus.Counter
+	unspent  prometheus.Counter
+	group    prometheus.Histogram
+	members  prometheus.Counter
+	tiers    prometheus.Counter
+	refused  *prometheus.CounterVec // why
+	seconds  *prometheus.HistogramVec
 }
 
 // metricsApart are the module's metrics, and others that nobody sees, for rehearsals.
@@ -33,12 +35,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		return prometheus.CounterOpts{Namespace: "talkable", Subsystem: "loyalty", Name: name, Help: help}
 	}
 	m := &metrics{
-		earned:  prometheus.NewCounterVec(counter("points_earned_total", "Points posted to members."), []string{"reason"}),
-		clawed:  prometheus.NewCounterVec(counter("points_clawed_back_total", "Points taken back from members."), []string{"reason"}),
-		expired: prometheus.NewCounter(counter("points_expired_total", "Points that passed their date.")),
-		byHand:  prometheus.NewCounterVec(counter("points_adjusted_total", "Points given or taken by hand."), []string{"direction"}),
-		spent:   prometheus.NewCounter(counter("points_redeemed_total", "Points that members spent.")),
-		unspent: prometheus.NewCounter(counter("points_restored_total", "Points of redemptions that were cancelled.")),
+		earned:   prometheus.NewCounterVec(counter("points_earned_total", "Points posted to members."), []string{"reason"}),
+		clawed:   prometheus.NewCounterVec(counter("points_clawed_back_total", "Points taken back from members."), []string{"reason"}),
+		expired:  prometheus.NewCounter(counter("points_expired_total", "Points that passed their date.")),
+		byHand:   prometheus.NewCounterVec(counter("points_adjusted_total", "Points given or taken by hand."), []string{"direction"}),
+		spent:    prometheus.NewCounter(counter("points_redeemed_total", "Points that members spent.")),
+		unspent:  prometheus.NewCounter(counter("points_restored_total", "Points of redemptions that were cancelled.")),
+		reminded: prometheus.NewCounter(counter("expiry_reminders_total", "Times that points were told of as expiring.")),
+		holds:    prometheus.NewCounterVec(counter("points_held_total", "Points that checkouts kept, and what became of them."), []string{"change"}),
 		group: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "talkable", Subsystem: "loyalty", Name: "actions_per_commit",
 			Help: "Adjustments, redemptions and cancellations of a transaction.", Buckets: prometheus.ExponentialBuckets(1, 2, 9)}),
 		members: prometheus.NewCounter(counter("members_joined_total", "People that became members.")),
@@ -49,7 +53,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 10)}, []string{"kind"}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.earned, m.clawed, m.expired, m.byHand, m.spent, m.unspent, m.group, m.members, m.tiers, m.refused, m.seconds)
+		reg.MustRegister(m.earned, m.clawed, m.expired, m.byHand, m.spent, m.unspent, m.group, m.members, m.tiers, m.refused, m.seconds, m.reminded, m.holds)
 	}
 	return m
 }
@@ -72,6 +76,8 @@ func (m *metrics) count(b *books, joined int) {
 			m.byHand.WithLabelValues(direction).Add(math.Abs(float64(t.Points)))
 		case kindRedeem:
 			m.spent.Add(float64(t.Points))
+		case kindHold, kindCommit, kindRelease, kindRestore:
+			m.holds.WithLabelValues(t.Kind).Add(float64(t.Points))
 		case kindCancel:
 			m.unspent.Add(float64(t.Points))
 		}

@@ -1,15 +1,15 @@
 // Package loyalty owns programmes, members and the points ledger (schema "loyalty").
 //
 // It tells:  loyalty.member_joined.v1, loyalty.points_earned.v1, loyalty.points_clawed_back.v1, loyalty.points_expired.v1,
-// loyalty.points_adjusted.v1, loyalty.points_redeemed.v1, loyalty.redemption_cancelled.v1, loyalty.tier_changed.v1
+// loyalty.points_expiring.v1, loyalty.hold_changed.v1, loyalty.points_adjusted.v1, loyalty.points_redeemed.v1, loyalty.redemption_cancelled.v1, loyalty.tier_changed.v1
 // It hears:  customer.origin_recorded.v1, customer.origin_refunded.v1, customer.person_anonymized.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1,
 // referral.referral_approved.v1, referral.referral_voided.v1, referral.coupon_issued.v1
 //
 // Points move in double entry: a transaction has one entry on the member's account and its opposite on an account of the site
-// ("issued", "expired", "adjusted", "redeemed"). Each earning makes a lot, which remembers how many of its points are left, expired
+// ("issued", "expired", "adjusted", "redeemed", "held"). Each earning makes a lot, which remembers how many of its points are left, expired
 // or taken back; an allocation says which lots a transaction took its points from.
 // Rows are locked in one order everywhere: idempotency keys, programmes by site, redemption batches, members' accounts by site and
-// person, redemptions, the site's own accounts.
+// person, redemptions, holds, the site's own accounts.
 package loyalty
 
 import (
@@ -114,8 +114,17 @@ func (m *Module) Run(ctx context.Context) error {
 
 // pass is one round of the timers. What fails is tried again at the next.
 func (m *Module) pass(ctx context.Context) {
+	if n, err := m.releaseDue(ctx); err != nil && ctx.Err() == nil {
+		m.log.Error().Err(err).Int("done", n).Msg("release holds")
+	}
 	if n, err := m.ExpireDue(ctx); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Int("done", n).Msg("expire points")
+	}
+	if n, err := m.rewakeAll(ctx); err != nil && ctx.Err() == nil {
+		m.log.Error().Err(err).Int("done", n).Msg("follow a changed reminder")
+	}
+	if n, err := m.wakeDue(ctx); err != nil && ctx.Err() == nil {
+		m.log.Error().Err(err).Int("done", n).Msg("remind of points that expire")
 	}
 	if n, err := m.retierAll(ctx); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Int("done", n).Msg("re-tier members")

@@ -20,12 +20,23 @@ import (
 type oracle struct {
 	people map[int64]*purse
 	earned map[string]*grant
+	grace  int  // days
+	idle   bool // points live by activity, for ten days
 }
 
 type purse struct {
 	grants              []*grant
 	debt                int
+	lapses              time.Time // when what lives by activity ends; zero: nothing does
 	redeemed, cancelled map[int64]bool
+	holds               map[int64]*kept
+}
+
+// kept is a hold.
+type kept struct {
+	points, restored int
+	until            time.Time
+	status           string
 }
 
 type grant struct {
@@ -35,6 +46,7 @@ type grant struct {
 	points   []string // each: live, gone, expired, forgiven, spent by a redemption
 	clawed   int
 	given    bool // by hand
+	idle     bool // lives by activity, and has no end of its own
 }
 
 func (o *oracle) earn(source string, who, subtotal int64, n int, at time.Time) {
@@ -46,7 +58,11 @@ func (o *oracle) earn(source string, who, subtotal int64, n int, at time.Time) {
 		p = &purse{}
 		o.people[who] = p
 	}
-	g := &grant{owner: who, subtotal: subtotal, ends: at.AddDate(0, 0, 10)}
+	if !p.lapses.IsZero() && !p.lapses.After(at) {
+		p.expire(at)
+	}
+	p.active(o.idle, at)
+	g := &grant{owner: who, subtotal: subtotal, ends: at.AddDate(0, 0, 10), idle: o.idle}
 	p.fill(g, n)
 	o.earned[source] = g
 }
@@ -84,7 +100,7 @@ func (o *oracle) claw(source string, due int) {
 // take takes the live point that expires next.
 func (p *purse) take(to string) bool {
 	order := slices.Clone(p.grants)
-	slices.SortStableFunc(order, func(a, b *grant) int { return a.ends.Compare(b.ends) })
+	slices.SortStableFunc(order, func(a, b *grant) int { return p.ending(a).Compare(p.ending(b)) })
 	return slices.ContainsFunc(order, func(g *grant) bool { return g.turn("live", to) })
 }
 
@@ -106,9 +122,35 @@ func (g *grant) count(state string) (n int) {
 
 func (p *purse) expire(now time.Time) {
 	for _, g := range p.grants {
-		for !g.ends.After(now) && g.turn("live", "expired") {
+		for p.over(g, now) && g.turn("live", "expired") {
 		}
 	}
+	if !p.lapses.After(now) {
+		p.lapses = time.Time{}
+	}
+}
+
+// active has what lives by activity live on.
+func (p *purse) active(idle bool, now time.Time) {
+	if idle || !p.lapses.IsZero() {
+		p.lapses = now.AddDate(0, 0, 10)
+	}
+}
+
+// ending is when a grant ends.
+func (p *purse) ending(g *grant) time.Time {
+	switch {
+	case !g.idle:
+		return g.ends
+	case p.lapses.IsZero():
+		return noon.AddDate(1000, 0, 0)
+	}
+	return p.lapses
+}
+
+// over says that a grant has ended: with its member, who has nothing of its kind any more.
+func (p *purse) over(g *grant, now time.Time) bool {
+	return g.idle && p.lapses.IsZero() || !p.ending(g).After(now)
 }
 
 func (g *grant) turn(from, to string) bool {
@@ -144,17 +186,22 @@ func TestLedgerAgainstOracle(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		site++
 		s := club()
+		idle := rapid.Bool().Draw(rt, "by activity")
+		if idle {
+			s.ExpiryRule = inactivity
+		}
+		s.RestoreGraceDays = rapid.SampledFrom([]int{0, 3}).Draw(rt, "grace")
 		s.ExpiresAfterDays, s.PointsPerUnit, s.Tiers = days(10), 1, []tier{{"Low", 5}, {"Mid", 12}, {"High", 30}}
 		club := w.start(site, s)
 		for _, cost := range costs {
 			w.offer(site, club.ID, cost, 0)
 		}
 		made, redeemed := 0, []int64{}
-		o := &oracle{people: map[int64]*purse{}, earned: map[string]*grant{}}
+		o := &oracle{people: map[int64]*purse{}, earned: map[string]*grant{}, grace: s.RestoreGraceDays, idle: idle}
 		person := rapid.Int64Range(1, 3)
 		small := rapid.Int64Range(4, 8)
 		for range rapid.IntRange(6, 20).Draw(rt, "steps") {
-			switch rapid.SampledFrom([]string{"buy", "buy", "refund", "refund", "reward", "claw", "wait", "act", "act", "act"}).Draw(rt, "step") {
+			switch rapid.SampledFrom([]string{"buy", "buy", "refund", "refund", "reward", "claw", "wait", "extend", "act", "act", "act", "act"}).Draw(rt, "step") {
 			case "buy":
 				var batch []customerevent.OriginRecorded
 				for range rapid.IntRange(1, 4).Draw(rt, "n") {
@@ -199,23 +246,38 @@ func TestLedgerAgainstOracle(t *testing.T) {
 						rt.Fatal(err)
 					}
 					o.expire(w.clock.Now())
+					if _, err := w.releaseDue(t.Context()); err != nil {
+						rt.Fatal(err)
+					}
+					o.release(w)
+				}
+			case "extend":
+				who, ends := person.Draw(rt, "person"), w.clock.Now().AddDate(0, 0, rapid.IntRange(1, 15).Draw(rt, "days"))
+				_, _, err := w.Extend(t.Context(), site, who, nil, &ends, "closed", noKey)
+				if p := o.people[who]; (p != nil && p.extend(ends, w.clock.Now())) != (err == nil) {
+					rt.Fatalf("extend: %v", err)
 				}
 			case "act":
 				batch := make([]action, rapid.IntRange(1, 5).Draw(rt, "n"))
 				for i := range batch {
 					made++
 					a := action{site: site, person: person.Draw(rt, "person"), text: "test", key: idempotency.Key{Value: fmt.Sprint(made), Fingerprint: "f"}}
-					switch a.kind = rapid.SampledFrom([]string{kindAdjust, kindRedeem, kindRedeem, kindCancel, kindCancel}).Draw(rt, "action"); {
+					switch a.kind = rapid.SampledFrom([]string{kindAdjust, kindRedeem, kindRedeem, kindCancel, kindCancel, kindHold, kindHold, kindCommit, kindRelease, kindRestore}).Draw(rt, "action"); {
 					case a.kind == kindAdjust:
 						a.points = rapid.Int64Range(-15, 15).Draw(rt, "points")
 					case a.kind == kindRedeem:
 						a.id = offers(rt, w, site)[rapid.IntRange(0, len(costs)-1).Draw(rt, "batch")]
+					case a.kind == kindHold:
+						a.points, a.lasts = rapid.Int64Range(1, 15).Draw(rt, "points"), time.Duration(rapid.IntRange(1, 9).Draw(rt, "days"))*24*time.Hour
 					case len(redeemed) == 0:
 						a.id = 1 << 40
 					default:
 						a.id = rapid.SampledFrom(redeemed).Draw(rt, "redemption")
 					}
-					if a.kind == kindCancel {
+					if a.kind == kindRestore {
+						a.points = rapid.Int64Range(1, 5).Draw(rt, "points")
+					}
+					if a.kind == kindCancel || a.ends() {
 						a.person = 0
 					}
 					batch[i] = a
@@ -276,7 +338,7 @@ func (w *world) compare(rt *rapid.T, site int64, o *oracle) {
 
 // invariant checks what the ledger promises of all sites.
 func (w *world) invariant(rt *rapid.T) {
-	for _, name := range []string{"INV-02", "INV-04", "INV-06", "INV-07", "INV-09", "INV-11", "INV-22", "what is spent"} {
+	for _, name := range []string{"INV-02", "INV-04", "INV-06", "INV-07", "INV-09", "INV-11", "INV-22", "what is spent", "what the site keeps", "a hold is"} {
 		for full, query := range invariants {
 			if len(full) > len(name) && full[:len(name)] == name {
 				var n int

@@ -40,18 +40,33 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 	if err != nil {
 		return err
 	}
+	b := &books{now: u.Now, programs: programs}
+	asleep, err := b.asleep(ctx, u, holders)
+	if err != nil {
+		return err
+	}
 	o := opened{}
 	if len(decided) > 0 {
-		if o, err = open(ctx, u, n, sitesOf(all, func(e earning) int64 { return e.SiteID }), []string{issued}, decided); err != nil {
+		accounts := []string{issued}
+		if len(asleep) > 0 {
+			accounts = append(accounts, expired)
+		}
+		if o, err = open(ctx, u, n+len(asleep), sitesOf(all, func(e earning) int64 { return e.SiteID }), accounts, decided); err != nil {
 			return err
 		}
 	}
-	b := &books{now: u.Now, programs: programs, ids: o.ids, own: o.own}
+	b.ids, b.own = o.ids, o.own
 	for _, e := range all {
 		switch {
 		case o.known[siteSource{e.SiteID, e.Source}]:
 		case e.Points > 0:
-			if err := b.earn(holders[person{e.SiteID, e.PersonID}], e); err != nil {
+			h := holders[person{e.SiteID, e.PersonID}]
+			if h.lapsed(u.Now) && !moment(e.EffectiveAt, u.Now).Before(*h.LapsesAt) { // too late: the timer would have come by first
+				if err := b.expireDue(h); err != nil {
+					return err
+				}
+			}
+			if err := b.earn(h, e); err != nil {
 				return err
 			}
 		case e.Refused != "":
@@ -59,7 +74,7 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 			m.m.Of(ctx).refused.WithLabelValues(e.Refused).Inc()
 		}
 	}
-	return m.save(ctx, u, b, values(holders), nil, members)
+	return m.save(ctx, u, b, values(holders), asleep, members)
 }
 
 // members locks the people's memberships. Who is no member yet is enrolled as of the time of what makes a member, and told of.
@@ -166,7 +181,7 @@ func hand(lots []*lot, holders []*holder) map[siteID]*lot {
 	for _, l := range lots {
 		byID[siteID{l.SiteID, l.ID}] = l
 		h := byAccount[siteID{l.SiteID, l.AccountID}]
-		h.lots = append(h.lots, l)
+		l.member, h.lots = h, append(h.lots, l)
 	}
 	return byID
 }
@@ -189,6 +204,9 @@ func (m *Module) save(ctx context.Context, u *bus.Unit, b *books, holders []*hol
 	s.refusals(b.refused, b.now)
 	s.redemptions(b.spent)
 	s.cancelled(b.unspent)
+	s.dates(b.dates)
+	s.holds(b.kept)
+	s.endedHolds(b.ended)
 	if err := s.run(ctx, u); err != nil {
 		return err
 	}
@@ -228,6 +246,14 @@ func sitesOf[T any](things []T, site func(T) int64) []int64 {
 	}
 	slices.Sort(sites)
 	return slices.Compact(sites)
+}
+
+func keys[K comparable, V any](m map[K]V) []K {
+	out := make([]K, 0, len(m))
+	for k := range m {
+		out = append(out, k)
+	}
+	return out
 }
 
 func values[K comparable, V any](m map[K]V) []V {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/money"
+	"github.com/talkable/talkable/internal/site"
 )
 
 // States of a programme.
@@ -44,6 +45,7 @@ type settings struct {
 	ExpiresAfterDays  *int   `json:"expires_after_days"`
 	AdjustmentLimit   int64  `json:"adjustment_limit"`
 	Tiers             []tier `json:"tiers"`
+	policy
 }
 
 // program is a site's programme as it stands.
@@ -79,6 +81,7 @@ func (s settings) check() error {
 	if s.AdjustmentLimit < 1 || s.AdjustmentLimit > maxPoints {
 		at("/adjustment_limit", "must be 1 to %d", int64(maxPoints))
 	}
+	s.policy.check(s.ExpiresAfterDays, at)
 	if len(s.Tiers) > maxTiers {
 		at("/tiers", "must be at most %d", maxTiers)
 	}
@@ -116,8 +119,10 @@ func printable(s string) bool {
 	return utf8.ValidString(s) && strings.TrimSpace(s) == s
 }
 
-// inCurrency sets the currency that earns.
-func (s settings) inCurrency(code string) (settings, error) {
+// of sets what a site decides: the currency that earns, and the zone in which its months and years end.
+func (s settings) of(shop site.Site) (settings, error) {
+	s.policy = s.in(shop.Zone)
+	code := shop.Currency
 	digits, ok := money.Digits(code)
 	if !ok {
 		return s, fault.New(fault.Conflict, "site_currency_unknown", "The site's currency is not one of ISO 4217, so no rate of points can be set.")
@@ -200,13 +205,4 @@ func (s settings) pointsFor(minor int64) (int64, bool) {
 	}
 	points, _ := bits.Div64(hi, lo, unit)
 	return int64(points), points <= maxPoints
-}
-
-// expiry is when points earned at at are no longer worth anything; nil: never.
-func (s settings) expiry(at time.Time) *time.Time {
-	if s.ExpiresAfterDays == nil {
-		return nil
-	}
-	end := at.UTC().Truncate(time.Microsecond).AddDate(0, 0, *s.ExpiresAfterDays)
-	return &end
 }

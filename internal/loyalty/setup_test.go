@@ -148,7 +148,7 @@ func (w *world) dump() string {
 		union all select 'lot ' || a::text from loyalty.lot a union all select 'use ' || a::text from loyalty.allocation a
 		union all select 'refusal ' || a::text from loyalty.refusal a union all select 'tier ' || a::text from loyalty.tier_change a
 		union all select 'batch ' || a::text from loyalty.redemption_batch a union all select 'redemption ' || a::text from loyalty.redemption a
-		union all select 'date ' || a::text from loyalty.member_date a union all select 'collection ' || a::text from loyalty.collection a
+		union all select 'date ' || a::text from loyalty.member_date a union all select 'lot date ' || a::text from loyalty.lot_date a union all select 'hold ' || a::text from loyalty.hold a union all select 'collection ' || a::text from loyalty.collection a
 		union all select 'told ' || a::text from loyalty.waiting a) s`)
 	if err != nil {
 		w.t.Fatal(err)
@@ -183,7 +183,7 @@ var invariants = map[string]string{
 	"INV-10 a source has one transaction of a kind": `
 		select count(*) from loyalty.txn group by site_id, kind, source having count(*) > 1`,
 	"INV-12 history cannot be rewritten": `
-		select 1 from unnest(array['UPDATE', 'DELETE', 'TRUNCATE']) p, unnest(array['loyalty.entry', 'loyalty.txn', 'loyalty.allocation']) t
+		select 1 from unnest(array['UPDATE', 'DELETE', 'TRUNCATE']) p, unnest(array['loyalty.entry', 'loyalty.txn', 'loyalty.allocation', 'loyalty.lot_date']) t
 		where has_table_privilege('talkable_loyalty', t, p)`,
 	"INV-13 amounts are bigint": `
 		select 1 from information_schema.columns where table_schema = 'loyalty'
@@ -195,7 +195,7 @@ var invariants = map[string]string{
 		select t.id from loyalty.txn t
 		left join loyalty.account a on a.site_id = t.site_id and a.owner_id = t.member_id
 		left join loyalty.entry e on e.site_id = t.site_id and e.txn_id = t.id and e.account_id = a.id
-		where coalesce(e.amount, 0) <> t.points * case when t.kind in ('earn', 'adjust', 'cancel') then 1 else -1 end`,
+		where coalesce(e.amount, 0) <> t.points * case when t.kind in ('earn', 'adjust', 'cancel', 'release', 'restore') then 1 when t.kind = 'commit' then 0 else -1 end`,
 	"every entry has its transaction, every transaction two entries": `
 		select e.txn_id from loyalty.entry e left join loyalty.txn t on t.site_id = e.site_id and t.id = e.txn_id
 		group by e.site_id, e.txn_id, t.id having t.id is null or count(*) <> 2`,
@@ -205,15 +205,28 @@ var invariants = map[string]string{
 	"INV-09 no lot is spent after its date": `
 		select a.lot_id from loyalty.allocation a join loyalty.lot l on l.site_id = a.site_id and l.id = a.lot_id
 		join loyalty.txn t on t.site_id = a.site_id and t.id = a.txn_id
-		where (t.kind = 'redeem' or t.kind = 'adjust' and t.points < 0) and t.recorded_at >= l.expires_at`,
+		where (t.kind in ('redeem', 'hold') or t.kind = 'adjust' and t.points < 0) and t.recorded_at >= l.expires_at`,
 	"what is spent is allocated, and nothing else": `
 		select t.id from loyalty.txn t left join loyalty.allocation a on a.site_id = t.site_id and a.txn_id = t.id
-		group by t.site_id, t.id having (t.kind in ('redeem', 'expire') or t.kind = 'adjust' and t.points < 0) and abs(t.points) <> coalesce(sum(a.amount), 0)
+		group by t.site_id, t.id having (t.kind in ('redeem', 'expire', 'hold') or t.kind = 'adjust' and t.points < 0) and abs(t.points) <> coalesce(sum(a.amount), 0)
 			or t.kind = 'claw_back' and t.points < coalesce(sum(a.amount), 0)`,
+	"a lot has the date of its last change, and each change begins where the one before it ended": `
+		select l.id from loyalty.lot l join (
+			select *, lag(ends) over w as before, lag(true, 1, false) over w as follows, lead(true, 1, false) over w as followed
+			from loyalty.lot_date window w as (partition by site_id, lot_id order by id)) d on d.site_id = l.site_id and d.lot_id = l.id
+		where d.follows and d.was is distinct from d.before or not d.followed and d.ends is distinct from l.expires_at`,
 	"INV-11 a redemption is its transaction, a cancelled one has its opposite": `
 		select coalesce(r.id, t.id) from loyalty.redemption r full join (select * from loyalty.txn where kind = 'redeem') t on t.site_id = r.site_id and t.id = r.id
 		left join loyalty.txn c on c.site_id = r.site_id and c.kind = 'cancel' and c.earn_id = r.id
 		where t.points is distinct from r.points or c.id is distinct from r.cancel_txn_id or c.points <> r.points`,
+	"what the site keeps is what is held": `
+		select a.id from loyalty.account a left join loyalty.hold k on k.site_id = a.site_id and k.status = 'held'
+		where a.owner_id is null and a.name = 'held' group by a.site_id, a.id having a.balance <> coalesce(sum(k.points), 0)`,
+	"a hold is its transaction, and has one end; what was restored of it has its transactions": `
+		select coalesce(k.id, t.id) from loyalty.hold k full join (select * from loyalty.txn where kind = 'hold') t on t.site_id = k.site_id and t.id = k.id
+		left join lateral (select count(*) filter (where kind in ('commit', 'release')) as n, coalesce(sum(points) filter (where kind = 'restore'), 0) as back
+			from loyalty.txn e where e.site_id = t.site_id and e.earn_id = t.id and e.kind in ('commit', 'release', 'restore')) e on true
+		where t.points is distinct from k.points or e.n <> (k.status <> 'held')::int or e.back <> k.restored`,
 	"earned is granted less clawed back": `
 		select m.id from loyalty.member m join loyalty.account a on a.site_id = m.site_id and a.owner_id = m.id
 		left join (select l.* from loyalty.lot l join loyalty.txn t on t.site_id = l.site_id and t.id = l.id and t.kind = 'earn') l

@@ -46,19 +46,25 @@ type redeemRule struct {
 }
 
 type cancelRule struct {
-	Rule         string `json:"rule"`
-	RedemptionID int64  `json:"redemption_id"`
-	Was          string `json:"was"`
-	Reason       string `json:"reason"`
-	Repaid       int64  `json:"repaid_debt"`
+	Rule         string    `json:"rule"`
+	RedemptionID int64     `json:"redemption_id"`
+	Was          string    `json:"was"`
+	Reason       string    `json:"reason"`
+	Repaid       int64     `json:"repaid_debt"`
+	Graced       []redated `json:"graced,omitempty"` // lots that had lapsed
 }
 
 // expireDue ends the lots of a member whose time has come, before anything is spent: what is past its date pays for nothing.
 func (b *books) expireDue(h *holder) error {
 	for _, l := range h.lots {
-		if err := b.expire(h, l, b.made[siteID{l.SiteID, l.ID}]); err != nil {
-			return err
+		if of, due := b.made[siteID{l.SiteID, l.ID}]; due {
+			if err := b.expire(h, l, of); err != nil {
+				return err
+			}
 		}
+	}
+	if h.lapsed(b.now) {
+		h.rest()
 	}
 	return nil
 }
@@ -83,6 +89,7 @@ func (b *books) adjust(h *holder, points int64, description string) (txn, error)
 	t := b.txn(h, kindAdjust, "", forAdjustment, points, b.now, text(r))
 	t.Source, t.Description = sourceOf(kindAdjust, t.ID), description
 	if points > 0 {
+		b.active(h, p, b.now)
 		b.grant(h, t.ID, points, r.ExpiresAt)
 	} else if taken := b.take(h, t.ID, -points); taken != -points {
 		return txn{}, b.unbalanced(h, -points, taken)
@@ -117,6 +124,7 @@ func (b *books) redeem(h *holder, batch *redemptionBatch, source string) (*redem
 	t := b.txn(h, kindRedeem, "", forRedemption, cost, b.now, text(redeemRule{Rule: "redemption", ProgramID: p.ID, Version: p.Version,
 		BatchID: batch.ID, Cost: cost, Before: h.Balance, After: h.Balance - cost}))
 	t.Source = sourceOf(kindRedeem, t.ID)
+	b.active(h, p, b.now)
 	if taken := b.take(h, t.ID, cost); taken != cost {
 		return nil, b.unbalanced(h, cost, taken)
 	}
@@ -135,42 +143,22 @@ func (b *books) redeem(h *holder, batch *redemptionBatch, source string) (*redem
 	return r, nil
 }
 
-// cancel gives a redemption's points back to the lots that they were taken from, whose dates stay. A debt made since is repaid
-// out of them, and what is past its date expires. A redemption is cancelled once; to ask again changes nothing.
+// cancel gives a redemption's points back to the lots that they were taken from. A debt made since is repaid out of them. A
+// redemption is cancelled once; to ask again changes nothing.
 func (b *books) cancel(h *holder, r *redemption, used []allocation, reason string) error {
 	if r.Status == cancelled {
 		return nil
 	}
-	lots := make(map[int64]*lot, len(h.lots))
-	for _, l := range h.lots {
-		lots[l.ID] = l
+	if err := b.expireDue(h); err != nil {
+		return err
 	}
-	debt := max(-h.Balance, 0)
-	t := b.txn(h, kindCancel, sourceOf(kindRedeem, r.ID), forRedemption, r.Points, b.now,
-		text(cancelRule{Rule: "cancellation", RedemptionID: r.ID, Was: r.Status, Reason: reason, Repaid: min(debt, r.Points)}))
+	t := b.txn(h, kindCancel, sourceOf(kindRedeem, r.ID), forRedemption, r.Points, b.now, "")
 	t.EarnID = r.ID
-	back := map[*lot]int64{}
-	var sum int64
-	for _, a := range used {
-		l := lots[a.LotID]
-		if l == nil {
-			return fmt.Errorf("redemption %d took points from lot %d, which is not among the member's", r.ID, a.LotID)
-		}
-		l.Remaining, l.dirty = l.Remaining+a.Amount, true
-		back[l] += a.Amount
-		sum += a.Amount
+	repaid, graced, err := b.giveBack(h, t, used)
+	if err != nil {
+		return err
 	}
-	if sum != r.Points {
-		return fmt.Errorf("redemption %d of %d points took %d from lots", r.ID, r.Points, sum)
-	}
-	sortLots(h.lots)
-	for _, l := range h.lots { // a transaction has one allocation of a lot: what it gave back less what repays the debt
-		n := min(debt, l.Remaining)
-		l.Remaining, debt, back[l] = l.Remaining-n, debt-n, back[l]-n
-		if back[l] != 0 {
-			b.uses = append(b.uses, allocation{SiteID: l.SiteID, LotID: l.ID, TxnID: t.ID, Amount: -back[l]})
-		}
-	}
+	t.Rule = text(cancelRule{Rule: "cancellation", RedemptionID: r.ID, Was: r.Status, Reason: reason, Repaid: repaid, Graced: graced})
 	if err := b.move(h, redeemed, t.ID, r.Points); err != nil {
 		return err
 	}

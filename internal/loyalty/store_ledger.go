@@ -119,6 +119,8 @@ func earnedBy(ctx context.Context, tx sqlx.QueryerContext, sites []int64, source
 	return out, nil
 }
 
+const lotColumns = `l.site_id, l.id, l.account_id, l.granted, l.remaining, l.clawed, l.expired, l.forgiven, l.expires_at, coalesce(l.by_activity, false) as by_activity, l.wake_at, coalesce(l.reminded, false) as reminded`
+
 // lotsOf reads the lots of locked accounts that have points left, and those of the given earnings whether or not.
 func lotsOf(ctx context.Context, tx sqlx.QueryerContext, holders map[person]*holder, of map[siteSource]earned) ([]*lot, error) {
 	var sites, accounts, earnSites, earns []int64
@@ -130,11 +132,11 @@ func lotsOf(ctx context.Context, tx sqlx.QueryerContext, holders map[person]*hol
 	}
 	var rows []*lot
 	err := sqlx.SelectContext(ctx, tx, &rows, `
-		select l.site_id, l.id, l.account_id, l.granted, l.remaining, l.clawed, l.expired, l.forgiven, l.expires_at
+		select `+lotColumns+`
 		from unnest($1::bigint[], $2::bigint[]) as u (site_id, account_id)
 		cross join lateral (select * from loyalty.lot l where l.site_id = u.site_id and l.account_id = u.account_id and l.remaining > 0 offset 0) l
 		union all
-		select l.site_id, l.id, l.account_id, l.granted, l.remaining, l.clawed, l.expired, l.forgiven, l.expires_at
+		select `+lotColumns+`
 		from unnest($3::bigint[], $4::bigint[]) as u (site_id, id)
 		cross join lateral (select * from loyalty.lot l where l.site_id = u.site_id and l.id = u.id and l.remaining = 0 offset 0) l`,
 		pq.Array(sites), pq.Array(accounts), pq.Array(earnSites), pq.Array(earns))
@@ -154,22 +156,22 @@ type dueLot struct {
 	RewardID   int64  `db:"reward_id"`
 }
 
-// dueLots reads up to limit due lots of locked accounts.
+// dueLots reads up to limit due lots of locked accounts: those whose date is past, and of who has lapsed those that live by activity.
 func dueLots(ctx context.Context, tx sqlx.QueryerContext, holders []*holder, now time.Time, limit int) ([]*dueLot, error) {
-	sites, accounts := make([]int64, len(holders)), make([]int64, len(holders))
+	sites, accounts, lapsed := make([]int64, len(holders)), make([]int64, len(holders)), make([]bool, len(holders))
 	for i, h := range holders {
-		sites[i], accounts[i] = h.SiteID, h.ID
+		sites[i], accounts[i], lapsed[i] = h.SiteID, h.ID, h.lapsed(now)
 	}
 	var rows []*dueLot
 	err := sqlx.SelectContext(ctx, tx, &rows, `
-		select l.site_id, l.id, l.account_id, l.granted, l.remaining, l.clawed, l.expired, l.forgiven, l.expires_at, t.member_id, t.reason,
+		select `+lotColumns+`, t.member_id, t.reason,
 			coalesce(t.origin_id, 0) as origin_id, coalesce(t.referral_id, 0) as referral_id, coalesce(t.reward_id, 0) as reward_id
-		from unnest($1::bigint[], $2::bigint[]) as u (site_id, account_id)
+		from unnest($1::bigint[], $2::bigint[], $5::boolean[]) as u (site_id, account_id, lapsed)
 		cross join lateral (select * from loyalty.lot l where l.site_id = u.site_id and l.account_id = u.account_id and l.remaining > 0
-			and l.expires_at <= $3 offset 0) l
+			and (l.expires_at <= $3 or l.by_activity and u.lapsed) offset 0) l
 		cross join lateral (select * from loyalty.txn t where t.site_id = l.site_id and t.id = l.id offset 0) t
 		order by l.expires_at, l.site_id, l.id
-		limit $4`, pq.Array(sites), pq.Array(accounts), now, limit)
+		limit $4`, pq.Array(sites), pq.Array(accounts), now, limit, pq.Array(lapsed))
 	if err != nil {
 		return nil, fmt.Errorf("read due lots: %w", err)
 	}

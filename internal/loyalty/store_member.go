@@ -30,7 +30,7 @@ func enrol(ctx context.Context, tx sqlx.QueryerContext, people []person, program
 			where not exists (select from loyalty.member m where m.site_id = u.site_id and m.person_id = u.person_id offset 0) -- a look-up each
 			order by u.o
 			on conflict (site_id, person_id) do nothing
-			returning site_id, id, person_id, status, earned, tier, tiers_version
+			returning site_id, id, person_id, status, earned, tier, tiers_version, lapses_at, idle_days, wake_at, reminded
 		), opened as (
 			insert into loyalty.account (site_id, owner_id, name, asset)
 			select site_id, id, 'member', 'points' from fresh order by id
@@ -44,11 +44,21 @@ func enrol(ctx context.Context, tx sqlx.QueryerContext, people []person, program
 	return out, nil
 }
 
-const holderColumns = `m.site_id, m.id as member_id, m.person_id, m.status, m.earned, m.tier, m.tiers_version, a.id as account_id, a.name, a.balance, a.seq`
+const holderColumns = `m.site_id, m.id as member_id, m.person_id, m.status, m.earned, m.tier, m.tiers_version, m.lapses_at, coalesce(m.idle_days, 0) as idle_days,
+	m.wake_at, coalesce(m.reminded, false) as reminded, a.id as account_id, a.name, a.balance, a.seq`
 
 // lockHolders locks the members that the people are, with their accounts: both rows, since whoever waited for a lock sees the
 // newest version of locked rows only. people are sorted, and the lateral parts are visited in that order.
 func lockHolders(ctx context.Context, tx sqlx.QueryerContext, people []person) (map[person]*holder, error) {
+	return holdersOf(ctx, tx, people, "for update")
+}
+
+// readHolders is lockHolders for who only wants to know what would be.
+func readHolders(ctx context.Context, tx sqlx.QueryerContext, people []person) (map[person]*holder, error) {
+	return holdersOf(ctx, tx, people, "offset 0")
+}
+
+func holdersOf(ctx context.Context, tx sqlx.QueryerContext, people []person, how string) (map[person]*holder, error) {
 	sites, ids := make([]int64, len(people)), make([]int64, len(people))
 	for i, p := range people {
 		sites[i], ids[i] = p.site, p.id
@@ -57,10 +67,10 @@ func lockHolders(ctx context.Context, tx sqlx.QueryerContext, people []person) (
 	err := sqlx.SelectContext(ctx, tx, &rows, `
 		select `+holderColumns+`
 		from (select * from unnest($1::bigint[], $2::bigint[]) with ordinality as u (site_id, person_id, o) order by o) u
-		cross join lateral (select * from loyalty.member m where m.site_id = u.site_id and m.person_id = u.person_id for update) m
-		cross join lateral (select * from loyalty.account a where a.site_id = m.site_id and a.owner_id = m.id and a.asset = 'points' for update) a`, pq.Array(sites), pq.Array(ids))
+		cross join lateral (select * from loyalty.member m where m.site_id = u.site_id and m.person_id = u.person_id `+how+`) m
+		cross join lateral (select * from loyalty.account a where a.site_id = m.site_id and a.owner_id = m.id and a.asset = 'points' `+how+`) a`, pq.Array(sites), pq.Array(ids))
 	if err != nil {
-		return nil, fmt.Errorf("lock members' accounts: %w", err)
+		return nil, fmt.Errorf("read members' accounts: %w", err)
 	}
 	out := make(map[person]*holder, len(rows))
 	for _, h := range rows {
@@ -69,18 +79,25 @@ func lockHolders(ctx context.Context, tx sqlx.QueryerContext, people []person) (
 	return out, nil
 }
 
+// lockingDue locks the accounts of "due", passing by those that somebody else is at.
+const lockingDue = `
+		select ` + holderColumns + `
+		from due d
+		cross join lateral (select * from loyalty.account a where a.site_id = d.site_id and a.id = d.account_id for update skip locked) a
+		cross join lateral (select * from loyalty.member m where m.site_id = a.site_id and m.id = a.owner_id for update skip locked) m`
+
 // lockDue locks up to limit members who have points that are due, passing by those that somebody else is at.
 func lockDue(ctx context.Context, tx sqlx.QueryerContext, now time.Time, limit int) ([]*holder, error) {
 	var rows []*holder
 	err := sqlx.SelectContext(ctx, tx, &rows, `
 		with due as (
-			select distinct site_id, account_id from (
+			select site_id, account_id from (
 				select site_id, account_id from loyalty.lot where remaining > 0 and expires_at <= $1 order by expires_at limit $2) l
+			union
+			select a.site_id, a.id from (select site_id, id from loyalty.member where lapses_at <= $1 order by lapses_at limit $2) m
+			cross join lateral (select * from loyalty.account a where a.site_id = m.site_id and a.owner_id = m.id and a.asset = 'points' offset 0) a
 		)
-		select `+holderColumns+`
-		from due d
-		cross join lateral (select * from loyalty.account a where a.site_id = d.site_id and a.id = d.account_id for update skip locked) a
-		cross join lateral (select * from loyalty.member m where m.site_id = a.site_id and m.id = a.owner_id for update skip locked) m`, now, limit)
+		`+lockingDue, now, limit)
 	if err != nil {
 		return nil, fmt.Errorf("lock members with due points: %w", err)
 	}

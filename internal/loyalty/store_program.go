@@ -16,7 +16,7 @@ import (
 )
 
 const programColumns = `site_id, id, name, status, currency, digits, points_per_unit, points_per_referral, expires_after_days, adjustment_limit, tiers, version,
-	tiers_version, created_at, updated_at`
+	tiers_version, created_at, updated_at, policy`
 
 // programRow is a programme as the table has it.
 type programRow struct {
@@ -35,6 +35,7 @@ type programRow struct {
 	TiersVersion      int           `db:"tiers_version"`
 	CreatedAt         time.Time     `db:"created_at"`
 	UpdatedAt         time.Time     `db:"updated_at"`
+	Policy            []byte        `db:"policy"`
 }
 
 func (r programRow) program() (program, error) {
@@ -47,6 +48,11 @@ func (r programRow) program() (program, error) {
 	}
 	if err := json.Unmarshal(r.Tiers, &p.Tiers); err != nil {
 		return p, fmt.Errorf("tiers of programme %d: %w", r.ID, err)
+	}
+	if r.Policy != nil {
+		if err := json.Unmarshal(r.Policy, &p.policy); err != nil {
+			return p, fmt.Errorf("policy of programme %d: %w", r.ID, err)
+		}
 	}
 	return p, nil
 }
@@ -108,11 +114,11 @@ func oneProgram(ctx context.Context, db sqlx.QueryerContext, query string, args 
 func addProgram(ctx context.Context, tx sqlx.ExtContext, p program) (program, error) {
 	err := sqlx.GetContext(ctx, tx, &p.ID, `
 		insert into loyalty.program (site_id, name, status, currency, digits, points_per_unit, points_per_referral, expires_after_days, tiers,
-			version, tiers_version, created_at, updated_at, adjustment_limit)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10, $11, $12, $13, $14)
+			version, tiers_version, created_at, updated_at, adjustment_limit, policy)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10, $11, $12, $13, $14, nullif($15::jsonb, '{}'))
 		returning id`,
 		p.SiteID, p.Name, p.Status, p.Currency, p.Digits, p.PointsPerUnit, p.PointsPerReferral, p.ExpiresAfterDays, text(p.Tiers),
-		p.Version, p.TiersVersion, p.CreatedAt, p.UpdatedAt, p.AdjustmentLimit)
+		p.Version, p.TiersVersion, p.CreatedAt, p.UpdatedAt, p.AdjustmentLimit, text(p.policy))
 	if postgres.Violates(err, "program_one_per_site") {
 		return p, fault.New(fault.Conflict, "program_exists", "The site has a loyalty programme already.")
 	}
@@ -121,7 +127,7 @@ func addProgram(ctx context.Context, tx sqlx.ExtContext, p program) (program, er
 	}
 	_, err = tx.ExecContext(ctx, `
 		insert into loyalty.account (site_id, name, asset) select $1, unnest($2::text[]), 'points'`, p.SiteID,
-		pq.Array([]string{issued, expired, adjusted, redeemed}))
+		pq.Array([]string{issued, expired, adjusted, redeemed, held}))
 	if err != nil {
 		return p, fmt.Errorf("add the site's accounts: %w", err)
 	}
@@ -131,10 +137,11 @@ func addProgram(ctx context.Context, tx sqlx.ExtContext, p program) (program, er
 func saveProgram(ctx context.Context, tx sqlx.ExtContext, p program) error {
 	_, err := tx.ExecContext(ctx, `
 		update loyalty.program set name = $3, status = $4, currency = $5, digits = $6, points_per_unit = $7, points_per_referral = $8,
-			expires_after_days = $9, tiers = $10::jsonb, version = $11, tiers_version = $12, updated_at = $13, adjustment_limit = $14
+			expires_after_days = $9, tiers = $10::jsonb, version = $11, tiers_version = $12, updated_at = $13, adjustment_limit = $14,
+			policy = nullif($15::jsonb, '{}')
 		where site_id = $1 and id = $2`,
 		p.SiteID, p.ID, p.Name, p.Status, p.Currency, p.Digits, p.PointsPerUnit, p.PointsPerReferral, p.ExpiresAfterDays, text(p.Tiers),
-		p.Version, p.TiersVersion, p.UpdatedAt, p.AdjustmentLimit)
+		p.Version, p.TiersVersion, p.UpdatedAt, p.AdjustmentLimit, text(p.policy))
 	if err != nil {
 		return fmt.Errorf("save programme: %w", err)
 	}

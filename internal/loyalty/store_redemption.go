@@ -57,7 +57,7 @@ func shareBatches(ctx context.Context, tx sqlx.QueryerContext, ids []siteID) (ma
 // ownersOf are the persons whose redemptions these are; that never changes.
 func ownersOf(ctx context.Context, tx sqlx.QueryerContext, ids []siteID) (map[siteID]int64, error) {
 	if len(ids) == 0 {
-		return nil, nil
+		return map[siteID]int64{}, nil
 	}
 	var rows []struct {
 		SiteID   int64 `db:"site_id"`
@@ -83,7 +83,7 @@ func ownersOf(ctx context.Context, tx sqlx.QueryerContext, ids []siteID) (map[si
 // lockRedemptions locks redemptions, whose members are locked already, and reads from which lots they took their points.
 func lockRedemptions(ctx context.Context, tx sqlx.QueryerContext, ids []siteID) (map[siteID]*redemption, map[siteID][]allocation, error) {
 	if len(ids) == 0 {
-		return nil, nil, nil
+		return nil, map[siteID][]allocation{}, nil
 	}
 	sites, own := pairs(ids)
 	var rows []*redemption
@@ -95,21 +95,28 @@ func lockRedemptions(ctx context.Context, tx sqlx.QueryerContext, ids []siteID) 
 	for _, r := range rows {
 		out[siteID{r.SiteID, r.ID}] = r
 	}
+	used := map[siteID][]allocation{}
+	return out, used, allocationsOf(ctx, tx, keys(out), used)
+}
+
+// allocationsOf reads from which lots transactions took their points. They are of locked members: an id that only looks like one of
+// theirs would bring lots that nobody has locked.
+func allocationsOf(ctx context.Context, tx sqlx.QueryerContext, of []siteID, used map[siteID][]allocation) error {
+	sites, own := pairs(of)
 	var uses []allocation
-	err = sqlx.SelectContext(ctx, tx, &uses, `
+	err := sqlx.SelectContext(ctx, tx, &uses, `
 		select a.site_id, a.lot_id, a.txn_id, a.amount
 		from unnest($1::bigint[], $2::bigint[]) as u (site_id, id)
 		cross join lateral (select * from loyalty.allocation a where a.site_id = u.site_id and a.txn_id = u.id offset 0) a
 		order by a.site_id, a.txn_id, a.lot_id`, pq.Array(sites), pq.Array(own))
 	if err != nil {
-		return nil, nil, fmt.Errorf("read allocations: %w", err)
+		return fmt.Errorf("read allocations: %w", err)
 	}
-	used := map[siteID][]allocation{}
 	for _, a := range uses {
 		of := siteID{a.SiteID, a.TxnID}
 		used[of] = append(used[of], a)
 	}
-	return out, used, nil
+	return nil
 }
 
 const lockedRedemptions = `

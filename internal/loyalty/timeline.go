@@ -15,18 +15,22 @@ const module = "loyalty"
 
 // Types of the timeline's entries.
 const (
-	typeJoined  = "member_joined"
-	typeEarned  = "points_earned"
-	typeClawed  = "points_clawed_back"
-	typeExpired = "points_expired"
-	typeTier    = "tier_changed"
-	typeByHand  = "points_adjusted"
-	typeSpent   = "points_redeemed"
-	typeUnspent = "redemption_cancelled"
+	typeJoined    = "member_joined"
+	typeEarned    = "points_earned"
+	typeClawed    = "points_clawed_back"
+	typeExpired   = "points_expired"
+	typeTier      = "tier_changed"
+	typeByHand    = "points_adjusted"
+	typeSpent     = "points_redeemed"
+	typeUnspent   = "redemption_cancelled"
+	typeHeld      = "points_held"
+	typeCommitted = "hold_committed"
+	typeReleased  = "hold_released"
+	typeRestored  = "points_restored"
 )
 
 var typeOf = map[string]string{kindEarn: typeEarned, kindClawBack: typeClawed, kindExpire: typeExpired, kindAdjust: typeByHand,
-	kindRedeem: typeSpent, kindCancel: typeUnspent}
+	kindRedeem: typeSpent, kindCancel: typeUnspent, kindHold: typeHeld, kindCommit: typeCommitted, kindRelease: typeReleased, kindRestore: typeRestored}
 
 // Timeline reads what happened to a person here before a place, newest first. Points stand at the time of what they are for.
 func (m *Module) Timeline(ctx context.Context, siteID, personID int64, before timeline.Place, limit int) ([]timeline.Entry, error) {
@@ -88,7 +92,7 @@ func (t txnRow) entry() timeline.Entry {
 	for _, d := range []struct {
 		name string
 		id   *int64
-	}{{"origin_id", t.OriginID}, {"referral_id", t.ReferralID}, {"reward_id", t.RewardID}, {"redemption_id", t.redemption()}} {
+	}{{"origin_id", t.OriginID}, {"referral_id", t.ReferralID}, {"reward_id", t.RewardID}, {"redemption_id", t.redemption()}, {"hold_id", t.hold()}} {
 		if d.id != nil {
 			e.Data[d.name] = *d.id
 		}
@@ -117,6 +121,14 @@ func (t txnRow) entry() timeline.Entry {
 		e.Summary = "Spent " + points(t.Points)
 	case kindCancel:
 		e.Summary = "Got back " + points(t.Points) + " of a cancelled redemption"
+	case kindHold:
+		e.Summary = points(t.Points) + " are held for a checkout"
+	case kindCommit:
+		e.Summary = "Paid with " + points(t.Points)
+	case kindRelease:
+		e.Summary = "Got back " + points(t.Points) + " that were held"
+	case kindRestore:
+		e.Summary = "Got back " + points(t.Points) + " of a payment"
 	}
 	return e
 }

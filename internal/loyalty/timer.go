@@ -29,7 +29,7 @@ func (m *Module) expireSome(ctx context.Context) (n int, err error) {
 			return err
 		}
 		due, err := dueLots(ctx, u, holders, u.Now, perPass)
-		if err != nil || len(due) == 0 {
+		if err != nil {
 			return err
 		}
 		b := &books{now: u.Now}
@@ -45,12 +45,19 @@ func (m *Module) expireSome(ctx context.Context) (n int, err error) {
 		lots := make([]*lot, len(due))
 		for i, d := range due {
 			lots[i] = &d.lot
+			d.member = byAccount[siteID{d.SiteID, d.AccountID}]
 			of := txn{ID: d.ID, Reason: d.Reason, OriginID: d.OriginID, ReferralID: d.ReferralID, RewardID: d.RewardID}
-			if err := b.expire(byAccount[siteID{d.SiteID, d.AccountID}], &d.lot, of); err != nil {
+			if err := b.expire(d.member, &d.lot, of); err != nil {
 				return err
 			}
 		}
 		n = len(due)
+		for _, h := range holders {
+			if len(due) < perPass && h.lapsed(u.Now) { // else some of its lots are left to the next
+				h.rest()
+				n++
+			}
+		}
 		return m.save(ctx, u, b, holders, lots, 0)
 	})
 	if err != nil {

@@ -33,8 +33,8 @@ const personUnsubscribed = "person.unsubscribed"
 var hookTypes = map[string][]string{
 	standard: {"origin.recorded", "origin.refunded", personUnsubscribed, "offer.created", "offer.shared", "offer.claimed",
 		"referral.created", "referral.approved", "referral.voided", "referral.blocked", "reward.issued", "reward.clawed_back",
-		"coupon.issued", "coupons.low", "member.joined", "points.earned", "points.clawed_back", "points.expired", "points.adjusted",
-		"points.redeemed", "redemption.cancelled", "tier.changed"},
+		"coupon.issued", "coupons.low", "member.joined", "points.earned", "points.clawed_back", "points.expired", "points.expiring", "points.adjusted",
+		"points.redeemed", "redemption.cancelled", "hold.changed", "tier.changed"},
 	talkable: {talkableReferral, talkableReward, talkableEvent, talkableShare, talkableClaim, talkableUnsubscribe},
 }
 
@@ -148,6 +148,11 @@ func fromExpiry(p loyaltyevent.PointsExpired) (occasion, bool) {
 	return occasion{siteID: p.SiteID, kind: "points.expired", id: itoa(p.TransactionID), personID: p.PersonID, at: p.ExpiredAt, data: p}, true
 }
 
+func fromExpiring(p loyaltyevent.PointsExpiring) (occasion, bool) {
+	return occasion{siteID: p.SiteID, kind: "points.expiring", id: itoa(p.MemberID) + ":" + itoa(p.LotID) + ":" + itoa(p.ExpiresAt.UnixMicro()), personID: p.PersonID,
+		at: p.ToldAt, data: p}, true
+}
+
 func fromAdjustment(p loyaltyevent.PointsAdjusted) (occasion, bool) {
 	return occasion{siteID: p.SiteID, kind: "points.adjusted", id: itoa(p.TransactionID), personID: p.PersonID, at: p.AdjustedAt, data: p}, true
 }
@@ -161,6 +166,10 @@ func fromCancellation(p loyaltyevent.RedemptionCancelled) (occasion, bool) {
 }
 
 // fromTier tells of a move between tiers; a member moves more than once.
+func fromHold(p loyaltyevent.HoldChanged) (occasion, bool) {
+	return occasion{siteID: p.SiteID, kind: "hold.changed", id: itoa(p.TransactionID), personID: p.PersonID, at: p.ChangedAt, data: p}, true
+}
+
 func fromTier(t loyaltyevent.TierChanged) (occasion, bool) {
 	return occasion{siteID: t.SiteID, kind: "tier.changed", id: itoa(t.MemberID) + ":" + itoa(t.ChangedAt.UnixMicro()) + ":" + t.To,
 		personID: t.PersonID, at: t.ChangedAt, data: t}, true

@@ -58,6 +58,8 @@ func TestHookEveryEvent(t *testing.T) {
 	happens(b, b.onPointsEarned, earned(1, 61, 7))
 	happens(b, announcing(b, fromTaking), loyaltyevent.PointsClawedBack{SiteID: 1, TransactionID: 62, PersonID: 7, RecordedAt: start})
 	happens(b, announcing(b, fromExpiry), loyaltyevent.PointsExpired{SiteID: 1, TransactionID: 63, PersonID: 7, ExpiredAt: start})
+	happens(b, announcing(b, fromExpiring), loyaltyevent.PointsExpiring{SiteID: 1, LotID: 61, PersonID: 7, ExpiresAt: start, ToldAt: start})
+	happens(b, announcing(b, fromHold), loyaltyevent.HoldChanged{SiteID: 1, HoldID: 81, TransactionID: 81, PersonID: 7, Change: "hold", ChangedAt: start})
 	happens(b, announcing(b, fromAdjustment), loyaltyevent.PointsAdjusted{SiteID: 1, TransactionID: 64, PersonID: 7, AdjustedAt: start})
 	happens(b, announcing(b, fromRedemption), loyaltyevent.PointsRedeemed{SiteID: 1, RedemptionID: 71, PersonID: 7, RedeemedAt: start})
 	happens(b, announcing(b, fromCancellation), loyaltyevent.RedemptionCancelled{SiteID: 1, RedemptionID: 71, PersonID: 7, CancelledAt: start})

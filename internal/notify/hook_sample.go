@@ -55,9 +55,12 @@ func sampleFacts() map[string]any {
 	show(fromTaking(loyaltyevent.PointsClawedBack{TransactionID: 62, MemberID: 51, PersonID: 1, Points: 100, Balance: 1400, Reason: loyaltyevent.ForPurchase,
 		OriginID: 11, EffectiveAt: once, RecordedAt: once}))
 	show(fromExpiry(loyaltyevent.PointsExpired{TransactionID: 63, MemberID: 51, PersonID: 1, Points: 50, Balance: 1350, ExpiredAt: once}))
+	show(fromExpiring(loyaltyevent.PointsExpiring{LotID: 61, MemberID: 51, PersonID: 1, Points: 50, Balance: 1350, ExpiresAt: once.AddDate(0, 0, 14), ToldAt: once}))
 	show(fromAdjustment(loyaltyevent.PointsAdjusted{TransactionID: 64, MemberID: 51, PersonID: 1, Points: 150, Balance: 1500, AdjustedAt: once}))
 	show(fromRedemption(loyaltyevent.PointsRedeemed{RedemptionID: 71, TransactionID: 65, MemberID: 51, PersonID: 1, Points: 1000, Balance: 500, RedeemedAt: once}))
 	show(fromCancellation(loyaltyevent.RedemptionCancelled{RedemptionID: 71, TransactionID: 66, MemberID: 51, PersonID: 1, Points: 1000, Balance: 1500, CancelledAt: once}))
+	show(fromHold(loyaltyevent.HoldChanged{HoldID: 81, TransactionID: 82, MemberID: 51, PersonID: 1, Change: "commit", Status: "committed", Points: 10, Balance: 490,
+		Reference: "cart-77", ChangedAt: once}))
 	show(fromTier(loyaltyevent.TierChanged{MemberID: 51, PersonID: 1, From: "Silver", To: "Gold", Earned: 5000, ChangedAt: once}))
 	return out
 }
@@ -77,6 +80,8 @@ func (m *Module) hearAll(c *bus.Consumer) {
 	hear(m, c, fromMember)
 	hear(m, c, fromTaking)
 	hear(m, c, fromExpiry)
+	hear(m, c, fromExpiring)
+	hear(m, c, fromHold)
 	hear(m, c, fromAdjustment)
 	hear(m, c, fromRedemption)
 	hear(m, c, fromCancellation)

@@ -19,6 +19,7 @@ type Member struct {
 	ToNext   int64  // points to earn until NextTier
 	JoinedAt time.Time
 	Dates    []MemberDate // by name
+	Expiring *Expiring    // what of the balance ends next; nil: nothing
 }
 
 // MemberDate is a day that matters to a member.
@@ -32,14 +33,15 @@ type Entry struct {
 	ID            int64      `json:"id"`
 	TransactionID int64      `json:"transaction_id"`
 	Seq           int64      `json:"seq" doc:"Number within the account, without gaps"`
-	Kind          string     `json:"kind" enum:"earn,claw_back,expire,adjust,redeem,cancel"`
-	Reason        string     `json:"reason" enum:"purchase,reward,referral,action,adjustment,redemption" doc:"What the points were earned for, or went to"`
+	Kind          string     `json:"kind" enum:"earn,claw_back,expire,adjust,redeem,cancel,hold,release,restore"`
+	Reason        string     `json:"reason" enum:"purchase,reward,referral,action,adjustment,redemption,hold" doc:"What the points were earned for, or went to"`
 	Points        int64      `json:"points" doc:"Positive when earned, negative when taken"`
 	Balance       int64      `json:"balance" doc:"After this entry"`
 	OriginID      *int64     `json:"origin_id"`
 	ReferralID    *int64     `json:"referral_id"`
 	RewardID      *int64     `json:"reward_id"`
 	RedemptionID  *int64     `json:"redemption_id" doc:"That spent the points, or was cancelled"`
+	HoldID        *int64     `json:"hold_id" doc:"That keeps the points, or gave them back"`
 	Description   *string    `json:"description" doc:"Of an adjustment"`
 	Rule          Rule       `json:"rule" doc:"The rule and its version that decided, with the values it saw"`
 	EffectiveAt   time.Time  `json:"effective_at" doc:"When that happened which it is for"`
@@ -65,13 +67,14 @@ type After struct {
 
 // Action is something done with a member's points: an adjustment, a redemption, or the cancellation of one.
 type Action struct {
-	Type          string // adjust, redeem, cancel
+	Type          string // adjust, redeem, cancel, hold, commit, release, restore
 	TransactionID int64
 	Points        int64 // below zero: taken
 	Balance       int64 // after it
 	Description   string
 	At            time.Time
 	Redemption    *Redemption
+	Hold          *Hold
 	Replayed      bool `json:"-"` // answered from an earlier request with the same Idempotency-Key
 }
 

@@ -4,7 +4,7 @@ package loyaltyevent
 import "time"
 
 // Types lists every event of this package, for the catalogue and the golden files.
-var Types = []interface{ EventType() string }{MemberJoined{}, PointsEarned{}, PointsClawedBack{}, PointsExpired{}, PointsAdjusted{}, PointsRedeemed{}, RedemptionCancelled{},
+var Types = []interface{ EventType() string }{MemberJoined{}, PointsEarned{}, PointsClawedBack{}, PointsExpired{}, PointsExpiring{}, PointsAdjusted{}, PointsRedeemed{}, RedemptionCancelled{}, HoldChanged{},
 	TierChanged{}}
 
 // MemberJoined says that a person is a member of the site's programme.
@@ -74,6 +74,21 @@ type PointsExpired struct {
 
 func (PointsExpired) EventType() string { return "loyalty.points_expired.v1" }
 
+// PointsExpiring says, some days before, that points will expire: of one lot, or all those of a member that live by activity. It is
+// said once of a lot and a date.
+type PointsExpiring struct {
+	SiteID    int64     `json:"site_id"`
+	MemberID  int64     `json:"member_id"`
+	PersonID  int64     `json:"person_id"`
+	LotID     int64     `json:"lot_id,omitempty"` // of the transaction that made it; 0: the member's that live by activity
+	Points    int64     `json:"points"`
+	Balance   int64     `json:"balance"`
+	ExpiresAt time.Time `json:"expires_at"`
+	ToldAt    time.Time `json:"told_at"`
+}
+
+func (PointsExpiring) EventType() string { return "loyalty.points_expiring.v1" }
+
 // PointsAdjusted says that a person or an API call changed a balance by hand.
 type PointsAdjusted struct {
 	SiteID        int64     `json:"site_id"`
@@ -118,6 +133,24 @@ type RedemptionCancelled struct {
 }
 
 func (RedemptionCancelled) EventType() string { return "loyalty.redemption_cancelled.v1" }
+
+// HoldChanged says that a checkout keeps points of a member, or what became of that: they were spent (commit), given back (release),
+// or some of what was spent was given back (restore).
+type HoldChanged struct {
+	SiteID        int64     `json:"site_id"`
+	HoldID        int64     `json:"hold_id"`
+	TransactionID int64     `json:"transaction_id"`
+	MemberID      int64     `json:"member_id"`
+	PersonID      int64     `json:"person_id"`
+	Change        string    `json:"change"` // hold, commit, release, restore
+	Status        string    `json:"status"` // held, committed, released, timed_out
+	Points        int64     `json:"points"` // positive: how many were moved
+	Balance       int64     `json:"balance"`
+	Reference     string    `json:"reference"`
+	ChangedAt     time.Time `json:"changed_at"`
+}
+
+func (HoldChanged) EventType() string { return "loyalty.hold_changed.v1" }
 
 // TierChanged says that a member moved between tiers. An empty name is "no tier".
 type TierChanged struct {

@@ -1,0 +1,89 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
+	"github.com/talkable/talkable/internal/web"
+)
+
+// pointHolders is what is asked about points that checkouts keep for themselves.
+type pointHolders interface {
+	Hold(ctx context.Context, siteID, personID, points int64, reference string, lasts time.Duration, key idempotency.Key) (loyaltyapi.Action, error)
+	Holds(ctx context.Context, siteID, personID int64, after loyaltyapi.AfterID, limit int) ([]loyaltyapi.Hold, bool, error)
+}
+
+// holdRoutes lists how a checkout gets a hold. What it does with it is module loyalty's.
+func (c Composition) holdRoutes(api huma.API) {
+	const holds = "/api/v2/loyalty/members/{email}/holds"
+	tags := []string{"Loyalty"}
+	huma.Register(api, huma.Operation{OperationID: "holdPoints", Method: http.MethodPost, Path: holds, Tags: tags, DefaultStatus: http.StatusCreated,
+		Summary: "Keep points for a checkout",
+		Description: "Takes points off the balance, those that expire next, until the order is placed (commit) or not (release), or the time is over: then they go back by themselves. " +
+			"Meanwhile nobody else can spend them, and they don't expire. Takes `Idempotency-Key`. Errors: 404 `member_not_found`; 400 `member_not_active`, `no_program`, " +
+			"`not_enough_points`, `invalid_hold`."}, c.holdPoints)
+	huma.Register(api, huma.Operation{OperationID: "listHolds", Method: http.MethodGet, Path: holds, Tags: tags,
+		Summary: "List a member's holds", Description: "Newest first, whatever became of them. Errors: 404 `member_not_found`."}, c.listHolds)
+}
+
+type holdAnswer struct {
+	Hold    loyaltyapi.Hold `json:"hold"`
+	Balance int64           `json:"balance" doc:"What is left to spend"`
+}
+
+func (c Composition) holdPoints(ctx context.Context, in *struct {
+	MemberPath
+	Body struct {
+		web.SiteBody
+		Points    int64  `json:"points" doc:"1 to 1,000,000,000,000" example:"10"`
+		Reference string `json:"reference" doc:"Your own: the cart or order, 1 to 200 characters" example:"cart-77"`
+		Seconds   int    `json:"seconds,omitempty" default:"900" doc:"How long, at most 7 days" example:"900"`
+	}
+}) (*web.OK[holdAnswer], error) {
+	req, body := web.From(ctx), in.Body
+	who, err := c.member(ctx, in.Slug)
+	if err != nil {
+		return nil, err
+	}
+	lasts := time.Duration(min(max(body.Seconds, 0), 1_000_000)) * time.Second
+	done, err := c.Members.Hold(ctx, req.Site.ID, who, body.Points, body.Reference, lasts, req.Idempotency)
+	if err != nil {
+		return nil, unknownMember(err)
+	}
+	req.MarkReplayed(done.Replayed)
+	return web.Answer(holdAnswer{*done.Hold, done.Balance}), nil
+}
+
+type holdsAnswer struct {
+	Holds      []loyaltyapi.Hold `json:"holds"`
+	NextCursor *string           `json:"next_cursor" doc:"null on the last page"`
+}
+
+func (c Composition) listHolds(ctx context.Context, in *entriesInput) (*web.OK[holdsAnswer], error) {
+	req := web.From(ctx)
+	who, err := c.member(ctx, in.Slug)
+	if err != nil {
+		return nil, err
+	}
+	var after loyaltyapi.AfterID
+	list := "holds of " + strconv.FormatInt(who, 10)
+	if _, err := c.Cursors.Decode(req.Site.ID, list, in.Cursor, &after); err != nil {
+		return nil, err
+	}
+	page, more, err := c.Members.Holds(ctx, req.Site.ID, who, after, in.Limit)
+	if err != nil {
+		return nil, unknownMember(err)
+	}
+	answer := holdsAnswer{Holds: orEmpty(page)}
+	if more {
+		next := c.Cursors.Encode(req.Site.ID, list, loyaltyapi.AfterID{ID: page[len(page)-1].ID})
+		answer.NextCursor = &next
+	}
+	return web.Answer(answer), nil
+}

@@ -1,0 +1,88 @@
+package loyalty
+
+import (
+	"context"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
+)
+
+var (
+	errNoLot   = fault.New(fault.NotFound, "lot_not_found", "The member has no such points left.")
+	errNoNote  = fault.New(fault.Invalid, "invalid_extension", "The note is not valid.").At("/note", "must have 1 to 500 printable characters")
+	errTooSoon = fault.New(fault.Invalid, "invalid_extension", "The date is not valid.").At("/expires_at", "must be later than now, and before the year 3000")
+)
+
+// extension is what somebody wants of the dates of a member's lots.
+type extension struct {
+	lots []int64    // none: all that the member has left
+	ends *time.Time // nil: never
+	note string
+}
+
+// Extend sets the date of a member's points by hand, later or earlier; what is over already stays so. Each change is kept with its note.
+func (m *Module) Extend(ctx context.Context, siteID, personID int64, lots []int64, ends *time.Time, note string, key idempotency.Key) (out loyaltyapi.Extension, replayed bool, err error) {
+	lots = slices.Compact(slices.Sorted(slices.Values(lots)))
+	e := extension{lots: lots, ends: ends, note: note}
+	if n := utf8.RuneCountInString(note); n < 1 || n > 500 || !printable(note) {
+		return out, false, errNoNote
+	}
+	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
+		replayed, err = idempotency.Once(ctx, u.Tx, module, u.Now, siteID, key, &out, func() error {
+			d, err := openDesk(ctx, u, []action{{site: siteID, person: personID}}, []int{0})
+			if err != nil {
+				return err
+			}
+			h := d.holders[person{siteID, personID}]
+			if h == nil {
+				return errNoMember
+			}
+			if out, err = d.extend(h, e); err != nil {
+				return err
+			}
+			return m.save(ctx, u, d.books, []*holder{h}, d.loaded, 0)
+		})
+		return err
+	})
+	return out, replayed, err
+}
+
+// extend decides an extension. What is due ends first.
+func (b *books) extend(h *holder, e extension) (out loyaltyapi.Extension, err error) {
+	if e.ends != nil {
+		ends := e.ends.UTC().Truncate(time.Microsecond)
+		if e.ends = &ends; !ends.After(b.now) || ends.Year() >= 3000 {
+			return out, errTooSoon
+		}
+	}
+	if err := b.expireDue(h); err != nil {
+		return out, err
+	}
+	out.ExpiresAt, out.Balance = e.ends, h.Balance
+	for _, l := range h.lots {
+		if l.Remaining == 0 || len(e.lots) > 0 && !slices.Contains(e.lots, l.ID) {
+			continue
+		}
+		out.Lots, out.Points = out.Lots+1, out.Points+l.Remaining
+		b.redate(l, e.ends, causeByHand, e.note, 0)
+	}
+	if out.Lots == 0 || out.Lots < len(e.lots) {
+		return out, errNoLot
+	}
+	return out, nil
+}
+
+// Expirations reads what a member has and when it ends, the next first, and says whether more follows.
+func (m *Module) Expirations(ctx context.Context, siteID, personID int64, after loyaltyapi.AfterExpiration, limit int) ([]loyaltyapi.Expiration, bool, error) {
+	r, err := memberOf(ctx, m.db, siteID, personID)
+	if err != nil {
+		return nil, false, err
+	}
+	all, err := expirationsOf(ctx, m.db, siteID, r.AccountID, after, limit+1)
+	return all[:min(limit, len(all))], len(all) > limit, err
+}

@@ -1,0 +1,16 @@
+package loyaltyapi
+
+import "time"
+
+// Hold is points that a checkout keeps for itself until it is over.
+type Hold struct {
+	ID        int64      `db:"id" json:"id" doc:"Also that of its transaction"`
+	MemberID  int64      `db:"member_id" json:"member_id"`
+	Status    string     `db:"status" json:"status" enum:"held,committed,released,timed_out"`
+	Points    int64      `db:"points" json:"points"`
+	Restored  int64      `db:"restored" json:"restored" doc:"Of what was committed, given back since"`
+	Reference string     `db:"reference" json:"reference" doc:"The caller's own: the cart or order"`
+	Until     time.Time  `db:"until" json:"until" doc:"From then on it can't be committed, and the points are free again"`
+	CreatedAt time.Time  `db:"created_at" json:"created_at"`
+	EndedAt   *time.Time `db:"ended_at" json:"ended_at"`
+}

@@ -1,0 +1,29 @@
+package loyaltyapi
+
+import "time"
+
+// RefundPreview is what a refund would do to the points of whom the order is.
+type RefundPreview struct {
+	MemberID      int64     `json:"member_id"`
+	TransactionID int64     `json:"transaction_id" doc:"That earned the points"`
+	Earned        int64     `json:"earned" doc:"For the order"`
+	ClawedBack    int64     `json:"clawed_back" doc:"Of them, by the refunds so far"`
+	Due           int64     `json:"due" doc:"How many the refund would ask back"`
+	FromOrder     int64     `json:"from_order" doc:"Of these, out of the order's own points"`
+	Forgiven      int64     `json:"forgiven" doc:"Had expired, so nobody pays for them"`
+	FromOthers    int64     `json:"from_others" doc:"Out of the member's other points, the next to expire first"`
+	Debt          int64     `json:"debt" doc:"What the member would owe: later points repay it"`
+	Lots          []LotUse  `json:"lots" doc:"Which points would go"`
+	Balance       int64     `json:"balance"`
+	BalanceAfter  int64     `json:"balance_after"`
+	Tier          *string   `json:"tier" doc:"null below the first"`
+	TierAfter     *string   `json:"tier_after"`
+	At            time.Time `json:"at" doc:"Of this look: points that are spent meanwhile change it"`
+}
+
+// LotUse is points out of a lot, or back into it.
+type LotUse struct {
+	LotID     int64      `db:"lot_id" json:"lot_id" doc:"That of the transaction which made it"`
+	Points    int64      `db:"points" json:"points"`
+	ExpiresAt *time.Time `db:"expires_at" json:"expires_at"`
+}

@@ -1,0 +1,100 @@
+package loyalty
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
+)
+
+var errNeverEarned = fault.New(fault.NotFound, "nothing_earned", "The order has earned no points.")
+
+// glance reads what is there at one moment, and locks nothing.
+func (m *Module) glance(ctx context.Context, look func(tx *sqlx.Tx) error) error {
+	tx, err := m.db.BeginTxx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	if err != nil {
+		return fmt.Errorf("begin to look: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }() // nothing was written
+	return look(tx)
+}
+
+// PreviewRefund says what it would do to a member's points if by now part of an order's whole was refunded. The rewards that others
+// got for the order are module referral's to decide.
+func (m *Module) PreviewRefund(ctx context.Context, siteID, originID, part, whole int64) (out loyaltyapi.RefundPreview, err error) {
+	source := sourceOf("origin", originID)
+	c := clawBack{SiteID: siteID, Of: source, Source: "preview", Cause: "refund", Full: part >= whole, Part: part, Whole: whole, EffectiveAt: m.now()}
+	err = m.glance(ctx, func(tx *sqlx.Tx) error {
+		out, err = previewClaw(ctx, tx, c, m.now())
+		return err
+	})
+	return out, err
+}
+
+// previewClaw lets the books decide a claw-back upon what it reads, and throws them away.
+func previewClaw(ctx context.Context, tx sqlx.QueryerContext, c clawBack, now time.Time) (loyaltyapi.RefundPreview, error) {
+	var out loyaltyapi.RefundPreview
+	earnings, err := earnedBy(ctx, tx, []int64{c.SiteID}, []string{c.Of})
+	if err != nil {
+		return out, err
+	}
+	e, ok := earnings[siteSource{c.SiteID, c.Of}]
+	if !ok {
+		return out, errNeverEarned
+	}
+	who := person{e.SiteID, e.PersonID}
+	holders, err := readHolders(ctx, tx, []person{who})
+	if err != nil {
+		return out, err
+	}
+	lots, err := lotsOf(ctx, tx, holders, earnings)
+	if err != nil {
+		return out, err
+	}
+	programs, err := programsOf(ctx, tx, c.SiteID)
+	if err != nil {
+		return out, err
+	}
+	h := holders[who]
+	own := hand(lots, []*holder{h})[siteID{e.SiteID, e.ID}]
+	b := &books{now: now, ids: []int64{0}, programs: map[int64]program{}, own: map[siteAccount]*account{{c.SiteID, issued}: {SiteID: c.SiteID}}}
+	for _, p := range programs {
+		b.programs[c.SiteID] = p
+		b.settleTier(h, p)
+	}
+	out = loyaltyapi.RefundPreview{MemberID: h.MemberID, TransactionID: e.ID, Earned: own.Granted, ClawedBack: own.Clawed, Lots: []loyaltyapi.LotUse{},
+		Balance: h.Balance, Tier: named(h.Tier), At: now.UTC()}
+	forgiven := own.Forgiven
+	if err := b.clawBack(h, own, e.txn(), c); err != nil {
+		return out, err
+	}
+	out.Due, out.Forgiven = own.Clawed-out.ClawedBack, own.Forgiven-forgiven
+	out.BalanceAfter, out.TierAfter = h.Balance, named(h.Tier)
+	byID := map[int64]*lot{}
+	for _, l := range lots {
+		byID[l.ID] = l
+	}
+	for _, u := range b.uses {
+		out.Lots = append(out.Lots, loyaltyapi.LotUse{LotID: u.LotID, Points: u.Amount, ExpiresAt: byID[u.LotID].ExpiresAt})
+		if u.LotID == own.ID {
+			out.FromOrder += u.Amount
+		} else {
+			out.FromOthers += u.Amount
+		}
+	}
+	out.Debt = out.Due - out.Forgiven - out.FromOrder - out.FromOthers
+	return out, nil
+}
+
+// named is a tier's name; nil below the first.
+func named(tier string) *string {
+	if tier == "" {
+		return nil
+	}
+	return &tier
+}
