@@ -33,6 +33,8 @@ func (c Composition) claimRoutes(api huma.API) {
 			"Takes an `Idempotency-Key`. 400 for addresses that are none, and when there is no such campaign."}, c.claimOffer)
 }
 
+const longestBrowser = 8 << 10 // as much as a header may have
+
 type claimOfferInput struct {
 	AdvocateEmail string `query:"advocate_email"`
 	FriendEmail   string `query:"friend_email"`
@@ -87,13 +89,16 @@ func (c Composition) claimOffer(ctx context.Context, in *claimOfferInput) (*web.
 	if !fine {
 		return nil, fault.New(fault.Invalid, "invalid_ip_address", "Invalid `ip_address`.").At("/ip_address", notAddress)
 	}
+	if len(in.UserAgent) > longestBrowser {
+		return nil, fault.New(fault.Invalid, "invalid_user_agent", "Invalid `user_agent`.").At("/user_agent", "is too long")
+	}
 	known, err := c.Referrals.Claimable(ctx, req.Site, in.CampaignTag, req.Idempotency)
 	if err != nil {
 		return nil, err
 	}
 	claim := referralapi.Claim{AdvocateID: people[0].PersonID, FriendID: people[1].PersonID, CampaignTag: in.CampaignTag,
 		FriendPhone: customerapi.Fingerprint(customerapi.PhoneMark, in.FriendPhone), IP: ip,
-		Device: customerapi.Fingerprint(customerapi.DeviceMark, cmp.Or(in.UserAgent, browser)), Idempotency: req.Idempotency}
+		Device: customerapi.Fingerprint(customerapi.DeviceMark, cmp.Or(text(in.UserAgent, keptBrowser), browser)), Idempotency: req.Idempotency}
 	if !known { // else there is an answer already, or a refusal
 		ids, err := c.Customers.Introduce(ctx, req.Site, []string{in.AdvocateEmail, in.FriendEmail})
 		if err != nil {

@@ -64,12 +64,15 @@ type exchange struct {
 // Values of headers that are always the same. Who adds to them makes a copy, because there is no room left.
 var noSniff, noReferrer, noStore = []string{"nosniff"}, []string{"no-referrer"}, []string{"no-store"}
 
+// keptBrowser is how much of a browser's name is looked at, bytes.
+const keptBrowser = 512
+
 // begin gives the request its id, its place in the context and its deadline.
 func (g *Gateway) begin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{answer: answer{ResponseWriter: w}}
 		req := &x.request
-		*req = web.Request{UserAgent: text(r.UserAgent(), 512), Replayed: &x.replayed, ClientIP: middleware.GetClientIP(r.Context()), Log: &g.log}
+		*req = web.Request{UserAgent: text(r.UserAgent(), keptBrowser), Replayed: &x.replayed, ClientIP: middleware.GetClientIP(r.Context()), Log: &g.log}
 		if sent := r.Header["X-Request-Id"]; len(sent) == 1 && saneID.MatchString(sent[0]) {
 			req.ID = sent[0]
 		} else {
