@@ -178,8 +178,11 @@ func (w *world) makeHooks(ctx context.Context, site int, s shop) error {
 		}
 		var got struct{ Result struct{ Secrets []string } }
 		r := w.replicas[0].send(ctx, s.Key, "GET", fmt.Sprintf("/api/v2/webhooks/%d/secret", id), nil, "")
+		if r.err == nil && r.status == http.StatusNotFound {
+			return fmt.Errorf("webhook %d: %w", id, errVanished)
+		}
 		if err := json.Unmarshal(r.body, &got); r.err != nil || err != nil || len(got.Result.Secrets) == 0 {
-			return fmt.Errorf("the secret of webhook %d: %d %s: %w", id, r.status, r.body, errors.Join(r.err, err))
+			return errors.Join(fmt.Errorf("the secret of webhook %d: %d %s", id, r.status, r.body), r.err, err)
 		}
 		w.hooks.expect(path, got.Result.Secrets[0])
 	}

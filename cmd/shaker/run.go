@@ -23,6 +23,9 @@ type options struct {
 	Terminal bool // progress is one line that changes
 }
 
+// errVanished is that the program doesn't know what it has said it made. That needs no fault to be one.
+var errVanished = errors.New("was made, and isn't there")
+
 // verdict is how a run ended: 0 passed, 1 violated, 2 inconclusive.
 type verdict struct {
 	Code       int
@@ -64,6 +67,10 @@ func runShaker(ctx context.Context, o options) (v verdict, err error) {
 		}
 		err = errors.Join(err, os.RemoveAll(dir))
 	}()
+	if errors.Is(err, errVanished) {
+		v.Code, v.Violations = violated, []violation{{Invariant: "what was answered is there", Detail: err.Error()}}
+		return v, nil
+	}
 	if err != nil {
 		return v, err
 	}
