@@ -95,7 +95,7 @@ func runShaker(ctx context.Context, o options) (v verdict, err error) {
 		return v, err
 	}
 	v.Violations = append(w.tally.violations(), found...)
-	v.Reached, v.Missing = w.tally.all(), w.tally.missing(gates(o.Only))
+	v.Reached, v.Missing = w.tally.all(), w.tally.missing(gates(o.Only, o.Duration))
 	switch {
 	case len(v.Violations) > 0:
 		v.Code = violated

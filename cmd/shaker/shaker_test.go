@@ -126,7 +126,7 @@ func TestDiff(t *testing.T) {
 func TestGatesNameWhatIsCounted(t *testing.T) {
 	t.Parallel()
 	tally := newTally()
-	for _, g := range gates(nil) {
+	for _, g := range gates(nil, longRun) {
 		if missing := tally.missing([]gate{g}); len(missing) != 1 {
 			t.Errorf("%s lets a run pass that never reached it", g.danger)
 		}
@@ -135,7 +135,7 @@ func TestGatesNameWhatIsCounted(t *testing.T) {
 			t.Errorf("%v", missing)
 		}
 	}
-	if n := len(gates([]string{"kill"})); n != 4 {
+	if n := len(gates([]string{"kill"}, longRun)); n != 4 {
 		t.Errorf("%d gates of one fault", n)
 	}
 	if err := checkOnly([]string{"kill", "failpoints"}); err != nil {
