@@ -4,7 +4,8 @@ package main
 var hookBugs = []bug{
 	{Name: "hook-outside", Says: "deliveries are committed before the cursor of their event, and nothing makes them unique: a kill in between makes them twice",
 		Edits: []edit{
-			{"internal/notify/hook_announce.go", "insertDeliveries(ctx, u, deliveries, u.Now)", "insertDeliveries(ctx, m.DB, deliveries, u.Now)"},
+			{"internal/notify/hook_announce.go", "insertDeliveries(ctx, u, deliveries, u.Now)\n", "insertDeliveries(ctx, m.DB, deliveries, u.Now)\n	time.Sleep(100 * time.Millisecond)\n"},
+			{"internal/notify/hook_announce.go", "	\"slices\"\n", "	\"slices\"\n	\"time\"\n"},
 			{"internal/notify/store_hook_delivery.go", "		on conflict on constraint delivery_once do nothing\n		returning type", "		returning type"},
 			{"migrations/notify/00020_webhook.sql", "	constraint delivery_once unique (site_id, endpoint_id, occasion),\n", ""},
 		}},
