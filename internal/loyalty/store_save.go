@@ -111,21 +111,20 @@ func (s *saving) newLots(rows []*lot) {
 	if len(rows) == 0 {
 		return
 	}
-	query, names := `
-		insert into loyalty.lot (site_id, id, account_id, granted, remaining, expires_at)
-		select site_id, id, account_id, granted, remaining, nullif(expires_at, '')::timestamptz from $rows`,
-		`site_id id account_id granted remaining expires_at:text`
+	names, more, values := `site_id id account_id granted remaining expires_at:text`, "", ""
 	columns := []any{
 		column(rows, func(l *lot) int64 { return l.SiteID }), column(rows, func(l *lot) int64 { return l.ID }),
 		column(rows, func(l *lot) int64 { return l.AccountID }), column(rows, func(l *lot) int64 { return l.Granted }),
 		column(rows, func(l *lot) int64 { return l.Remaining }), column(rows, func(l *lot) string { return stampOrNot(l.ExpiresAt) }),
 	}
 	if slices.ContainsFunc(rows, func(l *lot) bool { return l.ByActivity || l.WakeAt != nil }) {
-		query = strings.NewReplacer("expires_at)", "expires_at, by_activity, wake_at)", " from $rows", ", nullif(by_activity, false), nullif(wake_at, '')::timestamptz from $rows").Replace(query)
+		more, values = ", by_activity, wake_at", ", nullif(by_activity, false), nullif(wake_at, '')::timestamptz"
 		names, columns = names+" by_activity:boolean wake_at:text", append(columns, column(rows, func(l *lot) bool { return l.ByActivity }),
 			column(rows, func(l *lot) string { return stampOrNot(l.WakeAt) }))
 	}
-	s.add("new lots", query, names, columns...)
+	s.add("new lots", `
+		insert into loyalty.lot (site_id, id, account_id, granted, remaining, expires_at`+more+`)
+		select site_id, id, account_id, granted, remaining, nullif(expires_at, '')::timestamptz`+values+` from $rows`, names, columns...)
 }
 
 func (s *saving) allocations(rows []allocation) {
@@ -149,22 +148,22 @@ func (s *saving) usedLots(all []*lot) {
 	if len(rows) == 0 {
 		return
 	}
-	query, names := `
-		update loyalty.lot l set remaining = u.remaining, clawed = u.clawed, expired = u.expired, forgiven = u.forgiven
-		from $rows where l.site_id = u.site_id and l.id = u.id`, `site_id id remaining clawed expired forgiven`
+	names, dates := `site_id id remaining clawed expired forgiven`, ""
 	columns := []any{
 		column(rows, func(l *lot) int64 { return l.SiteID }), column(rows, func(l *lot) int64 { return l.ID }),
 		column(rows, func(l *lot) int64 { return l.Remaining }), column(rows, func(l *lot) int64 { return l.Clawed }),
 		column(rows, func(l *lot) int64 { return l.Expired }), column(rows, func(l *lot) int64 { return l.Forgiven }),
 	}
 	if slices.ContainsFunc(rows, func(l *lot) bool { return l.dated }) { // seldom: what purchases do stays short
-		query = strings.Replace(query, "forgiven = u.forgiven", `forgiven = u.forgiven, expires_at = nullif(u.expires_at, '')::timestamptz,
-			by_activity = nullif(u.by_activity, false), wake_at = nullif(u.wake_at, '')::timestamptz, reminded = nullif(u.reminded, false)`, 1)
+		dates = `, expires_at = nullif(u.expires_at, '')::timestamptz,
+			by_activity = nullif(u.by_activity, false), wake_at = nullif(u.wake_at, '')::timestamptz, reminded = nullif(u.reminded, false)`
 		names, columns = names+" expires_at:text by_activity:boolean wake_at:text reminded:boolean", append(columns, column(rows, func(l *lot) string { return stampOrNot(l.ExpiresAt) }),
 			column(rows, func(l *lot) bool { return l.ByActivity }), column(rows, func(l *lot) string { return stampOrNot(l.WakeAt) }),
 			column(rows, func(l *lot) bool { return l.Reminded }))
 	}
-	s.add("lots", query, names, columns...)
+	s.add("lots", `
+		update loyalty.lot l set remaining = u.remaining, clawed = u.clawed, expired = u.expired, forgiven = u.forgiven`+dates+`
+		from $rows where l.site_id = u.site_id and l.id = u.id`, names, columns...)
 }
 
 func (s *saving) accounts(all []*account) {
@@ -194,22 +193,22 @@ func (s *saving) members(all []*holder) {
 	if len(rows) == 0 {
 		return
 	}
-	query, names := `
-		update loyalty.member m set earned = u.earned, tier = u.tier, tiers_version = u.version
-		from $rows where m.site_id = u.site_id and m.id = u.id`, `site_id id earned tier:text version`
+	names, pace := `site_id id earned tier:text version`, ""
 	columns := []any{
 		column(rows, func(h *holder) int64 { return h.SiteID }), column(rows, func(h *holder) int64 { return h.MemberID }),
 		column(rows, func(h *holder) int64 { return h.Earned }), column(rows, func(h *holder) string { return h.Tier }),
 		column(rows, func(h *holder) int64 { return int64(h.TiersVersion) }),
 	}
 	if slices.ContainsFunc(rows, func(h *holder) bool { return h.paced }) {
-		query = strings.Replace(query, "u.version", `u.version, lapses_at = nullif(u.lapses_at, '')::timestamptz, idle_days = nullif(u.idle_days, 0),
-			wake_at = nullif(u.wake_at, '')::timestamptz, reminded = nullif(u.reminded, false)`, 1)
+		pace = `, lapses_at = nullif(u.lapses_at, '')::timestamptz, idle_days = nullif(u.idle_days, 0),
+			wake_at = nullif(u.wake_at, '')::timestamptz, reminded = nullif(u.reminded, false)`
 		names, columns = names+" lapses_at:text idle_days wake_at:text reminded:boolean", append(columns, column(rows, func(h *holder) string { return stampOrNot(h.LapsesAt) }),
 			column(rows, func(h *holder) int64 { return int64(h.IdleDays) }), column(rows, func(h *holder) string { return stampOrNot(h.pace.WakeAt) }),
 			column(rows, func(h *holder) bool { return h.Reminded }))
 	}
-	s.add("members", query, names, columns...)
+	s.add("members", `
+		update loyalty.member m set earned = u.earned, tier = u.tier, tiers_version = u.version`+pace+`
+		from $rows where m.site_id = u.site_id and m.id = u.id`, names, columns...)
 }
 
 func (s *saving) changes(rows []tierChange) {
