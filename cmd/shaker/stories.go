@@ -89,6 +89,12 @@ func vipFriendBuys(ctx context.Context, t *tale) {
 	t.tellOnce(ctx, p)
 	decisions := []string{"approved", "approved", "approved", "voided", ""}
 	decision, early := decisions[t.rng.IntN(len(decisions))], t.rng.IntN(2) == 0
+	if t.early { // once in every run: refunded in part, and approved when that is known
+		t.tellOnce(ctx, t.refund(p, p.Amount/3, "first"))
+		wait(ctx, time.Second)
+		t.tellOnce(ctx, t.status(p, "approved"))
+		return
+	}
 	if early && decision != "" {
 		t.tellOnce(ctx, t.status(p, decision))
 	}
