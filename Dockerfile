@@ -1,5 +1,5 @@
 # The program and nothing else: it is linked statically, and brings time zones, certificates' roots, pages and migrations itself.
-# `make image` builds it; DOCKER=podman or DOCKER=buildah will do as well.
+# `make image` builds it, and `make image DOCKER=buildah` where there is no Docker.
 FROM scratch
 COPY --chown=65532:65532 bin/image/ /
 USER 65532:65532

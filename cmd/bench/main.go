@@ -38,7 +38,7 @@ a tenth, is left out where at least three others remain; else the line is marked
 The filled database is loaded by statements that draw whole sets; -scale says how much, and -cache keeps it for the next run:
 
 %s
-pgbench comes with PostgreSQL's server or contrib package. One run takes some twenty minutes, with -short about five.
+pgbench comes with PostgreSQL's server or contrib package. One run takes some twenty minutes, with -short five to ten.
 
 `
 
@@ -58,7 +58,7 @@ func main() {
 	flag.IntVar(&o.seconds, "seconds", 2, "`seconds` of each measurement of a pair")
 	flag.IntVar(&o.sites, "sites", 100, "`number` of sites, on both sides")
 	flag.IntVar(&o.people, "people", 100, "`number` of advocates of each site, on both sides")
-	flag.BoolVar(&o.short, "short", false, "about five minutes: 2 pairs of 1 second, 20 sites with 50 advocates each, -scale small")
+	flag.BoolVar(&o.short, "short", false, "five to ten minutes: 2 pairs of 1 second, 20 sites with 50 advocates each, -scale small")
 	flag.StringVar(&only, "only", "", "measure these `parts` or lines alone (their names' beginnings, with commas)")
 	flag.StringVar(&size, "scale", "medium", "`size` of the filled database")
 	flag.StringVar(&o.cache, "cache", "", "`directory` that keeps the filled database for the next run of the same scale")
