@@ -54,9 +54,12 @@ func TestPeople(t *testing.T) {
 
 	// A PUT makes the person; 83, 86: the username names it from then on.
 	check("PUT", ann, `{"site_slug":"people","data":{"username":"batman","first_name":"Ann"}}`, 200, `"email":"ann.x@shop.example"`, `"username":"batman"`,
-		`"gender":null`, `"custom_properties":{}`, `"personal_claim_url":null`, `"sub_choice":false,"subscribed_at":null,"opted_in_at":null,"phone_opted_in_at":null,"unsubscribed_at":null`,
+		`"gender":null`, `"custom_properties":{}`, `"sub_choice":false,"subscribed_at":null,"opted_in_at":null,"phone_opted_in_at":null,"unsubscribed_at":null`,
 		`"events_count":0`, `"referral_counts":{"approved":0,"pending":0,"total":0}`, `"reward_counts":{"paid":0,"total":0,"unpaid":0}`, `"share_counts":{"total":0}`, `"referred_by":null,"last_invited_by":null`)
 	check("GET", "/people/batman", "", 200, `"username":"batman"`)
+	eventually(t, "the name leads to Ann", func() bool {
+		return strings.Contains(ask(t, shop, "GET", "/api/v2/people/batman", "").body, `/by/people/batman"`)
+	})
 	check("PUT", "/people/batman", `{"data":{"username":"new_name","custom_properties":{"n":123,"vip":true,"out":false},"gated_param_subscribed":"1"}}`, 200, `"username":"new_name"`,
 		`"custom_properties":{"n":"123","out":"f","vip":"t"}`, `"sub_choice":true`)
 	check("GET", "/people/batman", "", 400, nobody)
