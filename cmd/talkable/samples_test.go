@@ -312,12 +312,10 @@ func play(t testing.TB, s shop, ops []operation) world {
 		}
 		one.prepare(t, s)
 		var wrong string
-		for range 600 { // what follows from events comes a moment later
-			if wrong = w.learn(one, ask(t, s, ops[i].method, one.target(ops[i], w), w.fill(one.body), one.headers()...)); wrong == "" {
-				break
-			}
-			waitABit()
-		}
+		within(longest, func() bool { // what follows from events comes a moment later
+			wrong = w.learn(one, ask(t, s, ops[i].method, one.target(ops[i], w), w.fill(one.body), one.headers()...))
+			return wrong == ""
+		})
 		if wrong != "" {
 			t.Fatalf("sample %s: %s", one.id, wrong)
 		}

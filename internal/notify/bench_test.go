@@ -22,6 +22,7 @@ import (
 	"github.com/talkable/talkable/internal/customer/customerevent"
 	"github.com/talkable/talkable/internal/gateway/gatewayevent"
 	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/leaktest"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyevent"
 	"github.com/talkable/talkable/internal/mailsink"
 	"github.com/talkable/talkable/internal/outcall"
@@ -283,5 +284,5 @@ func golden(t *testing.T, name, got string) {
 func leaks(t *testing.T) {
 	t.Helper()
 	ignore := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, ignore) })
+	t.Cleanup(func() { leaktest.None(t, ignore) })
 }

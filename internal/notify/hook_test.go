@@ -345,7 +345,7 @@ func TestHookReplicas(t *testing.T) {
 		}
 		return n - len(found)
 	}
-	for wait := 0; left() > 0 && wait < 500; wait++ {
+	for end := time.Now().Add(3 * time.Minute); left() > 0 && time.Now().Before(end); {
 		time.Sleep(20 * time.Millisecond)
 		b.clock.Move(10 * time.Second)
 	}

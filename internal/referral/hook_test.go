@@ -48,14 +48,19 @@ func (m *merchant) says(decision, reason string) {
 	}
 }
 
-// merchant lets a site ask a program before anything is approved.
+// merchant lets a site ask a program before anything is approved, and have all the time that it may have.
 func (p *place) merchant(s site.Site, path, onFailure string) *merchant {
+	p.t.Helper()
+	return p.impatient(s, path, onFailure, 10_000)
+}
+
+func (p *place) impatient(s site.Site, path, onFailure string, timeoutMS int) *merchant {
 	p.t.Helper()
 	m := &merchant{now: p.clock.Now}
 	m.Server = httptest.NewServer(m)
 	p.calls = outcall.New(outcall.Settings{Private: true, Now: p.clock.Now})
 	p.t.Cleanup(func() { p.calls.Close(); m.Close() })
-	code, out, _ := p.call(s, "PUT", path, map[string]any{"url": m.URL + "/decide", "timeout_ms": 300, "on_failure": onFailure}, "")
+	code, out, _ := p.call(s, "PUT", path, map[string]any{"url": m.URL + "/decide", "timeout_ms": timeoutMS, "on_failure": onFailure}, "")
 	if code != 200 {
 		p.t.Fatalf("%d %v", code, out)
 	}
@@ -153,11 +158,15 @@ func TestHook_that_fails_is_tried_again_and_then_something_counts(t *testing.T) 
 			t.Parallel()
 			p := setup(t)
 			p.campaign(p.one, nil)
-			m := p.merchant(p.one, "/api/v2/decision_hook", one.onFailure)
+			timeoutMS := 10_000
+			if one.failure == "timeout" {
+				timeoutMS = 100
+			}
+			m := p.impatient(p.one, "/api/v2/decision_hook", one.onFailure, timeoutMS)
 			m.answer = func(w http.ResponseWriter, _ question) {
 				r, _ := http.NewRequestWithContext(t.Context(), "POST", "/", nil)
 				if one.failure == "timeout" {
-					time.Sleep(500 * time.Millisecond)
+					time.Sleep(time.Second)
 					return
 				}
 				one.answer(w, r)
