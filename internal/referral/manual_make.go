@@ -3,6 +3,7 @@ package referral
 import (
 	"context"
 
+	"github.com/talkable/talkable/internal/audit"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/customer/customerapi"
 	"github.com/talkable/talkable/internal/customer/customerevent"
@@ -46,8 +47,8 @@ func (m *Module) referByHand(ctx context.Context, s site.Site, keyID int64, in m
 			return err
 		}
 		out = showReferral(r.answer(nil, u.Now, nil))
-		return writeAudit(ctx, u.Tx, u.Now, s.ID, audited{keyID: keyID, action: "referral.created", subject: aboutReferral, subjectID: r.ID, reason: in.Reason,
-			after: a.stands(r)})
+		return writeAudit(ctx, u.Tx, u.Now, s.ID, audit.Change{KeyID: keyID, Action: "referral.created", Subject: aboutReferral, SubjectID: r.ID, Reason: in.Reason,
+			After: a.stands(r)})
 	})
 	return out, replayed, err
 }
@@ -97,8 +98,8 @@ func (m *Module) reattribute(ctx context.Context, s site.Site, id, keyID int64, 
 		out = showReferral(r.answer(nil, u.Now, nil))
 		after := a.stands(r)
 		for _, of := range []int64{old.ID, r.ID} {
-			if err := writeAudit(ctx, u.Tx, u.Now, s.ID, audited{keyID: keyID, action: "referral.reattributed", subject: aboutReferral, subjectID: of, reason: in.Reason,
-				before: before, after: after}); err != nil {
+			if err := writeAudit(ctx, u.Tx, u.Now, s.ID, audit.Change{KeyID: keyID, Action: "referral.reattributed", Subject: aboutReferral, SubjectID: of, Reason: in.Reason,
+				Before: before, After: after}); err != nil {
 				return err
 			}
 		}
