@@ -155,6 +155,7 @@ func leftQuery() string {
 	row("lists to serve", `select count(*) from referral.coupon_list l where kind = 'single-use' and (expires_at is null or expires_at > now())
 		and exists (select from referral.coupon_wait w where w.site_id = l.site_id and w.list_id = l.id)
 		and exists (select from referral.coupon c where c.site_id = l.site_id and c.list_id = l.id and c.single_use and c.issued_at is null)`)
+	row("test data", `select count(*) from referral.test_drop where state = 'running'`)
 	row("gift cards", `select count(*) from referral.giftcard where lease_until is not null`)
 	row("members of older tiers", `select count(*) from loyalty.member m join loyalty.program p using (site_id) where m.tiers_version < p.tiers_version`)
 	row("points that expire", `select count(*) from loyalty.lot where remaining > 0 and expires_at < now() + interval '1 minute'`)

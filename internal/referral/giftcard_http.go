@@ -52,7 +52,7 @@ type giftCardsResult struct {
 func (m *Module) getGiftCards(ctx context.Context, in *struct {
 	web.Page
 	SiteSlug string `query:"site_slug"`
-	Status   string `query:"status" maxLength:"20" doc:"Only these"`
+	Status   string `query:"status" enum:"queued,sending,sent,failed,uncertain,cancelling,cancelled,kept" doc:"Only these"`
 }) (*web.OK[giftCardsResult], error) {
 	siteID, before := web.From(ctx).Site.ID, int64(0)
 	const name = "gift cards"

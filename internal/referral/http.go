@@ -42,6 +42,7 @@ func (m *Module) Routes(api huma.API) {
 	m.refusedRoutes(api)
 	m.giftCardRoutes(api)
 	m.barcodeRoutes(api)
+	m.testDataRoutes(api)
 	m.rewardRoutes(api)
 	m.fraudRoutes(api)
 	m.manualRoutes(api)

@@ -88,7 +88,7 @@ func (m *Module) reattribute(ctx context.Context, s site.Site, id, keyID int64, 
 		}
 		old := made[0]
 		before := stood{Status: old.Status, Cause: old.Cause, AdvocateID: old.AdvocateID, OriginID: old.OriginID}
-		if err := m.supersede(ctx, u, &old, a); err != nil {
+		if err := m.supersede(ctx, u, &old, causeReattributed, a.keyID, a.reason); err != nil {
 			return err
 		}
 		r, err := m.refer(ctx, u, s, a)
@@ -222,8 +222,8 @@ func (m *Module) judgeByHand(ctx context.Context, u *bus.Unit, a asserted, o *of
 }
 
 // supersede takes a locked referral out of the way, with all that it earned.
-func (m *Module) supersede(ctx context.Context, u *bus.Unit, old *referral, a asserted) error {
-	was := old.give(a.keyID, a.reason, u.Now)
+func (m *Module) supersede(ctx context.Context, u *bus.Unit, old *referral, cause string, keyID int64, reason string) error {
+	was := old.give(cause, keyID, reason, u.Now)
 	if err := supersedeReferral(ctx, u.Tx, u.Now, old); err != nil {
 		return err
 	}
@@ -243,7 +243,7 @@ func (m *Module) supersede(ctx context.Context, u *bus.Unit, old *referral, a as
 	if err != nil {
 		return err
 	}
-	err = m.takeBack(ctx, u, rewards, func(w *reward) *referralevent.RewardClawedBack { return w.revoke(causeReattributed, u.Now) })
+	err = m.takeBack(ctx, u, rewards, func(w *reward) *referralevent.RewardClawedBack { return w.revoke(cause, u.Now) })
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,7 @@ type metrics struct {
 	decisions         *prometheus.CounterVec // state, decision
 	published         prometheus.Counter
 	withheld          prometheus.Counter
+	testDropped       *prometheus.CounterVec // kind: referral, offer
 }
 
 // openings are the counters of visits, by result.
@@ -67,6 +68,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		commissionsClawed: counter("commissions_clawed_total", "Claw-backs of commissions.").WithLabelValues(),
 		payouts:           counter("payout_lines_total", "Payouts to people, by what became of them.", "outcome"),
 		payoutCalls:       counter("payout_calls_total", "Calls of payout providers.", "provider", "result"),
+		testDropped:       counter("test_data_dropped_total", "Referrals and offers of test campaigns that were dropped.", "kind"),
 		decisions:         counter("hook_tries_total", "Tries to ask decision hooks, by what became of the question.", "state", "decision"),
 		published:         counter("campaign_versions_total", "Versions of campaigns published.").WithLabelValues(),
 		withheld:          counter("offers_withheld_total", "People held out of a campaign.").WithLabelValues(),

@@ -155,6 +155,9 @@ func (m *Module) Run(ctx context.Context) error {
 	var hooks sync.WaitGroup
 	defer hooks.Wait()
 	hooks.Go(func() { m.runHooks(ctx) })
+	var drops sync.WaitGroup
+	defer drops.Wait()
+	drops.Go(func() { m.dropTestData(ctx) })
 	var cards sync.WaitGroup
 	defer cards.Wait()
 	if m.giftCards != nil {
