@@ -201,7 +201,7 @@ func (m *Module) refer(ctx context.Context, u *bus.Unit, s site.Site, a asserted
 // judgeByHand runs the fraud rules over what a person says, as over what a link led to.
 func (m *Module) judgeByHand(ctx context.Context, u *bus.Unit, a asserted, o *offer) (referral, error) {
 	d := deed{body: a.origin, visitors: visitorsOf(a.origin.VisitorIDs)}
-	kept := &candidate{method: byHand, offerID: o.ID, campaignID: a.campaign.ID, advocateID: a.advocate, offerOwner: deref(o.VisitorID)}
+	kept := &candidate{method: byHand, offerID: o.ID, campaignID: a.campaign.ID, advocateID: a.advocate, offerOwner: deref(o.VisitorID), variant: o.Variant}
 	var pairs []seen
 	for _, v := range d.visitors {
 		pairs = append(pairs, seen{a.origin.SiteID, v, a.advocate})
