@@ -244,7 +244,7 @@ func (b *bench) server(siteID int64) http.Handler {
 	r.Use(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			key := idempotency.Key{Value: r.Header.Get("Idempotency-Key"), Fingerprint: r.URL.Path}
-			req := &web.Request{ID: "req", Site: site.Site{ID: siteID, Zone: time.UTC}, Idempotency: key}
+			req := &web.Request{ID: "req", Site: site.Site{ID: siteID, Zone: time.UTC}, KeyID: 5, Idempotency: key}
 			next.ServeHTTP(w, r.WithContext(web.With(r.Context(), req)))
 		})
 	})

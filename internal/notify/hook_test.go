@@ -167,7 +167,7 @@ func TestHook(t *testing.T) {
 		if _, _, err := b.resendSince(t.Context(), 1, e.ID, start, noKey); !fault.Is(err, fault.Conflict) {
 			t.Errorf("a disabled one was sent again: %v", err)
 		}
-		if e, _, err := b.replaceEndpoint(t.Context(), 1, e.ID, EndpointInput{URL: r.URL, Types: []string{"referral.approved"}}, noKey); err != nil || !e.Enabled || e.FailingSince != nil {
+		if e, _, err := b.replaceEndpoint(t.Context(), 1, e.ID, EndpointInput{URL: r.URL, Types: []string{"referral.approved"}}, 0, noKey); err != nil || !e.Enabled || e.FailingSince != nil {
 			t.Fatalf("%+v %v", e, err)
 		}
 		if e, _, err := b.resendSince(t.Context(), 1, e.ID, start, noKey); err != nil || e.ResendingSince == nil {
