@@ -110,7 +110,7 @@ func (a acquaintances) person(siteID, id int64, at time.Time) criteria.Person {
 		return criteria.Person{ID: id}
 	}
 	out := criteria.Person{ID: id, CustomerID: p.CustomerID, CustomProperties: p.CustomProperties, Events: p.EventsCount, CreatedAt: p.CreatedAt,
-		NewCustomer: p.EventsCount == 0, Subscribed: p.SubscribedAt != nil && p.UnsubscribedAt == nil}
+		NewCustomer: p.EventsCount == 0 && !p.ExistingCustomer, Subscribed: p.SubscribedAt != nil && p.UnsubscribedAt == nil}
 	if i := strings.LastIndexByte(p.Email, '@'); i >= 0 {
 		out.EmailDomain = strings.ToLower(p.Email[i+1:])
 	}

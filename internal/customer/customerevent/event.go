@@ -67,7 +67,7 @@ type OriginRecorded struct {
 	CampaignTags  []string  `json:"campaign_tags,omitempty"`
 	TrafficSource string    `json:"traffic_source,omitempty"`
 	Verified      bool      `json:"verified"`
-	FirstPurchase bool      `json:"first_purchase,omitempty"` // no verified purchase of this person was known before this one
+	FirstPurchase bool      `json:"first_purchase,omitempty"` // no verified purchase of this person was known before this one, nor is it an existing customer
 	OccurredAt    time.Time `json:"occurred_at"`              // when the person did it; may be long ago
 	RecordedAt    time.Time `json:"recorded_at"`
 
