@@ -184,7 +184,7 @@ func (b *books) earning(h *holder, e earning) txn {
 func earnedEvent(h *holder, e earning, t txn) loyaltyevent.PointsEarned {
 	return loyaltyevent.PointsEarned{SiteID: h.SiteID, TransactionID: t.ID, MemberID: h.MemberID, PersonID: h.PersonID,
 		Points: e.Points, Balance: h.Balance, Reason: e.Reason, OriginID: e.OriginID, ReferralID: e.ReferralID, RewardID: e.RewardID,
-		FriendID: e.FriendID, Pending: e.Pending, ActivatesAt: e.ActivatesAt, EffectiveAt: t.EffectiveAt, RecordedAt: t.RecordedAt}
+		FriendID: e.FriendID, Pending: e.Pending, ActivatesAt: orNone(e.ActivatesAt), EffectiveAt: t.EffectiveAt, RecordedAt: t.RecordedAt}
 }
 
 // grant makes a lot, out of which a debt is repaid at once.

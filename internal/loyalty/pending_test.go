@@ -64,6 +64,13 @@ func TestPendingPoints(t *testing.T) {
 	if err != nil || !preview.Pending || preview.Due != 250 || preview.FromOrder != 250 || preview.BalanceAfter != 0 || preview.Debt != 0 {
 		t.Errorf("%+v, %v", preview, err)
 	}
+	var first int64
+	if err := w.admin.Get(&first, `select min(id) from loyalty.lot where pending and site_id = 1`); err != nil {
+		t.Fatal(err)
+	}
+	if x, err := explained(t.Context(), w.db, 1, first); err != nil || x.Entry != nil || x.Pending == nil || x.Pending.Amount != 1000 || !x.Lot.Pending || x.Against != issued {
+		t.Errorf("%+v, %v", x, err)
+	}
 	w.clock.Move(24 * time.Hour)
 	for range 2 {
 		hear(w, w.originsRefunded, 1, w.refund(1, 1, 1, 2_500, 10_000), w.refund(1, 2, 2, 5_000, 5_000))

@@ -63,6 +63,20 @@ func TestTransferKeepsLots(t *testing.T) {
 			t.Errorf("%d: %v, %v", person, got, err)
 		}
 	}
+	for kind, want := range map[string]string{
+		"transfer_out": "-150 against transferred, 2 lots used, made 0", "transfer_in": "100 against transferred, 0 lots used, made 100"} {
+		var id int64
+		if err := w.admin.Get(&id, `select min(id) from loyalty.txn where kind = $1`, kind); err != nil {
+			t.Fatal(err)
+		}
+		x, err := explained(t.Context(), w.db, 1, id)
+		if x.Lot == nil {
+			x.Lot = &loyaltyapi.Lot{}
+		}
+		if got := fmt.Sprintf("%d against %s, %d lots used, made %d", x.Entry.Amount, x.Against, len(x.Used), x.Lot.Granted); err != nil || got != want {
+			t.Errorf("%s, want %s; %v", got, want, err)
+		}
+	}
 	w.days(29)
 	w.expireAll()
 	w.expect(1, 8, `100, 0 pending, 50 earned, tier ""`)

@@ -27,21 +27,21 @@ const (
 
 // PointsEarned says that points were posted to a member's account.
 type PointsEarned struct {
-	SiteID        int64      `json:"site_id"`
-	TransactionID int64      `json:"transaction_id"`
-	MemberID      int64      `json:"member_id"`
-	PersonID      int64      `json:"person_id"`
-	Points        int64      `json:"points"`
-	Balance       int64      `json:"balance"` // after it
-	Reason        string     `json:"reason"`  // purchase, reward, referral, action
-	OriginID      int64      `json:"origin_id,omitempty"`
-	ReferralID    int64      `json:"referral_id,omitempty"`
-	RewardID      int64      `json:"reward_id,omitempty"`
-	FriendID      int64      `json:"friend_id,omitempty"`
-	Pending       bool       `json:"pending,omitempty"`      // they can't be spent yet: the balance is as it was
-	ActivatesAt   *time.Time `json:"activates_at,omitempty"` // when they can be; nothing: at once, or when somebody says so
-	EffectiveAt   time.Time  `json:"effective_at"`           // of what it is for
-	RecordedAt    time.Time  `json:"recorded_at"`
+	SiteID        int64     `json:"site_id"`
+	TransactionID int64     `json:"transaction_id"`
+	MemberID      int64     `json:"member_id"`
+	PersonID      int64     `json:"person_id"`
+	Points        int64     `json:"points"`
+	Balance       int64     `json:"balance"` // after it
+	Reason        string    `json:"reason"`  // purchase, reward, referral, action
+	OriginID      int64     `json:"origin_id,omitempty"`
+	ReferralID    int64     `json:"referral_id,omitempty"`
+	RewardID      int64     `json:"reward_id,omitempty"`
+	FriendID      int64     `json:"friend_id,omitempty"`
+	Pending       bool      `json:"pending,omitempty"`     // they can't be spent yet: the balance is as it was
+	ActivatesAt   time.Time `json:"activates_at,omitzero"` // when they can be; nothing: at once, or when somebody says so
+	EffectiveAt   time.Time `json:"effective_at"`          // of what it is for
+	RecordedAt    time.Time `json:"recorded_at"`
 }
 
 func (PointsEarned) EventType() string { return "loyalty.points_earned.v1" }
