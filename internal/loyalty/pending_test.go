@@ -150,7 +150,7 @@ func TestPendingRepaysNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	hear(w, w.originsRefunded, 1, w.refund(1, 1, 1, 1_000, 1_000))
-	if _, _, err := w.configure(t.Context(), shop(1), p.ID, waitingClub(), noKey); err != nil {
+	if _, _, err := w.configure(t.Context(), shop(1), p.ID, waitingClub(), 0, noKey); err != nil {
 		t.Fatal(err)
 	}
 	hear(w, w.originsRecorded, 1, w.bought(1, 7, 2, 1_500))

@@ -121,7 +121,7 @@ func TestTransferRefusals(t *testing.T) {
 		t.Error(got)
 	}
 	s.Status = paused
-	if _, _, err := w.configure(t.Context(), shop(1), p.ID, s, noKey); err != nil {
+	if _, _, err := w.configure(t.Context(), shop(1), p.ID, s, 0, noKey); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.gives(1, 7, 8, 1); got != "no_program" {
