@@ -166,6 +166,7 @@ func leftQuery() string {
 	row("members of older tiers", `select count(*) from loyalty.member m join loyalty.program p using (site_id) where m.tiers_version < p.tiers_version`)
 	row("points that expire", `select count(*) from loyalty.lot where remaining > 0 and expires_at < now() + interval '1 minute'`)
 	row("holds", `select count(*) from loyalty.hold where status = 'held' and until < now() + interval '1 minute'`)
+	row("points to activate", `select count(*) from loyalty.lot where pending and remaining > 0 and activates_at < now() + interval '1 minute'`)
 	row("members who lapse", `select count(*) from loyalty.member where lapses_at < now() + interval '1 minute'`)
 	row("points to wake", `select (select count(*) from loyalty.lot where wake_at < now() + interval '1 minute') + (select count(*) from loyalty.member where wake_at < now() + interval '1 minute')`)
 	row("changed reminders", `select count(*) from loyalty.program where rewake_after is not null`)
