@@ -157,6 +157,7 @@ func leftQuery() string {
 		and exists (select from referral.coupon c where c.site_id = l.site_id and c.list_id = l.id and c.single_use and c.issued_at is null)`)
 	row("gift cards", `select count(*) from referral.giftcard where status = 'sending'`)
 	row("members of older tiers", `select count(*) from loyalty.member m join loyalty.program p using (site_id) where m.tiers_version < p.tiers_version`)
+	row("tiers that time changes", `select count(*) from loyalty.member where tier_due_at < now() + interval '1 minute'`)
 	row("points that expire", `select count(*) from loyalty.lot where remaining > 0 and expires_at < now() + interval '1 minute'`)
 	row("holds", `select count(*) from loyalty.hold where status = 'held' and until < now() + interval '1 minute'`)
 	row("members who lapse", `select count(*) from loyalty.member where lapses_at < now() + interval '1 minute'`)

@@ -62,6 +62,7 @@ type members interface {
 	collectors
 	memberDates
 	pointKeepers
+	ranks
 }
 
 // Teller is a module that has something to say of a person.
@@ -114,4 +115,5 @@ func (c Composition) Routes(api huma.API) {
 	c.redeemRoutes(api)
 	c.collectRoutes(api)
 	c.pointRoutes(api)
+	c.tierRoutes(api)
 }

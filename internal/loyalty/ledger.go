@@ -52,6 +52,7 @@ type holder struct {
 	Tier         string `db:"tier"`
 	TiersVersion int    `db:"tiers_version"`
 	pace
+	score  *score // what counts towards tiers, where the programme counts it
 	lots   []*lot // with points left, the next to expire first; loaded where points are taken
 	tiered bool   // earned or tier changed
 }
@@ -102,8 +103,11 @@ type tierChange struct {
 	From, To         string
 	Earned           int64
 	Cause            string
-	TxnID            int64 // 0: the tiers changed
+	TxnID            int64  // 0: no transaction did it
+	Source           string // the merit that did it, and its refund; "": none
+	Seen             string // what counted, where days are counted
 	Version          int
+	Until            *time.Time // when it will end, if nothing more counts
 	At               time.Time
 }
 
@@ -126,6 +130,7 @@ type books struct {
 	programs map[int64]program
 	own      map[siteAccount]*account
 	made     map[siteID]txn // what made lots that are due
+	merits   map[siteSource]*merit
 
 	txns    []txn
 	entries []entry
@@ -156,7 +161,7 @@ func (b *books) earn(h *holder, e earning) error {
 		return errOverflow
 	}
 	b.txns = append(b.txns, t)
-	h.Earned, h.tiered = h.Earned+e.Points, true
+	b.credit(h, p, t.EffectiveAt, e.Points)
 	b.tell(h, loyaltyevent.PointsEarned{SiteID: h.SiteID, TransactionID: t.ID, MemberID: h.MemberID, PersonID: h.PersonID,
 		Points: e.Points, Balance: h.Balance, Reason: e.Reason, OriginID: e.OriginID, ReferralID: e.ReferralID, RewardID: e.RewardID,
 		FriendID: e.FriendID, EffectiveAt: t.EffectiveAt, RecordedAt: t.RecordedAt})
@@ -210,7 +215,7 @@ func (b *books) clawBack(h *holder, own *lot, of txn, c clawBack) error {
 			EffectiveAt: t.EffectiveAt, RecordedAt: t.RecordedAt})
 	}
 	b.txns = append(b.txns, t)
-	h.Earned, h.tiered = h.Earned-step, true
+	b.credit(h, p, moment(of.EffectiveAt, b.now), -step)
 	b.place(h, p, kindClawBack, t.ID, t.EffectiveAt)
 	return nil
 }

@@ -18,6 +18,8 @@ type policy struct {
 	Zone             string `json:"zone,omitempty"`       // of the site, where days of the calendar matter
 	RemindDays       int    `json:"remind_days,omitempty"`
 	RestoreGraceDays int    `json:"restore_grace_days,omitempty"` // that points which come back after their date are still good for
+
+	TierPlan tierPlan `json:"tier_plan,omitzero"`
 }
 
 const maxGrace = 3650

@@ -92,13 +92,16 @@ type earned struct {
 	OriginID   int64  `db:"origin_id"`
 	ReferralID int64  `db:"referral_id"`
 	RewardID   int64  `db:"reward_id"`
+
+	EffectiveAt time.Time `db:"effective_at"`
 }
 
 func (e earned) txn() txn {
-	return txn{SiteID: e.SiteID, ID: e.ID, MemberID: e.MemberID, Reason: e.Reason, OriginID: e.OriginID, ReferralID: e.ReferralID, RewardID: e.RewardID}
+	return txn{SiteID: e.SiteID, ID: e.ID, MemberID: e.MemberID, Reason: e.Reason, OriginID: e.OriginID, ReferralID: e.ReferralID, RewardID: e.RewardID,
+		EffectiveAt: e.EffectiveAt}
 }
 
-const earnedColumns = `t.site_id, t.id, t.source, t.member_id, t.reason, coalesce(t.origin_id, 0) as origin_id,
+const earnedColumns = `t.site_id, t.id, t.source, t.member_id, t.reason, t.effective_at, coalesce(t.origin_id, 0) as origin_id,
 	coalesce(t.referral_id, 0) as referral_id, coalesce(t.reward_id, 0) as reward_id`
 
 // earnedBy finds what the sources earned; it never changes.
