@@ -103,10 +103,7 @@ func (s settings) check() error {
 			at(place+"/threshold", "must be above the tier before")
 		}
 	}
-	if len(bad.Fields) > 0 {
-		return bad
-	}
-	return nil
+	return bad.Pointed()
 }
 
 // printable says that s is text that neither hides nor begins or ends with blanks.
