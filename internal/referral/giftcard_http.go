@@ -50,7 +50,7 @@ type giftCardsResult struct {
 func (m *Module) getGiftCards(ctx context.Context, in *struct {
 	web.Page
 	SiteSlug string `query:"site_slug"`
-	Status   string `query:"status" maxLength:"20" doc:"Only these"`
+	Status   string `query:"status" enum:"queued,sending,sent,failed,uncertain,cancelled" doc:"Only these"`
 }) (*web.OK[giftCardsResult], error) {
 	siteID, before := web.From(ctx).Site.ID, int64(0)
 	const name = "gift cards"
