@@ -23,6 +23,7 @@ type Composition struct {
 	Customers customers
 	Referrals referrals
 	Members   members
+	Printer   Printer
 	Tellers   []Teller // every module that has something to say of a person
 	Cursors   *web.Cursors
 	Now       clock.Clock
@@ -62,6 +63,7 @@ type members interface {
 	collectors
 	memberDates
 	pointKeepers
+	statements
 }
 
 // Teller is a module that has something to say of a person.
@@ -114,4 +116,5 @@ func (c Composition) Routes(api huma.API) {
 	c.redeemRoutes(api)
 	c.collectRoutes(api)
 	c.pointRoutes(api)
+	c.statementRoutes(api)
 }

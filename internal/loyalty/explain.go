@@ -79,11 +79,7 @@ var against = map[string]string{kindEarn: issued, kindClawBack: issued, kindExpi
 // entryOf is the member's side of a transaction; nil: nothing moved on the account.
 func entryOf(ctx context.Context, db sqlx.QueryerContext, site, id, member int64) (*loyaltyapi.Posting, error) {
 	var e loyaltyapi.Posting
-	err := sqlx.GetContext(ctx, db, &e, `
-		select e.amount, e.seq, e.balance_after
-		from loyalty.account a
-		join loyalty.entry e on e.site_id = a.site_id and e.account_id = a.id
-		where a.site_id = $1 and e.txn_id = $2 and a.owner_id = $3 and a.asset = 'points'`, site, id, member)
+	err := sqlx.GetContext(ctx, db, &e, entryOfQuery, site, id, member)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -92,6 +88,12 @@ func entryOf(ctx context.Context, db sqlx.QueryerContext, site, id, member int64
 	}
 	return &e, nil
 }
+
+const entryOfQuery = `
+		select e.amount, e.seq, e.balance_after
+		from (select * from loyalty.entry where site_id = $1 and txn_id = $2 offset 0) e
+		cross join lateral (select * from loyalty.account a where a.site_id = $1 and a.id = e.account_id offset 0) a
+		where a.owner_id = $3`
 
 // lotMadeBy is the lot of a transaction; nil: it made none.
 func lotMadeBy(ctx context.Context, db sqlx.QueryerContext, site, id, member int64) (*loyaltyapi.Lot, error) {
@@ -123,20 +125,6 @@ func (m *Module) BalanceAt(ctx context.Context, siteID, personID int64, at time.
 	if err != nil {
 		return out, err
 	}
-	var e struct {
-		Seq     int64 `db:"seq"`
-		Balance int64 `db:"balance_after"`
-	}
-	err = sqlx.GetContext(ctx, m.db, &e, `
-		select e.seq, e.balance_after
-		from loyalty.entry e
-		join loyalty.txn t on t.site_id = e.site_id and t.id = e.txn_id
-		where e.site_id = $1 and e.account_id = $2 and t.recorded_at <= $3
-		order by e.seq desc
-		limit 1`, siteID, r.AccountID, at)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return out, fmt.Errorf("read balance: %w", err)
-	}
-	out.Points, out.Seq = e.Balance, e.Seq
-	return out, nil
+	out.Seq, out.Points, err = balanceAt(ctx, m.db, siteID, r.AccountID, at)
+	return out, err
 }

@@ -33,6 +33,7 @@ func (m *Module) Routes(api huma.API) {
 	m.redemptionRoutes(api)
 	m.holdRoutes(api)
 	m.explainRoutes(api)
+	m.sealRoutes(api)
 	m.collectRoutes(api)
 }
 
