@@ -24,7 +24,9 @@ type Composition struct {
 	Referrals referrals
 	Members   members
 	Printer   Printer
-	Tellers   []Teller // every module that has something to say of a person
+	Tellers   []Teller  // every module that has something to say of a person
+	Auditors  []Auditor // every module that people change by hand
+	Keys      keyNamer
 	Cursors   *web.Cursors
 	Now       clock.Clock
 }
@@ -117,4 +119,5 @@ func (c Composition) Routes(api huma.API) {
 	c.collectRoutes(api)
 	c.pointRoutes(api)
 	c.statementRoutes(api)
+	c.auditRoutes(api)
 }

@@ -65,7 +65,10 @@ func explained(ctx context.Context, db sqlx.QueryerContext, site, id int64) (t l
 		return t, fmt.Errorf("read allocations: %w", err)
 	}
 	t.Against = against[t.Kind]
-	if t.Entry, err = entryOf(ctx, db, site, id, t.MemberID); err != nil {
+	if t.Entry, err = entryOf(ctx, db, site, id, t.MemberID, "owner_id"); err != nil {
+		return t, err
+	}
+	if t.Pending, err = entryOf(ctx, db, site, id, t.MemberID, "pending_of"); err != nil {
 		return t, err
 	}
 	t.Lot, err = lotMadeBy(ctx, db, site, id, t.MemberID)
@@ -74,12 +77,13 @@ func explained(ctx context.Context, db sqlx.QueryerContext, site, id int64) (t l
 
 // against is the site's account on the other side of each kind of transaction.
 var against = map[string]string{kindEarn: issued, kindClawBack: issued, kindExpire: expired, kindAdjust: adjusted, kindRedeem: redeemed, kindCancel: redeemed,
-	kindHold: held, kindCommit: redeemed, kindRelease: held, kindRestore: redeemed}
+	kindHold: held, kindCommit: redeemed, kindRelease: held, kindRestore: redeemed,
+	kindActivate: pending, kindTransferOut: transferred, kindTransferIn: transferred}
 
-// entryOf is the member's side of a transaction; nil: nothing moved on the account.
-func entryOf(ctx context.Context, db sqlx.QueryerContext, site, id, member int64) (*loyaltyapi.Posting, error) {
+// entryOf is the side of a transaction on the account that is the member's by a column; nil: nothing moved on it.
+func entryOf(ctx context.Context, db sqlx.QueryerContext, site, id, member int64, column string) (*loyaltyapi.Posting, error) {
 	var e loyaltyapi.Posting
-	err := sqlx.GetContext(ctx, db, &e, entryOfQuery, site, id, member)
+	err := sqlx.GetContext(ctx, db, &e, entryOfQuery(column), site, id, member)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -89,17 +93,19 @@ func entryOf(ctx context.Context, db sqlx.QueryerContext, site, id, member int64
 	return &e, nil
 }
 
-const entryOfQuery = `
+func entryOfQuery(column string) string {
+	return `
 		select e.amount, e.seq, e.balance_after
 		from (select * from loyalty.entry where site_id = $1 and txn_id = $2 offset 0) e
 		cross join lateral (select * from loyalty.account a where a.site_id = $1 and a.id = e.account_id offset 0) a
-		where a.owner_id = $3`
+		where a.` + column + ` = $3`
+}
 
 // lotMadeBy is the lot of a transaction; nil: it made none.
 func lotMadeBy(ctx context.Context, db sqlx.QueryerContext, site, id, member int64) (*loyaltyapi.Lot, error) {
 	var l loyaltyapi.Lot
 	err := sqlx.GetContext(ctx, db, &l, `
-		select l.granted, l.remaining, l.clawed, l.forgiven, l.expired, coalesce(l.by_activity, false) as by_activity,
+		select l.granted, l.remaining, l.clawed, l.forgiven, l.waived, l.expired, coalesce(l.pending, false) as pending, l.activates_at, coalesce(l.by_activity, false) as by_activity,
 			case when l.by_activity then m.lapses_at else l.expires_at end as expires_at
 		from loyalty.lot l join loyalty.member m on m.site_id = l.site_id and m.id = $3
 		where l.site_id = $1 and l.id = $2`, site, id, member)
@@ -125,6 +131,12 @@ func (m *Module) BalanceAt(ctx context.Context, siteID, personID int64, at time.
 	if err != nil {
 		return out, err
 	}
-	out.Seq, out.Points, err = balanceAt(ctx, m.db, siteID, r.AccountID, at)
+	err = m.glance(ctx, func(tx *sqlx.Tx) error {
+		if out.Seq, out.Points, err = balanceAt(ctx, tx, siteID, r.AccountID, at); err != nil {
+			return err
+		}
+		out.Pending, err = pendingAt(ctx, tx, siteID, r.ID, at)
+		return err
+	})
 	return out, err
 }

@@ -34,6 +34,7 @@ func (m *Module) Routes(api huma.API) {
 	m.holdRoutes(api)
 	m.explainRoutes(api)
 	m.sealRoutes(api)
+	m.pendingRoutes(api)
 	m.collectRoutes(api)
 }
 
@@ -89,7 +90,7 @@ type programsAnswer struct {
 
 func (m *Module) createProgram(ctx context.Context, in *struct{ Body programBody }) (*web.OK[programAnswer], error) {
 	req := web.From(ctx)
-	view, replayed, err := m.create(ctx, req.Site, in.Body.settings(), req.Idempotency)
+	view, replayed, err := m.create(ctx, req.Site, in.Body.settings(), req.KeyID, req.Idempotency)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +125,7 @@ func (m *Module) replaceProgram(ctx context.Context, in *struct {
 	Body programBody
 }) (*web.OK[programAnswer], error) {
 	req := web.From(ctx)
-	view, replayed, err := m.configure(ctx, req.Site, in.ID, in.Body.settings(), req.Idempotency)
+	view, replayed, err := m.configure(ctx, req.Site, in.ID, in.Body.settings(), req.KeyID, req.Idempotency)
 	if err != nil {
 		return nil, err
 	}

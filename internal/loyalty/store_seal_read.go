@@ -126,6 +126,20 @@ func balanceAt(ctx context.Context, db sqlx.QueryerContext, site, account int64,
 	return e.Seq, e.Balance, wrapped("read a balance", err)
 }
 
+// pendingAt reads what a member had at a moment that could not be spent yet.
+func pendingAt(ctx context.Context, db sqlx.QueryerContext, site, member int64, at time.Time) (points int64, err error) {
+	var account int64
+	err = sqlx.GetContext(ctx, db, &account, pendingAccount("$2"), site, member)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("find the account of pending points: %w", err)
+	}
+	_, points, err = balanceAt(ctx, db, site, account, at)
+	return points, err
+}
+
 const balanceAtQuery = `
 		select coalesce(l.seq - 1, a.seq) as seq, coalesce(l.balance_after - l.amount, a.balance) as balance
 		from loyalty.account a
