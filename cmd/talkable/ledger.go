@@ -168,7 +168,7 @@ func (c *config) signer(embedded bool) (ed25519.PrivateKey, error) {
 	path := filepath.Join(c.DataDir, "ledger.key")
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if text, err = makeKey(path); err != nil {
+		if text, err = makeLedgerKey(path); err != nil {
 			return nil, fmt.Errorf("make the ledger's key: %w", err)
 		}
 	}
@@ -182,8 +182,8 @@ func (c *config) signer(embedded bool) (ed25519.PrivateKey, error) {
 	return key, nil
 }
 
-// makeKey writes a new key. Of two processes that do so at once one wins, and both use its key.
-func makeKey(path string) ([]byte, error) {
+// makeLedgerKey writes a new key. Of two processes that do so at once one wins, and both use its key.
+func makeLedgerKey(path string) ([]byte, error) {
 	seed := make([]byte, ed25519.SeedSize)
 	if _, err := rand.Read(seed); err != nil {
 		return nil, err

@@ -64,7 +64,7 @@ func TestLedgerCommand(t *testing.T) {
 		{auditor, []string{file, "--site", "demo"}, 1, "not both"},
 		{auditor, nil, 1, "name a FILE"},
 		{s.environ, []string{"--site", "demo", "--key", key}, 0, "all is as it should be"},
-		{s.environ, []string{"--site", "none"}, 1, "none"},
+		{s.environ, []string{"--site", "none"}, 1, "no such site"},
 	} {
 		out, err := talkable(t, c.environ, append([]string{"ledger", "verify"}, c.args...)...)
 		if code(err) != c.code || err != nil && !strings.Contains(err.Error(), c.says) || err == nil && !strings.Contains(out, c.says) {

@@ -94,7 +94,7 @@ func TestSeal(t *testing.T) {
 	w := setup(t)
 	w.movements()
 	if r := w.verified(1); r.End.Sealed != 0 || r.End.Place < 8 {
-		t.Errorf("not sealed yet: %+v", r)
+		t.Fatalf("not sealed yet: %+v", r)
 	}
 	w.sealed()
 	r := w.verified(1)

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/html"
+
 	"github.com/talkable/talkable/internal/gateway/gatewayapi"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
 )
@@ -35,7 +37,7 @@ func TestStatement(t *testing.T) {
 		page := string(d.Body)
 		harmless(t, languages, page)
 		for _, text := range want {
-			if !strings.Contains(page, text) {
+			if !strings.Contains(html.UnescapeString(page), text) {
 				t.Errorf("%s: no %q in %s", languages, text, page)
 			}
 		}
