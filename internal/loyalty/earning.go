@@ -32,6 +32,10 @@ type earning struct {
 	Rule                                     string
 	EffectiveAt                              time.Time
 	ExpiresAt                                *time.Time
+	Pending                                  bool       // can't be spent yet
+	ActivatesAt                              *time.Time // when it can be; nil: when somebody says so
+	ArrivedAt                                time.Time  // when its waiting ended before it was heard of
+	GoAhead                                  string     // an earning that need not wait any longer
 }
 
 // rule is how a decision is kept: the rule, its version, and what it saw.
@@ -54,6 +58,8 @@ type rule struct {
 	ActionID         int64      `json:"action_id,omitempty"`
 	ActionVersion    int        `json:"action_version,omitempty"`
 	Place            int        `json:"place,omitempty"`
+	PendingRule      string     `json:"pending_rule,omitempty"`
+	ActivatesAt      *time.Time `json:"activates_at,omitempty"`
 	Points           int64      `json:"points"`
 	Refused          string     `json:"refused,omitempty"`
 }
@@ -114,13 +120,19 @@ func (p program) forReferral(r referralevent.ReferralApproved) earning {
 	if p.TierPlan.Counted && p.Status == active {
 		e.Merit, e.Joins = meritReferral, true
 	}
+	if p.PendingRule == untilEvent && r.OriginID != 0 {
+		e.GoAhead = sourceOf("origin", r.OriginID)
+	}
 	return p.decided(e, rule{Rule: "referral", PointsPer: p.PointsPerReferral})
 }
 
 // decided completes a decision with its expiry and with the text that is kept of it.
 func (p program) decided(e earning, r rule) earning {
 	r.ProgramID, r.Version, r.Status, r.Points, r.Refused = p.ID, p.Version, p.Status, e.Points, e.Refused
-	if e.Points > 0 {
+	switch e = p.pend(e); {
+	case e.Pending: // gets its date when it is activated
+		r.PendingRule, r.ActivatesAt = p.PendingRule, e.ActivatesAt
+	case e.Points > 0:
 		e.ExpiresAt = p.expiry(e.EffectiveAt)
 		r.ExpiresAfterDays, r.ExpiryRule, r.ExpiresAt = p.ExpiresAfterDays, p.ExpiryRule, e.ExpiresAt
 	}

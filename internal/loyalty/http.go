@@ -34,6 +34,7 @@ func (m *Module) Routes(api huma.API) {
 	m.redemptionRoutes(api)
 	m.holdRoutes(api)
 	m.explainRoutes(api)
+	m.pendingRoutes(api)
 	m.collectRoutes(api)
 	m.tierRoutes(api)
 }
@@ -97,7 +98,7 @@ type programsAnswer struct {
 
 func (m *Module) createProgram(ctx context.Context, in *struct{ Body programBody }) (*web.OK[programAnswer], error) {
 	req := web.From(ctx)
-	view, replayed, err := m.create(ctx, req.Site, in.Body.settings(), req.Idempotency)
+	view, replayed, err := m.create(ctx, req.Site, in.Body.settings(), req.KeyID, req.Idempotency)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +133,7 @@ func (m *Module) replaceProgram(ctx context.Context, in *struct {
 	Body programBody
 }) (*web.OK[programAnswer], error) {
 	req := web.From(ctx)
-	view, replayed, err := m.configure(ctx, req.Site, in.ID, in.Body.settings(), req.Idempotency)
+	view, replayed, err := m.configure(ctx, req.Site, in.ID, in.Body.settings(), req.KeyID, req.Idempotency)
 	if err == nil && postgres.Rehearsing(ctx) {
 		view.TierMoves, err = m.tierMoves(ctx, req.Site, in.ID, in.Body.settings())
 	}

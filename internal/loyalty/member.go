@@ -36,7 +36,13 @@ func memberIn(ctx context.Context, db sqlx.QueryerContext, siteID, personID int6
 	if err != nil {
 		return loyaltyapi.Member{}, err
 	}
-	out := loyaltyapi.Member{Dates: dates, Expiring: next, ID: r.ID, PersonID: r.PersonID, Active: r.Status == active, Balance: r.Balance, Earned: r.Earned, JoinedAt: r.JoinedAt}
+	var activating *loyaltyapi.Expiring
+	if r.Pending > 0 {
+		if activating, err = activatingNext(ctx, db, siteID, r.ID); err != nil {
+			return loyaltyapi.Member{}, err
+		}
+	}
+	out := loyaltyapi.Member{Pending: r.Pending, Next: activating, Dates: dates, Expiring: next, ID: r.ID, PersonID: r.PersonID, Active: r.Status == active, Balance: r.Balance, Earned: r.Earned, JoinedAt: r.JoinedAt}
 	for _, p := range programs {
 		s, err := standingOf(ctx, db, p, r, now)
 		if err != nil {

@@ -18,6 +18,8 @@ type metrics struct {
 	holds    *prometheus.CounterVec // change
 	reminded prometheus.Counter
 	unspent  prometheus.Counter
+	let      prometheus.Counter
+	passed   prometheus.Counter
 	group    prometheus.Histogram
 	members  prometheus.Counter
 	tiers    *prometheus.CounterVec // cause
@@ -41,6 +43,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		byHand:   prometheus.NewCounterVec(counter("points_adjusted_total", "Points given or taken by hand."), []string{"direction"}),
 		spent:    prometheus.NewCounter(counter("points_redeemed_total", "Points that members spent.")),
 		unspent:  prometheus.NewCounter(counter("points_restored_total", "Points of redemptions that were cancelled.")),
+		let:      prometheus.NewCounter(counter("points_activated_total", "Pending points that members can spend now.")),
+		passed:   prometheus.NewCounter(counter("points_transferred_total", "Points that members gave to others.")),
 		reminded: prometheus.NewCounter(counter("expiry_reminders_total", "Times that points were told of as expiring.")),
 		holds:    prometheus.NewCounterVec(counter("points_held_total", "Points that checkouts kept, and what became of them."), []string{"change"}),
 		group: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "talkable", Subsystem: "loyalty", Name: "actions_per_commit",
@@ -53,7 +57,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 10)}, []string{"kind"}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.earned, m.clawed, m.expired, m.byHand, m.spent, m.unspent, m.group, m.members, m.tiers, m.refused, m.seconds, m.reminded, m.holds)
+		reg.MustRegister(m.earned, m.clawed, m.expired, m.byHand, m.spent, m.unspent, m.group, m.members, m.tiers, m.refused, m.seconds, m.reminded, m.holds,
+			m.let, m.passed)
 	}
 	return m
 }
@@ -78,6 +83,10 @@ func (m *metrics) count(b *books, joined int) {
 			m.spent.Add(float64(t.Points))
 		case kindHold, kindCommit, kindRelease, kindRestore:
 			m.holds.WithLabelValues(t.Kind).Add(float64(t.Points))
+		case kindActivate:
+			m.let.Add(float64(t.Points))
+		case kindTransferOut:
+			m.passed.Add(float64(t.Points))
 		case kindCancel:
 			m.unspent.Add(float64(t.Points))
 		}

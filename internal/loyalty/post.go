@@ -40,6 +40,9 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 	if err != nil {
 		return err
 	}
+	if err := waits(ctx, u, programs, all, holders); err != nil {
+		return err
+	}
 	b := &books{now: u.Now, programs: programs}
 	if err := b.readMerits(ctx, u, meritsIn(all)); err != nil {
 		return err
@@ -175,12 +178,15 @@ func (m *Module) postClawBacks(ctx context.Context, u *bus.Unit, claws []clawBac
 	if err := b.readScores(ctx, u, values(holders)); err != nil {
 		return err
 	}
+	own := hand(lots, values(holders))
+	if err := loadWaiting(ctx, u, earnings, own, holders); err != nil {
+		return err
+	}
 	o, err := open(ctx, u, len(claws), sitesOf(values(holders), func(h *holder) int64 { return h.SiteID }), []string{issued}, nil)
 	if err != nil {
 		return err
 	}
 	b.ids, b.own = o.ids, o.own
-	own := hand(lots, values(holders))
 	for _, c := range claws {
 		lowered := b.demerit(c, holders)
 		if e, ok := earnings[siteSource{c.SiteID, c.Of}]; !ok {
@@ -195,7 +201,7 @@ func (m *Module) postClawBacks(ctx context.Context, u *bus.Unit, claws []clawBac
 
 type siteID struct{ site, id int64 }
 
-// hand gives the holders their lots, and returns these by id.
+// hand gives the holders their lots, but for those that are pending, and returns all by id.
 func hand(lots []*lot, holders []*holder) map[siteID]*lot {
 	byAccount := make(map[siteID]*holder, len(holders))
 	for _, h := range holders {
@@ -204,8 +210,9 @@ func hand(lots []*lot, holders []*holder) map[siteID]*lot {
 	byID := make(map[siteID]*lot, len(lots))
 	for _, l := range lots {
 		byID[siteID{l.SiteID, l.ID}] = l
-		h := byAccount[siteID{l.SiteID, l.AccountID}]
-		l.member, h.lots = h, append(h.lots, l)
+		if h := byAccount[siteID{l.SiteID, l.AccountID}]; h != nil {
+			l.member, h.lots = h, append(h.lots, l)
+		}
 	}
 	return byID
 }
@@ -215,6 +222,9 @@ func (m *Module) save(ctx context.Context, u *bus.Unit, b *books, holders []*hol
 	accounts := values(b.own)
 	for _, h := range holders {
 		accounts = append(accounts, &h.account)
+		if h.pending != nil {
+			accounts = append(accounts, h.pending)
+		}
 	}
 	if err := b.unscored(holders); err != nil {
 		return err

@@ -122,9 +122,10 @@ func earnedBy(ctx context.Context, tx sqlx.QueryerContext, sites []int64, source
 	return out, nil
 }
 
-const lotColumns = `l.site_id, l.id, l.account_id, l.granted, l.remaining, l.clawed, l.expired, l.forgiven, l.expires_at, coalesce(l.by_activity, false) as by_activity, l.wake_at, coalesce(l.reminded, false) as reminded`
+const lotColumns = `l.site_id, l.id, l.account_id, l.granted, l.remaining, l.clawed, l.expired, l.forgiven, l.expires_at, coalesce(l.by_activity, false) as by_activity, l.wake_at, coalesce(l.reminded, false) as reminded,
+	l.waived, coalesce(l.pending, false) as pending, l.activates_at`
 
-// lotsOf reads the lots of locked accounts that have points left, and those of the given earnings whether or not.
+// lotsOf reads the lots of locked accounts that have points left, and those of the given earnings whether or not, also where they are pending.
 func lotsOf(ctx context.Context, tx sqlx.QueryerContext, holders map[person]*holder, of map[siteSource]earned) ([]*lot, error) {
 	var sites, accounts, earnSites, earns []int64
 	for _, h := range holders {
@@ -141,7 +142,7 @@ func lotsOf(ctx context.Context, tx sqlx.QueryerContext, holders map[person]*hol
 		union all
 		select `+lotColumns+`
 		from unnest($3::bigint[], $4::bigint[]) as u (site_id, id)
-		cross join lateral (select * from loyalty.lot l where l.site_id = u.site_id and l.id = u.id and l.remaining = 0 offset 0) l`,
+		cross join lateral (select * from loyalty.lot l where l.site_id = u.site_id and l.id = u.id and (l.remaining = 0 or l.pending) offset 0) l`,
 		pq.Array(sites), pq.Array(accounts), pq.Array(earnSites), pq.Array(earns))
 	if err != nil {
 		return nil, fmt.Errorf("read lots: %w", err)

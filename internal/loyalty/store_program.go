@@ -129,7 +129,7 @@ func addProgram(ctx context.Context, tx sqlx.ExtContext, p program) (program, er
 	}
 	_, err = tx.ExecContext(ctx, `
 		insert into loyalty.account (site_id, name, asset) select $1, unnest($2::text[]), 'points'`, p.SiteID,
-		pq.Array([]string{issued, expired, adjusted, redeemed, held}))
+		pq.Array([]string{issued, expired, adjusted, redeemed, held, transferred}))
 	if err != nil {
 		return p, fmt.Errorf("add the site's accounts: %w", err)
 	}

@@ -122,6 +122,11 @@ func (s *saving) newLots(rows []*lot) {
 		names, columns = names+" by_activity:boolean wake_at:text", append(columns, column(rows, func(l *lot) bool { return l.ByActivity }),
 			column(rows, func(l *lot) string { return stampOrNot(l.WakeAt) }))
 	}
+	if slices.ContainsFunc(rows, func(l *lot) bool { return l.Pending }) {
+		more, values = more+", pending, activates_at", values+", nullif(pending, false), nullif(activates_at, '')::timestamptz"
+		names, columns = names+" pending:boolean activates_at:text", append(columns, column(rows, func(l *lot) bool { return l.Pending }),
+			column(rows, func(l *lot) string { return stampOrNot(l.ActivatesAt) }))
+	}
 	s.add("new lots", `
 		insert into loyalty.lot (site_id, id, account_id, granted, remaining, expires_at`+more+`)
 		select site_id, id, account_id, granted, remaining, nullif(expires_at, '')::timestamptz`+values+` from $rows`, names, columns...)
@@ -148,21 +153,26 @@ func (s *saving) usedLots(all []*lot) {
 	if len(rows) == 0 {
 		return
 	}
-	names, dates := `site_id id remaining clawed expired forgiven`, ""
+	names, more := `site_id id remaining clawed expired forgiven`, ""
 	columns := []any{
 		column(rows, func(l *lot) int64 { return l.SiteID }), column(rows, func(l *lot) int64 { return l.ID }),
 		column(rows, func(l *lot) int64 { return l.Remaining }), column(rows, func(l *lot) int64 { return l.Clawed }),
 		column(rows, func(l *lot) int64 { return l.Expired }), column(rows, func(l *lot) int64 { return l.Forgiven }),
 	}
 	if slices.ContainsFunc(rows, func(l *lot) bool { return l.dated }) { // seldom: what purchases do stays short
-		dates = `, expires_at = nullif(u.expires_at, '')::timestamptz,
+		more = `, expires_at = nullif(u.expires_at, '')::timestamptz,
 			by_activity = nullif(u.by_activity, false), wake_at = nullif(u.wake_at, '')::timestamptz, reminded = nullif(u.reminded, false)`
 		names, columns = names+" expires_at:text by_activity:boolean wake_at:text reminded:boolean", append(columns, column(rows, func(l *lot) string { return stampOrNot(l.ExpiresAt) }),
 			column(rows, func(l *lot) bool { return l.ByActivity }), column(rows, func(l *lot) string { return stampOrNot(l.WakeAt) }),
 			column(rows, func(l *lot) bool { return l.Reminded }))
 	}
+	if slices.ContainsFunc(rows, func(l *lot) bool { return l.moved || l.Waived > 0 }) {
+		more += `, account_id = u.account_id, pending = nullif(u.pending, false), waived = u.waived`
+		names, columns = names+" account_id pending:boolean waived", append(columns, column(rows, func(l *lot) int64 { return l.AccountID }),
+			column(rows, func(l *lot) bool { return l.Pending }), column(rows, func(l *lot) int64 { return l.Waived }))
+	}
 	s.add("lots", `
-		update loyalty.lot l set remaining = u.remaining, clawed = u.clawed, expired = u.expired, forgiven = u.forgiven`+dates+`
+		update loyalty.lot l set remaining = u.remaining, clawed = u.clawed, expired = u.expired, forgiven = u.forgiven`+more+`
 		from $rows where l.site_id = u.site_id and l.id = u.id`, names, columns...)
 }
 

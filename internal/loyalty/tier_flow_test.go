@@ -131,7 +131,7 @@ func TestDaysAreTheSites(t *testing.T) {
 	shop := shop(1)
 	shop.Zone = zone
 	w.at(2018, 11, 2)
-	if _, _, err := w.create(t.Context(), shop, s, noKey); err != nil {
+	if _, _, err := w.create(t.Context(), shop, s, 0, noKey); err != nil {
 		t.Fatal(err)
 	}
 	w.clock.Move(2 * time.Hour) // 23 o'clock of the first
@@ -164,7 +164,7 @@ func TestWhatCountsAndWhatDoesNot(t *testing.T) {
 	}
 	s := yearly()
 	s.Status = paused
-	if _, _, err := w.configure(t.Context(), shop(1), p.ID, s, noKey); err != nil {
+	if _, _, err := w.configure(t.Context(), shop(1), p.ID, s, 0, noKey); err != nil {
 		t.Fatal(err)
 	}
 	hear(w, w.originsRecorded, 1, w.bought(1, 7, 5, 20_000))
@@ -209,7 +209,7 @@ func TestCountingBeginsWithTheLedger(t *testing.T) {
 	windowed := club()
 	windowed.TierPlan = tierPlan{Window: rollingDays, Length: 30}
 	for _, s := range []settings{windowed, club(), windowed} { // to and fro
-		if _, _, err := w.configure(t.Context(), shop(1), p.ID, s, noKey); err != nil {
+		if _, _, err := w.configure(t.Context(), shop(1), p.ID, s, 0, noKey); err != nil {
 			t.Fatal(err)
 		}
 		points := int64(1500)
