@@ -128,7 +128,7 @@ func fromLedger(ctx context.Context, tx sqlx.QueryerContext, programs map[int64]
 		select u.o, e.day, e.earned
 		from unnest($1::bigint[], $2::bigint[], $3::text[]) with ordinality as u (site_id, member_id, zone, o)
 		cross join lateral (
-			select (t.effective_at at time zone u.zone)::date as day, sum(l.granted - l.clawed)::bigint as earned
+			select (t.effective_at at time zone u.zone)::date as day, sum(case t.kind when 'earn' then l.granted - l.clawed else t.points end)::bigint as earned
 			from loyalty.txn t
 			join loyalty.lot l on l.site_id = t.site_id and l.id = t.id and l.pending is null
 			where t.site_id = u.site_id and t.member_id = u.member_id and t.kind = 'earn'
