@@ -117,6 +117,6 @@ func (c Composition) Routes(api huma.API) {
 	c.redeemRoutes(api)
 	c.collectRoutes(api)
 	c.pointRoutes(api)
-	c.tierRoutes(api)
 	c.auditRoutes(api)
+	c.tierRoutes(api)
 }

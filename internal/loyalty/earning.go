@@ -117,11 +117,11 @@ func (p program) forReferral(r referralevent.ReferralApproved) earning {
 	if e.Points > 0 && p.Status != active {
 		e.Points, e.Refused = 0, refusedPaused
 	}
-	if p.TierPlan.Counted && p.Status == active {
-		e.Merit, e.Joins = meritReferral, true
-	}
 	if p.PendingRule == untilEvent && r.OriginID != 0 {
 		e.GoAhead = sourceOf("origin", r.OriginID)
+	}
+	if p.TierPlan.Counted && p.Status == active {
+		e.Merit, e.Joins = meritReferral, true
 	}
 	return p.decided(e, rule{Rule: "referral", PointsPer: p.PointsPerReferral})
 }

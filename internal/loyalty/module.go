@@ -135,13 +135,13 @@ func (m *Module) pass(ctx context.Context) {
 	if n, err := m.retierAll(ctx); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Int("done", n).Msg("re-tier members")
 	}
+	if err := sweepGoAheads(ctx, m.db, m.now().Add(-keepGoAheads), perPass); err != nil && ctx.Err() == nil {
+		m.log.Error().Err(err).Msg("sweep go-aheads")
+	}
 	if n, err := m.TiersDue(ctx); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Int("done", n).Msg("end tiers")
 	} else if n > 0 {
 		m.log.Info().Int("members", n).Msg("tiers that time changes")
-	}
-	if err := sweepGoAheads(ctx, m.db, m.now().Add(-keepGoAheads), perPass); err != nil && ctx.Err() == nil {
-		m.log.Error().Err(err).Msg("sweep go-aheads")
 	}
 	if _, err := idempotency.Sweep(ctx, m.db, module, m.now().Add(-keep), 1000); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Msg("sweep idempotency keys")

@@ -175,11 +175,11 @@ func (m *Module) postClawBacks(ctx context.Context, u *bus.Unit, claws []clawBac
 	if err != nil {
 		return err
 	}
-	if err := b.readScores(ctx, u, values(holders)); err != nil {
-		return err
-	}
 	own := hand(lots, values(holders))
 	if err := loadWaiting(ctx, u, earnings, own, holders); err != nil {
+		return err
+	}
+	if err := b.readScores(ctx, u, values(holders)); err != nil {
 		return err
 	}
 	o, err := open(ctx, u, len(claws), sitesOf(values(holders), func(h *holder) int64 { return h.SiteID }), []string{issued}, nil)

@@ -149,8 +149,8 @@ func (w *world) dump() string {
 		union all select 'refusal ' || a::text from loyalty.refusal a union all select 'tier ' || a::text from loyalty.tier_change a
 		union all select 'batch ' || a::text from loyalty.redemption_batch a union all select 'redemption ' || a::text from loyalty.redemption a
 		union all select 'date ' || a::text from loyalty.member_date a union all select 'lot date ' || a::text from loyalty.lot_date a union all select 'hold ' || a::text from loyalty.hold a union all select 'collection ' || a::text from loyalty.collection a
-		union all select 'merit ' || a::text from loyalty.merit a union all select 'merit day ' || a::text from loyalty.merit_day a
 		union all select 'go ahead ' || a::text from loyalty.go_ahead a
+		union all select 'merit ' || a::text from loyalty.merit a union all select 'merit day ' || a::text from loyalty.merit_day a
 		union all select 'told ' || a::text from loyalty.waiting a) s`)
 	if err != nil {
 		w.t.Fatal(err)

@@ -113,8 +113,8 @@ func scoresOf(ctx context.Context, tx sqlx.QueryerContext, programs map[int64]pr
 	return fromLedger(ctx, tx, programs, fresh)
 }
 
-// fromLedger counts the points of members by the days for which they were earned, less what was clawed back of them; what is pending doesn't
-// count yet, and what was given or taken by hand only if it was to.
+// fromLedger counts the points of members by the days for which they were earned, less what was clawed back of them, and what was
+// given or taken by hand and counts for tiers. What is pending doesn't count yet.
 func fromLedger(ctx context.Context, tx sqlx.QueryerContext, programs map[int64]program, holders []*holder) error {
 	if len(holders) == 0 {
 		return nil
@@ -130,13 +130,9 @@ func fromLedger(ctx context.Context, tx sqlx.QueryerContext, programs map[int64]
 		cross join lateral (
 			select (t.effective_at at time zone u.zone)::date as day, sum(case t.kind when 'earn' then l.granted - l.clawed else t.points end)::bigint as earned
 			from loyalty.txn t
-			join loyalty.lot l on l.site_id = t.site_id and l.id = t.id and l.pending is null
-			where t.site_id = u.site_id and t.member_id = u.member_id and t.kind = 'earn'
-			group by 1
-			union all
-			select (t.effective_at at time zone u.zone)::date, sum(t.points)::bigint
-			from loyalty.txn t
-			where t.site_id = u.site_id and t.member_id = u.member_id and t.kind = 'adjust' and (t.rule::jsonb ->> 'counts_for_tier')::boolean
+			left join loyalty.lot l on l.site_id = t.site_id and l.id = t.id
+			where t.site_id = u.site_id and t.member_id = u.member_id
+				and (t.kind = 'earn' and l.pending is null or t.kind = 'adjust' and (t.rule::jsonb ->> 'counts_for_tier')::boolean)
 			group by 1) e`,
 		pq.Array(column(holders, func(h *holder) int64 { return h.SiteID })), pq.Array(column(holders, func(h *holder) int64 { return h.MemberID })),
 		pq.Array(column(holders, zone)))

@@ -7,9 +7,10 @@ import (
 	"github.com/talkable/talkable/internal/loyalty/loyaltyevent"
 )
 
-// Causes of a move between tiers, beside the kinds of transaction and of merit, and causeTime: a window has moved on, or a grace is over. What earned points as well has its transaction for a cause.
+// Causes of a move between tiers, beside the kinds of transaction and of merit. What earned points as well has its transaction for a cause.
 const (
 	tiersChanged = "tiers_changed"
+	causeTime    = "time" // a window has moved on, or a grace is over
 	causeRefund  = "refund"
 	causeVoided  = "referral_voided"
 )

@@ -234,6 +234,48 @@ func TestCountingBeginsWithTheLedger(t *testing.T) {
 	}
 }
 
+// TestPointsThatComeLaterCount: pending points count from their activation on, for the day of the purchase; adjustments if they are to.
+func TestPointsThatComeLaterCount(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	s := club()
+	s.TierPlan = tierPlan{Window: rollingDays, Length: 30}
+	s.PendingRule, s.PendingDays = untilDays, 3
+	p := w.start(1, s)
+	hear(w, w.originsRecorded, 1, w.bought(1, 7, 1, 9_000))
+	w.clock.Move(3 * 24 * time.Hour)
+	if got := w.tierOf(1, 7); got.Counters.Points != 0 {
+		t.Errorf("pending: %+v", got.Counters)
+	}
+	if n, err := w.activateDue(t.Context()); err != nil || n != 1 {
+		t.Fatalf("%d activated, %v", n, err)
+	}
+	if _, err := w.AdjustForTier(t.Context(), 1, 7, 100, "a gift", noKey); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Adjust(t.Context(), 1, 7, 5_000, "that doesn't count", noKey); err != nil {
+		t.Fatal(err)
+	}
+	want := time.Date(2026, 3, 31, 0, 0, 0, 0, time.UTC) // the purchase leaves the window first
+	got := w.tierOf(1, 7)
+	if orBlank(got.Tier) != "Silver" || got.Counters.Points != 1_000 || got.Until == nil || !got.Until.Equal(want) || w.stored(1, 7) != "Silver" {
+		t.Errorf("active: %+v until %v", got.Counters, got.Until)
+	}
+	w.admin.MustExec(`delete from loyalty.merit_day`)
+	w.admin.MustExec(`update loyalty.member set counted = null`)
+	s.Tiers[1].Threshold++
+	if _, _, err := w.configure(t.Context(), shop(1), p.ID, s, 0, noKey); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.retierAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if again := w.tierOf(1, 7); again.Counters != got.Counters || !again.Until.Equal(want) {
+		t.Errorf("from the ledger: %+v until %v", again.Counters, again.Until)
+	}
+	w.assertLedger()
+}
+
 func TestWhatTheShopCounts(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
