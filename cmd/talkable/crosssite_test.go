@@ -67,7 +67,7 @@ func (r reply) told(names ...string) string {
 	body := requestID.ReplaceAllString(r.body, "")
 	for _, name := range names {
 		if name != "" {
-			body = strings.ReplaceAll(body, name, "X")
+			body = regexp.MustCompile(`\b`+regexp.QuoteMeta(name)+`\b`).ReplaceAllString(body, "X") // an id of 4 isn't in 404
 		}
 	}
 	return fmt.Sprintf("%d\n%s\n%s", r.status, strings.Join(headers, "\n"), body)
