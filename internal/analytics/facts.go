@@ -69,12 +69,16 @@ func offerFacts(o referralevent.OfferCreated) []fact {
 func sharedFacts(h referralevent.OfferShared) []fact {
 	f := fact{site: h.SiteID, key: shares, at: h.SharedAt, campaign: h.CampaignID, qa: h.QA, count: 1,
 		facets: facets{h.Channel, h.TrafficSource, h.DeviceType, h.EventCategory, h.Variant}}
-	if !h.First {
-		return []fact{f}
+	facts := []fact{f}
+	switch {
+	case h.First:
+		f.key = sharers
+	case h.Second:
+		f.key = multisharers
+	default:
+		return facts
 	}
-	first := f
-	first.key = sharers
-	return []fact{f, first}
+	return append(facts, f)
 }
 
 // visitFacts are of one opening of a link; who came is counted apart.
@@ -95,7 +99,13 @@ func visitFacts(site int64, v referralevent.Visit) []fact {
 }
 
 func claimedFacts(c referralevent.OfferClaimed) []fact {
-	return []fact{{site: c.SiteID, key: claims, at: c.ClaimedAt, campaign: c.CampaignID, qa: c.QA, count: 1, facets: facets{channel: c.Channel}}}
+	f := fact{site: c.SiteID, key: claims, at: c.ClaimedAt, campaign: c.CampaignID, qa: c.QA, count: 1, facets: facets{channel: c.Channel}}
+	if !c.OptedIn {
+		return []fact{f}
+	}
+	wanted := f
+	wanted.key = optedInClaims
+	return []fact{f, wanted}
 }
 
 // How a referral was found, as referral names it.

@@ -325,6 +325,8 @@ type OfferShared struct {
 	Message    string    `json:"message,omitempty"`
 	SharedAt   time.Time `json:"shared_at"`
 
+	Second bool `json:"second,omitempty"` // the offer was shared once before
+
 	// As in OfferCreated.
 	TrafficSource string `json:"traffic_source,omitempty"`
 	DeviceType    string `json:"device_type,omitempty"`
