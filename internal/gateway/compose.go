@@ -64,6 +64,7 @@ type members interface {
 	collectors
 	memberDates
 	pointKeepers
+	ranks
 }
 
 // Teller is a module that has something to say of a person.
@@ -117,4 +118,5 @@ func (c Composition) Routes(api huma.API) {
 	c.collectRoutes(api)
 	c.pointRoutes(api)
 	c.auditRoutes(api)
+	c.tierRoutes(api)
 }

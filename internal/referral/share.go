@@ -52,7 +52,7 @@ func (m *Module) ShareSocial(ctx context.Context, s site.Site, codeOrID, channel
 				return err
 			}
 			made := []share{{SiteID: o.SiteID, OfferID: o.ID, CampaignID: o.CampaignID, Kind: referralevent.Social, Channel: channel}}
-			if err := m.saveShares(ctx, u, o, made, shared, words{}); err != nil {
+			if err := m.saveShares(ctx, u, o, c, made, shared, words{}); err != nil {
 				return err
 			}
 			rewards, err := m.rewardShare(ctx, u, s, o, c, made, verified)
@@ -79,8 +79,8 @@ func (m *Module) inShare(ctx context.Context, work func(u *bus.Unit) error) erro
 	return err
 }
 
-// saveShares writes the shares of a locked offer and tells of them. It was shared so often before.
-func (m *Module) saveShares(ctx context.Context, u *bus.Unit, o *offer, made []share, shared int, w words) error {
+// saveShares writes the shares of a locked offer of a campaign and tells of them. It was shared so often before.
+func (m *Module) saveShares(ctx context.Context, u *bus.Unit, o *offer, c *campaign, made []share, shared int, w words) error {
 	if err := insertShares(ctx, u.Tx, u.Now, made); err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (m *Module) saveShares(ctx context.Context, u *bus.Unit, o *offer, made []s
 		u.Tell(h.SiteID, "offer:"+itoa(h.OfferID), referralevent.OfferShared{SiteID: h.SiteID, ShareID: h.ID, OfferID: h.OfferID,
 			CampaignID: h.CampaignID, AdvocateID: deref(o.PersonID), Kind: h.Kind, Channel: h.Channel, First: shared+i == 0, Second: shared+i == 1,
 			Link: m.linkURL(h.Code), FriendID: deref(h.FriendID), Subject: w.subject, Message: w.message, SharedAt: h.SharedAt,
-			TrafficSource: o.TrafficSource, DeviceType: o.DeviceType, EventCategory: o.EventCategory, Variant: o.Variant})
+			TrafficSource: o.TrafficSource, DeviceType: o.DeviceType, EventCategory: o.EventCategory, Variant: o.Variant, QA: c.tried()})
 		m.metrics.Of(ctx).shares.WithLabelValues(h.Kind).Inc()
 	}
 	return nil
