@@ -40,8 +40,8 @@ const (
 
 	calm      = 3 // tenths of the load that nothing is done to, at its end
 	calmest   = 2 // the same where some faults have still to come
-	healing   = 30 * time.Second
-	settling  = 60 * time.Second
+	healing   = time.Minute
+	settling  = 2 * time.Minute
 	judging   = 3 * time.Minute
 	lookEvery = 2 * time.Second
 )

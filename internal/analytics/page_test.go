@@ -84,7 +84,7 @@ func TestQAIsCountedApart(t *testing.T) {
 	hear(func(ctx context.Context, u *bus.Unit) error {
 		return b.onReferrals(ctx, u, events(made(1, 1, true), made(1, 2, false), made(2, 1, false)))
 	})
-	for _, approved := range []referralevent.ReferralApproved{{SiteID: 1, ReferralID: 1}, {SiteID: 1, ReferralID: 2}, {SiteID: 2, ReferralID: 1}} {
+	for _, approved := range []referralevent.ReferralApproved{{SiteID: 1, ReferralID: 1, QA: true}, {SiteID: 1, ReferralID: 2}, {SiteID: 2, ReferralID: 1}} {
 		approved.CampaignID, approved.Subtotal, approved.Currency, approved.OccurredAt = 1, 100, "USD", start
 		if err := apply(b, approvedFacts, approved); err != nil {
 			t.Fatal(err)
@@ -96,7 +96,7 @@ func TestQAIsCountedApart(t *testing.T) {
 	if err := apply(b, rewardFacts, reward, another); err != nil {
 		t.Fatal(err)
 	}
-	if err := apply(b, voidedFacts, referralevent.ReferralVoided{SiteID: 1, ReferralID: 1, CampaignID: 1, Status: referralevent.Voided, VoidedAt: start}); err != nil {
+	if err := apply(b, voidedFacts, referralevent.ReferralVoided{SiteID: 1, ReferralID: 1, CampaignID: 1, Status: referralevent.Voided, QA: true, VoidedAt: start}); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string][2]string{"total_referred_sales_count": {"1", "2"}, "talkable_sales_count": {"1", "2"}, "talkable_sales_sum": {"1.00", "2.00"},
@@ -112,6 +112,44 @@ func TestQAIsCountedApart(t *testing.T) {
 	}
 	if _, body := get(t, b.server(2, "USD"), "/api/v2/metrics/talkable_sales_count?start_date=2026-03-01&end_date=2026-03-01"); !strings.Contains(body, `"plain":1,`) {
 		t.Errorf("the other site's: %s", body)
+	}
+}
+
+// What is done with a campaign in Test is no number of anybody's, but for who asks for it.
+func TestTrialsAreCountedApart(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.site(1, "USD", "UTC")
+	for _, qa := range []bool{true, false} {
+		visit := referralevent.Visit{OfferID: 1, CampaignID: 1, VisitorID: "a", VisitedAt: start, FirstOfThem: true, QA: qa}
+		if qa {
+			visit.CampaignID = 2
+		}
+		err := b.Outbox.InTx(t.Context(), func(u *bus.Unit) error {
+			return b.onVisits(t.Context(), u, events(referralevent.LinksVisited{SiteID: 1, Visits: []referralevent.Visit{visit}}))
+		})
+		if err == nil {
+			err = apply(b, offerFacts, referralevent.OfferCreated{SiteID: 1, CampaignID: visit.CampaignID, CreatedAt: start, QA: qa})
+		}
+		if err == nil {
+			err = apply(b, sharedFacts, referralevent.OfferShared{SiteID: 1, CampaignID: visit.CampaignID, SharedAt: start, First: true, QA: qa})
+		}
+		if err == nil {
+			err = apply(b, claimedFacts, referralevent.OfferClaimed{SiteID: 1, CampaignID: visit.CampaignID, ClaimedAt: start, QA: qa})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var counted []string
+	err := b.DB.Select(&counted, `select metric from analytics.daily group by metric having count(*) filter (where qa) <> 1 or count(*) filter (where not qa) <> 1`)
+	if err != nil || len(counted) != 0 {
+		t.Errorf("counted otherwise than once each: %q %v", counted, err)
+	}
+	for query, want := range map[string]string{"": "1", "&exclude_qa_generated=false": "2"} {
+		if _, body := get(t, b.server(1, "USD"), "/api/v2/metrics/offers?start_date=2026-03-01&end_date=2026-03-01"+query); !strings.Contains(body, `"plain":`+want+`,`) {
+			t.Errorf("%s: %s, want %s", query, body, want)
+		}
 	}
 }
 

@@ -31,6 +31,9 @@ type loyaltyMember struct {
 	PointsToNext int64                `json:"points_to_next_tier"`
 	JoinedAt     string               `json:"joined_at"`
 	ExpiringNext *loyaltyapi.Expiring `json:"expiring_next" doc:"What of the balance expires next; null: nothing"`
+
+	PointsPending  int64                `json:"points_pending" doc:"Earned, and not to be spent yet: not in the balance"`
+	ActivatingNext *loyaltyapi.Expiring `json:"activating_next" doc:"What of the pending points can be spent next; null: nothing that has a date"`
 }
 
 type memberAnswer struct {
@@ -62,7 +65,8 @@ func (c Composition) getMember(ctx context.Context, in *MemberPath) (*web.OK[mem
 func memberJSON(p customerapi.Person, m loyaltyapi.Member, s site.Site) loyaltyMember {
 	out := loyaltyMember{Email: orNull(p.Email), PhoneNumber: orNull(p.Phone), PointsBalance: m.Balance, CustomProperties: p.CustomProperties,
 		MemberDates: orEmpty(m.Dates), ID: m.ID, CustomerID: orNull(p.CustomerID), PointsEarned: m.Earned, Tier: orNull(m.Tier),
-		NextTier: orNull(m.NextTier), PointsToNext: m.ToNext, JoinedAt: web.Talkable(m.JoinedAt, s.Zone), ExpiringNext: m.Expiring}
+		NextTier: orNull(m.NextTier), PointsToNext: m.ToNext, JoinedAt: web.Talkable(m.JoinedAt, s.Zone), ExpiringNext: m.Expiring,
+		PointsPending: m.Pending, ActivatingNext: m.Next}
 	if out.CustomProperties == nil {
 		out.CustomProperties = map[string]string{}
 	}

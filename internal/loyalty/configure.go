@@ -9,7 +9,7 @@ import (
 )
 
 // create starts a site's programme. With an Idempotency-Key that was used before it answers as it did then.
-func (m *Module) create(ctx context.Context, s site.Site, in settings, key idempotency.Key) (out programView, replayed bool, err error) {
+func (m *Module) create(ctx context.Context, s site.Site, in settings, keyID int64, key idempotency.Key) (out programView, replayed bool, err error) {
 	in, err = in.of(s)
 	if err != nil {
 		return out, false, err
@@ -24,7 +24,7 @@ func (m *Module) create(ctx context.Context, s site.Site, in settings, key idemp
 				return err
 			}
 			out = p.view()
-			return nil
+			return note(ctx, u, s.ID, keyID, "created", aboutProgram, p.ID, nil, out)
 		})
 		return err
 	})
@@ -33,7 +33,7 @@ func (m *Module) create(ctx context.Context, s site.Site, in settings, key idemp
 
 // configure replaces the settings of a programme. Postings under way finish by the old ones. With an Idempotency-Key that was used
 // before it answers as it did then.
-func (m *Module) configure(ctx context.Context, s site.Site, id int64, in settings, key idempotency.Key) (out programView, replayed bool, err error) {
+func (m *Module) configure(ctx context.Context, s site.Site, id int64, in settings, keyID int64, key idempotency.Key) (out programView, replayed bool, err error) {
 	in, err = in.of(s)
 	if err != nil {
 		return out, false, err
@@ -53,6 +53,9 @@ func (m *Module) configure(ctx context.Context, s site.Site, id int64, in settin
 			out, again = after.view(), after.TiersVersion > before.TiersVersion || after.RemindDays != before.RemindDays
 			if after.Version == before.Version {
 				return nil
+			}
+			if err := note(ctx, u, s.ID, keyID, "changed", aboutProgram, id, before.view(), out); err != nil {
+				return err
 			}
 			if err := saveProgram(ctx, u, after); err != nil || after.RemindDays == before.RemindDays {
 				return err

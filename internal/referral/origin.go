@@ -275,8 +275,7 @@ func (f *facts) referredOf(d deed) func(campaignID int64) bool {
 
 // tries says that a candidate's campaign is one in Test.
 func (f *facts) tries(d deed, c *candidate) bool {
-	k := f.campaigns[key{d.body.SiteID, c.campaignID}]
-	return k != nil && k.Status == statusTest
+	return f.campaigns[key{d.body.SiteID, c.campaignID}].tried()
 }
 
 // refer makes the referral of a deed whose link was found, and runs the fraud rules over it. made are those that the batch has made
@@ -300,7 +299,7 @@ func (f *facts) refer(n int, d deed, a *attribution, made []referral) referral {
 	r := referral{SiteID: d.body.SiteID, CampaignID: c.campaignID, OfferID: c.offerID, OriginID: d.body.OriginID,
 		AdvocateID: c.advocateID, FriendID: d.body.PersonID, Status: referralevent.Pending, Cause: causeCreated, TrackMethod: c.method,
 		Subtotal: d.body.Subtotal, Currency: d.body.Currency, Fraud: string(text), QA: f.looked.qa(s) || f.tries(d, c), OccurredAt: d.body.OccurredAt}
-	told := factsOf(d.body)
+	told := factsOf(d.body, c)
 	r.Deed = &told
 	a.Findings, a.verdict = found, worst(found)
 	switch a.verdict {
