@@ -161,7 +161,7 @@ var ledgerInvariants = []invariant{
 	{ID: "ledger/tier-reached", Says: "a member that was tiered by the tiers in force is in the highest that the earned points reach",
 		SQL: `
 			select m.site_id, m.id, m.earned, m.tier from loyalty.member m
-			join loyalty.program p on p.site_id = m.site_id and p.tiers_version = m.tiers_version
+			join loyalty.program p on p.site_id = m.site_id and p.tiers_version = m.tiers_version and p.policy -> 'tier_plan' is null
 			where m.tier <> coalesce((
 				select t ->> 'name' from jsonb_array_elements(p.tiers) t
 				where (t ->> 'threshold')::bigint <= m.earned order by (t ->> 'threshold')::bigint desc limit 1), '')`},

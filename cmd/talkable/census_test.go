@@ -167,6 +167,7 @@ func leftQuery() string {
 	row("test data", `select count(*) from referral.test_drop where state = 'running'`)
 	row("gift cards", `select count(*) from referral.giftcard where lease_until is not null`)
 	row("members of older tiers", `select count(*) from loyalty.member m join loyalty.program p using (site_id) where m.tiers_version < p.tiers_version`)
+	row("tiers that time changes", `select count(*) from loyalty.member where tier_due_at < now() + interval '1 minute'`)
 	row("points that expire", `select count(*) from loyalty.lot where remaining > 0 and expires_at < now() + interval '1 minute'`)
 	row("holds", `select count(*) from loyalty.hold where status = 'held' and until < now() + interval '1 minute'`)
 	row("points to activate", `select count(*) from loyalty.lot where pending and remaining > 0 and activates_at < now() + interval '1 minute'`)

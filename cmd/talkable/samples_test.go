@@ -89,7 +89,10 @@ var samples = []sample{
 		"expires_after_days":365,"status":"active","tiers":[{"name":"Silver","threshold":1000},{"name":"Gold","threshold":5000}]}`},
 	{id: "listLoyaltyPrograms"},
 	{id: "getLoyaltyProgram", path: map[string]string{"id": "$program"}},
-	{id: "replaceLoyaltyProgram", path: map[string]string{"id": "$program"}, body: `{"name":"Club 2","points_per_unit":1,"tiers":[{"name":"Silver","threshold":1000}]}`},
+	{id: "replaceLoyaltyProgram", path: map[string]string{"id": "$program"}, body: `{"name":"Club 2","points_per_unit":1,"tiers":[{"name":"Silver","threshold":1000},
+		{"name":"Gold","spend":5000,"orders":3,"referrals":2,"custom":9,"match":"any","benefits":"Free shipping","properties":{"icon":"sun"}}],
+		"tier_plan":{"window":"rolling_months","length":12,"downgrade":"one_level","grace_days":30}}`},
+	{id: "listLoyaltyTiers"},
 	{id: "createAffiliateMember", learn: map[string]string{"code": "offer.short_url_code", "link": "offer.claim_url"}, opens: "$link", body: `{"data":{"email":"ann@shop.example","first_name":"Ann",
 		"campaign_tags":["sample"],"customer_id":"c-ann","custom_properties":{"colour":"red"},"traffic_source":"api"}}`},
 	{id: "getOffer", path: map[string]string{"code": "$code"}, query: "sharing_channels=facebook"},
@@ -172,6 +175,9 @@ var samples = []sample{
 	{id: "cancelPayoutBatch", path: map[string]string{"id": "$payout"}, body: `{}`, status: http.StatusConflict, why: "the batch was paid"},
 	{id: "getPersonTimeline", path: map[string]string{"person_slug": "ann@shop.example"}, query: "limit=5"},
 	{id: "getLoyaltyMember", path: map[string]string{"email": "ann@shop.example"}},
+	{id: "getMemberTier", path: map[string]string{"email": "ann@shop.example"}},
+	{id: "countTowardsTier", path: map[string]string{"email": "ann@shop.example"}, body: `{"source":"visit-77","amount":1,"occurred_at":"2026-03-01T12:00:00Z"}`},
+	{id: "listTierChanges", path: map[string]string{"email": "ann@shop.example"}, query: "limit=5"},
 	{id: "listMemberEntries", path: map[string]string{"email": "ann@shop.example"}, query: "limit=5"},
 	{id: "listCouponLists", query: "limit=5"},
 	{id: "getCouponList", path: map[string]string{"id": "$couponlist"}},
@@ -193,10 +199,8 @@ var samples = []sample{
 	{id: "restoreHold", path: map[string]string{"id": "$hold"}, body: `{"points":1}`},
 	{id: "releaseHold", path: map[string]string{"id": "$hold"}, body: `{}`, status: http.StatusConflict, why: "the hold was committed"},
 	{id: "explainTransaction", path: map[string]string{"id": "$lot"}},
-	{id: "getStatement", path: map[string]string{"email": "ann@shop.example"}, query: "from=2026-01-01&to=2026-12-31&limit=5"},
-	{id: "printStatement", path: map[string]string{"email": "ann@shop.example"}, query: "from=2026-11-01"},
-	{id: "getLedger"},
-	{id: "listLedgerCheckpoints", query: "limit=5"},
+	{id: "getStatement", path: map[string]string{"email": "ann@shop.example"}, query: "from=2026-01-01&to=2026-12-31&limit=5"}, {id: "printStatement", path: map[string]string{"email": "ann@shop.example"}, query: "from=2026-11-01"},
+	{id: "getLedger"}, {id: "listLedgerCheckpoints", query: "limit=5"},
 	{id: "activatePoints", path: map[string]string{"id": "$lot"}, body: `{"note":"Delivered"}`}, {id: "cancelPoints", path: map[string]string{"id": "$lot"}, body: `{}`, status: http.StatusConflict, why: "the points can be spent already"},
 	{id: "listPendingPoints", path: map[string]string{"email": "ann@shop.example"}, query: "limit=5"}, {id: "transferPoints", path: map[string]string{"email": "ann@shop.example"}, body: `{"to":"bob@shop.example","points":1,"note":"Happy birthday"}`},
 	{id: "getPointsBalance", path: map[string]string{"email": "ann@shop.example"}, query: "as_of=2026-11-01T00:00:00Z"},
@@ -357,31 +361,6 @@ func (w world) learn(one sample, a reply) (wrong string) {
 			return "no " + place + " in " + a.body
 		}
 		w["$"+name] = v
-	}
-	return ""
-}
-
-// dig takes a text or a number out of decoded JSON.
-func dig(v any, place string) string {
-	for step := range strings.SplitSeq(place, ".") {
-		switch in := v.(type) {
-		case map[string]any:
-			v = in[step]
-		case []any:
-			var i int
-			if _, err := fmt.Sscan(step, &i); err != nil || i >= len(in) {
-				return ""
-			}
-			v = in[i]
-		default:
-			return ""
-		}
-	}
-	switch v := v.(type) {
-	case string:
-		return v
-	case float64:
-		return fmt.Sprintf("%.0f", v)
 	}
 	return ""
 }

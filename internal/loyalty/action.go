@@ -249,6 +249,9 @@ func openDesk(ctx context.Context, u *bus.Unit, in []action, work []int) (*desk,
 	if d.holders, err = lockHolders(ctx, u, inOrder(people)); err != nil || len(d.holders) == 0 {
 		return d, err
 	}
+	if err = d.readScores(ctx, u, values(d.holders)); err != nil {
+		return nil, err
+	}
 	if d.redemptions, d.used, err = lockRedemptions(ctx, u, cancels); err != nil {
 		return nil, err
 	}

@@ -26,6 +26,8 @@ type earning struct {
 	Points                                   int64  // 0: nothing
 	Refused                                  string // why nothing, where that is worth keeping
 	Joins                                    bool   // makes the person a member even without points
+	Merit                                    string // kind of what it counts towards tiers beside points; "": nothing
+	Amount                                   int64  // of a merit
 	OriginID, ReferralID, RewardID, FriendID int64
 	Rule                                     string
 	EffectiveAt                              time.Time
@@ -76,6 +78,7 @@ func sourceOf(thing string, id int64) string { return thing + ":" + strconv.Form
 func (p program) forOrigin(o customerevent.OriginRecorded) earning {
 	e := earning{SiteID: o.SiteID, PersonID: o.PersonID, Source: sourceOf("origin", o.OriginID), Reason: loyaltyevent.ForPurchase,
 		OriginID: o.OriginID, EffectiveAt: o.OccurredAt, Joins: o.Type == customerevent.Purchase && p.Status == active}
+	e.Merit, e.Amount = p.meritOf(o)
 	if p.PointsPerUnit == 0 || o.Subtotal <= 0 { // the rule does not speak of it
 		return e
 	}
@@ -116,6 +119,9 @@ func (p program) forReferral(r referralevent.ReferralApproved) earning {
 	}
 	if p.PendingRule == untilEvent && r.OriginID != 0 {
 		e.GoAhead = sourceOf("origin", r.OriginID)
+	}
+	if p.TierPlan.Counted && p.Status == active {
+		e.Merit, e.Joins = meritReferral, true
 	}
 	return p.decided(e, rule{Rule: "referral", PointsPer: p.PointsPerReferral})
 }

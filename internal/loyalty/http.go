@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/web"
 )
 
@@ -27,7 +28,7 @@ func (m *Module) Routes(api huma.API) {
 		Summary: "Change a loyalty programme",
 		Description: "Replaces all settings; each change gives the programme a new version, and points tell the version that they were earned " +
 			"by. Points that were earned already stay as they are. Members are put into changed tiers shortly after the answer. A change of the " +
-			"site's currency takes effect here. A paused programme takes no new members and gives nothing for purchases and referrals; " +
+			"site's currency takes effect here. With `dry_run=true` the answer also counts who would move between tiers. A paused programme takes no new members and gives nothing for purchases and referrals; " +
 			"rewards that were issued are still posted, and refunds and expiry go on. " +
 			"Takes `Idempotency-Key`. Errors: 404 `program_not_found`, 400 `invalid_program`."}, m.replaceProgram)
 	m.redemptionRoutes(api)
@@ -36,6 +37,7 @@ func (m *Module) Routes(api huma.API) {
 	m.sealRoutes(api)
 	m.pendingRoutes(api)
 	m.collectRoutes(api)
+	m.tierRoutes(api)
 }
 
 // programBody is a programme's settings as they are sent. What is out of bounds is found by settings.check, with all findings.
@@ -47,13 +49,17 @@ type programBody struct {
 	PointsPerReferral int64  `json:"points_per_referral,omitempty" default:"0" doc:"Points of the advocate for an approved referral, beside its rewards" example:"100"`
 	ExpiresAfterDays  *int   `json:"expires_after_days,omitempty" nullable:"true" doc:"Days after what they were earned for; null: never" example:"365"`
 	AdjustmentLimit   int64  `json:"adjustment_limit,omitempty" default:"1000000000000" doc:"The most points that an adjustment by hand may leave a member" example:"100000"`
-	Tiers             []tier `json:"tiers,omitempty" doc:"At most 20, by rising threshold of lifetime points"`
+	Tiers             []tier `json:"tiers,omitempty" doc:"At most 20, by rising demands"`
+
+	TierPlan *tierPlanBody `json:"tier_plan,omitempty" doc:"Default: what counts in all a member's life"`
 	PolicyBody
 }
 
 func (b programBody) settings() settings {
-	return settings{Name: b.Name, Status: b.Status, PointsPerUnit: b.PointsPerUnit, PointsPerReferral: b.PointsPerReferral,
+	s := settings{Name: b.Name, Status: b.Status, PointsPerUnit: b.PointsPerUnit, PointsPerReferral: b.PointsPerReferral,
 		ExpiresAfterDays: b.ExpiresAfterDays, AdjustmentLimit: b.AdjustmentLimit, Tiers: append([]tier{}, b.Tiers...), policy: b.PolicyBody.policy()}
+	s.TierPlan = b.TierPlan.plan()
+	return s
 }
 
 // programView is a programme as it is answered.
@@ -71,12 +77,15 @@ type programView struct {
 	CreatedAt         time.Time `json:"created_at"`
 	UpdatedAt         time.Time `json:"updated_at"`
 	PolicyView
+
+	TierPlan  tierPlanBody `json:"tier_plan"`
+	TierMoves *tierMoves   `json:"tier_moves,omitempty" doc:"Only with dry_run: who would move between tiers"`
 }
 
 func (p program) view() programView {
 	return programView{ID: p.ID, Name: p.Name, Status: p.Status, Currency: p.Currency, PointsPerUnit: p.PointsPerUnit,
 		PointsPerReferral: p.PointsPerReferral, ExpiresAfterDays: p.ExpiresAfterDays, AdjustmentLimit: p.AdjustmentLimit, Tiers: append([]tier{}, p.Tiers...),
-		Version: p.Version, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt, PolicyView: p.policy.view()}
+		Version: p.Version, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt, PolicyView: p.policy.view(), TierPlan: p.TierPlan.view()}
 }
 
 type programAnswer struct {
@@ -126,6 +135,9 @@ func (m *Module) replaceProgram(ctx context.Context, in *struct {
 }) (*web.OK[programAnswer], error) {
 	req := web.From(ctx)
 	view, replayed, err := m.configure(ctx, req.Site, in.ID, in.Body.settings(), req.KeyID, req.Idempotency)
+	if err == nil && postgres.Rehearsing(ctx) {
+		view.TierMoves, err = m.tierMoves(ctx, req.Site, in.ID, in.Body.settings())
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -52,6 +52,7 @@ type holder struct {
 	Tier         string `db:"tier"`
 	TiersVersion int    `db:"tiers_version"`
 	pace
+	score   *score   // what counts towards tiers, where the programme counts it
 	lots    []*lot   // with points left, the next to expire first; loaded where points are taken
 	pending *account // of points that can't be spent yet; loaded where there are some
 	tiered  bool     // earned or tier changed
@@ -109,8 +110,11 @@ type tierChange struct {
 	From, To         string
 	Earned           int64
 	Cause            string
-	TxnID            int64 // 0: the tiers changed
+	TxnID            int64  // 0: no transaction did it
+	Source           string // the merit that did it, and its refund; "": none
+	Seen             string // what counted, where days are counted
 	Version          int
+	Until            *time.Time // when it will end, if nothing more counts
 	At               time.Time
 }
 
@@ -133,6 +137,7 @@ type books struct {
 	programs map[int64]program
 	own      map[siteAccount]*account
 	made     map[siteID]txn // what made lots that are due
+	merits   map[siteSource]*merit
 
 	txns    []txn
 	entries []entry

@@ -22,7 +22,7 @@ type metrics struct {
 	passed   prometheus.Counter
 	group    prometheus.Histogram
 	members  prometheus.Counter
-	tiers    prometheus.Counter
+	tiers    *prometheus.CounterVec // cause
 	refused  *prometheus.CounterVec // why
 	seconds  *prometheus.HistogramVec
 }
@@ -50,7 +50,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		group: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "talkable", Subsystem: "loyalty", Name: "actions_per_commit",
 			Help: "Adjustments, redemptions and cancellations of a transaction.", Buckets: prometheus.ExponentialBuckets(1, 2, 9)}),
 		members: prometheus.NewCounter(counter("members_joined_total", "People that became members.")),
-		tiers:   prometheus.NewCounter(counter("tier_changes_total", "Moves of members between tiers.")),
+		tiers:   prometheus.NewCounterVec(counter("tier_changes_total", "Moves of members between tiers."), []string{"cause"}),
 		refused: prometheus.NewCounterVec(counter("unearned_total", "Things heard that earned no points."), []string{"why"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "talkable", Subsystem: "loyalty",
 			Name: "posting_seconds", Help: "Time to decide and write one batch of postings.",
@@ -91,6 +91,8 @@ func (m *metrics) count(b *books, joined int) {
 			m.unspent.Add(float64(t.Points))
 		}
 	}
-	m.tiers.Add(float64(len(b.changes)))
+	for _, c := range b.changes {
+		m.tiers.WithLabelValues(c.Cause).Inc()
+	}
 	m.members.Add(float64(joined))
 }

@@ -8,6 +8,8 @@
 // Points move in double entry: a transaction has one entry on the member's account and its opposite on an account of the site
 // ("issued", "expired", "adjusted", "redeemed", "held", "transferred"). Points that can't be spent yet are on a second account of the member, "pending". Each earning makes a lot, which remembers how many of its points are left, expired
 // or taken back; an allocation says which lots a transaction took its points from.
+// Tiers follow from what counts, by days (tier_ladder.go). Programmes that ask for more than lifetime points keep merits and their days;
+// others keep none.
 // Rows are locked in one order everywhere: idempotency keys, programmes by site, redemption batches, members' accounts by site and
 // person, redemptions, holds, the site's own accounts.
 package loyalty
@@ -121,7 +123,8 @@ func (m *Module) Run(ctx context.Context) error {
 	}
 }
 
-// pass is one round of the timers. What fails is tried again at the next.
+// pass is one round of the timers, in this order: holds that are over, points that expire, reminders, tiers. What fails is tried again
+// at the next.
 func (m *Module) pass(ctx context.Context) {
 	if n, err := m.releaseDue(ctx); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Int("done", n).Msg("release holds")
@@ -143,6 +146,11 @@ func (m *Module) pass(ctx context.Context) {
 	}
 	if err := sweepGoAheads(ctx, m.db, m.now().Add(-keepGoAheads), perPass); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Msg("sweep go-aheads")
+	}
+	if n, err := m.TiersDue(ctx); err != nil && ctx.Err() == nil {
+		m.log.Error().Err(err).Int("done", n).Msg("end tiers")
+	} else if n > 0 {
+		m.log.Info().Int("members", n).Msg("tiers that time changes")
 	}
 	if _, err := idempotency.Sweep(ctx, m.db, module, m.now().Add(-keep), 1000); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Msg("sweep idempotency keys")

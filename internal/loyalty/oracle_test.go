@@ -217,7 +217,7 @@ func TestLedgerAgainstOracle(t *testing.T) {
 		o := &oracle{people: map[int64]*purse{}, earned: map[string]*grant{}, idle: idle}
 		o.draw(rt, &s)
 		s.RestoreGraceDays = rapid.SampledFrom([]int{0, 3}).Draw(rt, "grace")
-		s.ExpiresAfterDays, s.PointsPerUnit, s.Tiers = days(10), 1, []tier{{"Low", 5}, {"Mid", 12}, {"High", 30}}
+		s.ExpiresAfterDays, s.PointsPerUnit, s.Tiers = days(10), 1, []tier{{Name: "Low", Threshold: 5}, {Name: "Mid", Threshold: 12}, {Name: "High", Threshold: 30}}
 		club := w.start(site, s)
 		for _, cost := range costs {
 			w.offer(site, club.ID, cost, 0)

@@ -23,11 +23,8 @@ const (
 // fromActivation has the expiry of points that were pending count from when they can be spent. Zero: from what they were earned for.
 const fromActivation = "activation"
 
-// Why pending points became the member's.
-const (
-	causeTime = "time"
-	causeCall = "call"
-)
+// causeCall: pending points became the member's because the merchant said so.
+const causeCall = "call"
 
 var (
 	errCancelled  = fault.New(fault.Conflict, "points_cancelled", "Nothing is pending of it: all of it was taken back.")

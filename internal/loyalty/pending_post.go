@@ -134,6 +134,9 @@ func (m *Module) activateSome(ctx context.Context) (n int, err error) {
 
 // wakeBooks opens the books for n transactions of locked members, and for the end of what those who lapsed have left, which it returns.
 func (b *books) wakeBooks(ctx context.Context, u *bus.Unit, members map[person]*holder, n int, sites []int64, accounts ...string) ([]*lot, error) {
+	if err := b.readScores(ctx, u, values(members)); err != nil {
+		return nil, err
+	}
 	asleep, err := b.asleep(ctx, u, members)
 	if err != nil {
 		return nil, err

@@ -21,6 +21,8 @@ type policy struct {
 	pendingPolicy
 	DebtPolicy string `json:"debt_policy,omitempty"`
 	transferPolicy
+
+	TierPlan tierPlan `json:"tier_plan,omitzero"`
 }
 
 const maxGrace = 3650

@@ -44,6 +44,12 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 		return err
 	}
 	b := &books{now: u.Now, programs: programs}
+	if err := b.readMerits(ctx, u, meritsIn(all)); err != nil {
+		return err
+	}
+	if err := b.readScores(ctx, u, values(holders)); err != nil {
+		return err
+	}
 	asleep, err := b.asleep(ctx, u, holders)
 	if err != nil {
 		return err
@@ -60,6 +66,7 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 	}
 	b.ids, b.own = o.ids, o.own
 	for _, e := range all {
+		counted := b.merit(holders[person{e.SiteID, e.PersonID}], e)
 		switch {
 		case o.known[siteSource{e.SiteID, e.Source}]:
 		case e.Points > 0:
@@ -75,6 +82,9 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 		case e.Refused != "":
 			b.refused = append(b.refused, e)
 			m.m.Of(ctx).refused.WithLabelValues(e.Refused).Inc()
+		}
+		if counted {
+			b.placeBy(holders[person{e.SiteID, e.PersonID}], programs[e.SiteID], tierChange{Cause: e.Merit, Source: e.Source, At: moment(e.EffectiveAt, u.Now)})
 		}
 	}
 	return m.save(ctx, u, b, values(holders), asleep, members)
@@ -137,12 +147,25 @@ func (m *Module) postClawBacks(ctx context.Context, u *bus.Unit, claws []clawBac
 		return err
 	}
 	earnings, err := earnedBy(ctx, u, sites, sources)
-	if err != nil || len(earnings) == 0 {
+	if err != nil {
+		return err
+	}
+	b := &books{now: u.Now, programs: programs}
+	demerits := b.demeritsIn(claws)
+	if len(earnings)+len(demerits) == 0 {
+		return nil
+	}
+	if err := b.readMerits(ctx, u, demerits); err != nil {
 		return err
 	}
 	people := make([]person, 0, len(earnings))
 	for _, e := range earnings {
 		people = append(people, person{e.SiteID, e.PersonID})
+	}
+	for _, q := range b.merits {
+		if q.PersonID != 0 {
+			people = append(people, person{q.SiteID, q.PersonID})
+		}
 	}
 	holders, err := lockHolders(ctx, u, inOrder(people))
 	if err != nil {
@@ -156,21 +179,22 @@ func (m *Module) postClawBacks(ctx context.Context, u *bus.Unit, claws []clawBac
 	if err := loadWaiting(ctx, u, earnings, own, holders); err != nil {
 		return err
 	}
-	b := &books{now: u.Now, programs: programs}
+	if err := b.readScores(ctx, u, values(holders)); err != nil {
+		return err
+	}
 	o, err := open(ctx, u, len(claws), sitesOf(values(holders), func(h *holder) int64 { return h.SiteID }), []string{issued}, nil)
 	if err != nil {
 		return err
 	}
 	b.ids, b.own = o.ids, o.own
 	for _, c := range claws {
-		e, ok := earnings[siteSource{c.SiteID, c.Of}]
-		if !ok {
+		lowered := b.demerit(c, holders)
+		if e, ok := earnings[siteSource{c.SiteID, c.Of}]; !ok {
 			m.m.Of(ctx).refused.WithLabelValues("never_earned").Inc()
-			continue
-		}
-		if err := b.clawBack(holders[person{e.SiteID, e.PersonID}], own[siteID{e.SiteID, e.ID}], e.txn(), c); err != nil {
+		} else if err := b.clawBack(holders[person{e.SiteID, e.PersonID}], own[siteID{e.SiteID, e.ID}], e.txn(), c); err != nil {
 			return err
 		}
+		b.replace(lowered, c)
 	}
 	return m.save(ctx, u, b, values(holders), lots, 0)
 }
@@ -202,6 +226,9 @@ func (m *Module) save(ctx context.Context, u *bus.Unit, b *books, holders []*hol
 			accounts = append(accounts, h.pending)
 		}
 	}
+	if err := b.unscored(holders); err != nil {
+		return err
+	}
 	var s saving
 	s.txns(b.txns)
 	s.entries(b.entries)
@@ -211,6 +238,8 @@ func (m *Module) save(ctx context.Context, u *bus.Unit, b *books, holders []*hol
 	s.accounts(accounts)
 	s.members(holders)
 	s.changes(b.changes)
+	s.merits(b.merits)
+	s.meritDays(holders)
 	s.refusals(b.refused, b.now)
 	s.redemptions(b.spent)
 	s.cancelled(b.unspent)

@@ -69,7 +69,7 @@ func days(n int) *int { return &n }
 // club is a programme for the tests: 10 points a dollar, a year, two tiers.
 func club() settings {
 	return settings{Name: "Club", Status: active, PointsPerUnit: 10, PointsPerReferral: 50, ExpiresAfterDays: days(365), AdjustmentLimit: 1_000_000,
-		Tiers: []tier{{"Silver", 1000}, {"Gold", 5000}}}
+		Tiers: []tier{{Name: "Silver", Threshold: 1000}, {Name: "Gold", Threshold: 5000}}}
 }
 
 func (w *world) start(siteID int64, s settings) programView {
@@ -151,6 +151,7 @@ func (w *world) dump() string {
 		union all select 'batch ' || a::text from loyalty.redemption_batch a union all select 'redemption ' || a::text from loyalty.redemption a
 		union all select 'date ' || a::text from loyalty.member_date a union all select 'lot date ' || a::text from loyalty.lot_date a union all select 'hold ' || a::text from loyalty.hold a union all select 'collection ' || a::text from loyalty.collection a
 		union all select 'go ahead ' || a::text from loyalty.go_ahead a
+		union all select 'merit ' || a::text from loyalty.merit a union all select 'merit day ' || a::text from loyalty.merit_day a
 		union all select 'told ' || a::text from loyalty.waiting a) s`)
 	if err != nil {
 		w.t.Fatal(err)
@@ -266,6 +267,18 @@ var invariants = map[string]string{
 		select m.id from loyalty.member m left join lateral (select to_tier from loyalty.tier_change c
 			where c.site_id = m.site_id and c.member_id = m.id order by id desc limit 1) c on true
 		where m.tier <> coalesce(c.to_tier, '')`,
+	"the days that count are the sums of the things that do": `
+		select 1 from (
+			select site_id, member_id, day, sum(greatest(amount - refunded, 0)) filter (where kind = 'order' and not gone) as spend,
+				count(*) filter (where kind = 'order' and not gone) as orders, count(*) filter (where kind = 'referral' and not gone) as referrals,
+				sum(amount) filter (where kind = 'custom') as custom
+			from loyalty.merit where member_id is not null group by 1, 2, 3) q
+		full join loyalty.merit_day d using (site_id, member_id, day)
+		where (coalesce(q.spend, 0), coalesce(q.orders, 0), coalesce(q.referrals, 0), coalesce(q.custom, 0))
+			<> (coalesce(d.spend, 0), coalesce(d.orders, 0), coalesce(d.referrals, 0), coalesce(d.custom, 0))`,
+	"whose merits are counted has earned what the days say": `
+		select m.id from loyalty.member m left join loyalty.merit_day d on d.site_id = m.site_id and d.member_id = m.id
+		where m.counted group by m.site_id, m.id having m.earned <> coalesce(sum(d.earned), 0)`,
 	"each member has an account": `
 		select m.id from loyalty.member m full join (select * from loyalty.account where owner_id is not null) a
 			on a.site_id = m.site_id and a.owner_id = m.id

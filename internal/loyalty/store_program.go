@@ -98,11 +98,13 @@ func lockProgram(ctx context.Context, tx sqlx.QueryerContext, site, id int64) (p
 	return oneProgram(ctx, tx, `select `+programColumns+` from loyalty.program where site_id = $1 and id = $2 for update`, site, id)
 }
 
+var errNoProgram = fault.New(fault.NotFound, "program_not_found", "No such loyalty programme.")
+
 func oneProgram(ctx context.Context, db sqlx.QueryerContext, query string, args ...any) (program, error) {
 	var r programRow
 	err := sqlx.GetContext(ctx, db, &r, query, args...)
 	if errors.Is(err, sql.ErrNoRows) {
-		return program{}, fault.New(fault.NotFound, "program_not_found", "No such loyalty programme.")
+		return program{}, errNoProgram
 	}
 	if err != nil {
 		return program{}, fmt.Errorf("read programme: %w", err)

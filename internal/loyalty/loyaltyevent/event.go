@@ -163,8 +163,10 @@ type TierChanged struct {
 	PersonID  int64     `json:"person_id"`
 	From      string    `json:"from,omitempty"`
 	To        string    `json:"to,omitempty"`
-	Earned    int64     `json:"earned"` // the counter that decided
+	Earned    int64     `json:"earned"` // in all, less what was clawed back
 	ChangedAt time.Time `json:"changed_at"`
+	Cause     string    `json:"cause,omitempty"` // earn, claw_back, order, refund, referral, referral_voided, custom, time, tiers_changed
+	Until     time.Time `json:"until,omitzero"`  // when it falls, if nothing more counts; absent: that time alone does not change it
 }
 
 func (TierChanged) EventType() string { return "loyalty.tier_changed.v1" }
