@@ -57,17 +57,17 @@ func (p *Pages) frameIn(ctx context.Context, languages string, siteID int64) fra
 		if siteID != 0 {
 			web.Log(ctx).Warn().Err(err).Msg("a site's look can't be read; its page has ours")
 		}
-		return ours(r)
+		return ours(languages)
 	}
-	return frameOf(r, look)
+	return frameOf(languages, look)
 }
 
 // ours is the frame of a page that isn't any site's; nothing is asked for it.
-func ours(r *http.Request) frame {
-	return frameOf(r, gatewayapi.Look{Color: gatewayapi.DefaultColor, Language: gatewayapi.Languages[0]})
+func ours(languages string) frame {
+	return frameOf(languages, gatewayapi.Look{Color: gatewayapi.DefaultColor, Language: gatewayapi.Languages[0]})
 }
 
-func frameOf(r *http.Request, look gatewayapi.Look) frame {
+func frameOf(languages string, look gatewayapi.Look) frame {
 	f := frame{Site: look.Name, Home: look.Site.URL, Logo: look.LogoURL, look: look, framed: "'none'"}
 	f.Lang = languageOf(languages, look)
 	f.Style = stylesheet(look)
