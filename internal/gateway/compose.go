@@ -65,8 +65,8 @@ type members interface {
 	collectors
 	memberDates
 	pointKeepers
-	statements
 	ranks
+	statements
 }
 
 // Teller is a module that has something to say of a person.

@@ -346,7 +346,7 @@ func TestPages_tell_people_and_programs_to_wait(t *testing.T) {
 
 func TestShare_page_says_how_many_mails_were_sent(t *testing.T) {
 	t.Parallel()
-	f := frameOf(request("GET", "/"), newShop().look)
+	f := frameOf("", newShop().look)
 	for query, want := range map[string]struct {
 		said  string
 		fault bool
