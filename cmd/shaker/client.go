@@ -122,7 +122,8 @@ func classify(kind string, r reply) (o outcome, fault, note string) {
 			Code string `json:"code"`
 		}
 		_ = json.Unmarshal(r.body, &problem) // no problem has no code
-		if r.status >= 500 || r.status == http.StatusTooManyRequests || r.status == http.StatusRequestTimeout {
+		again := r.status == http.StatusTooManyRequests || r.status == http.StatusRequestTimeout || problem.Code == "attribution_pending"
+		if r.status >= 500 || again {
 			return unknown, problem.Code, fmt.Sprint(r.status)
 		}
 		return no, problem.Code, fmt.Sprint(r.status)

@@ -56,7 +56,7 @@ func TestClassify(t *testing.T) {
 		{kindPurchase, reply{status: 408}, unknown, ""},
 		{kindPurchase, reply{status: 429}, unknown, ""},
 		{kindPurchase, reply{status: 500, body: []byte(`{"code":"internal"}`)}, unknown, "internal"},
-		{kindStatus, reply{status: 503, body: []byte(`{"code":"attribution_pending"}`)}, unknown, "attribution_pending"},
+		{kindStatus, reply{status: 409, body: []byte(`{"code":"attribution_pending"}`)}, unknown, "attribution_pending"},
 		{kindPurchase, reply{status: 302}, unknown, ""},
 		{kindPurchase, reply{err: errors.New("EOF")}, unknown, ""},
 		{kindPurchase, reply{err: fmt.Errorf("post: %w", &net.OpError{Op: "dial", Err: errors.New("connection refused")})}, unsent, ""},

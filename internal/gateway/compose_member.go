@@ -102,18 +102,18 @@ type entriesAnswer struct {
 
 func (c Composition) listEntries(ctx context.Context, in *entriesInput) (*web.OK[entriesAnswer], error) {
 	req := web.From(ctx)
-	p, err := c.memberPerson(ctx, req.Site.ID, in.Slug)
+	person, err := c.member(ctx, in.Slug)
 	if err != nil {
 		return nil, err
 	}
 	var after loyaltyapi.After
-	list := "entries of " + itoa(int(p.ID))
+	list := "entries of " + itoa(int(person))
 	if _, err := c.Cursors.Decode(req.Site.ID, list, in.Cursor, &after); err != nil {
 		return nil, err
 	}
-	entries, more, err := c.Members.Entries(ctx, req.Site.ID, p.ID, after, in.Limit)
+	entries, more, err := c.Members.Entries(ctx, req.Site.ID, person, after, in.Limit)
 	if err != nil {
-		return nil, asNoMember(err)
+		return nil, unknownMember(err)
 	}
 	answer := entriesAnswer{Entries: orEmpty(entries)}
 	if more {

@@ -36,9 +36,9 @@ var (
 	errCommitted  = fault.New(fault.Conflict, "hold_committed", "The hold was committed: restore its points instead.")
 	errNotYet     = fault.New(fault.Conflict, "hold_not_committed", "The hold was not committed: release it instead.")
 	errRestore    = fault.New(fault.Invalid, "too_many_points", "More points than the hold has left to restore.").At("/points", "is more than is left")
-	errHoldPoints = fault.New(fault.Invalid, "invalid_hold", "The hold is not valid.").At("/points", "must be 1 to "+strconv.Itoa(maxPoints))
-	errHoldTime   = fault.New(fault.Invalid, "invalid_hold", "The hold is not valid.").At("/seconds", "must be 1 to "+strconv.Itoa(int(maxHold/time.Second)))
-	errReference  = fault.New(fault.Invalid, "invalid_hold", "The hold is not valid.").At("/reference", "must have 1 to 200 printable characters")
+	errHoldPoints = fault.New(fault.Invalid, "invalid_hold", "The hold is not valid.").At("/points", "must be 1 to "+strconv.Itoa(maxPoints)).Pointed()
+	errHoldTime   = fault.New(fault.Invalid, "invalid_hold", "The hold is not valid.").At("/seconds", "must be 1 to "+strconv.Itoa(int(maxHold/time.Second))).Pointed()
+	errReference  = fault.New(fault.Invalid, "invalid_hold", "The hold is not valid.").At("/reference", "must have 1 to 200 printable characters").Pointed()
 )
 
 // hold is points that a checkout keeps for itself.
@@ -130,6 +130,9 @@ func (b *books) release(h *holder, k *hold, used []allocation) error {
 	if !k.Until.After(b.now) {
 		status = "timed_out"
 	}
+	if err := b.expireDue(h); err != nil { // before it takes its id: those of an account rise with its entries
+		return err
+	}
 	t := b.ends(h, k, kindRelease, sourceOf(kindHold, k.ID), k.Points)
 	return b.returned(h, k, t, held, used, status)
 }
@@ -153,6 +156,9 @@ func (b *books) restore(h *holder, k *hold, used []allocation, points int64) err
 			part = append(part, a)
 		}
 	}
+	if err := b.expireDue(h); err != nil { // before it takes its id: those of an account rise with its entries
+		return err
+	}
 	t := b.ends(h, k, kindRestore, sourceOf(kindHold, k.ID)+":"+strconv.FormatInt(to, 10), points)
 	k.Restored = to
 	return b.returned(h, k, t, redeemed, part, k.Status)
@@ -167,9 +173,6 @@ func (b *books) ends(h *holder, k *hold, kind, source string, points int64) txn 
 
 // returned gives points back from an account of the site.
 func (b *books) returned(h *holder, k *hold, t txn, from string, used []allocation, status string) error {
-	if err := b.expireDue(h); err != nil {
-		return err
-	}
 	r := holdRule{Rule: t.Kind, HoldID: k.ID, Until: k.Until, Before: h.Balance, After: h.Balance + t.Points, Restored: k.Restored}
 	var err error
 	if r.Repaid, r.Graced, err = b.giveBack(h, t, used); err != nil {

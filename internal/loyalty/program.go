@@ -94,10 +94,7 @@ func (s settings) check() error {
 	}
 	checkTiers(s.Tiers, at)
 	s.TierPlan.check(at)
-	if len(bad.Fields) > 0 {
-		return bad
-	}
-	return nil
+	return bad.Pointed()
 }
 
 // printable says that s is text that neither hides nor begins or ends with blanks.

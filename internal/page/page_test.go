@@ -18,6 +18,7 @@ import (
 	"golang.org/x/net/html"
 	"pgregory.net/rapid"
 
+	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/gateway/gatewayapi"
 	"github.com/talkable/talkable/internal/referral/referralapi"
 	"github.com/talkable/talkable/internal/site"
@@ -85,9 +86,7 @@ func TestLanguage(t *testing.T) {
 		"": "es", "de": "de", "de-AT,de;q=0.9,en;q=0.8": "de", "fr-CA": "fr", "en-GB": "en", "nl,en;q=0.5": "en", "zh-CN,zh": "es", "ja": "es",
 		"*": "es", ";;;": "es", strings.Repeat("de,", 5000): "de", "\x00": "es",
 	} {
-		r := httptest.NewRequest("GET", "/", nil)
-		r.Header.Set("Accept-Language", header)
-		if got := languageOf(r, look); got != want {
+		if got := languageOf(header, look); got != want {
 			t.Errorf("%.40q: %s, want %s", header, got, want)
 		}
 	}
@@ -132,7 +131,7 @@ var nasty = []string{`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)
 
 // tags are those that pages consist of; a hostile text makes no other, and no attribute that runs something.
 var tags = []string{"html", "head", "meta", "title", "link", "style", "body", "div", "header", "img", "span", "main", "section", "aside", "h1", "h2", "p", "a",
-	"form", "input", "label", "textarea", "button", "ul", "li", "dl", "dt", "dd"}
+	"form", "input", "label", "textarea", "button", "ul", "li", "dl", "dt", "dd", "br", "table", "thead", "tbody", "tr", "th", "td"}
 
 func harmless(t *testing.T, what, page string) {
 	t.Helper()
@@ -216,7 +215,7 @@ func TestHostileTexts_stay_texts(t *testing.T) {
 		for name, one := range map[string]page{
 			"gate":  claimPage(f, l, referralapi.Arrival{}, offer, text, asked{email: text, phone: text, badEmail: true, badPhone: true}),
 			"claim": claimPage(f, referralapi.Landing{Continue: text, Code: text}, has, offer, text, asked{}),
-			"share": sharePage(f, l, offer, []stat{{text, text}}, text),
+			"share": sharePage(f, l, offer, []stat{{text, text}}),
 			"note":  note{frame: notice(f, "gone").frame, Text: text, Next: text},
 		} {
 			w := httptest.NewRecorder()
@@ -316,6 +315,57 @@ func TestUnsubscribe_links_are_signed(t *testing.T) {
 		body, _ := io.ReadAll(w.Body)
 		if want == 200 && !strings.Contains(string(body), `<form method="post">`) {
 			t.Errorf("%s has no button: %s", path, body)
+		}
+	}
+}
+
+func TestPages_tell_people_and_programs_to_wait(t *testing.T) {
+	t.Parallel()
+	s := newShop()
+	s.away = true // nobody's look is asked for
+	p := newPages(s)
+	wait := fault.New(fault.TooMany, "rate_limited", "Too many requests; please wait.")
+	wait.Retry = 40 * time.Second
+	for _, c := range []struct {
+		accept, kind, says string
+		err                error
+		status             int
+	}{
+		{"text/html,application/xhtml+xml,*/*;q=0.8", "text/html; charset=utf-8", "One moment, please", wait, 429},
+		{"text/html", "text/html; charset=utf-8", "Not now, please", &fault.Error{Kind: fault.Unavailable, Code: "away", Retry: 40 * time.Second}, 503},
+		{"*/*", "application/problem+json", `"code":"rate_limited"`, wait, 429},
+		{"", "application/problem+json", `"code":"rate_limited"`, wait, 429},
+	} {
+		w := httptest.NewRecorder()
+		p.Fail(w, request("GET", "/x/abcdefghjk", "Accept", c.accept), c.err)
+		if w.Code != c.status || w.Header().Get("Content-Type") != c.kind || w.Header().Get("Retry-After") != "40" || !strings.Contains(w.Body.String(), c.says) {
+			t.Errorf("%q: %d %v %s", c.accept, w.Code, w.Header(), w.Body)
+		}
+	}
+}
+
+func TestShare_page_says_how_many_mails_were_sent(t *testing.T) {
+	t.Parallel()
+	f := frameOf("", newShop().look)
+	for query, want := range map[string]struct {
+		said  string
+		fault bool
+	}{
+		"":              {"", false},
+		"sent=2&of=2":   {"Sent to 2.", false},
+		"sent=2":        {"Sent to 2.", false},
+		"sent=1&of=3":   {"Sent to 1 of 3: the other addresses are wrong, or have had your recommendation already.", false},
+		"sent=0&of=3":   {f.say("mail_none"), true},
+		"sent=26":       {f.say("mail_none"), true},
+		"sent=x&of=<b>": {f.say("mail_none"), true},
+		"sent=1&of=999": {"Sent to 1.", false},
+	} {
+		q, err := url.ParseQuery(query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if said, fault := f.mailed(q); said != want.said || fault != want.fault {
+			t.Errorf("%s: %q %v", query, said, fault)
 		}
 	}
 }

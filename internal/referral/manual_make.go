@@ -25,7 +25,7 @@ func (m *Module) referByHand(ctx context.Context, s site.Site, keyID int64, in m
 	}
 	origin, err := m.facts.ToldOrigin(ctx, s.ID, in.Origin)
 	if err != nil {
-		return out, false, unknown(err, errNoOrigin)
+		return out, false, unknown(err, errNoOrigin.At("/origin", "is the number of no purchase or event"))
 	}
 	a := asserted{advocate: advocate.ID, origin: origin, force: in.Force, keyID: keyID, reason: in.Reason}
 	err = m.assert(ctx, s, &a, k, &replayed, &out, func(u *bus.Unit) error {
