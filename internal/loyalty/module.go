@@ -16,6 +16,8 @@ package loyalty
 
 import (
 	"context"
+	"crypto/ed25519"
+	"sync"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -40,6 +42,8 @@ type Deps struct {
 	Now     clock.Clock
 	Cursors *web.Cursors
 	Coupons couponLists // who has coupon lists; nil: nobody, so lists are not looked up
+
+	LedgerKey ed25519.PrivateKey // signs the ledger's checkpoints; nil: nobody does
 }
 
 // couponLists knows the lists whose coupons redemptions hand out.
@@ -58,6 +62,7 @@ type Module struct {
 	cursors *web.Cursors
 	coupons couponLists
 	actions *postgres.Group[action, loyaltyapi.Action]
+	seals   sealer
 	kick    chan struct{} // the timers have something to do now
 }
 
@@ -66,6 +71,7 @@ func New(d Deps) *Module {
 	m := &Module{
 		db: d.DB, outbox: d.Outbox, log: d.Log.With().Str("module", "loyalty").Logger(), reg: d.Reg, now: d.Now,
 		m: metricsApart(d.Reg), cursors: d.Cursors, coupons: d.Coupons, kick: make(chan struct{}, 1),
+		seals: newSealer(d.LedgerKey, d.Reg),
 	}
 	m.actions = postgres.NewGroup(maxActions, m.act).Observe(func(size int) { m.m.Real.group.Observe(float64(size)) })
 	return m
@@ -92,9 +98,12 @@ const (
 	perPass = 500            // rows of a timer's transaction
 )
 
-// Run expires points, re-tiers members after a change of tiers, and forgets old idempotency keys, until ctx ends. Any number of
-// replicas may run it.
+// Run expires points, re-tiers members after a change of tiers, seals the ledger, and forgets old idempotency keys, until ctx ends. Any
+// number of replicas may run it.
 func (m *Module) Run(ctx context.Context) error {
+	var sealing sync.WaitGroup
+	defer sealing.Wait()
+	sealing.Go(func() { m.keepSealing(ctx) })
 	t := time.NewTicker(look)
 	defer t.Stop()
 	for {
