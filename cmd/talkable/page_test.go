@@ -200,7 +200,7 @@ func TestPages(t *testing.T) {
 		shop.links(`{"claim_page":true}`)
 		ann := newVisitor(t, s.demo.Server)
 		page := ann.open("GET", share, nil)
-		page.shows(t, 200, "Recommend Demo Shop", "Your friends get 10% off", "500 points", "wa.me", "sms:?&amp;body=", "t.me/share", "/qr.svg", "friends who bought")
+		page.shows(t, 200, "Recommend Demo Shop", "Your friends get 10% off", "500 points", "wa.me", "sms:?&amp;body=", "t.me/share", "/qr.svg", "friend who bought")
 		code := regexp.MustCompile(`<p class="link"[^>]*>([^<]+)</p>`).FindStringSubmatch(page.body)
 		if code == nil {
 			t.Fatal(page.body)
