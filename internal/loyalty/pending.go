@@ -29,7 +29,7 @@ const causeCall = "call"
 var (
 	errCancelled  = fault.New(fault.Conflict, "points_cancelled", "Nothing is pending of it: all of it was taken back.")
 	errNotPending = fault.New(fault.Conflict, "not_pending", "The points can be spent already: take them by an adjustment instead.")
-	errCancelNote = fault.New(fault.Invalid, "invalid_note", "The note is not valid.").At("/note", "must have at most 500 printable characters")
+	errCancelNote = fault.New(fault.Invalid, "invalid_note", "The note is not valid.").At("/note", "must have at most 500 printable characters").Pointed()
 )
 
 // pendingPolicy is what a programme says of points that can't be spent at once.

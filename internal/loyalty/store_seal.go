@@ -165,7 +165,7 @@ func recordsOf(ctx context.Context, db sqlx.QueryerContext, site, behind, upto i
 func partsOf(ctx context.Context, db sqlx.QueryerContext, site, first, last int64, of map[int64]*seal.Transaction) error {
 	var entries []seal.Entry
 	err := sqlx.SelectContext(ctx, db, &entries, `
-		select e.txn_id, e.account_id, a.name, coalesce(a.owner_id, 0) as owner_id, e.asset, e.amount, e.seq, e.balance_after
+		select e.txn_id, e.account_id, a.name, coalesce(a.owner_id, a.pending_of, 0) as owner_id, e.asset, e.amount, e.seq, e.balance_after
 		from (select * from loyalty.entry where site_id = $1 and txn_id between $2 and $3 offset 0) e
 		cross join lateral (select * from loyalty.account a where a.site_id = $1 and a.id = e.account_id offset 0) a
 		order by e.txn_id, e.account_id, e.seq`, site, first, last)

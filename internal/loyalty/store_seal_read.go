@@ -103,7 +103,7 @@ func saveCheckpoint(ctx context.Context, tx sqlx.ExecerContext, k seal.Checkpoin
 // accountsOf reads the next thousand accounts that were ever posted to.
 func accountsOf(ctx context.Context, db sqlx.QueryerContext, site, behind int64) (rows []seal.Account, err error) {
 	err = sqlx.SelectContext(ctx, db, &rows, `
-		select id, name, coalesce(owner_id, 0) as owner_id, seq, balance
+		select id, name, coalesce(owner_id, pending_of, 0) as owner_id, seq, balance
 		from loyalty.account where site_id = $1 and id > $2 and (seq <> 0 or balance <> 0) order by id limit 1000`, site, behind)
 	return rows, wrapped("read accounts", err)
 }

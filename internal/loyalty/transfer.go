@@ -27,8 +27,8 @@ const transferred = "transferred"
 const maxTransferLots = 500
 
 var (
-	errTransferPoints = fault.New(fault.Invalid, "invalid_transfer", "The transfer is not valid.").At("/points", "must be 1 to "+strconv.Itoa(maxPoints))
-	errTransferNote   = fault.New(fault.Invalid, "invalid_transfer", "The transfer is not valid.").At("/note", "must have at most 500 printable characters")
+	errTransferPoints = fault.New(fault.Invalid, "invalid_transfer", "The transfer is not valid.").At("/points", "must be 1 to "+strconv.Itoa(maxPoints)).Pointed()
+	errTransferNote   = fault.New(fault.Invalid, "invalid_transfer", "The transfer is not valid.").At("/note", "must have at most 500 printable characters").Pointed()
 	errSameMember     = fault.New(fault.Invalid, "same_member", "A member can't give points to themselves.").At("/to", "is the same member")
 	errNoReceiver     = fault.New(fault.Invalid, "receiver_not_found", "Who is to get the points is no member.").At("/to", "is no member")
 	errReceiver       = fault.New(fault.Invalid, "receiver_not_active", "Who is to get the points is no active member.").At("/to", "is no active member")
