@@ -68,9 +68,9 @@ func contents(table string) (row, from string) {
 	schema, name, _ := strings.Cut(table, ".")
 	switch {
 	case table == "referral.coupon_day":
-		return `x::text`, `(select from referral.coupon_day where false)`
+		return `x::text`, `(select null::bigint as site_id where false)`
 	case slices.Contains([]string{"loyalty.horizon", "loyalty.chain", "loyalty.anchor", "loyalty.checkpoint", "loyalty.milestone"}, table): // the sealer follows when it can
-		return `x::text`, `(select from ` + table + ` where false)`
+		return `x::text`, `(select null::bigint as site_id where false)`
 	case table == "referral.coupon_list":
 		return `(to_jsonb(x) - 'low_at')::text`, table
 	case table == "referral.outbox", table == "referral.log":
