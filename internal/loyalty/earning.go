@@ -16,6 +16,7 @@ const (
 	refusedSmall    = "below_one_point" // the rate gives less than a point
 	refusedPaused   = "paused"
 	refusedLarge    = "too_many_points" // beyond any sensible posting: a mistake somewhere
+	refusedNoRule   = "no_rule"         // none of the rules gives anything for it
 )
 
 // earning is what a rule decided about one thing that may earn points.
@@ -28,6 +29,7 @@ type earning struct {
 	Joins                                    bool   // makes the person a member even without points
 	OriginID, ReferralID, RewardID, FriendID int64
 	Rule                                     string
+	occasion                                 *occasion // nil, or what rules have still to decide, once the member is locked
 	EffectiveAt                              time.Time
 	ExpiresAt                                *time.Time
 }
@@ -52,6 +54,8 @@ type rule struct {
 	ActionID         int64      `json:"action_id,omitempty"`
 	ActionVersion    int        `json:"action_version,omitempty"`
 	Place            int        `json:"place,omitempty"`
+	On               string     `json:"on,omitempty"`
+	Trace            *trace     `json:"trace,omitempty"`
 	Points           int64      `json:"points"`
 	Refused          string     `json:"refused,omitempty"`
 }
@@ -70,6 +74,9 @@ func sourceOf(thing string, id int64) string { return thing + ":" + strconv.Form
 func (p program) forOrigin(o customerevent.OriginRecorded) earning {
 	e := earning{SiteID: o.SiteID, PersonID: o.PersonID, Source: sourceOf("origin", o.OriginID), Reason: loyaltyevent.ForPurchase,
 		OriginID: o.OriginID, EffectiveAt: o.OccurredAt, Joins: o.Type == customerevent.Purchase && p.Status == active}
+	if p.earner != nil {
+		return p.byRules(e, ofOrigin(o))
+	}
 	if p.PointsPerUnit == 0 || o.Subtotal <= 0 { // the rule does not speak of it
 		return e
 	}
@@ -104,11 +111,28 @@ func (p program) forReward(w referralevent.RewardIssued) earning {
 // forReferral decides what an approved referral earns its advocate beside its rewards.
 func (p program) forReferral(r referralevent.ReferralApproved) earning {
 	e := earning{SiteID: r.SiteID, PersonID: r.AdvocateID, Source: sourceOf("referral", r.ReferralID), Reason: loyaltyevent.ForReferral,
-		OriginID: r.OriginID, ReferralID: r.ReferralID, FriendID: r.FriendID, EffectiveAt: r.ApprovedAt, Points: p.PointsPerReferral}
+		OriginID: r.OriginID, ReferralID: r.ReferralID, FriendID: r.FriendID, EffectiveAt: r.ApprovedAt}
+	if p.earner != nil {
+		return p.byRules(e, ofReferralApproved(r))
+	}
+	e.Points = p.PointsPerReferral
 	if e.Points > 0 && p.Status != active {
 		e.Points, e.Refused = 0, refusedPaused
 	}
 	return p.decided(e, rule{Rule: "referral", PointsPer: p.PointsPerReferral})
+}
+
+// byRules leaves a decision to the programme's rules, if one of them speaks of such a thing.
+func (p program) byRules(e earning, o *occasion) earning {
+	if !p.spoken(o) {
+		return e
+	}
+	if p.Status != active {
+		e.Refused = refusedPaused
+		return p.decided(e, rule{Rule: "rules", On: o.on})
+	}
+	o.by, e.occasion = p, o
+	return e
 }
 
 // decided completes a decision with its expiry and with the text that is kept of it.

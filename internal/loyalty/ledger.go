@@ -54,6 +54,8 @@ type holder struct {
 	pace
 	lots   []*lot // with points left, the next to expire first; loaded where points are taken
 	tiered bool   // earned or tier changed
+
+	joinedAt time.Time // of who joins in this batch
 }
 
 func (h *holder) key() string { return sourceOf("member", h.MemberID) }
@@ -126,6 +128,8 @@ type books struct {
 	programs map[int64]program
 	own      map[siteAccount]*account
 	made     map[siteID]txn // what made lots that are due
+	rooms    *rooms         // what rules have given; nil: no rules decide
+	joined   []*holder      // in this batch
 
 	txns    []txn
 	entries []entry
@@ -197,6 +201,9 @@ func (b *books) clawBack(h *holder, own *lot, of txn, c clawBack) error {
 	rest := step - fromOwn - forgiven
 	fromOthers := b.take(h, t.ID, rest)
 	own.Clawed, own.Forgiven, own.dirty = after, own.Forgiven+forgiven, true
+	if b.rooms != nil {
+		b.rooms.takeBack(p, h.MemberID, own, before, after)
+	}
 
 	t.Points = step - forgiven
 	t.Rule = text(clawRule{Rule: "claw_back", Cause: c.Cause, EarnID: of.ID, Granted: own.Granted, Taken: c.Part, Of: c.Whole,

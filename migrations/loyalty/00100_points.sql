@@ -43,7 +43,7 @@ alter table loyalty.account add constraint account_name check (asset = 'points' 
 alter table loyalty.txn drop constraint txn_kind;
 alter table loyalty.txn add constraint txn_kind check (kind in ('earn', 'claw_back', 'expire', 'adjust', 'redeem', 'cancel', 'hold', 'commit', 'release', 'restore'));
 alter table loyalty.txn drop constraint txn_reason;
-alter table loyalty.txn add constraint txn_reason check (reason in ('purchase', 'reward', 'referral', 'adjustment', 'redemption', 'action', 'hold'));
+alter table loyalty.txn add constraint txn_reason check (reason in ('purchase', 'reward', 'referral', 'adjustment', 'redemption', 'action', 'hold', 'join', 'tier', 'date'));
 
 create table loyalty.hold (
 	site_id    bigint      not null,
