@@ -82,9 +82,9 @@ type Click struct {
 
 // Member is somebody's place in the loyalty programme.
 type Member struct {
-	ID       int64     `cel:"id" doc:"0: not a member yet"`
-	Tier     string    `cel:"tier" doc:"Its name; empty below the first"`
-	Earned   int64     `cel:"earned" doc:"Points in their life, less what was taken back"`
+	ID     int64  `cel:"id" doc:"0: not a member yet"`
+	Tier   string `cel:"tier" doc:"Its name; empty below the first"`
+	Earned int64  `cel:"earned" doc:"Points in their life, less what was taken back"`
 }
 
 // Variable is a line of the table of what conditions may ask for.

@@ -189,35 +189,111 @@ func TestLimitsOfABatch(t *testing.T) {
 	}
 }
 
-// TestBudgetStops whoever asks for it at once.
-func TestBudgetStops(t *testing.T) {
+// TestLimitsHoldAtOnce: of many at once none is too many.
+func TestLimitsHoldAtOnce(t *testing.T) {
 	t.Parallel()
-	w := setup(t)
-	r := ten()
-	r.Budget = points64(95)
-	w.start(1, onlyRules(r))
-	var ready, done sync.WaitGroup
-	gate := make(chan struct{})
-	for id := range int64(20) {
-		ready.Add(1)
-		done.Go(func() {
-			ready.Done()
-			<-gate
-			if err := tryHear(w, w.originsRecorded, 1, w.bought(1, 100+id, 1+id, 1000)); err != nil {
-				t.Error(err)
+	budgeted := ten()
+	budgeted.Budget = points64(95)
+	for what, c := range map[string]struct {
+		rule   earnRule
+		person func(id int64) int64
+		want   int64
+	}{
+		"a budget of everybody":  {budgeted, func(id int64) int64 { return 100 + id }, 95},
+		"a budget of one":        {budgeted, func(int64) int64 { return 7 }, 95},
+		"points of a member":     {ten(earnLimit{Per: "day", Points: 73}), func(int64) int64 { return 7 }, 73},
+		"times of a member":      {ten(earnLimit{Per: "month", Times: 4}), func(int64) int64 { return 7 }, 40},
+		"times of three of them": {ten(earnLimit{Per: "ever", Times: 2}), func(id int64) int64 { return 7 + id%3 }, 60},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			w := setup(t)
+			w.start(1, onlyRules(c.rule))
+			var ready, done sync.WaitGroup
+			gate := make(chan struct{})
+			for id := range int64(20) {
+				ready.Add(1)
+				done.Go(func() {
+					ready.Done()
+					<-gate
+					if err := tryHear(w, w.originsRecorded, 1, w.bought(1, c.person(id), 1+id, 1000)); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			ready.Wait()
+			close(gate)
+			done.Wait()
+			var sum, counted int64
+			if err := w.admin.Get(&sum, `select sum(points) from loyalty.txn where kind = 'earn'`); err != nil || sum != c.want {
+				t.Errorf("given %d, %v; want %d", sum, err, c.want)
+			}
+			if err := w.admin.Get(&counted, `select coalesce(sum(points), 0) + (select coalesce(sum(spent), 0) from loyalty.rule_budget) from loyalty.rule_tally`); err != nil || counted != c.want {
+				t.Errorf("counted %d, %v; want %d", counted, err, c.want)
 			}
 		})
 	}
-	ready.Wait()
-	close(gate)
-	done.Wait()
-	var sum, spent int64
-	if err := w.admin.Get(&sum, `select sum(points) from loyalty.txn where kind = 'earn'`); err != nil || sum != 95 {
-		t.Errorf("given %d, %v", sum, err)
-	}
-	if err := w.admin.Get(&spent, `select spent from loyalty.rule_budget where site_id = 1 and rule = 'ten'`); err != nil || spent != 95 {
-		t.Errorf("counted %d, %v", spent, err)
-	}
+}
+
+// given is an order as the reference remembers it.
+type given struct {
+	person, day, points, taken, subtotal int64
+}
+
+// TestLimits_equal_a_naive_reference, which adds up all that was ever given and taken back, each time.
+func TestLimits_equal_a_naive_reference(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	site := int64(0)
+	rapid.Check(t, func(rt *rapid.T) {
+		site++
+		w.clock.Move(noon.Sub(w.clock.Now()))
+		perDay, everPoints, budget := rapid.Int64Range(1, 30).Draw(rt, "a day"), rapid.Int64Range(1, 60).Draw(rt, "ever"), rapid.Int64Range(1, 120).Draw(rt, "budget")
+		w.start(site, onlyRules(earnRule{Key: "a", Kind: kindPerMoney, Points: 3, Limits: []earnLimit{{Per: "day", Points: perDay}, {Per: "ever", Points: everPoints}}, Budget: &budget}))
+		var orders []given
+		day := int64(0)
+		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
+			switch rapid.IntRange(0, 5).Draw(rt, "what") {
+			case 0:
+				day++
+				w.clock.Move(24 * time.Hour)
+			case 1, 2:
+				if len(orders) == 0 {
+					continue
+				}
+				i := rapid.IntRange(0, len(orders)-1).Draw(rt, "of")
+				o := &orders[i]
+				part := rapid.Int64Range(1, o.subtotal).Draw(rt, "part")
+				hear(w, w.originsRefunded, site, w.refund(site, int64(i+1), rapid.Int64().Draw(rt, "refund"), part, o.subtotal))
+				o.taken = max(o.taken, o.points*part/o.subtotal)
+			default:
+				o := given{person: rapid.Int64Range(1, 2).Draw(rt, "person"), day: day, subtotal: rapid.Int64Range(1, 2000).Draw(rt, "subtotal")}
+				left := []int64{perDay, everPoints, budget}
+				for _, was := range orders {
+					net := was.points - was.taken
+					if left[2] -= net; was.person == o.person {
+						if left[1] -= net; was.day == o.day {
+							left[0] -= net
+						}
+					}
+				}
+				o.points = max(0, min(o.subtotal*3/100, left[0], left[1], left[2]))
+				orders = append(orders, o)
+				hear(w, w.originsRecorded, site, w.bought(site, o.person, int64(len(orders)), o.subtotal))
+			}
+			for person := int64(1); person <= 2; person++ {
+				want, is := int64(0), false
+				for _, o := range orders {
+					if o.person == person {
+						want, is = want+o.points-o.taken, true
+					}
+				}
+				if is && w.balance(site, person) != want {
+					rt.Fatalf("person %d has %d, want %d: %+v", person, w.balance(site, person), want, orders)
+				}
+			}
+		}
+	})
 }
 
 // TestRefundsGiveBack what limits and budgets counted, and another order may have it.
