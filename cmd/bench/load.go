@@ -65,7 +65,7 @@ func drive(ctx context.Context, address string, n int, span time.Duration, jobs 
 		group.Go(func() error {
 			times := make([]time.Duration, 0, 4096)
 			defer func() { all[i] = times }()
-			for !over.Load() && ctx.Err() == nil {
+			for done := false; !done && ctx.Err() == nil; done = over.Load() { // once at least
 				if c.out = work.next(c.out[:0]); len(c.out) == 0 {
 					return nil
 				}

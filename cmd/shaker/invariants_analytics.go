@@ -61,6 +61,23 @@ var analyticsInvariants = []invariant{
 			select site_id, 'visits', visited_at, campaign_id, null, 1, 0 from referral.visit
 			union all
 			select site_id, 'first_time_visits', first_at, campaign_id, null, 1, 0 from referral.friend_offer where visits > 0`)},
+	{ID: "analytics/facets", Says: "visits and referred sales by channel, sales by traffic source and events by category are those of their facts", Settled: true,
+		SQL: `
+			with want as (
+				select site_id, 'visits' as metric, channel as value, count(*) as n from referral.visit group by 1, 3
+				union all
+				select r.site_id, 'talkable_sales', coalesce(r.deed ->> 'channel', ''), count(*)
+				from referral.status_log l
+				join referral.referral r on r.site_id = l.site_id and r.id = l.referral_id where l.new = 'approved' and r.superseded = 0 group by 1, 3
+				union all
+				select site_id, 'total_sales', traffic_source, count(*) from customer.origin where verified and type = 'Purchase' group by 1, 3
+				union all
+				select site_id, 'events', category, count(*) from customer.origin where verified and type = 'Event' group by 1, 3
+			), got as (
+				select site_id, metric, case metric when 'total_sales' then traffic_source when 'events' then event_category else channel end as value, sum(count)::bigint as n
+				from analytics.daily where metric in ('visits', 'talkable_sales', 'total_sales', 'events') group by 1, 2, 3
+			)
+			select site_id, metric, value, w.n, g.n as counted from want w full join got g using (site_id, metric, value) where coalesce(w.n, 0) <> coalesce(g.n, 0)`},
 	{ID: "analytics/visitors", Says: "a visitor of a campaign counts once a day", Settled: true,
 		SQL: counted([]string{"visits_unique"}, `
 			select v.site_id, 'visits_unique', min(v.visited_at), v.campaign_id, null, 1, 0 from referral.visit v

@@ -58,14 +58,13 @@ func (m *merchant) limit() {
 // batch makes a payout batch as soon as there is something to pay.
 func (m *merchant) batch() int64 {
 	m.t.Helper()
-	for range 100 {
+	for end := time.Now().Add(longest); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		var made struct {
 			Batch struct{ ID int64 } `json:"payout_batch"`
 		}
 		if m.ask(0, m.secret, "POST", "/api/v2/payout_batches", map[string]any{"currency": "GBP"}, &made); made.Batch.ID != 0 {
 			return made.Batch.ID
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 	m.t.Fatal("there is nothing to pay")
 	return 0

@@ -66,6 +66,7 @@ var plants = map[string]string{
 	"analytics/first-sales": `update analytics.daily set day = day + 1 where metric = 'total_first_time_sales'`,
 	"analytics/refunds":     `update analytics.daily set sum = sum + 1 where metric = 'refunded_sales'`,
 	"analytics/visits":      `update analytics.daily set count = count + 1 where metric = 'visits'`,
+	"analytics/facets":      `update analytics.daily set channel = channel || 'x' where metric = 'visits'`,
 	"analytics/visitors":    `delete from analytics.daily where metric = 'visits_unique'`,
 	"analytics/referrals":   `update analytics.daily set count = count * 2 where metric = 'talkable_sales'`,
 	"analytics/rewards":     `delete from analytics.daily where metric = 'commissions'`,

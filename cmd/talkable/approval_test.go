@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/talkable/talkable/internal/clock"
+	"github.com/talkable/talkable/internal/freeport"
 	"github.com/talkable/talkable/internal/postgres/pgtest"
 )
 
@@ -29,10 +30,7 @@ type stage struct {
 func newStage(t *testing.T) *stage {
 	t.Helper()
 	l, dir := oneDatabase(t), pgtest.Dir(t)
-	environ := l.environ(dir, "TALKABLE_LISTEN="+freeAddress(t), "TALKABLE_INTERNAL_LISTEN="+freeAddress(t))
-	if _, err := talkable(t, environ, "migrate"); err != nil {
-		t.Fatal(err)
-	}
+	environ := l.environ(dir, "TALKABLE_LISTEN="+freeport.Address(t), "TALKABLE_INTERNAL_LISTEN="+freeport.Address(t))
 	var c config
 	if err := c.load(environ); err != nil {
 		t.Fatal(err)

@@ -10,21 +10,20 @@ import (
 	"testing"
 	"time"
 
+	"github.com/talkable/talkable/internal/freeport"
 	"github.com/talkable/talkable/internal/postgres/embedded"
 	"github.com/talkable/talkable/internal/postgres/pgtest"
 )
 
-const patience = 5 * time.Second // the longest that an answer may take while the database is away
+// patience is the longest that an answer may take while the database is away: less than the deadline of requests, which would end any.
+const patience = 20 * time.Second
 
 // TestDatabaseGoesAway stops PostgreSQL under a running server and starts it again: meanwhile each request is told to come back,
 // and afterwards the server goes on, without a restart, as if nothing had happened.
 func TestDatabaseGoesAway(t *testing.T) {
 	t.Parallel()
-	pg, stopPG := pgtest.Durable(t)
-	if _, err := open(t, pg.URL("postgres")).Exec("create database story"); err != nil {
-		t.Fatal(err)
-	}
-	s := startServer(t, layout{"TALKABLE_DATABASE_URL": pg.URL("story")})
+	l, pg, stopPG := ownServer(t)
+	s := startServer(t, l)
 	shop := newShop(t, s.demo)
 	before := tales("before", 4)
 	for _, tale := range before {
@@ -63,7 +62,7 @@ func TestDatabaseGoesAway(t *testing.T) {
 			{"GET", "/api/v2/messages?email=" + before[0].advocate, ""},
 			{"GET", "/api/v2/metrics/total_sales_sum?start_date=2020-01-01&end_date=2100-01-01", ""},
 		} {
-			a := quick(patience, func() reply { return ask(t, shop, q.method, q.path, q.body) })
+			a := quick(patience, func() reply { return once(t, shop, q.method, q.path, q.body) })
 			if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" || !a.problem() {
 				t.Errorf("%s %s without a database: %d, Retry-After %q: %s", q.method, q.path, a.status, a.header.Get("Retry-After"), a.body)
 			}
@@ -74,7 +73,7 @@ func TestDatabaseGoesAway(t *testing.T) {
 		if location, err := shop.visit(t.Context(), link); err != nil || !strings.HasPrefix(location, "https://shop.example/welcome") {
 			t.Errorf("a link that was opened before: %q, %v", location, err)
 		}
-		if a := quick(patience, func() reply { return ask(t, shop, "GET", "/x/zzzzzzzzzz", "") }); a.status != http.StatusServiceUnavailable || a.took > patience {
+		if a := quick(patience, func() reply { return once(t, shop, "GET", "/x/zzzzzzzzzz", "") }); a.status != http.StatusServiceUnavailable || a.took > patience {
 			t.Errorf("a link that nobody can look up: %d in %s", a.status, a.took)
 		}
 		if got := internal(t, s, "/readyz"); got != http.StatusServiceUnavailable {
@@ -118,7 +117,7 @@ func TestDatabaseGoesAway(t *testing.T) {
 func TestEmbeddedDatabaseDies(t *testing.T) {
 	t.Parallel()
 	dir := pgtest.Dir(t)
-	p := startProcess(t, layout{}.environ(dir, "TALKABLE_LISTEN="+freeAddress(t), "TALKABLE_INTERNAL_LISTEN="+freeAddress(t)))
+	p := startProcess(t, layout{}.environ(dir, "TALKABLE_LISTEN="+freeport.Address(t), "TALKABLE_INTERNAL_LISTEN="+freeport.Address(t)))
 	shop := (&telling{t: t}).patient(newShop(t, awaitDemo(t, dir, nil)))
 	all := tales("embedded", 12)
 	var wg sync.WaitGroup

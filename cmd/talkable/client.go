@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/talkable/talkable/internal/fault"
@@ -23,35 +24,35 @@ func newClient(server, key string) *client {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
-// call sends body (nil: none) and decodes the result member of the answer into result (nil: not wanted). headers are pairs.
+// comesBack is how long a client repeats what it is told to repeat: a server that has much to do says so.
+const comesBack = time.Minute
+
+// call sends body (nil: none) and decodes the result member of the answer into result (nil: not wanted). headers are pairs. What is
+// answered with 503 and Retry-After it sends again.
 func (c *client) call(ctx context.Context, method, path string, body, result any, headers ...string) error {
-	var sent io.Reader
+	var sent []byte
 	if body != nil {
-		text, err := json.Marshal(body)
-		if err != nil {
+		var err error
+		if sent, err = json.Marshal(body); err != nil {
 			return err
 		}
-		sent = bytes.NewReader(text)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, c.server+path, sent)
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Authorization", "Bearer "+c.key)
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	for i := 0; i+1 < len(headers); i += 2 {
-		req.Header.Set(headers[i], headers[i+1])
-	}
-	res, err := c.http.Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(res.Body, 8<<20))
-	if err != nil {
-		return err
+	var res *http.Response
+	var text []byte
+	for end := time.Now().Add(comesBack); ; {
+		var err error
+		if res, text, err = c.send(ctx, method, path, sent, headers); err != nil {
+			return err
+		}
+		pause, err := strconv.Atoi(res.Header.Get("Retry-After"))
+		if res.StatusCode != http.StatusServiceUnavailable || err != nil || time.Now().After(end) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Duration(pause) * time.Second):
+		}
 	}
 	var answer struct {
 		OK           bool            `json:"ok"`
@@ -73,6 +74,28 @@ func (c *client) call(ctx context.Context, method, path string, body, result any
 		return nil
 	}
 	return json.Unmarshal(answer.Result, result)
+}
+
+// send sends one request and reads its answer.
+func (c *client) send(ctx context.Context, method, path string, body []byte, headers []string) (*http.Response, []byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.server+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+c.key)
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(res.Body, 8<<20))
+	return res, text, err
 }
 
 // visit opens a link as a browser does and returns where it leads.

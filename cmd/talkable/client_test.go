@@ -22,8 +22,18 @@ type published struct {
 	key     string
 }
 
-// send writes a request as the client does: line is its method and target, more are header lines, body its bytes ("-": it sends none).
-func (p published) send(line, body string, more ...string) seen {
+// send writes a request as the client does, and again if it is told to come back: line is its method and target, more are header lines, body
+// its bytes ("-": it sends none).
+func (p published) send(line, body string, more ...string) (s seen) {
+	p.t.Helper()
+	within(longest, func() bool {
+		s = p.sent(line, body, more...)
+		return s.status != http.StatusServiceUnavailable
+	})
+	return s
+}
+
+func (p published) sent(line, body string, more ...string) seen {
 	p.t.Helper()
 	request := line + " HTTP/1.1\r\nHost: " + p.address + "\r\nConnection: close\r\n" + strings.ReplaceAll(p.head, "KEY", p.key)
 	for _, h := range more {

@@ -202,6 +202,7 @@ func asDescribed(t testing.TB, r *http.Request, res *http.Response, body []byte)
 // TestEveryOperationAnswersAsDescribed plays the samples, and fails for an operation that answered none of them well, and for a description
 // that would let anything pass.
 func TestEveryOperationAnswersAsDescribed(t *testing.T) {
+	t.Parallel()
 	s := startServer(t, oneDatabase(t))
 	ops := operationsOf(t, s.demo.Server)
 	play(t, newShop(t, demoFile{Server: s.demo.Server, APIKey: makeSite(t, s, "contract")}), ops)

@@ -114,15 +114,18 @@ func (s *story) share(ctx context.Context, ann string) (string, error) {
 
 func (s *story) open(ctx context.Context, link string) (string, error) {
 	s.say("Bob opens the link.  GET %s", link)
-	location, err := s.api.visit(ctx, link)
+	var u *url.URL
+	err := s.await(ctx, func() (bool, error) { // a link leads on also when its visit can't be written down, without an offer then
+		location, err := s.api.visit(ctx, link)
+		if err == nil {
+			u, err = url.Parse(location)
+		}
+		return err == nil && u.Query().Get("talkable_visitor_offer_id") != "", err
+	})
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("the link did not open: %w", err)
 	}
-	s.show("redirected to %s", location)
-	u, err := url.Parse(location)
-	if err != nil {
-		return "", err
-	}
+	s.show("redirected to %s", u)
 	visitor := u.Query().Get("tkbl_cvuuid")
 	var got struct {
 		Rewards []struct {

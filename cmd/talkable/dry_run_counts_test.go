@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -36,12 +37,12 @@ func countersOf(t testing.TB, internal string) counters {
 	return out
 }
 
-// same reports the counters that differ. One that stands at zero is as one that isn't there.
-func (c counters) same(t testing.TB, now counters) {
-	t.Helper()
+// changed names the counters that differ. One that stands at zero is as one that isn't there.
+func (c counters) changed(now counters) (out []string) {
 	for _, name := range slices.Sorted(maps.Keys(now)) {
 		if was := c[name]; was != now[name] && (was != "" || now[name] != "0") {
-			t.Errorf("%s was %q, and is %s", name, was, now[name])
+			out = append(out, fmt.Sprintf("%s was %q, and is %s", name, was, now[name]))
 		}
 	}
+	return out
 }

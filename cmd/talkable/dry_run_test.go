@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/talkable/talkable/internal/freeport"
 )
 
 // TestDryRunsLeaveNothing takes every operation that takes dry_run, in the story of the samples: it answers as it does a moment later in earnest, says that
@@ -15,7 +17,7 @@ import (
 func TestDryRunsLeaveNothing(t *testing.T) {
 	t.Parallel()
 	l := oneDatabase(t)
-	internal := freeAddress(t)
+	internal := freeport.Address(t)
 	s := startServer(t, l, "TALKABLE_INTERNAL_LISTEN="+internal)
 	shop, db := newShop(t, demoFile{Server: s.demo.Server, APIKey: makeSite(t, s, "dry-run")}), open(t, l["TALKABLE_DATABASE_URL"])
 	ops := operationsOf(t, s.demo.Server)
@@ -34,15 +36,24 @@ func TestDryRunsLeaveNothing(t *testing.T) {
 		case op.method == http.MethodGet:
 		case rehearsed:
 			tried++
-			settled(t, s, db)
-			before, counted := census(t, db), countersOf(t, internal)
-			dry = asOften(func() reply {
-				return ask(t, shop, op.method, dryRunOf(target), body, one.headers("Idempotency-Key", key)...)
-			}, one)
-			settled(t, s, db)
-			counted.same(t, countersOf(t, internal))
-			if before.same(t, census(t, db)); t.Failed() {
-				t.Fatalf("a dry run of %s left something: %d %s", op.id, dry.status, dry.body)
+			var counted []string
+			for try := range 3 { // what went before may be counted a moment after it is in the books: that counts once, and a dry run that counted would each time
+				settled(t, s, db)
+				before, counts := census(t, db), countersOf(t, internal)
+				dry = asOften(func() reply {
+					return ask(t, shop, op.method, dryRunOf(target), body, one.headers("Idempotency-Key", key)...)
+				}, one)
+				settled(t, s, db)
+				if before.same(t, census(t, db)); t.Failed() {
+					t.Fatalf("a dry run of %s left something: %d %s", op.id, dry.status, dry.body)
+				}
+				if counted = counts.changed(countersOf(t, internal)); len(counted) == 0 {
+					break
+				}
+				t.Logf("%s, try %d: %q", op.id, try, counted)
+			}
+			if len(counted) > 0 {
+				t.Fatalf("a dry run of %s was counted: %q", op.id, counted)
 			}
 			if one.status == 0 && !strings.Contains(dry.body, `"dry_run":true`) {
 				t.Errorf("a dry run of %s doesn't say that it is one: %s", op.id, dry.body)
@@ -88,11 +99,10 @@ func dryRunOf(target string) string {
 
 // asOften asks until the answer is good: what follows from events comes a moment later.
 func asOften(ask func() reply, one sample) (a reply) {
-	for end := time.Now().Add(longest); time.Now().Before(end); waitABit() {
-		if a = ask(); one.good(a.status) {
-			break
-		}
-	}
+	within(longest, func() bool {
+		a = ask()
+		return one.good(a.status)
+	})
 	return a
 }
 

@@ -214,7 +214,10 @@ func TestMailServerHangs(t *testing.T) {
 			Status string `json:"status"`
 		} `json:"messages"`
 	}
-	shop.must("GET", "/api/v2/messages?email="+all[0].advocate, nil, &messages)
+	eventually(t, "there is a message for the first advocate", func() bool { // others hear of her points than of her mail
+		shop.must("GET", "/api/v2/messages?email="+all[0].advocate, nil, &messages)
+		return len(messages.Messages) > 0
+	})
 	if len(messages.Messages) != 1 || messages.Messages[0].Status != "sending" && messages.Messages[0].Status != "queued" {
 		t.Errorf("the message is %+v", messages)
 	}
@@ -222,7 +225,7 @@ func TestMailServerHangs(t *testing.T) {
 	if err := s.stop(); err != nil {
 		t.Errorf("serve ended with: %v", err)
 	}
-	if took := time.Since(began); took > 25*time.Second {
+	if took := time.Since(began); took > time.Minute { // a transmission under way has twenty seconds
 		t.Errorf("the end took %s", took)
 	}
 }
@@ -291,7 +294,7 @@ func TestClientsThatMisbehave(t *testing.T) {
 			_ = res.Body.Close()
 		}
 		conn.Close()
-		if a := quick(2*time.Second, func() reply { return ask(t, shop, "GET", "/api/v2/site", "") }); a.status != http.StatusOK || a.took > 2*time.Second {
+		if a := quick(slow, func() reply { return ask(t, shop, "GET", "/api/v2/site", "") }); a.status != http.StatusOK || a.took > slow {
 			t.Errorf("after %s: %d in %s", c.name, a.status, a.took)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -19,35 +18,26 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"github.com/talkable/talkable/internal/freeport"
 	"github.com/talkable/talkable/internal/postgres"
+	"github.com/talkable/talkable/internal/postgres/embedded"
 	"github.com/talkable/talkable/internal/postgres/pgtest"
 	"github.com/talkable/talkable/migrations"
 )
 
-// freeAddress is a loopback address that nobody listens on.
-func freeAddress(t testing.TB) string {
+// emptyDatabases makes empty databases on a PostgreSQL of this test's own, with the settings that serve insists on.
+func emptyDatabases(t testing.TB, names ...string) (urls map[string]string, server *embedded.Server, stop func()) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-// freshDatabases makes empty databases on a PostgreSQL of this test's own, with the durable settings that serve insists on.
-func freshDatabases(t testing.TB, names ...string) map[string]string {
-	t.Helper()
-	server, _ := pgtest.Durable(t)
+	server, stop = pgtest.Durable(t)
 	db := open(t, server.URL("postgres"))
-	urls := map[string]string{}
+	urls = map[string]string{}
 	for _, name := range names {
 		if _, err := db.Exec("create database " + name); err != nil {
 			t.Fatal(err)
 		}
 		urls[name] = server.URL(name)
 	}
-	return urls
+	return urls, server, stop
 }
 
 func open(t testing.TB, url string) *sqlx.DB {
@@ -63,17 +53,41 @@ func open(t testing.TB, url string) *sqlx.DB {
 // layout is where the modules' schemas live.
 type layout map[string]string // environment
 
+// oneDatabase is a database that was migrated before, on the PostgreSQL that most tests share. TestStory begins with nothing.
 func oneDatabase(t testing.TB) layout {
-	return layout{"TALKABLE_DATABASE_URL": freshDatabases(t, "story")["story"]}
+	return layout{"TALKABLE_DATABASE_URL": pgtest.Sturdy(t, "platform", func(ctx context.Context, url string) error {
+		for _, m := range migrations.Modules {
+			if _, err := migrations.Schema(m).Migrate(ctx, url); err != nil {
+				return err
+			}
+		}
+		return nil
+	})}
+}
+
+// ownServer is a database on a PostgreSQL of this test's own, which it may stop and kill.
+func ownServer(t testing.TB) (l layout, server *embedded.Server, stop func()) {
+	urls, server, stop := emptyDatabases(t, "story")
+	return migrated(t, layout{"TALKABLE_DATABASE_URL": urls["story"]}), server, stop
 }
 
 // databaseEach gives every module a database of its own.
 func databaseEach(t testing.TB) layout {
 	l := layout{}
-	for m, url := range freshDatabases(t, migrations.Modules...) {
+	urls, _, _ := emptyDatabases(t, migrations.Modules...)
+	for m, url := range urls {
 		l["TALKABLE_"+strings.ToUpper(m)+"_DATABASE_URL"] = url
 	}
 	l["TALKABLE_DATABASE_URL"] = l["TALKABLE_GATEWAY_DATABASE_URL"]
+	return migrated(t, l)
+}
+
+// migrated brings databases up to date as an operator does.
+func migrated(t testing.TB, l layout) layout {
+	t.Helper()
+	if _, err := talkable(t, l.environ(pgtest.Dir(t)), "migrate"); err != nil {
+		t.Fatal(err)
+	}
 	return l
 }
 
@@ -122,13 +136,8 @@ func (l *lockedBuffer) String() string { l.mu.Lock(); defer l.mu.Unlock(); retur
 func startServer(t testing.TB, l layout, more ...string) *served {
 	t.Helper()
 	dir := pgtest.Dir(t)
-	s := &served{address: freeAddress(t), log: &lockedBuffer{}}
-	s.environ = l.environ(dir, append([]string{"TALKABLE_LISTEN=" + s.address, "TALKABLE_INTERNAL_LISTEN=" + freeAddress(t)}, more...)...)
-	if _, embedded := l["TALKABLE_DATABASE_URL"]; embedded {
-		if _, err := talkable(t, s.environ, "migrate"); err != nil {
-			t.Fatal(err)
-		}
-	}
+	s := &served{address: freeport.Address(t), log: &lockedBuffer{}}
+	s.environ = l.environ(dir, append([]string{"TALKABLE_LISTEN=" + s.address, "TALKABLE_INTERNAL_LISTEN=" + freeport.Address(t)}, more...)...)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx, []string{"serve", "--demo"}, s.environ, strings.NewReader(""), s.log, s.log) }()

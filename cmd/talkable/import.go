@@ -33,7 +33,9 @@ again changes nothing. Rows that can't be taken stand in FILE.errors.csv with th
   uuid, ip_address, shipping_address, shipping_zip, custom_properties.NAME
 
 The format of the CDNOW data set is recognised too. It has no order numbers: an order's number is the file's name and the line's.`),
-		importFile(c, "people", "people", importer.People, `Columns: email, customer_id, phone_number (one of them), username, first_name, last_name, custom_properties.NAME.`))
+		importFile(c, "people", "people", importer.People, `Columns: email, customer_id, phone_number (one of them), username, first_name, last_name, custom_properties.NAME,
+existing_customer (true or false: whether the person had bought before; an empty cell says nothing). With --existing-customers all in the file
+had, but for those of whom it says false. They count as existing customers wherever new ones are told from them.`))
 	return cmd
 }
 
@@ -41,7 +43,7 @@ type importFunc func(ctx context.Context, m importer.Books, file io.ReadSeeker, 
 
 func importFile(c *config, what, rows string, take importFunc, columns string) *cobra.Command {
 	var slug, format, report string
-	var dryRun bool
+	var dryRun, existing bool
 	cmd := &cobra.Command{
 		Use:     what + " FILE",
 		Short:   "Take in " + rows,
@@ -51,7 +53,7 @@ func importFile(c *config, what, rows string, take importFunc, columns string) *
 		RunE: beside(c, func(ctx context.Context, p *platform, cmd *cobra.Command, args []string) error {
 			run := &importRun{p: p, path: args[0], what: what, take: take, out: cmd.OutOrStdout(), report: report}
 			run.meter = newMeter(cmd.ErrOrStderr(), filepath.Base(args[0]))
-			run.options = importer.Options{Name: sourceName(args[0]), Format: format, DryRun: dryRun, Progress: run.meter.rows}
+			run.options = importer.Options{Name: sourceName(args[0]), Format: format, DryRun: dryRun, Existing: existing, Progress: run.meter.rows}
 			return run.do(ctx, slug)
 		}),
 	}
@@ -59,6 +61,9 @@ func importFile(c *config, what, rows string, take importFunc, columns string) *
 	_ = cmd.MarkFlagRequired("site") // the flag exists
 	cmd.Flags().StringVar(&format, "format", importer.Auto, "csv, ndjson, cdnow, or auto")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "read and check everything, write nothing")
+	if what == "people" {
+		cmd.Flags().BoolVar(&existing, "existing-customers", false, "who is in the file had bought before")
+	}
 	cmd.Flags().StringVar(&report, "report", "", "where rows that can't be taken are listed (default FILE.errors.csv)")
 	return cmd
 }

@@ -12,7 +12,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 )
 
 // visitor is somebody with a browser that keeps cookies and follows redirects of the server only.
@@ -27,7 +26,7 @@ func newVisitor(t testing.TB, server string) *visitor {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &visitor{t: t, at: server, http: &http.Client{Jar: jar, Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true},
+	return &visitor{t: t, at: server, http: &http.Client{Jar: jar, Timeout: longest, Transport: &http.Transport{DisableKeepAlives: true},
 		CheckRedirect: func(r *http.Request, _ []*http.Request) error {
 			if !strings.HasPrefix(r.URL.String(), server+"/") {
 				return http.ErrUseLastResponse
@@ -45,7 +44,16 @@ type sight struct {
 	body     string
 }
 
-func (v *visitor) open(method, link string, form url.Values, headers ...string) sight {
+func (v *visitor) open(method, link string, form url.Values, headers ...string) (seen sight) {
+	v.t.Helper()
+	within(longest, func() bool { // who is told to come back does
+		seen = v.look(method, link, form, headers...)
+		return seen.status != http.StatusServiceUnavailable
+	})
+	return seen
+}
+
+func (v *visitor) look(method, link string, form url.Values, headers ...string) sight {
 	v.t.Helper()
 	if !strings.HasPrefix(link, "http") {
 		link = v.at + link
@@ -114,7 +122,11 @@ func TestPages(t *testing.T) {
 	t.Run("a claim page with its code", func(t *testing.T) {
 		shop.links(`{"claim_page":true}`)
 		friend := newVisitor(t, s.demo.Server)
-		page := friend.open("GET", claim, nil)
+		var page sight
+		eventually(t, "the visit is written, and the page shows the code", func() bool { // on a busy machine it may be shown without
+			page = friend.open("GET", claim, nil)
+			return strings.Contains(page.body, "WELCOME10")
+		})
 		page.shows(t, 200, "Ann invites you to Demo Shop", "10% off", "WELCOME10", "https://shop.example/welcome?tkbl_cvuuid=", "talkable_visitor_offer_id=", "utm_source=talkable")
 		bot := friend.open("GET", claim, nil, "User-Agent", "facebookexternalhit/1.1")
 		bot.shows(t, 200, "og:title", "10% off")
@@ -290,15 +302,13 @@ func TestPages(t *testing.T) {
 	})
 	t.Run("guessing is put off", func(t *testing.T) {
 		guesser := newVisitor(t, s.demo.Server)
-		var last sight
-		for range 300 {
-			if last = guesser.open("GET", "/x/zzzzzzzzzz", nil); last.status == http.StatusTooManyRequests {
-				break
+		off := func(link string) bool { return guesser.open("GET", link, nil).status == http.StatusTooManyRequests }
+		for range 1000 { // what was guessed a minute ago is forgiven, and that may be just now
+			if off("/x/zzzzzzzzzz") && off(share) {
+				return
 			}
 		}
-		if last.status != http.StatusTooManyRequests || guesser.open("GET", share, nil).status != http.StatusTooManyRequests {
-			t.Errorf("%d", last.status)
-		}
+		t.Error("it isn't")
 	})
 }
 

@@ -1,21 +1,25 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"encoding/json"
 	"image"
 	"image/png"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
+	"slices"
 	"testing"
+	"time"
 )
 
 // TestPagesInABrowser takes pictures of the pages in Chromium, on a phone and on a desk, in light and in dark. They are left in
 // TALKABLE_PICTURES, if it names a directory, to be looked at.
 func TestPagesInABrowser(t *testing.T) {
 	t.Parallel()
-	browser := chromium(t)
+	take := chromium(t)
 	s := startServer(t, oneDatabase(t))
 	shop := newShop(t, s.demo)
 	offer := shop.offerOf("picture-ann@shop.example")
@@ -35,10 +39,10 @@ func TestPagesInABrowser(t *testing.T) {
 		shop.links(one.links)
 		light := map[string]float64{}
 		for _, theme := range []string{"light", "dark"} {
-			for size, name := range map[string]string{"390,844": "phone", "1280,800": "desk"} {
-				picture := browser(one.url, size, theme, filepath.Join(into, one.name+"-"+name+"-"+theme+".png"))
-				if want := strings.ReplaceAll(size, ",", "x"); picture.Bounds().Size().String() != "("+size+")" {
-					t.Errorf("%s: %v, want %s", one.name, picture.Bounds(), want)
+			for name, size := range map[string]image.Point{"phone": {390, 844}, "desk": {1280, 800}} {
+				picture := take(one.url, size.X, size.Y, theme, filepath.Join(into, one.name+"-"+name+"-"+theme+".png"))
+				if picture.Bounds().Size() != size {
+					t.Errorf("%s: %v, want %v", one.name, picture.Bounds(), size)
 				}
 				light[theme] += brightness(picture)
 			}
@@ -50,7 +54,7 @@ func TestPagesInABrowser(t *testing.T) {
 }
 
 // chromium finds Debian's browser, and returns what takes a picture with it.
-func chromium(t *testing.T) func(url, size, theme, file string) image.Image {
+func chromium(t *testing.T) func(url string, width, height int, theme, file string) image.Image {
 	t.Helper()
 	var program string
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -62,27 +66,151 @@ func chromium(t *testing.T) func(url, size, theme, file string) image.Image {
 	if program == "" {
 		t.Fatal("the pages are looked at in a browser, and there is none: make tools installs Debian's (apt-get install chromium), or put chromium or google-chrome into PATH")
 	}
-	profile := t.TempDir()
-	return func(url, size, theme, file string) image.Image {
+	b := startBrowser(t, program)
+	return func(url string, width, height int, theme, file string) image.Image {
 		t.Helper()
-		scheme := map[string]string{"light": "1", "dark": "0"}[theme]
-		cmd := exec.CommandContext(t.Context(), program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run", "--lang=en-US",
-			"--user-agent=Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0 Safari/537.36",
-			"--blink-settings=preferredColorScheme="+scheme, "--user-data-dir="+profile, "--window-size="+size, "--screenshot="+file, url)
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%s: %v\n%s", program, err, out)
+		b.do("Emulation.setDeviceMetricsOverride", object{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false}, nil)
+		b.do("Emulation.setEmulatedMedia", object{"features": []object{{"name": "prefers-color-scheme", "value": theme}}}, nil)
+		var went struct {
+			Error string `json:"errorText"`
 		}
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatalf("%v\n%s", err, out)
+		if b.do("Page.navigate", object{"url": url}, &went); went.Error != "" {
+			t.Fatalf("%s: %s", url, went.Error)
 		}
-		picture, err := png.Decode(bytes.NewReader(text))
+		b.await("Page.loadEventFired")
+		var shot struct{ Data []byte }
+		b.do("Page.captureScreenshot", object{"format": "png"}, &shot)
+		if err := os.WriteFile(file, shot.Data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		picture, err := png.Decode(bytes.NewReader(shot.Data))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return picture
 	}
+}
+
+// browser is a running Chromium with one page, spoken to by its DevTools protocol: messages of JSON, each ended by a NUL, on two pipes.
+type browser struct {
+	t       *testing.T
+	to      io.Writer
+	from    *bufio.Reader
+	session string
+	asked   int
+	came    []string // events
+}
+
+func startBrowser(t *testing.T, program string) *browser {
+	t.Helper()
+	theirs, to, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, ours, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run", "--lang=en-US",
+		"--user-agent=Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0 Safari/537.36",
+		"--user-data-dir="+t.TempDir(), "--remote-debugging-pipe")
+	cmd.ExtraFiles = []*os.File{theirs, ours} // it reads what is 3 there, and writes to 4
+	var said lockedBuffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	cmd.WaitDelay = longest
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	theirs.Close()
+	ours.Close()
+	b := &browser{t: t, to: to, from: bufio.NewReaderSize(from, 1<<16)}
+	late := time.AfterFunc(3*longest, func() { _ = cmd.Process.Kill() }) // which ends what is read from it
+	t.Cleanup(func() {
+		late.Stop()
+		to.Close() // it ends with its pipe
+		_ = cmd.Wait()
+		from.Close()
+		if t.Failed() {
+			t.Log(said.String())
+		}
+	})
+	var target struct {
+		ID string `json:"targetId"`
+	}
+	b.do("Target.createTarget", object{"url": "about:blank"}, &target)
+	var attached struct {
+		ID string `json:"sessionId"`
+	}
+	b.do("Target.attachToTarget", object{"targetId": target.ID, "flatten": true}, &attached)
+	b.session = attached.ID
+	b.do("Page.enable", object{}, nil)
+	return b
+}
+
+// do sends a command and waits for its result.
+func (b *browser) do(method string, params object, result any) {
+	b.t.Helper()
+	b.asked++
+	command := object{"id": b.asked, "method": method, "params": params}
+	if b.session != "" {
+		command["sessionId"] = b.session
+	}
+	text, err := json.Marshal(command)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if _, err := b.to.Write(append(text, 0)); err != nil {
+		b.t.Fatalf("%s: %v", method, err)
+	}
+	if method == "Page.navigate" {
+		b.came = nil // of the page before
+	}
+	for {
+		got := b.next(method)
+		if got.ID != b.asked {
+			continue
+		}
+		if got.Error.Message != "" {
+			b.t.Fatalf("%s: %s", method, got.Error.Message)
+		}
+		if result != nil {
+			if err := json.Unmarshal(got.Result, result); err != nil {
+				b.t.Fatalf("%s: %v", method, err)
+			}
+		}
+		return
+	}
+}
+
+// await waits for an event, unless it came since the last page was asked for.
+func (b *browser) await(event string) {
+	b.t.Helper()
+	for !slices.Contains(b.came, event) {
+		b.next(event)
+	}
+}
+
+type fromBrowser struct {
+	ID     int
+	Method string
+	Result json.RawMessage
+	Error  struct{ Message string }
+}
+
+// next reads a message, and notes which event it is.
+func (b *browser) next(waiting string) (got fromBrowser) {
+	b.t.Helper()
+	text, err := b.from.ReadBytes(0)
+	if err == nil {
+		err = json.Unmarshal(text[:len(text)-1], &got)
+	}
+	if err != nil {
+		b.t.Fatalf("waiting for %s: %v", waiting, err)
+	}
+	if got.Method != "" {
+		b.came = append(b.came, got.Method)
+	}
+	return got
 }
 
 // brightness is the mean of a picture, 0 to 1.

@@ -35,14 +35,14 @@ type sample struct {
 
 // nobody is, for each thing that a sample learns or names, one that exists nowhere.
 var nobody = map[string]string{
-	"$campaign": "987654321", "$program": "987654321", "$lot": "987654321", "$hold": "987654321", "$code": "zzzzzzzzzz", "$visitor": "0193b1d6-9bd1-7cc0-9d8e-0c2f1f6f6a6b",
+	"$campaign": "987654321", "$trial": "987654321", "$program": "987654321", "$lot": "987654321", "$hold": "987654321", "$code": "zzzzzzzzzz", "$visitor": "0193b1d6-9bd1-7cc0-9d8e-0c2f1f6f6a6b",
 	"$purchase": "987654321", "$reward": "987654321", "$message": "987654321", "$person": "987654321", "$batch": "987654321", "$redemption": "987654321",
 	"$couponlist": "987654321", "$ownlist": "987654321", "$job": "987654321", "$plan": "987654321", "$commission": "987654321", "$payout": "987654321", "$line": "987654321", "$asset": "987654321", "$action": "987654321", "$hook": "987654321", "$endedhook": "987654321", "$delivery": "987654321", "$referral": "987654321", "$byhand": "987654321", "$friendoffer": "987654321", "SAVE-ONE": "NO-SUCH-ONE", "c-gone": "c-never",
 	"ann@shop.example": "nobody@shop.example", "1001": "no-such-order",
 }
 
 // samples: an operation without one fails TestRouterAndDescriptionAgree.
-var samples = []sample{
+var samples = append([]sample{
 	{id: "getSite"},
 	{id: "createCouponList", learn: map[string]string{"couponlist": "coupon_list.id"}, body: `{"name":"Ten off","kind":"single-use","percent":10,"low_stock":1}`},
 	{id: "createCouponList", learn: map[string]string{"ownlist": "coupon_list.id"}, body: `{"name":"Advocates' own","kind":"multi-use","percent":10}`},
@@ -66,7 +66,8 @@ var samples = []sample{
 	{id: "getCampaignVersion", path: map[string]string{"id": "$campaign", "version": "2"}},
 	{id: "getCampaignExperiment", path: map[string]string{"id": "$campaign"}},
 	{id: "rollBackCampaign", path: map[string]string{"id": "$campaign"}, body: `{"version":2,"reason":"It was better"}`},
-	{id: "copyCampaign", path: map[string]string{"id": "$campaign"}, body: `{"name":"Sample, again"}`},
+	{id: "copyCampaign", path: map[string]string{"id": "$campaign"}, learn: map[string]string{"trial": "campaign.id"}, body: `{"name":"Sample, again"}`},
+	{id: "dropTestData", path: map[string]string{"id": "$trial"}, body: `{}`}, {id: "getTestData", path: map[string]string{"id": "$trial"}},
 	{id: "replacePlacements", body: `{"placements":[{"kind":"standalone","name":"Share page","campaigns":[{"campaign_id":$campaign,"weight":1}],"shown_on":[{"match":"path","value":"/share"}],
 		"hidden_on":[{"match":"regex","value":"/cart$"}],"custom_properties":[{"name":"tier","is":"eq","value":"gold"}],"countries":["DE"],"devices":["mobile"]}]}`},
 	{id: "listPlacements"},
@@ -89,19 +90,6 @@ var samples = []sample{
 	{id: "listLoyaltyPrograms"},
 	{id: "getLoyaltyProgram", path: map[string]string{"id": "$program"}},
 	{id: "replaceLoyaltyProgram", path: map[string]string{"id": "$program"}, body: `{"name":"Club 2","points_per_unit":1,"tiers":[{"name":"Silver","threshold":1000}]}`},
-	{id: "replaceLoyaltyProgram", path: map[string]string{"id": "$program"}, body: `{"name":"Club 3","points_per_unit":1,"tiers":[{"name":"Silver","threshold":1000}],"effective_at":"2090-01-01T00:00:00Z",
-		"earning":{"stacking":"best","exclude":{"products":["voucher"],"categories":["gift cards"],"coupons":true},"rules":[{"key":"chairs","name":"Chairs","on":"purchase","kind":"per_money","points":2,"per_amount":100,
-		"products":["chair"],"categories":["seats"],"starts_at":"2090-01-01T00:00:00Z","ends_at":"2091-01-01T00:00:00Z","hours":{"weekdays":["mon"],"from":"17:00","to":"19:00"},
-		"when":"origin.first_purchase","limits":[{"per":"day","points":100,"times":1}],"cooldown_minutes":60,"budget":1000},{"key":"silver","kind":"multiplier","multiplier":20000,"tiers":["Silver"]},
-		{"key":"birthday","on":"date","date":"birthday","kind":"fixed","points":50},{"key":"review","on":"event","event_category":"review","kind":"fixed","points":5,"paused":true}]}}`},
-	{id: "listRuleBudgets", path: map[string]string{"id": "$program"}},
-	{id: "getScheduledLoyaltyProgram", path: map[string]string{"id": "$program"}},
-	{id: "cancelScheduledLoyaltyProgram", path: map[string]string{"id": "$program"}},
-	{id: "listLoyaltyProgramVersions", path: map[string]string{"id": "$program"}, query: "limit=5"},
-	{id: "getLoyaltyProgramVersion", path: map[string]string{"id": "$program", "version": "1"}},
-	{id: "tryEarningRules", path: map[string]string{"id": "$program"}, body: `{"on":"purchase","subtotal":8500,"currency":"USD","coupon_codes":["WELCOME10"],"first_purchase":true,
-		"occurred_at":"2026-11-01T12:00:00Z","tier":"Silver","earned":1000,"items":[{"product_id":"chair","category":"seats","price":2000,"quantity":2}],
-		"earning":{"rules":[{"key":"chairs","kind":"per_item","points":3,"products":["chair"]}]}}`},
 	{id: "createAffiliateMember", learn: map[string]string{"code": "offer.short_url_code", "link": "offer.claim_url"}, opens: "$link", body: `{"data":{"email":"ann@shop.example","first_name":"Ann",
 		"campaign_tags":["sample"],"customer_id":"c-ann","custom_properties":{"colour":"red"},"traffic_source":"api"}}`},
 	{id: "getOffer", path: map[string]string{"code": "$code"}, query: "sharing_channels=facebook"},
@@ -193,6 +181,7 @@ var samples = []sample{
 	{id: "listCouponListLog", path: map[string]string{"id": "$couponlist"}, query: "limit=5"},
 	{id: "getCoupon", path: map[string]string{"code": "SAVE-ONE"}},
 	{id: "getCouponPermission", path: map[string]string{"code": "SAVE-ONE", "person_slug": "ann@shop.example"}},
+	{id: "getCouponBarcode", path: map[string]string{"code": "SAVE-ONE"}, query: "symbology=code128&format=png"},
 	{id: "endCoupon", path: map[string]string{"code": "SAVE-ONE"}, body: `{}`},
 	{id: "adjustPoints", path: map[string]string{"email": "ann@shop.example"}, body: `{"data":{"points":500,"description":"Sorry"}}`},
 	{id: "listManualAdjustments", path: map[string]string{"email": "ann@shop.example"}, query: "limit=5"},
@@ -205,7 +194,6 @@ var samples = []sample{
 	{id: "restoreHold", path: map[string]string{"id": "$hold"}, body: `{"points":1}`},
 	{id: "releaseHold", path: map[string]string{"id": "$hold"}, body: `{}`, status: http.StatusConflict, why: "the hold was committed"},
 	{id: "explainTransaction", path: map[string]string{"id": "$lot"}},
-	{id: "explainEarning", path: map[string]string{"source": "origin:$purchase"}},
 	{id: "getPointsBalance", path: map[string]string{"email": "ann@shop.example"}, query: "as_of=2026-11-01T00:00:00Z"},
 	{id: "createActionConfig", path: map[string]string{"id": "$program"}, learn: map[string]string{"action": "action_config.id"}, fresh: "review", body: `{"identifier":"review","name":"A review","points":50,"period":"day"}`},
 	{id: "listActionConfigs", path: map[string]string{"id": "$program"}},
@@ -254,10 +242,10 @@ var samples = []sample{
 	{id: "anonymizePerson", path: map[string]string{"person_slug": "c-gone"}, body: `{}`, before: `{"data":{"customer_id":"c-gone"}}`},
 	{id: "deleteAsset", path: map[string]string{"id": "$asset"}},
 	{id: "listMetrics"},
-	{id: "getMetric", path: map[string]string{"metric": "total_sales_sum"}, query: "start_date=2026-01-01&end_date=2026-12-31"},
-	{id: "detalizeMetric", path: map[string]string{"metric": "offers"}, query: "start_date=2026-01-01&end_date=2026-12-31&detalize_by[campaigns]=true&campaign_tags=sample"},
-	{id: "segmentizeMetric", path: map[string]string{"metric": "total_sales_sum"}, query: "start_date=2026-01-01&end_date=2026-12-31&segment_by[period]=month"},
-}
+	{id: "getMetric", path: map[string]string{"metric": "total_sales_sum"}, query: "start_date=2026-01-01&end_date=2026-12-31&traffic_sources=ios,web&sharing_channels=email&device_type=mobile&campaign_ids=1"},
+	{id: "detalizeMetric", path: map[string]string{"metric": "offers"}, query: "start_date=2026-01-01&end_date=2026-12-31&detalize_by[campaigns]=true&campaign_tags=sample&detalize_by[split_test]=true&detalize_by[sharing_channels]=true&traffic_sources[]=ios&mobile_visitor=true"},
+	{id: "segmentizeMetric", path: map[string]string{"metric": "total_sales_sum"}, query: "start_date=2026-01-01&end_date=2026-12-31&segment_by[period]=month&segment_by[traffic_sources]=true"},
+}, earningSamples...)
 
 // picture is a form with an image of one pixel.
 var picture = func() string {
@@ -326,12 +314,10 @@ func play(t testing.TB, s shop, ops []operation) world {
 		}
 		one.prepare(t, s)
 		var wrong string
-		for range 600 { // what follows from events comes a moment later
-			if wrong = w.learn(one, ask(t, s, ops[i].method, one.target(ops[i], w), w.fill(one.body), one.headers()...)); wrong == "" {
-				break
-			}
-			waitABit()
-		}
+		within(longest, func() bool { // what follows from events comes a moment later
+			wrong = w.learn(one, ask(t, s, ops[i].method, one.target(ops[i], w), w.fill(one.body), one.headers()...))
+			return wrong == ""
+		})
 		if wrong != "" {
 			t.Fatalf("sample %s: %s", one.id, wrong)
 		}

@@ -13,7 +13,7 @@ import (
 func TestStory(t *testing.T) {
 	t.Parallel()
 	for name, layout := range map[string]func(testing.TB) layout{
-		"one database":          oneDatabase,
+		"one database":          func(t testing.TB) layout { l, _, _ := ownServer(t); return l },
 		"a database for each":   databaseEach,
 		"the embedded database": func(testing.TB) layout { return layout{} },
 	} {

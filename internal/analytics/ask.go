@@ -17,18 +17,31 @@ type question struct {
 	metric    metric
 	span      span
 	campaigns []int64
-	tags      []string // of the campaigns that are meant
-	status    string   // of them
-	channels  []string // of sharing; none: all of them
-	withQA    bool     // what somebody of the merchant's tried out counts, too
-	currency  string   // "" takes all, for counts
-	precision int      // -1: unsaid
+	tags      []string             // of the campaigns that are meant
+	status    string               // of them
+	facets    [facetCount][]string // nil: whatever they are
+	withQA    bool                 // what somebody of the merchant's tried out counts, too
+	currency  string               // "" takes all, for counts
+	precision int                  // -1: unsaid
+	past      []string             // filters that were passed over, for nothing of the metric is kept by them
 }
 
-// known are the parameters that are understood. Any other is refused, because a number that leaves out what was asked for is a
-// wrong number.
-var known = map[string]bool{"site_slug": true, "api_key": true, "start_date": true, "end_date": true, "campaign_ids": true,
-	"campaign_ids[]": true, "campaign_tags": true, "campaign_tags[]": true, "campaign_status": true, "currency": true, "precision": true, "exclude_qa_generated": true, "sharing_channels": true, "sharing_channels[]": true, "live_campaigns_only": true}
+// known are the parameters that are understood. Any other is refused: who misspells a filter wants to know.
+var known = func() map[string]bool {
+	all := map[string]bool{}
+	for _, name := range []string{"site_slug", "api_key", "start_date", "end_date", "campaign_status", "live_campaigns_only", "currency", "precision",
+		"exclude_qa_generated", "mobile_visitor"} {
+		all[name] = true
+	}
+	lists := []string{"campaign_ids", "campaign_tags"}
+	for _, f := range facetKinds {
+		lists = append(lists, f.parameter)
+	}
+	for _, name := range lists {
+		all[name], all[name+"[]"] = true, true
+	}
+	return all
+}()
 
 // read makes a question of a query. home is the site's currency.
 func read(name string, query url.Values, home string, extra ...string) (question, error) {
@@ -45,20 +58,11 @@ func read(name string, query url.Values, home string, extra ...string) (question
 	if q.span, err = parseSpan(query.Get("start_date"), query.Get("end_date")); err != nil {
 		return q, err
 	}
-	if q.campaigns, err = campaignIDs(append(append([]string{}, query["campaign_ids[]"]...), query["campaign_ids"]...)); err != nil {
-		return q, err
-	}
 	if err := q.setCampaigns(query); err != nil {
 		return q, err
 	}
-	if !q.metric.byCampaign && q.metric.kept() && (len(q.campaigns) > 0 || q.named()) {
-		return q, unavailable("campaign_ids", "This filter isn't available here: "+name+" isn't kept by campaign.")
-	}
-	if q.channels, err = texts(query, "sharing_channels"); err != nil {
+	if err := q.setFacets(query); err != nil {
 		return q, err
-	}
-	if !q.metric.byChannel && q.metric.kept() && len(q.channels) > 0 {
-		return q, unavailable("sharing_channels", "This filter isn't available here: "+name+" isn't kept by sharing channel.")
 	}
 	without, said, err := truthOf(query, "exclude_qa_generated")
 	if err != nil {
@@ -73,17 +77,35 @@ func read(name string, query url.Values, home string, extra ...string) (question
 	return q, q.setCurrency(query.Get("currency"), home)
 }
 
-// setCampaigns reads which campaigns are meant by their tags and their status.
+// pass notes a filter that was asked for and that nothing of the metric is kept by. What is always 0 passes nothing over.
+func (q *question) pass(by keeping, parameter string) {
+	if q.metric.kept() && !q.metric.keeping().has(by) {
+		q.past = append(q.past, parameter)
+	}
+}
+
+// setCampaigns reads which campaigns are meant by their ids, their tags and their status.
 func (q *question) setCampaigns(query url.Values) error {
 	var err error
+	if q.campaigns, err = campaignIDs(slices.Concat(query["campaign_ids[]"], query["campaign_ids"])); err != nil {
+		return err
+	}
 	if q.tags, err = texts(query, "campaign_tags"); err != nil {
 		return err
 	}
 	q.status = strings.ToLower(query.Get("campaign_status"))
 	live, _, err := truthOf(query, "live_campaigns_only")
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
+	}
+	for parameter, asked := range map[string]bool{"campaign_ids": len(q.campaigns) > 0, "campaign_tags": len(q.tags) > 0, "campaign_status": q.status != "",
+		"live_campaigns_only": live} {
+		if asked {
+			q.pass(byCampaign, parameter)
+		}
+	}
+	slices.Sort(q.past)
+	switch {
 	case !live:
 	case q.status != "" && q.status != "live":
 		return fault.New(fault.Invalid, "invalid_request", "live_campaigns_only contradicts campaign_status.").At("query.live_campaigns_only", "contradicts campaign_status")
@@ -93,6 +115,39 @@ func (q *question) setCampaigns(query url.Values) error {
 	if !slices.Contains([]string{"", "live", "test", "scheduled", "disabled"}, q.status) {
 		return fault.New(fault.Invalid, "invalid_request", "campaign_status must be live, test, scheduled or disabled.").At("query.campaign_status", "no status of campaigns")
 	}
+	return nil
+}
+
+// setFacets reads the filters by facets. mobile_visitor is one by devices; together with device_type it takes what both allow.
+func (q *question) setFacets(query url.Values) error {
+	for i, f := range facetKinds {
+		values, err := texts(query, f.parameter)
+		if err != nil {
+			return err
+		}
+		if len(values) > 0 {
+			q.facets[i] = values
+			q.pass(bit(i), f.parameter)
+		}
+	}
+	for i, d := range q.facets[device] {
+		if q.facets[device][i] = strings.ToLower(d); !slices.Contains(devices, q.facets[device][i]) {
+			return fault.New(fault.Invalid, "invalid_request", "device_type must be desktop, mobile or tablet.").At("query.device_type", "no type of device")
+		}
+	}
+	mobile, said, err := truthOf(query, "mobile_visitor")
+	if err != nil || !said {
+		return err
+	}
+	meant := immobiles
+	if mobile {
+		meant = mobiles
+	}
+	if asked := q.facets[device]; asked != nil {
+		meant = slices.DeleteFunc(slices.Clone(meant), func(d string) bool { return !slices.Contains(asked, d) })
+	}
+	q.facets[device] = meant
+	q.pass(byDevice, "mobile_visitor")
 	return nil
 }
 
@@ -114,7 +169,7 @@ func texts(query url.Values, name string) ([]string, error) {
 
 // truthOf reads true, false, 1 and 0; said: it is there.
 func truthOf(query url.Values, name string) (is, said bool, err error) {
-	switch query.Get(name) {
+	switch strings.ToLower(query.Get(name)) { // Python says True
 	case "":
 		return false, false, nil
 	case "true", "1":
@@ -151,10 +206,10 @@ func (q *question) setCurrency(asked, home string) error {
 	if _, ok := money.Digits(asked); !ok {
 		return fault.New(fault.Invalid, "invalid_request", "currency must be an ISO 4217 code like USD.").At("query.currency", "not an ISO 4217 code")
 	}
-	if !q.metric.inMoney() && !q.metric.currencied {
-		return unavailable("currency", "This filter isn't available here: "+q.metric.name+" isn't kept by currency.")
-	}
 	q.currency = asked
+	if !q.metric.inMoney() {
+		q.pass(byCurrency, "currency")
+	}
 	return nil
 }
 
@@ -183,7 +238,7 @@ func campaignIDs(values []string) ([]int64, error) {
 
 // one answers a question with one number.
 func (m *Module) one(ctx context.Context, siteID int64, q question) (MetricValue, error) {
-	found, err := totals(ctx, m.DB, siteID, q, apart{})
+	found, err := totals(ctx, m.DB, siteID, q, split{})
 	if err != nil {
 		return MetricValue{}, err
 	}

@@ -58,6 +58,9 @@ func (m *Module) countAll(ctx context.Context, u *bus.Unit, all []fact) error {
 	if err := markQA(ctx, u, all); err != nil {
 		return err
 	}
+	if err := m.bound(ctx, u, all); err != nil {
+		return err
+	}
 	return m.add(ctx, u, fold(all, sites))
 }
 
@@ -96,13 +99,14 @@ func (m *Module) onVisits(ctx context.Context, u *bus.Unit, batch []bus.Event[re
 	if err != nil {
 		return err
 	}
-	seen := map[visitorDay]string{}
-	for _, e := range batch {
-		for _, v := range e.Body.Visits {
-			who := visitorDay{site: e.Body.SiteID, day: sites[e.Body.SiteID].dayOf(v.VisitedAt), campaign: v.CampaignID, visitor: v.VisitorID}
-			if _, again := seen[who]; !again {
-				seen[who] = v.Channel
-			}
+	if err := m.bound(ctx, u, all); err != nil {
+		return err
+	}
+	seen := map[visitorDay]facets{}
+	for _, f := range all {
+		who := visitorDay{site: f.site, day: sites[f.site].dayOf(f.at), campaign: f.campaign, visitor: f.visitor}
+		if _, again := seen[who]; f.visitor != "" && !again {
+			seen[who] = f.facets
 		}
 	}
 	unique, err := insertVisitors(ctx, u, seen)

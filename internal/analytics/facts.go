@@ -9,12 +9,23 @@ import (
 	"github.com/talkable/talkable/internal/referral/referralevent"
 )
 
+// categoryOf is the category of an origin, as campaigns name those by which they are joined.
+func categoryOf(kind, event string) string {
+	switch kind {
+	case customerevent.Purchase:
+		return "purchase"
+	case customerevent.AffiliateMember:
+		return "affiliate_member"
+	}
+	return event
+}
+
 // originFacts: what only a browser told of isn't counted until the site confirms it, which tells it again.
 func originFacts(o customerevent.OriginRecorded) []fact {
 	if !o.Verified {
 		return nil
 	}
-	f := fact{site: o.SiteID, at: o.OccurredAt, count: 1}
+	f := fact{site: o.SiteID, at: o.OccurredAt, count: 1, facets: facets{source: o.TrafficSource, device: o.DeviceType, category: categoryOf(o.Type, o.Category)}}
 	switch o.Type {
 	case customerevent.AffiliateMember:
 		f.key = signUps
@@ -42,7 +53,8 @@ func originFacts(o customerevent.OriginRecorded) []fact {
 // refundFacts: on the day of the sale, so that sales and refunds of a period are of the same orders. The sale counts once, with
 // its first refund; the amounts add up.
 func refundFacts(r customerevent.OriginRefunded) []fact {
-	f := fact{site: r.SiteID, key: refundedSales, at: r.OccurredAt, money: true, currency: r.Currency, sum: r.Refunded}
+	f := fact{site: r.SiteID, key: refundedSales, at: r.OccurredAt, money: true, currency: r.Currency, sum: r.Refunded,
+		facets: facets{source: r.TrafficSource, device: r.DeviceType, category: categoryOf(r.Type, r.Category)}}
 	if first := r.RefundedTotal == r.Refunded; first && (r.Refunded > 0 || r.Full) {
 		f.count = 1
 	}
@@ -50,11 +62,13 @@ func refundFacts(r customerevent.OriginRefunded) []fact {
 }
 
 func offerFacts(o referralevent.OfferCreated) []fact {
-	return []fact{{site: o.SiteID, key: offers, at: o.CreatedAt, campaign: o.CampaignID, count: 1}}
+	return []fact{{site: o.SiteID, key: offers, at: o.CreatedAt, campaign: o.CampaignID, count: 1,
+		facets: facets{source: o.TrafficSource, device: o.DeviceType, category: o.EventCategory, variant: o.Variant}}}
 }
 
 func sharedFacts(h referralevent.OfferShared) []fact {
-	f := fact{site: h.SiteID, key: shares, at: h.SharedAt, campaign: h.CampaignID, channel: h.Channel, count: 1}
+	f := fact{site: h.SiteID, key: shares, at: h.SharedAt, campaign: h.CampaignID, count: 1,
+		facets: facets{h.Channel, h.TrafficSource, h.DeviceType, h.EventCategory, h.Variant}}
 	if !h.First {
 		return []fact{f}
 	}
@@ -65,8 +79,10 @@ func sharedFacts(h referralevent.OfferShared) []fact {
 
 // visitFacts are of one opening of a link; who came is counted apart.
 func visitFacts(site int64, v referralevent.Visit) []fact {
-	f := fact{site: site, key: visits, at: v.VisitedAt, campaign: v.CampaignID, channel: v.Channel, count: 1}
+	f := fact{site: site, key: visits, at: v.VisitedAt, campaign: v.CampaignID, count: 1, visitor: v.VisitorID,
+		facets: facets{channel: v.Channel, device: v.DeviceType, variant: v.Variant}}
 	facts := []fact{f}
+	f.visitor = "" // one of them tells who it was
 	if v.FirstOfThem {
 		f.key = firstVisits
 		facts = append(facts, f)
@@ -79,7 +95,7 @@ func visitFacts(site int64, v referralevent.Visit) []fact {
 }
 
 func claimedFacts(c referralevent.OfferClaimed) []fact {
-	return []fact{{site: c.SiteID, key: claims, at: c.ClaimedAt, campaign: c.CampaignID, count: 1}}
+	return []fact{{site: c.SiteID, key: claims, at: c.ClaimedAt, campaign: c.CampaignID, count: 1, facets: facets{channel: c.Channel}}}
 }
 
 // How a referral was found, as referral names it.
@@ -96,7 +112,8 @@ func createdFacts(r referralevent.ReferralCreated) []fact {
 }
 
 func madeFacts(r referralevent.ReferralCreated) []fact {
-	f := fact{site: r.SiteID, key: referredSales, at: r.OccurredAt, campaign: r.CampaignID, qa: r.QA, count: 1}
+	f := fact{site: r.SiteID, key: referredSales, at: r.OccurredAt, campaign: r.CampaignID, qa: r.QA, count: 1,
+		facets: facets{r.Channel, r.TrafficSource, r.DeviceType, r.EventCategory, r.Variant}}
 	if r.Status == referralevent.Blocked {
 		f.key = blocked
 		return []fact{f}
@@ -120,23 +137,25 @@ func replacedFacts(r referralevent.ReferralCreated) []fact {
 		return nil
 	}
 	var facts []fact
-	if old := r; !r.ReplacedBarred {
-		old.Status, old.TrackMethod = referralevent.Pending, r.ReplacedMethod
+	old := r
+	old.Status, old.TrackMethod, old.QA, old.Channel, old.Variant = referralevent.Pending, r.ReplacedMethod, r.ReplacedQA, r.ReplacedChannel, r.ReplacedVariant
+	if !r.ReplacedBarred {
 		facts = madeFacts(old)
 	}
 	if r.ReplacedApproved {
-		facts = append(facts, approvedFacts(referralevent.ReferralApproved{SiteID: r.SiteID, CampaignID: r.CampaignID, TrackMethod: r.ReplacedMethod,
-			Subtotal: r.Subtotal, Currency: r.Currency, FirstOrder: r.FirstOrder, OccurredAt: r.OccurredAt})...)
+		facts = append(facts, approvedFacts(referralevent.ReferralApproved{SiteID: old.SiteID, CampaignID: old.CampaignID, TrackMethod: old.TrackMethod,
+			Subtotal: old.Subtotal, Currency: old.Currency, FirstOrder: old.FirstOrder, OccurredAt: old.OccurredAt, QA: old.QA, Channel: old.Channel,
+			TrafficSource: old.TrafficSource, DeviceType: old.DeviceType, EventCategory: old.EventCategory, Variant: old.Variant})...)
 	}
 	for i := range facts {
-		facts[i].count, facts[i].sum, facts[i].qa, facts[i].referral = -facts[i].count, -facts[i].sum, r.ReplacedQA, 0
+		facts[i].count, facts[i].sum = -facts[i].count, -facts[i].sum
 	}
 	return facts
 }
 
 func approvedFacts(r referralevent.ReferralApproved) []fact {
-	f := fact{site: r.SiteID, key: approvedSales, at: r.OccurredAt, campaign: r.CampaignID, referral: r.ReferralID, money: true, currency: r.Currency,
-		count: 1, sum: r.Subtotal}
+	f := fact{site: r.SiteID, key: approvedSales, at: r.OccurredAt, campaign: r.CampaignID, qa: r.QA, money: true, currency: r.Currency,
+		count: 1, sum: r.Subtotal, facets: facets{r.Channel, r.TrafficSource, r.DeviceType, r.EventCategory, r.Variant}}
 	if r.TrackMethod != trackedByCoupon {
 		return []fact{f}
 	}
@@ -155,7 +174,8 @@ func voidedFacts(r referralevent.ReferralVoided) []fact {
 	if r.Cause == reattributed {
 		return nil
 	}
-	f := fact{site: r.SiteID, key: voided, at: r.VoidedAt, campaign: r.CampaignID, referral: r.ReferralID, count: 1}
+	f := fact{site: r.SiteID, key: voided, at: r.VoidedAt, campaign: r.CampaignID, qa: r.QA, count: 1,
+		facets: facets{r.Channel, r.TrafficSource, r.DeviceType, r.EventCategory, r.Variant}}
 	if r.Status == referralevent.Blocked {
 		f.key = blocked
 	}

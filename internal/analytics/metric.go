@@ -20,13 +20,10 @@ const (
 
 // metric is a number that can be asked for.
 type metric struct {
-	name       string
-	kind       kind
-	of, over   string // keys
-	byCampaign bool   // kept by campaign
-	byChannel  bool   // kept by sharing channel
-	currencied bool   // its counts are kept by currency
-	formula    string
+	name     string
+	kind     kind
+	of, over string // keys
+	formula  string
 }
 
 var byName = func() map[string]metric {
@@ -54,6 +51,25 @@ func (m metric) keys() []string {
 		return []string{m.of}
 	}
 	return nil
+}
+
+// keeping is what at least one number of its formula is kept by.
+func (m metric) keeping() (all keeping) {
+	for _, key := range m.keys() {
+		all |= keptBy[key]
+	}
+	return all
+}
+
+// keysBy are those of its keys that are kept by it.
+func (m metric) keysBy(it keeping) []string {
+	out := []string{} // not nil, which would be null
+	for _, key := range m.keys() {
+		if keptBy[key].has(it) {
+			out = append(out, key)
+		}
+	}
+	return out
 }
 
 // kept says that there is something to count.

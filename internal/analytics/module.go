@@ -45,15 +45,20 @@ type campaigns interface {
 // Module is the analytics module.
 type Module struct {
 	Deps
-	rows  *prometheus.CounterVec
-	zones sync.Map // name → *time.Location: only names that exist
+	rows   *prometheus.CounterVec
+	others *prometheus.CounterVec
+	zones  sync.Map // name → *time.Location: only names that exist
+	labels labels
 }
 
 // New makes the module.
 func New(d Deps) *Module {
 	m := &Module{Deps: d, rows: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "talkable", Subsystem: "analytics",
-		Name: "counted_total", Help: "What was counted, by the key it was counted under; a batch that had to be repeated counts again."}, []string{"key"})}
-	d.Reg.MustRegister(m.rows)
+		Name: "counted_total", Help: "What was counted, by the key it was counted under; a batch that had to be repeated counts again."}, []string{"key"}),
+		others: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "talkable", Subsystem: "analytics", Name: "others_total",
+			Help: "Facts that count as other, since their site has too many values of the facet."}, []string{"facet"}),
+		labels: labels{names: map[free]map[string]bool{}}}
+	d.Reg.MustRegister(m.rows, m.others)
 	return m
 }
 

@@ -84,7 +84,7 @@ func TestQAIsCountedApart(t *testing.T) {
 	hear(func(ctx context.Context, u *bus.Unit) error {
 		return b.onReferrals(ctx, u, events(made(1, 1, true), made(1, 2, false), made(2, 1, false)))
 	})
-	for _, approved := range []referralevent.ReferralApproved{{SiteID: 1, ReferralID: 1}, {SiteID: 1, ReferralID: 2}, {SiteID: 2, ReferralID: 1}} {
+	for _, approved := range []referralevent.ReferralApproved{{SiteID: 1, ReferralID: 1, QA: true}, {SiteID: 1, ReferralID: 2}, {SiteID: 2, ReferralID: 1}} {
 		approved.CampaignID, approved.Subtotal, approved.Currency, approved.OccurredAt = 1, 100, "USD", start
 		if err := apply(b, approvedFacts, approved); err != nil {
 			t.Fatal(err)
@@ -96,7 +96,7 @@ func TestQAIsCountedApart(t *testing.T) {
 	if err := apply(b, rewardFacts, reward, another); err != nil {
 		t.Fatal(err)
 	}
-	if err := apply(b, voidedFacts, referralevent.ReferralVoided{SiteID: 1, ReferralID: 1, CampaignID: 1, Status: referralevent.Voided, VoidedAt: start}); err != nil {
+	if err := apply(b, voidedFacts, referralevent.ReferralVoided{SiteID: 1, ReferralID: 1, CampaignID: 1, Status: referralevent.Voided, QA: true, VoidedAt: start}); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string][2]string{"total_referred_sales_count": {"1", "2"}, "talkable_sales_count": {"1", "2"}, "talkable_sales_sum": {"1.00", "2.00"},

@@ -28,14 +28,17 @@ func passedOn(t *rapid.T, origin int64, next *int64) (stories []story) {
 		s := story{made: referralevent.ReferralCreated{SiteID: 1, ReferralID: *next, CampaignID: 1, OriginID: origin, Subtotal: subtotal, Currency: "USD",
 			FirstOrder: first, TrackMethod: rapid.SampledFrom([]string{"cookie", "coupon", "manual"}).Draw(t, "method"), QA: rapid.Bool().Draw(t, "qa"),
 			Status:     rapid.SampledFrom([]string{referralevent.Pending, referralevent.Flagged, referralevent.Blocked}).Draw(t, "status"),
-			OccurredAt: start}}
+			OccurredAt: start, TrafficSource: "web", EventCategory: "purchase", DeviceType: "tablet",
+			Channel: rapid.SampledFrom([]string{"", "facebook", "email"}).Draw(t, "channel"), Variant: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "variant")}}
 		if was := before.made; n > 0 {
 			s.made.Replaces, s.made.ReplacedMethod, s.made.ReplacedQA = was.ReferralID, was.TrackMethod, was.QA
 			s.made.ReplacedBarred, s.made.ReplacedApproved = was.Status == referralevent.Blocked, len(before.approved) > 0
+			s.made.ReplacedChannel, s.made.ReplacedVariant = was.Channel, was.Variant
 		}
 		if rapid.Bool().Draw(t, "approved") {
 			s.approved = append(s.approved, referralevent.ReferralApproved{SiteID: 1, ReferralID: *next, CampaignID: 1, Subtotal: subtotal, Currency: "USD",
-				TrackMethod: s.made.TrackMethod, FirstOrder: first, OccurredAt: start})
+				TrackMethod: s.made.TrackMethod, FirstOrder: first, OccurredAt: start, QA: s.made.QA, TrafficSource: "web", EventCategory: "purchase", DeviceType: "tablet",
+				Channel: s.made.Channel, Variant: s.made.Variant})
 		}
 		stories, before = append(stories, s), s
 	}
@@ -109,7 +112,7 @@ func (b *bench) tells(s story) error {
 }
 
 // counted are the sums of what follows from referrals but the decisions to block them, which were made all the same. Those of merchants
-// who try things out must be the last one's, too: they are checked by being added up with the others, and never below zero.
+// who try things out, of channels and variants must be the last one's, too: they are checked by being added up with the others, and never below zero.
 func (b *bench) counted(t *rapid.T) map[string][2]int64 {
 	var rows []struct {
 		Metric string `db:"metric"`
@@ -117,7 +120,8 @@ func (b *bench) counted(t *rapid.T) map[string][2]int64 {
 		Count  int64  `db:"count"`
 		Sum    int64  `db:"sum"`
 	}
-	if err := b.DB.Select(&rows, `select metric, qa, sum(count)::bigint as count, sum(sum)::bigint as sum from analytics.daily group by 1, 2`); err != nil {
+	if err := b.DB.Select(&rows, `select metric, qa, sum(count)::bigint as count, sum(sum)::bigint as sum from analytics.daily
+		group by 1, 2, channel, traffic_source, device_type, event_category, variant`); err != nil {
 		t.Fatal(err)
 	}
 	out := map[string][2]int64{}

@@ -61,7 +61,8 @@ type fact struct {
 	currency string // upper case
 	qa       bool
 	referral int64  // whose QA mark is the fact's, too
-	channel  string // of what is kept by it
+	visitor  string // of a visit
+	facets   facets // those that its key isn't kept by are dropped
 	count    int64
 	sum      int64
 }
@@ -80,7 +81,7 @@ type row struct {
 	campaign int64
 	currency string
 	qa       bool
-	channel  string
+	facets   facets
 	count    int64
 	sum      int64
 }
@@ -93,7 +94,7 @@ func fold(facts []fact, sites map[int64]place) []row {
 	sums := map[row]*row{}
 	for _, f := range facts {
 		p := sites[f.site]
-		k := row{site: f.site, key: f.key, day: p.dayOf(f.at), campaign: f.campaign, qa: f.qa, channel: f.channel}
+		k := row{site: f.site, key: f.key, day: p.dayOf(f.at), campaign: f.campaign, qa: f.qa, facets: f.facets.only(keptBy[f.key])}
 		if f.money {
 			if k.currency = f.currency; k.currency == "" {
 				k.currency = p.currency
@@ -121,7 +122,7 @@ func merge(a, b []row) []row {
 	slices.SortFunc(rows, func(a, b row) int {
 		return cmp.Or(cmp.Compare(a.site, b.site), cmp.Compare(a.key, b.key), cmp.Compare(a.day, b.day),
 			cmp.Compare(a.campaign, b.campaign), cmp.Compare(a.currency, b.currency),
-			truth(a.qa)-truth(b.qa), cmp.Compare(a.channel, b.channel))
+			truth(a.qa)-truth(b.qa), slices.Compare(a.facets[:], b.facets[:]))
 	})
 	return rows
 }

@@ -26,6 +26,7 @@ func generated(t *rapid.T) (origins []customerevent.OriginRecorded, refunds []cu
 		o := customerevent.OriginRecorded{SiteID: rapid.Int64Range(1, 2).Draw(t, "site"), OriginID: int64(i),
 			Type:     rapid.SampledFrom([]string{customerevent.Purchase, customerevent.Purchase, customerevent.AffiliateMember, customerevent.Event}).Draw(t, "type"),
 			Subtotal: rapid.Int64Range(0, 100_000).Draw(t, "subtotal"), Currency: currency.Draw(t, "currency"),
+			TrafficSource: rapid.SampledFrom([]string{"", "ios", "web"}).Draw(t, "source"), DeviceType: rapid.SampledFrom([]string{"", "mobile"}).Draw(t, "device"),
 			Verified: rapid.Bool().Draw(t, "verified"), FirstPurchase: rapid.Bool().Draw(t, "first"), OccurredAt: at("occurred")}
 		origins = append(origins, o)
 		var total int64
@@ -33,13 +34,14 @@ func generated(t *rapid.T) (origins []customerevent.OriginRecorded, refunds []cu
 			part := rapid.Int64Range(1, 1000).Draw(t, "refund")
 			total += part
 			refunds = append(refunds, customerevent.OriginRefunded{SiteID: o.SiteID, OriginID: o.OriginID, Currency: o.Currency,
-				Subtotal: o.Subtotal, Refunded: part, RefundedTotal: total, OccurredAt: o.OccurredAt, RefundedAt: at("refunded")})
+				Subtotal: o.Subtotal, Refunded: part, RefundedTotal: total, Type: o.Type, TrafficSource: o.TrafficSource, DeviceType: o.DeviceType, OccurredAt: o.OccurredAt, RefundedAt: at("refunded")})
 		}
 	}
 	for range rapid.IntRange(0, 20).Draw(t, "commits") {
 		l := referralevent.LinksVisited{SiteID: rapid.Int64Range(1, 2).Draw(t, "site")}
 		for range rapid.IntRange(1, 4).Draw(t, "visits") {
 			l.Visits = append(l.Visits, referralevent.Visit{CampaignID: rapid.Int64Range(1, 2).Draw(t, "campaign"),
+				Channel: rapid.SampledFrom([]string{"", "facebook"}).Draw(t, "channel"), DeviceType: rapid.SampledFrom([]string{"", "desktop"}).Draw(t, "device"),
 				VisitorID: fmt.Sprint("v", rapid.IntRange(1, 4).Draw(t, "visitor")), FirstOfThem: rapid.Bool().Draw(t, "new"), VisitedAt: at("visited")})
 		}
 		seen = append(seen, l)

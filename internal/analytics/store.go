@@ -65,20 +65,28 @@ func siteIDs(ctx context.Context, db sqlx.QueryerContext) ([]int64, error) {
 func addRows(ctx context.Context, tx sqlx.ExtContext, rows []row) error {
 	n := len(rows)
 	sites, campaigns, counts, sums := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
-	keys, days, currencies, channels, qas := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]bool, n)
+	keys, days, currencies, qas := make([]string, n), make([]string, n), make([]string, n), make([]bool, n)
+	var apart [facetCount][]string
+	for f := range apart {
+		apart[f] = make([]string, n)
+	}
 	for i, r := range rows {
 		sites[i], keys[i], days[i], campaigns[i] = r.site, r.key, r.day, r.campaign
-		currencies[i], counts[i], sums[i], qas[i], channels[i] = r.currency, r.count, r.sum, r.qa, r.channel
+		currencies[i], counts[i], sums[i], qas[i] = r.currency, r.count, r.sum, r.qa
+		for f := range apart {
+			apart[f][i] = r.facets[f]
+		}
 	}
 	_, err := tx.ExecContext(ctx, `
-		insert into analytics.daily as d (site_id, metric, day, campaign_id, currency, count, sum, qa, channel)
-		select s, k, d::date, c, m, n, v, q, h
-		from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::boolean[], $9::text[])
-			with ordinality as u (s, k, d, c, m, n, v, q, h, o)
+		insert into analytics.daily as d (site_id, metric, day, campaign_id, currency, count, sum, qa, channel, traffic_source, device_type, event_category, variant)
+		select s, k, d::date, c, m, n, v, q, h, t, e, g, x
+		from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::boolean[], $9::text[],
+				$10::text[], $11::text[], $12::text[], $13::text[])
+			with ordinality as u (s, k, d, c, m, n, v, q, h, t, e, g, x, o)
 		order by o
 		on conflict on constraint daily_pkey do update set count = d.count + excluded.count, sum = d.sum + excluded.sum`,
 		pq.Array(sites), pq.Array(keys), pq.Array(days), pq.Array(campaigns), pq.Array(currencies), pq.Array(counts), pq.Array(sums),
-		pq.Array(qas), pq.Array(channels))
+		pq.Array(qas), pq.Array(apart[channel]), pq.Array(apart[source]), pq.Array(apart[device]), pq.Array(apart[category]), pq.Array(apart[variant]))
 	if err != nil {
 		return fmt.Errorf("add to the days: %w", err)
 	}
@@ -93,9 +101,9 @@ type visitorDay struct {
 	visitor  string
 }
 
-// insertVisitors remembers visitors, and the channels by which they came first, and returns how many of them are new on their day, as rows of
+// insertVisitors remembers visitors of whom it is seen how they came first, and returns how many of them are new on their day, as rows of
 // uniqueVisits.
-func insertVisitors(ctx context.Context, tx sqlx.ExtContext, seen map[visitorDay]string) ([]row, error) {
+func insertVisitors(ctx context.Context, tx sqlx.ExtContext, seen map[visitorDay]facets) ([]row, error) {
 	all := slices.SortedFunc(maps.Keys(seen), func(a, b visitorDay) int {
 		return cmp.Or(cmp.Compare(a.site, b.site), cmp.Compare(a.day, b.day), cmp.Compare(a.campaign, b.campaign), cmp.Compare(a.visitor, b.visitor))
 	})
@@ -124,7 +132,7 @@ func insertVisitors(ctx context.Context, tx sqlx.ExtContext, seen map[visitorDay
 	sums := map[row]int64{}
 	for _, f := range fresh {
 		sums[row{site: f.Site, key: uniqueVisits, day: f.Day, campaign: f.Campaign,
-			channel: seen[visitorDay{f.Site, f.Day, f.Campaign, f.Visitor}]}]++
+			facets: seen[visitorDay{f.Site, f.Day, f.Campaign, f.Visitor}].only(keptBy[uniqueVisits])}]++
 	}
 	rows := make([]row, 0, len(sums))
 	for r, n := range sums {
@@ -146,37 +154,4 @@ func forgetVisitors(ctx context.Context, db sqlx.ExtContext, siteID int64, keep,
 		return 0, fmt.Errorf("forget visitors: %w", err)
 	}
 	return done.RowsAffected()
-}
-
-// total is what was counted under a key, on a day or in all.
-type total struct {
-	Key      string    `db:"metric"`
-	Campaign int64     `db:"campaign_id"` // where it was asked for
-	Channel  string    `db:"channel"`     // where it was asked for
-	Day      time.Time `db:"day"`         // where it was asked for
-	Count    int64     `db:"count"`
-	Sum      int64     `db:"sum"`
-}
-
-// apart says by what totals are kept apart.
-type apart struct{ days, campaigns, channels bool }
-
-// totals adds up days. currency "" takes all of them, which only counts may ask for.
-func totals(ctx context.Context, db sqlx.QueryerContext, siteID int64, q question, by apart) ([]total, error) {
-	var found []total
-	err := sqlx.SelectContext(ctx, db, &found, `
-		select metric, case when $8 then campaign_id else 0 end as campaign_id, case when $11 then channel else '' end as channel,
-			case when $7 then day else $3::date end as day, sum(count)::bigint as count, sum(sum)::bigint as sum
-		from analytics.daily
-		where site_id = $1 and metric = any ($2) and day between $3::date and $4::date
-			and (cardinality($5::bigint[]) = 0 or campaign_id = any ($5)) and ($6 = '' or currency = $6)
-			and (not qa or $9) and (cardinality($10::text[]) = 0 or channel = any ($10))
-		group by 1, 2, 3, 4
-		order by 2, 3, 4, 1`,
-		siteID, pq.Array(q.metric.keys()), q.span.from.Format(time.DateOnly), q.span.to.Format(time.DateOnly), pq.Array(append([]int64{}, q.campaigns...)),
-		q.currency, by.days, by.campaigns, q.withQA, pq.Array(append([]string{}, q.channels...)), by.channels)
-	if err != nil {
-		return nil, fmt.Errorf("add up days: %w", err)
-	}
-	return found, nil
 }

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/talkable/talkable/internal/freeport"
 )
 
 // stores are all kinds that there are.
@@ -159,14 +161,11 @@ func startS3() error {
 	if err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, _, err := freeport.Take()
 	if err != nil {
 		return err
 	}
-	theServer.address, theServer.id, theServer.secret = l.Addr().String(), "tester", "a-long-enough-password"
-	if err := l.Close(); err != nil {
-		return err
-	}
+	theServer.address, theServer.id, theServer.secret = address, "tester", "a-long-enough-password"
 	dir, err := os.MkdirTemp("", "talkable-s3-")
 	if err != nil {
 		return err

@@ -13,13 +13,13 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"go.uber.org/goleak"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/bus/bustest"
 	"github.com/talkable/talkable/internal/clock"
 	"github.com/talkable/talkable/internal/failpoint"
+	"github.com/talkable/talkable/internal/leaktest"
 	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/postgres/pgtest"
 )
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, child(shop, till))
 		os.Exit(3) // a child never ends by itself
 	}
-	goleak.VerifyTestMain(m, pgtest.IgnoreServer())
+	leaktest.Main(m, pgtest.IgnoreServer())
 }
 
 var hearers = []string{"one", "two", "three"}
@@ -90,7 +90,7 @@ func atFailpoints(t *testing.T, shop, till string) (killed int) {
 				pair[i] = start(t, shop, till, fmt.Sprintf("%s:%d", name, 1+rand.IntN(20)))
 			}
 			for _, p := range pair {
-				late := time.AfterFunc(20*time.Second, func() {
+				late := time.AfterFunc(bustest.Longest, func() {
 					t.Errorf("nobody died at %s", name)
 					_ = p.Process.Kill()
 				})

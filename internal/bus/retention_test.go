@@ -118,7 +118,7 @@ func TestLostPartition(t *testing.T) {
 				if !errors.Is(err, bus.ErrGap) {
 					t.Errorf("stopped with %v", err)
 				}
-			case <-time.After(10 * time.Second):
+			case <-time.After(bustest.Longest):
 				t.Error("did not stop")
 			}
 		})

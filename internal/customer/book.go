@@ -198,7 +198,7 @@ func (b *book) see(e entry, o *origin) {
 // tell counts a verified origin for its person and tells of the origin as it is now.
 func (b *book) tell(o *origin) {
 	p := o.person
-	event := o.event(o.Type == customerevent.Purchase && p != nil && p.Purchases == 0)
+	event := o.event(o.Type == customerevent.Purchase && p != nil && p.Purchases == 0 && !p.Existing)
 	b.told = append(b.told, func(u *bus.Unit) {
 		event.OriginID = o.ID
 		key := o.key()

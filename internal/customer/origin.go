@@ -11,6 +11,7 @@ import (
 	"github.com/talkable/talkable/internal/customer/customerapi"
 	"github.com/talkable/talkable/internal/customer/customerevent"
 	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/web"
 )
 
 // origin is a row of customer.origin.
@@ -123,7 +124,7 @@ func (o *origin) event(first bool) customerevent.OriginRecorded {
 		Subtotal: o.Subtotal, Currency: o.Currency, CouponCodes: o.CouponCodes, CampaignTags: o.CampaignTags,
 		TrafficSource: o.TrafficSource, Verified: o.Verified, FirstPurchase: first, OccurredAt: o.OccurredAt, RecordedAt: o.RecordedAt,
 		IP: o.IP, Device: customerapi.Fingerprint(customerapi.DeviceMark, o.UserAgent), Address: addressMark(o.ShippingAddress, o.ShippingZip),
-		Phone: customerapi.Fingerprint(customerapi.PhoneMark, o.phone)}
+		Phone: customerapi.Fingerprint(customerapi.PhoneMark, o.phone), DeviceType: web.DeviceType(o.UserAgent)}
 	if o.Type != customerevent.AffiliateMember {
 		e.Number = o.Number
 	}

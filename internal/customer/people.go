@@ -2,7 +2,9 @@ package customer
 
 import (
 	"context"
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/customer/customerapi"
@@ -40,7 +42,7 @@ func (m *Module) savePeople(ctx context.Context, siteID int64, in []customerapi.
 			return err
 		}
 		b := newBook(newPeople(stored), nil, u.Now)
-		persons := make([]*person, len(in))
+		persons, existing := make([]*person, len(in)), map[*person]bool{}
 		for i, w := range who {
 			if out[i].Err != nil {
 				continue
@@ -60,10 +62,16 @@ func (m *Module) savePeople(ctx context.Context, siteID int64, in []customerapi.
 				b.tellPerson(p)
 			}
 			persons[i] = p
+			if e := in[i].ExistingCustomer; e != nil && *e != p.Existing && p.AnonymizedAt == nil {
+				p.Existing, p.changed, existing[p] = *e, true, true
+			}
 			out[i].Value.Changed = p.changed && !out[i].Value.New
 			p.changed = p.changed || was
 		}
 		if err := b.save(ctx, u); err != nil {
+			return err
+		}
+		if err := markExisting(ctx, u, slices.Collect(maps.Keys(existing))); err != nil {
 			return err
 		}
 		for i, p := range persons {

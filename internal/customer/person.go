@@ -32,6 +32,7 @@ type person struct {
 	OptedInAt      *time.Time `db:"opted_in_at" json:"-"`
 	PhoneOptedInAt *time.Time `db:"phone_opted_in_at" json:"-"`
 	AnonymizedAt   *time.Time `db:"anonymized_at" json:"-"`
+	Existing       bool       `db:"existing_customer" json:"-"` // had bought before we heard of it; written by markExisting only
 
 	signUp  *origin // the one sign-up that a person has
 	changed bool    // the row isn't as it is stored
@@ -78,7 +79,7 @@ func (p *person) api() customerapi.Person {
 	out := customerapi.Person{ID: p.ID, Email: p.Email, Phone: p.Phone, CustomerID: p.CustomerID, Username: p.Username,
 		FirstName: p.FirstName, LastName: p.LastName, CustomProperties: p.Properties, CreatedAt: p.CreatedAt,
 		SubscribedAt: p.SubscribedAt, UnsubscribedAt: p.UnsubscribedAt, OptedInAt: p.OptedInAt, PhoneOptedInAt: p.PhoneOptedInAt,
-		AnonymizedAt: p.AnonymizedAt, EventsCount: p.Purchases + p.Events, PurchasesCount: p.Purchases}
+		AnonymizedAt: p.AnonymizedAt, EventsCount: p.Purchases + p.Events, PurchasesCount: p.Purchases, ExistingCustomer: p.Existing}
 	if out.CustomProperties == nil {
 		out.CustomProperties = map[string]string{}
 	}

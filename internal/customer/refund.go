@@ -13,6 +13,7 @@ import (
 	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/money"
 	"github.com/talkable/talkable/internal/site"
+	"github.com/talkable/talkable/internal/web"
 )
 
 // Refund is money that goes back to the customer.
@@ -143,7 +144,8 @@ func refundIn(ctx context.Context, u *bus.Unit, o *origin, asked *int64, in Refu
 	}
 	full = o.RefundedTotal == o.Subtotal
 	e := customerevent.OriginRefunded{SiteID: o.SiteID, OriginID: o.ID, RefundID: id, Subtotal: o.Subtotal, Currency: o.Currency,
-		Refunded: amount, RefundedTotal: o.RefundedTotal, Full: full, OccurredAt: o.OccurredAt, RefundedAt: at}
+		Refunded: amount, RefundedTotal: o.RefundedTotal, Full: full, OccurredAt: o.OccurredAt, RefundedAt: at,
+		Type: o.Type, Category: o.Category, TrafficSource: o.TrafficSource, DeviceType: web.DeviceType(o.UserAgent)}
 	if o.PersonID != nil {
 		e.PersonID = *o.PersonID
 	}

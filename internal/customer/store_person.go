@@ -19,7 +19,7 @@ import (
 const personColumns = `p.site_id, p.id, coalesce(p.email, '') email, coalesce(p.email_norm, '') email_norm, coalesce(p.phone, '') phone,
 	coalesce(p.customer_id, '') customer_id, coalesce(p.username, '') username, coalesce(p.username_norm, '') username_norm,
 	p.first_name, p.last_name, p.custom_properties, p.purchases, p.events, p.created_at, coalesce(p.identifier_hash, '') identifier_hash,
-	p.subscribed_at, p.unsubscribed_at, p.opted_in_at, p.phone_opted_in_at, p.anonymized_at`
+	p.subscribed_at, p.unsubscribed_at, p.opted_in_at, p.phone_opted_in_at, p.anonymized_at, p.existing_customer`
 
 // markColumns are the columns of person that marks are in.
 var markColumns = [...]string{byEmail: "email_norm", byCustomerID: "customer_id", byPhone: "phone", byUsername: "username_norm"}
@@ -117,6 +117,22 @@ func updatePeople(ctx context.Context, u *bus.Unit, changed []*person) error {
 			username text, username_norm text, first_name text, last_name text, custom_properties jsonb, purchases bigint, events bigint)
 		where p.site_id = r.site_id and p.id = r.id`, string(rows))
 	return wrap("update persons", err)
+}
+
+// markExisting notes who had bought before we heard of it, and who hadn't after all.
+func markExisting(ctx context.Context, u *bus.Unit, marked []*person) error {
+	if len(marked) == 0 {
+		return nil
+	}
+	sites, ids, existing := make([]int64, len(marked)), make([]int64, len(marked)), make([]bool, len(marked))
+	for i, p := range marked {
+		sites[i], ids[i], existing[i] = p.SiteID, p.ID, p.Existing
+	}
+	_, err := u.ExecContext(ctx, `
+		update customer.person p set existing_customer = r.e
+		from unnest($1::bigint[], $2::bigint[], $3::boolean[]) r (s, i, e)
+		where p.site_id = r.s and p.id = r.i`, pq.Array(sites), pq.Array(ids), pq.Array(existing))
+	return wrap("mark existing customers", err)
 }
 
 // personBySlug reads the person whom Talkable's person_slug means: an e-mail, a phone number, a customer id or a username.

@@ -23,7 +23,9 @@ type Composition struct {
 	Customers customers
 	Referrals referrals
 	Members   members
-	Tellers   []Teller // every module that has something to say of a person
+	Tellers   []Teller  // every module that has something to say of a person
+	Auditors  []Auditor // every module that people change by hand
+	Keys      keyNamer
 	Cursors   *web.Cursors
 	Now       clock.Clock
 }
@@ -114,4 +116,5 @@ func (c Composition) Routes(api huma.API) {
 	c.redeemRoutes(api)
 	c.collectRoutes(api)
 	c.pointRoutes(api)
+	c.auditRoutes(api)
 }

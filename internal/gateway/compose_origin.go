@@ -151,7 +151,8 @@ func (c Composition) record(ctx context.Context, kind string, data originData) (
 	offer, err := c.Referrals.Join(ctx, req.Site, referralapi.Join{OriginID: recorded.ID, Type: kind, Category: recorded.Category,
 		PersonID: recorded.PersonID, Visitors: in.Visitors, CampaignTags: in.CampaignTags, Channels: channels, Idempotency: req.Idempotency,
 		CampaignID: led.campaign, Placements: led.placements, Subtotal: in.Subtotal, Currency: in.Currency, CouponCodes: in.CouponCodes, Segments: in.Segments[:],
-		TrafficSource: in.TrafficSource, Items: in.Items, Verified: in.Verified, OccurredAt: recorded.OccurredAt})
+		TrafficSource: in.TrafficSource, Items: in.Items, Verified: in.Verified, OccurredAt: recorded.OccurredAt,
+		DeviceType: web.DeviceType(in.UserAgent)})
 	if err != nil {
 		return nil, err
 	}

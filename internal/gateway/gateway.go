@@ -53,6 +53,7 @@ type Limits struct {
 	ReadTimeout   time.Duration // for all of a request to arrive; 30 s
 	IdleTimeout   time.Duration // of a connection between two requests; 2 min
 	Linger        time.Duration // from "not ready" to the listener's closing, for balancers to notice; none
+	Hush          time.Duration // after that, for the request of a connection that was opened just before; 2 s
 }
 
 func (l *Limits) defaults() {
@@ -66,6 +67,7 @@ func (l *Limits) defaults() {
 	either(&l.HeaderTimeout, 10*time.Second)
 	either(&l.ReadTimeout, 30*time.Second)
 	either(&l.IdleTimeout, 2*time.Minute)
+	either(&l.Hush, 2*time.Second)
 }
 
 func either[T comparable](v *T, byDefault T) {

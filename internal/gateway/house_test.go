@@ -21,11 +21,11 @@ import (
 	"github.com/jmoiron/sqlx"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
-	"go.uber.org/goleak"
 
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/clock"
 	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/leaktest"
 	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/postgres/pgtest"
 	"github.com/talkable/talkable/internal/web"
@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 	if flag.Lookup("test.fuzz").Value.String() != "" { // the fuzzer's own goroutines outlive it
 		os.Exit(m.Run())
 	}
-	goleak.VerifyTestMain(m, pgtest.IgnoreServer())
+	leaktest.Main(m, pgtest.IgnoreServer())
 }
 
 var start = time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)
@@ -126,7 +126,7 @@ func newHouse(t *testing.T, change ...func(*Deps)) *house {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	edge := h.edge // a test may give the house another one
-	go func() { ended <- h.g.Serve(ctx, l, edge, 5*time.Second) }()
+	go func() { ended <- h.g.Serve(ctx, l, edge, longest) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
@@ -265,7 +265,11 @@ type reply struct {
 	}
 }
 
-var client = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true},
+// longest is how long a machine may take, at the very most, to do what it does at once when it isn't busy. A test that passes never waits
+// for it.
+const longest = 3 * time.Minute
+
+var client = &http.Client{Timeout: longest, Transport: &http.Transport{DisableKeepAlives: true},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 
 // call sends a request with the secret key. headers are pairs that replace what would be sent; an empty value leaves one out.
@@ -320,7 +324,7 @@ func (h *house) raw(request string) reply {
 		h.t.Fatal(err)
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(longest))
 	if _, err := io.WriteString(conn, request); err != nil {
 		h.t.Fatal(err)
 	}

@@ -224,7 +224,8 @@ func (b *Jobs) piece(ctx context.Context, j job) (piece, error) {
 		}
 		p.recorded++
 		joins = append(joins, referralapi.Join{OriginID: r.Value.ID, Type: origins[k].Type, Category: r.Value.Category, PersonID: r.Value.PersonID,
-			Visitors: origins[k].Visitors, CampaignTags: origins[k].CampaignTags})
+			Visitors: origins[k].Visitors, CampaignTags: origins[k].CampaignTags,
+			TrafficSource: origins[k].TrafficSource, DeviceType: web.DeviceType(origins[k].UserAgent)})
 	}
 	if j.CreateOffers {
 		p.offers, err = b.join(ctx, tenant, joins)

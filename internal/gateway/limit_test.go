@@ -10,120 +10,12 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
-	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
-
-// All secret keys of a site share a rate, beside their own; another site's have theirs.
-func TestRates_of_a_site(t *testing.T) {
-	h := newHouse(t, func(d *Deps) { d.RatePerMinute, d.Limits.SiteRate = 4, 6 })
-	if left := untilNext(); left < 3*time.Second {
-		time.Sleep(left) // so that the minute doesn't end in between
-	}
-	second, _ := h.key(h.shop, Secret)
-	for i := range 4 {
-		if r := h.call("GET", "/api/v2/site", ""); r.header.Get("RateLimit-Limit") != "4" || r.header.Get("RateLimit-Remaining") != strconv.Itoa(3-i) {
-			t.Errorf("%v", r.header)
-		}
-	}
-	h.problem(h.call("GET", "/api/v2/site", ""), 429, "rate_limited") // the key's, which isn't counted to the site
-	for range 2 {
-		h.fine(h.call("GET", "/api/v2/site", "", "Authorization", "Bearer "+second))
-	}
-	r := h.call("GET", "/api/v2/site", "", "Authorization", "Bearer "+second)
-	h.problem(r, 429, "rate_limited")
-	if r.header.Get("RateLimit-Limit") != "6" || r.header.Get("RateLimit-Remaining") != "0" || r.header.Get("RateLimit-Reset") == "" || r.header.Get("Retry-After") == "" {
-		t.Errorf("%v", r.header)
-	}
-	h.fine(h.call("GET", "/api/v2/site", "", "Authorization", "Bearer "+h.otherSecret))
-	h.fine(h.call("POST", "/api/v2/loose", "{}", "Authorization", "Bearer "+h.public))
-}
-
-func TestRates(t *testing.T) {
-	h := newHouse(t, func(d *Deps) {
-		d.RatePerMinute, d.Limits.PublicRate, d.Limits.PlainRate, d.Limits.SiteRate = 5, 3, 4, 1000
-		d.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
-	})
-	if left := untilNext(); left < 3*time.Second {
-		time.Sleep(left) // so that the minute doesn't end in between
-	}
-	over := func(h *house, r reply) {
-		h.t.Helper()
-		h.problem(r, 429, "rate_limited")
-		for _, name := range []string{"Retry-After", "RateLimit-Reset"} {
-			if n, err := strconv.Atoi(r.header.Get(name)); err != nil || n < 1 || n > 61 {
-				h.t.Errorf("%s: %q", name, r.header.Get(name))
-			}
-		}
-		if r.header.Get("RateLimit-Remaining") != "0" {
-			h.t.Errorf("%v", r.header)
-		}
-	}
-	h.on("a secret key's, whatever the address", func(h *house) {
-		for i := range 5 {
-			r := h.call("GET", "/api/v2/site", "", "X-Forwarded-For", fmt.Sprintf("203.0.113.%d", i))
-			h.fine(r)
-			if r.header.Get("RateLimit-Limit") != "5" || r.header.Get("RateLimit-Remaining") != strconv.Itoa(4-i) {
-				h.t.Errorf("%v", r.header)
-			}
-		}
-		over(h, h.call("GET", "/api/v2/site", ""))
-		h.fine(h.call("GET", "/api/v2/site", "", "Authorization", "Bearer "+h.otherSecret))
-	})
-	h.on("a public key's, address by address", func(h *house) {
-		for _, ip := range []string{"203.0.113.1", "203.0.113.2"} {
-			for range 3 {
-				h.fine(h.call("POST", "/api/v2/loose", "{}", "Authorization", "Bearer "+h.public, "X-Forwarded-For", ip))
-			}
-			over(h, h.call("POST", "/api/v2/loose", "{}", "Authorization", "Bearer "+h.public, "X-Forwarded-For", ip))
-		}
-		for i := range 3 { // one IPv6 network is one client
-			h.fine(h.call("POST", "/api/v2/loose", "{}", "Authorization", "Bearer "+h.public, "X-Forwarded-For", fmt.Sprintf("2001:db8::%d", i)))
-		}
-		over(h, h.call("POST", "/api/v2/loose", "{}", "Authorization", "Bearer "+h.public, "X-Forwarded-For", "2001:db8::9"))
-	})
-	h.on("of wrong keys from one address", func(h *house) {
-		for range 3 {
-			h.problem(h.call("GET", "/api/v2/site", "", "Authorization", "Bearer "+mint(Secret), "X-Forwarded-For", "203.0.113.9"), 401, "")
-		}
-		h.problem(h.call("GET", "/api/v2/site", "", "Authorization", "Bearer "+mint(Secret), "X-Forwarded-For", "203.0.113.9"), 429, "rate_limited")
-		h.problem(h.call("GET", "/api/v2/site", "", "Authorization", "Bearer "+mint(Secret), "X-Forwarded-For", "203.0.113.10"), 401, "")
-	})
-	h.on("of plain paths", func(h *house) {
-		for i := range 5 {
-			r := h.call("GET", "/x/abc", "", "Authorization", "", "X-Forwarded-For", "203.0.113.20")
-			if i < 4 && r.status != 200 || i == 4 && r.status != 429 {
-				h.t.Errorf("%d: %d", i, r.status)
-			}
-		}
-	})
-}
-
-func TestTally_is_bounded_and_slides(t *testing.T) {
-	c := newTally()
-	first, second := start.Truncate(window), start.Truncate(window).Add(window)
-	_ = c.IncrementBy("a", first, 3)
-	if now, before, _ := c.Get("a", second, first); now != 0 || before != 3 {
-		t.Errorf("%d %d", now, before)
-	}
-	_ = c.Increment("a", second)
-	if now, before, _ := c.Get("a", second, first); now != 1 || before != 3 {
-		t.Errorf("%d %d", now, before)
-	}
-	if now, before, _ := c.Get("a", second.Add(2*window), second.Add(window)); now != 0 || before != 0 {
-		t.Errorf("%d %d", now, before)
-	}
-	for i := range tallies + 1000 {
-		_ = c.Increment(strconv.Itoa(i), second)
-	}
-	if n := c.counts.Len(); n != tallies {
-		t.Errorf("%d are remembered", n)
-	}
-}
 
 func TestRequests_in_flight_are_bounded(t *testing.T) {
 	h := newHouse(t, func(d *Deps) { d.Limits.InFlight = 3 })
@@ -156,15 +48,13 @@ func TestDeadline(t *testing.T) {
 }
 
 func TestSlow_clients_are_cut_off(t *testing.T) {
-	h := newHouse(t, func(d *Deps) {
-		d.Limits.HeaderTimeout, d.Limits.ReadTimeout = 300*time.Millisecond, 600*time.Millisecond
-	})
+	t.Parallel()
+	h := newHouse(t, func(d *Deps) { d.Limits.HeaderTimeout, d.Limits.ReadTimeout = 2*time.Second, 2*time.Second })
 	for name, text := range map[string]string{
 		"in the head": "GET /api/v2/site HTTP/1.1\r\nHost: x\r\nX-Slow: ",
 		"in the body": "POST /api/v2/loose HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + h.secret + "\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
 	} {
 		t.Run(name, func(t *testing.T) {
-			began := time.Now()
 			conn, err := net.Dial("tcp", strings.TrimPrefix(h.server, "http://"))
 			if err != nil {
 				t.Fatal(err)
@@ -173,10 +63,10 @@ func TestSlow_clients_are_cut_off(t *testing.T) {
 			if _, err := io.WriteString(conn, text); err != nil {
 				t.Fatal(err)
 			}
-			_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+			_ = conn.SetReadDeadline(time.Now().Add(longest))
 			got, err := io.ReadAll(conn)
-			if took := time.Since(began); err != nil || took > 5*time.Second {
-				t.Errorf("%v after %v", err, took)
+			if err != nil { // the server's usual limits are shorter than ours here, but nothing else would end it
+				t.Error(err)
 			}
 			if name == "in the body" && !strings.Contains(string(got), "incomplete_body") {
 				t.Errorf("got %s", got)
@@ -190,16 +80,16 @@ func TestSlow_clients_are_cut_off(t *testing.T) {
 
 // A read deadline left on the connection would end the operation's context.
 func TestLong_work_outlives_reading(t *testing.T) {
+	t.Parallel()
 	for _, c := range [][2]string{{"GET", ""}, {"POST", "{}"}} {
 		t.Run(c[0], func(t *testing.T) {
-			h := newHouse(t, func(d *Deps) {
-				d.Limits.ReadTimeout, d.Limits.HeaderTimeout = 300*time.Millisecond, 300*time.Millisecond
-			})
+			t.Parallel()
+			h := newHouse(t, func(d *Deps) { d.Limits.ReadTimeout, d.Limits.HeaderTimeout = 2*time.Second, 2*time.Second })
 			go func() {
 				for h.works.Load() == 0 {
 					time.Sleep(time.Millisecond)
 				}
-				time.Sleep(700 * time.Millisecond)
+				time.Sleep(2500 * time.Millisecond)
 				close(h.gate)
 			}()
 			h.fine(h.call(c[0], "/api/v2/slow", c[1]))
@@ -209,7 +99,7 @@ func TestLong_work_outlives_reading(t *testing.T) {
 
 func TestServe_drains(t *testing.T) {
 	h := newHouse(t)
-	l, stop, served := h.serve(5 * time.Second)
+	l, stop, served := h.serve(longest)
 	answered := make(chan reply, 1)
 	go func() {
 		req, _ := http.NewRequest("GET", "http://"+l.Addr().String()+"/api/v2/slow", nil)
@@ -229,7 +119,7 @@ func TestServe_drains(t *testing.T) {
 		t.Errorf("ready: %d", got)
 	}
 	stop()
-	for end := time.Now().Add(5 * time.Second); ready() != 503 && time.Now().Before(end); {
+	for end := time.Now().Add(longest); ready() != 503 && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
 	if got := ready(); got != 503 {
@@ -240,8 +130,14 @@ func TestServe_drains(t *testing.T) {
 		t.Fatalf("it ended before the request did: %v", err)
 	case <-time.After(50 * time.Millisecond):
 	}
-	if _, err := net.Dial("tcp", l.Addr().String()); err == nil {
-		t.Error("still listening")
+	for end := time.Now().Add(longest); ; time.Sleep(time.Millisecond) {
+		conn, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			break
+		}
+		if conn.Close(); time.Now().After(end) {
+			t.Fatal("still listening")
+		}
 	}
 	close(h.gate)
 	if r := <-answered; r.status != 200 {
@@ -255,26 +151,41 @@ func TestServe_drains(t *testing.T) {
 // serve begins to serve on loopback, until stop is called; what Serve returned comes by served.
 func (h *house) serve(drain time.Duration) (l net.Listener, stop func(), served chan error) {
 	h.t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	bare, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	l = &counted{Listener: bare}
 	ctx, stop := context.WithCancel(h.t.Context())
 	served = make(chan error, 1)
 	go func() { served <- h.g.Serve(ctx, l, h.edge, drain) }()
 	return l, stop, served
 }
 
+// counted knows how many connections were accepted.
+type counted struct {
+	net.Listener
+	accepted atomic.Int64
+}
+
+func (c *counted) Accept() (net.Conn, error) {
+	conn, err := c.Listener.Accept()
+	if err == nil {
+		c.accepted.Add(1)
+	}
+	return conn, err
+}
+
 // A client that has opened a connection and sends its first request while the server goes is answered: it could not know better.
 func TestServe_answers_on_connections_opened_before_the_end(t *testing.T) {
-	h := newHouse(t)
-	l, stop, served := h.serve(5 * time.Second)
+	h := newHouse(t, func(d *Deps) { d.Limits.Hush = longest })
+	l, stop, served := h.serve(longest)
 	dial := func() net.Conn {
 		conn, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		if err := conn.SetDeadline(time.Now().Add(longest)); err != nil {
 			t.Fatal(err)
 		}
 		return conn
@@ -301,9 +212,11 @@ func TestServe_answers_on_connections_opened_before_the_end(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	send(half, request[:20])
-	time.Sleep(50 * time.Millisecond) // all are accepted
+	for l.(*counted).accepted.Load() < 3 { // those that nobody has accepted are the system's, which cuts them with the listener
+		time.Sleep(time.Millisecond)
+	}
 	stop()
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(longest); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if conn, err := net.Dial("tcp", l.Addr().String()); err != nil {
 			break // the listener has closed
 		} else {
@@ -373,7 +286,13 @@ func TestInternal(t *testing.T) {
 		t.Errorf("%d", code)
 	}
 	h.call("GET", "/api/v2/site", "")
-	if code, text := get("/metrics"); code != 200 || !strings.Contains(text, `talkable_http_requests_total{method="GET",route="/api/v2/site",status="2xx"}`) {
-		t.Errorf("%d %s", code, text)
+	counted := func() bool {
+		code, text = get("/metrics")
+		return code == 200 && strings.Contains(text, `talkable_http_requests_total{method="GET",route="/api/v2/site",status="2xx"}`)
+	}
+	for end := time.Now().Add(longest); !counted(); time.Sleep(time.Millisecond) { // a request is counted after its answer
+		if time.Now().After(end) {
+			t.Fatalf("%d %s", code, text)
+		}
 	}
 }

@@ -169,7 +169,7 @@ func (l *Looks) replace(ctx context.Context, siteID, keyID int64, to look, k ide
 			if err := saveLook(ctx, u.Tx, siteID, to, u.Now); err != nil {
 				return err
 			}
-			return tellSetting(u, siteID, keyID, "look", plainly(before), to)
+			return changeSetting(ctx, u, siteID, keyID, "look", plainly(before), to)
 		})
 		return err
 	})

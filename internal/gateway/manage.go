@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"unicode/utf8"
 
+	"github.com/talkable/talkable/internal/audit"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/gateway/gatewayevent"
@@ -48,7 +49,7 @@ func (g *Gateway) UpdateSite(ctx context.Context, siteID int64, c SiteChange) (S
 			return nil
 		}
 		u.Tell(s.ID, s.key(), s.event())
-		if err := tellSetting(u, s.ID, 0, "site", before.event(), s.event()); err != nil { // only people at the server do it
+		if err := changeSetting(ctx, u, s.ID, 0, "site", before.event(), s.event()); err != nil { // only people at the server do it
 			return err
 		}
 		return updateSite(ctx, u.Tx, s)
@@ -114,13 +115,22 @@ func (g *Gateway) KeyNames(ctx context.Context, siteID int64, ids []int64) (map[
 	return keyNames(ctx, g.db, siteID, ids)
 }
 
-// tellSetting tells what was changed of a site, for the audit log.
-func tellSetting(u *bus.Unit, siteID, keyID int64, setting string, before, after any) error {
+// Audit reads the edge's part of the audit log.
+func (g *Gateway) Audit(ctx context.Context, siteID int64, f audit.Filter, before audit.Place, limit int) ([]audit.Line, error) {
+	return audit.Read(ctx, g.db, "gateway", siteID, f, before, limit)
+}
+
+// changeSetting keeps what was changed of a site in the audit log, and tells it.
+func changeSetting(ctx context.Context, u *bus.Unit, siteID, keyID int64, setting string, before, after any) error {
 	was, err := json.Marshal(before)
 	if err != nil {
 		return err
 	}
 	is, err := json.Marshal(after)
+	if err != nil {
+		return err
+	}
+	err = audit.Write(ctx, u.Tx, "gateway", u.Now, siteID, audit.Change{KeyID: keyID, Action: setting + ".set", Subject: "site", Before: before, After: after})
 	if err != nil {
 		return err
 	}

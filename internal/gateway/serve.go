@@ -13,9 +13,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// hush is how long a connection that was opened just before the listener closed may take to send its request.
-const hush = 2 * time.Second
-
 // Serve answers on l with h until ctx ends, then drains: readiness goes off, the listener closes, answers close their connections,
 // requests under way or on their way may finish within drain, and what is left is cut. It returns nil after a stop that was asked
 // for and left nobody behind.
@@ -49,7 +46,7 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener, h http.Handler, dra
 	if e := <-ended; !errors.Is(e, net.ErrClosed) {
 		err = errors.Join(err, e)
 	}
-	quiet, cancelQuiet := context.WithTimeout(rest, hush)
+	quiet, cancelQuiet := context.WithTimeout(rest, g.limits.Hush)
 	defer cancelQuiet()
 	open.answered(quiet)
 	if e := server.Shutdown(rest); e != nil {

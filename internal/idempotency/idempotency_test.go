@@ -11,15 +11,15 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
-	"go.uber.org/goleak"
 
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/leaktest"
 	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/postgres/pgtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m, pgtest.IgnoreServer()) }
+func TestMain(m *testing.M) { leaktest.Main(m, pgtest.IgnoreServer()) }
 
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 

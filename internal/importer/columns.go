@@ -43,18 +43,19 @@ const (
 	visitorUUID
 	shippingAddress
 	shippingZip
+	existingCustomer
 	columns
 )
 
 var columnNames = [columns]string{"order_number", "event_category", "event_number", "email", "customer_id", "phone_number", "username",
 	"first_name", "last_name", "subtotal", "currency", "date", "coupon_codes", "campaign_tags", "traffic_source", "segment1", "segment2",
-	"segment3", "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "ip_address", "uuid", "shipping_address", "shipping_zip"}
+	"segment3", "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "ip_address", "uuid", "shipping_address", "shipping_zip", "existing_customer"}
 
 // otherNames are those that Talkable's API has for the same.
 var otherNames = map[string]column{"coupon_code": couponCodes, "currency_iso_code": currency, "created_at": date, "order_date": date,
 	"phone": phoneNumber}
 
-var ofPeople = []column{email, customerID, phoneNumber, username, firstName, lastName}
+var ofPeople = []column{email, customerID, phoneNumber, username, firstName, lastName, existingCustomer}
 
 const propertyPrefix = "custom_properties."
 
@@ -151,6 +152,23 @@ func splitList(s string) (out []string) {
 func (r *row) identity() customerapi.Identity {
 	return customerapi.Identity{Email: r.cells[email], CustomerID: r.cells[customerID], Phone: r.cells[phoneNumber],
 		Username: r.cells[username], FirstName: r.cells[firstName], LastName: r.cells[lastName], CustomProperties: r.properties}
+}
+
+// truths are the words by which a cell says yes or no.
+var truths = map[string]bool{"true": true, "yes": true, "y": true, "1": true, "false": false, "no": false, "n": false, "0": false}
+
+// person is whom the row tells of. An empty cell says nothing of whether it is a customer already.
+func (r *row) person() (customerapi.Identity, []finding) {
+	out, said := r.identity(), r.cells[existingCustomer]
+	if said == "" {
+		return out, nil
+	}
+	yes, understood := truths[strings.ToLower(said)]
+	if !understood {
+		return out, []finding{{column: "existing_customer", value: said, what: "is neither true nor false"}}
+	}
+	out.ExistingCustomer = &yes
+	return out, nil
 }
 
 // origin is the purchase or event that the row tells of.

@@ -31,6 +31,7 @@ type Options struct {
 	Name     string         // what the source is called, the same in every run; CDNOW's orders are numbered after it
 	Format   string         // one of the above; "" is Auto
 	DryRun   bool           // read and check everything, write nothing
+	Existing bool           // the people of the file are existing customers, but for those of whom it says otherwise
 	Batch    int            // rows in a transaction; 0 means 500
 	Report   io.Writer      // gets a CSV line for each thing wrong with a row; nil: nobody wants it
 	Progress func(Progress) // called after each batch; may be nil
@@ -92,7 +93,13 @@ func Purchases(ctx context.Context, m Books, file io.ReadSeeker, o Options) (Sum
 // People imports persons: new ones, and news of known ones.
 func People(ctx context.Context, m Books, file io.ReadSeeker, o Options) (Summary, error) {
 	r := &run[customerapi.Identity]{Options: o, kind: "people",
-		parse: func(row row) (customerapi.Identity, []finding) { return row.identity(), nil },
+		parse: func(row row) (customerapi.Identity, []finding) {
+			in, wrong := row.person()
+			if o.Existing && in.ExistingCustomer == nil {
+				in.ExistingCustomer = &o.Existing
+			}
+			return in, wrong
+		},
 		check: customer.CheckPerson,
 		fine:  func(*Summary, customerapi.Identity) {},
 		save: func(ctx context.Context, s *Summary, in []customerapi.Identity, at *customer.Checkpoint) ([]error, error) {
@@ -173,6 +180,9 @@ func (r *run[T]) begin(ctx context.Context, m Books, file io.ReadSeeker) (source
 	}
 	r.size = size
 	r.at = customer.Checkpoint{Source: r.kind + ":" + r.Name, Fingerprint: print, From: -1}
+	if r.Existing { // which says something else, so it doesn't go on where the other stopped
+		r.at.Source = "existing " + r.at.Source
+	}
 	if !r.DryRun {
 		stored, known, err := m.Checkpoint(ctx, r.Site.ID, r.at.Source)
 		if err != nil {

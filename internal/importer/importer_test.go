@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -235,6 +236,51 @@ func TestPeople(t *testing.T) {
 	}
 	if n := b.count("person"); n != 2 {
 		t.Errorf("%d persons", n)
+	}
+}
+
+// Who is said to have bought before is no new customer when the first order comes, unless the file takes that back.
+func TestPeople_who_had_bought_before(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	people := func(text string, existing bool) importer.Summary {
+		b.o.Existing = existing
+		s, err := importer.People(t.Context(), b, strings.NewReader(text), b.o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	existing := func(email string) bool {
+		t.Helper()
+		p, err := b.Person(t.Context(), b.o.Site.ID, email)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.ExistingCustomer
+	}
+	s := people("email,Existing Customer\na@example.com,yes\nb@example.com,\nc@example.com,perhaps\nd@example.com,TRUE\nd@example.com,no\n", false)
+	if s.New != 3 || s.Changed != 1 || s.Failed != 1 || !strings.Contains(b.wrong.String(), "is neither true nor false") {
+		t.Errorf("%+v\n%s", s, b.wrong.String())
+	}
+	if !existing("a@example.com") || existing("b@example.com") || existing("d@example.com") {
+		t.Error("the first file: wrong ones are customers")
+	}
+	const news = `{"email":"b@example.com"}` + "\n" + `{"email":"e@example.com","existing_customer":false}` + "\n" + `{"email":"f@example.com","first_name":true}` + "\n"
+	if s := people(news, true); s.New != 1 || s.Changed != 1 || s.Failed != 1 {
+		t.Errorf("%+v\n%s", s, b.wrong.String())
+	}
+	if s := people(news, true); s.New != 0 || s.Changed != 0 || s.Unchanged != 2 {
+		t.Errorf("again: %+v", s)
+	}
+	if !existing("b@example.com") || existing("e@example.com") {
+		t.Error("the second file: wrong ones are customers")
+	}
+	b.purchases("order_number,email,date,subtotal\n1,a@example.com,2026-02-03,1\n2,b@example.com,2026-02-03,1\n3,d@example.com,2026-02-03,1\n4,d@example.com,2026-02-04,1\n")
+	var first []string
+	err := b.admin.Select(&first, `select payload->>'number' from customer.waiting where type = 'customer.origin_recorded.v1' and (payload->>'first_purchase')::boolean order by 1`)
+	if err != nil || !slices.Equal(first, []string{"3"}) {
+		t.Errorf("the first orders of new customers: %q %v", first, err)
 	}
 }
 

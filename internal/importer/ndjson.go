@@ -64,6 +64,11 @@ func (r *row) decode(text string) *finding {
 			if err := json.Unmarshal(value, &r.cells[column]); err != nil {
 				return &finding{column: name, value: string(value), what: "is no text"}
 			}
+		case 't', 'f':
+			if column != existingCustomer {
+				return &finding{column: name, value: string(value), what: "is neither text nor a number"}
+			}
+			r.cells[column] = string(value)
 		case '0':
 			if column == subtotal {
 				r.cells[column] = string(value)

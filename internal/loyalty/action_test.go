@@ -26,7 +26,7 @@ func (w *world) offer(siteID, programID, cost, list int64) int64 {
 	if list != 0 {
 		s.CouponListID = &list
 	}
-	b, _, err := w.createBatch(context.WithoutCancel(w.t.Context()), siteID, programID, s, noKey)
+	b, _, err := w.createBatch(context.WithoutCancel(w.t.Context()), siteID, programID, s, 0, noKey)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestSpendingTakesWhatExpiresNext(t *testing.T) {
 	hear(w, w.originsRecorded, 1, late, w.bought(1, 7, 2, 1000))
 	never := club()
 	never.ExpiresAfterDays = nil
-	if _, _, err := w.configure(t.Context(), shop(1), p.ID, never, idempotency.Key{}); err != nil {
+	if _, _, err := w.configure(t.Context(), shop(1), p.ID, never, 0, idempotency.Key{}); err != nil {
 		t.Fatal(err)
 	}
 	w.adjust(1, 7, 100)
@@ -345,7 +345,7 @@ func TestWhoMayRedeem(t *testing.T) {
 	if err := redeem(9, id); !errors.Is(err, errNoMember) {
 		t.Errorf("stranger: %v", err)
 	}
-	if _, _, err := w.replaceBatch(t.Context(), 1, p.ID, id, batchSettings{Status: archived, Description: "gone", PointsCost: 1}, idempotency.Key{}); err != nil {
+	if _, _, err := w.replaceBatch(t.Context(), 1, p.ID, id, batchSettings{Status: archived, Description: "gone", PointsCost: 1}, 0, idempotency.Key{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := redeem(7, id); !errors.Is(err, errNoBatch) {
@@ -353,7 +353,7 @@ func TestWhoMayRedeem(t *testing.T) {
 	}
 	s := club()
 	s.Status = paused
-	if _, _, err := w.configure(t.Context(), shop(1), p.ID, s, idempotency.Key{}); err != nil {
+	if _, _, err := w.configure(t.Context(), shop(1), p.ID, s, 0, idempotency.Key{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := redeem(7, id); !errors.Is(err, errNoClub) {

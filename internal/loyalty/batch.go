@@ -12,7 +12,7 @@ import (
 const maxBatches = 200 // of a programme: all are shown at once
 
 // createBatch adds something to spend points on. With an Idempotency-Key that was used before it answers as it did then.
-func (m *Module) createBatch(ctx context.Context, site, program int64, in batchSettings, key idempotency.Key) (out loyaltyapi.RedemptionBatch, replayed bool, err error) {
+func (m *Module) createBatch(ctx context.Context, site, program int64, in batchSettings, keyID int64, key idempotency.Key) (out loyaltyapi.RedemptionBatch, replayed bool, err error) {
 	if err := m.checkBatch(ctx, site, in); err != nil {
 		return out, false, err
 	}
@@ -33,7 +33,7 @@ func (m *Module) createBatch(ctx context.Context, site, program int64, in batchS
 				return err
 			}
 			out = b.view()
-			return nil
+			return note(ctx, u, site, keyID, "created", aboutBatch, b.ID, nil, out)
 		})
 		return err
 	})
@@ -42,7 +42,7 @@ func (m *Module) createBatch(ctx context.Context, site, program int64, in batchS
 
 // replaceBatch changes what a batch is from now on. Redemptions keep what they were made with. With an Idempotency-Key that was
 // used before it answers as it did then.
-func (m *Module) replaceBatch(ctx context.Context, site, program, id int64, in batchSettings, key idempotency.Key) (out loyaltyapi.RedemptionBatch, replayed bool, err error) {
+func (m *Module) replaceBatch(ctx context.Context, site, program, id int64, in batchSettings, keyID int64, key idempotency.Key) (out loyaltyapi.RedemptionBatch, replayed bool, err error) {
 	if err := m.checkBatch(ctx, site, in); err != nil {
 		return out, false, err
 	}
@@ -52,12 +52,13 @@ func (m *Module) replaceBatch(ctx context.Context, site, program, id int64, in b
 			if err != nil {
 				return err
 			}
+			before := b.view()
 			b.batchSettings, b.UpdatedAt = in, u.Now
 			if err := saveBatch(ctx, u, b); err != nil {
 				return err
 			}
 			out = b.view()
-			return nil
+			return note(ctx, u, site, keyID, "changed", aboutBatch, id, before, out)
 		})
 		return err
 	})

@@ -101,7 +101,7 @@ func TestWhoMayCollect_118(t *testing.T) {
 	}
 	s := club()
 	s.Status = paused
-	if _, _, err := w.configure(t.Context(), shop(1), p.ID, s, idempotency.Key{}); err != nil {
+	if _, _, err := w.configure(t.Context(), shop(1), p.ID, s, 0, idempotency.Key{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.collects(1, 7, "review"); !errors.Is(err, errNoClub) {

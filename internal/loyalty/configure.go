@@ -10,7 +10,7 @@ import (
 )
 
 // create starts a site's programme. With an Idempotency-Key that was used before it answers as it did then.
-func (m *Module) create(ctx context.Context, s site.Site, in settings, key idempotency.Key) (out programView, replayed bool, err error) {
+func (m *Module) create(ctx context.Context, s site.Site, in settings, keyID int64, key idempotency.Key) (out programView, replayed bool, err error) {
 	in, err = in.of(s)
 	if err != nil {
 		return out, false, err
@@ -25,7 +25,7 @@ func (m *Module) create(ctx context.Context, s site.Site, in settings, key idemp
 				return err
 			}
 			out = p.view()
-			return nil
+			return note(ctx, u, s.ID, keyID, "created", aboutProgram, p.ID, nil, out)
 		})
 		return err
 	})
@@ -34,12 +34,12 @@ func (m *Module) create(ctx context.Context, s site.Site, in settings, key idemp
 
 // configure replaces the settings of a programme. Postings under way finish by the old ones. With an Idempotency-Key that was used
 // before it answers as it did then.
-func (m *Module) configure(ctx context.Context, s site.Site, id int64, in settings, key idempotency.Key) (out programView, replayed bool, err error) {
-	return m.configureFrom(ctx, s, id, in, nil, key)
+func (m *Module) configure(ctx context.Context, s site.Site, id int64, in settings, keyID int64, key idempotency.Key) (out programView, replayed bool, err error) {
+	return m.configureFrom(ctx, s, id, in, nil, keyID, key)
 }
 
 // configureFrom is configure, at once or from a moment on.
-func (m *Module) configureFrom(ctx context.Context, s site.Site, id int64, in settings, from *time.Time, key idempotency.Key) (out programView, replayed bool, err error) {
+func (m *Module) configureFrom(ctx context.Context, s site.Site, id int64, in settings, from *time.Time, keyID int64, key idempotency.Key) (out programView, replayed bool, err error) {
 	in, err = in.of(s)
 	if err != nil {
 		return out, false, err
@@ -62,7 +62,7 @@ func (m *Module) configureFrom(ctx context.Context, s site.Site, id int64, in se
 				return err
 			}
 			if from != nil {
-				before, err = m.schedule(ctx, u, before, in, *from)
+				before, err = m.schedule(ctx, u, before, in, *from, keyID)
 				out = before.view()
 				return err
 			}
@@ -70,6 +70,9 @@ func (m *Module) configureFrom(ctx context.Context, s site.Site, id int64, in se
 			out, again = after.view(), after.TiersVersion > before.TiersVersion || after.RemindDays != before.RemindDays
 			if after.Version == before.Version {
 				return nil
+			}
+			if err := note(ctx, u, s.ID, keyID, "changed", aboutProgram, id, before.view(), out); err != nil {
+				return err
 			}
 			return m.keepChange(ctx, u, before, after)
 		})

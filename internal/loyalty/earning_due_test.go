@@ -145,7 +145,7 @@ func TestBirthdays(t *testing.T) {
 }
 
 func (w *world) scheduled(id int64, s settings, at time.Time) error {
-	_, _, err := w.configureFrom(w.t.Context(), shop(1), id, s, &at, idempotency.Key{})
+	_, _, err := w.configureFrom(w.t.Context(), shop(1), id, s, &at, 0, idempotency.Key{})
 	return err
 }
 

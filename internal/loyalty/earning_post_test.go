@@ -39,7 +39,7 @@ func (w *world) heard(siteID, personID int64, ids ...int64) string {
 
 func (w *world) configured(siteID, id int64, s settings) {
 	w.t.Helper()
-	if _, _, err := w.configure(w.t.Context(), shop(siteID), id, s, idempotency.Key{}); err != nil {
+	if _, _, err := w.configure(w.t.Context(), shop(siteID), id, s, 0, idempotency.Key{}); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -187,7 +187,7 @@ func TestReminders(t *testing.T) {
 	change := func(remind int) {
 		t.Helper()
 		s.RemindDays = remind
-		if _, _, err := w.configure(t.Context(), shop(1), id, s, noKey); err != nil {
+		if _, _, err := w.configure(t.Context(), shop(1), id, s, 0, noKey); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -99,7 +99,7 @@ func (m *Module) createProgram(ctx context.Context, in *struct{ Body programBody
 	if in.Body.EffectiveAt != nil {
 		return nil, fault.New(fault.Invalid, "invalid_program", "The programme's settings are not valid.").At("/effective_at", "is for changes; a programme begins at once")
 	}
-	view, replayed, err := m.create(ctx, req.Site, in.Body.settings(), req.Idempotency)
+	view, replayed, err := m.create(ctx, req.Site, in.Body.settings(), req.KeyID, req.Idempotency)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +140,7 @@ func (m *Module) replaceProgram(ctx context.Context, in *struct {
 	Body programBody
 }) (*web.OK[programAnswer], error) {
 	req := web.From(ctx)
-	view, replayed, err := m.configureFrom(ctx, req.Site, in.ID, in.Body.settings(), in.Body.EffectiveAt, req.Idempotency)
+	view, replayed, err := m.configureFrom(ctx, req.Site, in.ID, in.Body.settings(), in.Body.EffectiveAt, req.KeyID, req.Idempotency)
 	if err != nil {
 		return nil, err
 	}

@@ -91,7 +91,7 @@ func (m *Module) postAction(ctx context.Context, in *struct {
 	ID   int64 `path:"id" minimum:"1"`
 	Body actionBody
 }) (*web.OK[actionConfigAnswer], error) {
-	return m.setAction(ctx, in.Body.settings(), func(u *bus.Unit, site int64, s collectable) (actionConfig, error) {
+	return m.setAction(ctx, in.Body.settings(), func(u *bus.Unit, site int64, s collectable) (c actionConfig, err error) {
 		if _, err := lockProgram(ctx, u, site, in.ID); err != nil { // so that two don't both become the last
 			return actionConfig{}, err
 		}
@@ -102,7 +102,11 @@ func (m *Module) postAction(ctx context.Context, in *struct {
 		if len(all) >= maxActionConfigs {
 			return actionConfig{}, fault.New(fault.Conflict, "too_many_action_configs", "A programme has at most %d actions.", maxActionConfigs)
 		}
-		return addAction(ctx, u, actionConfig{SiteID: site, ProgramID: in.ID, Version: 1, collectable: s, CreatedAt: u.Now, UpdatedAt: u.Now})
+		c, err = addAction(ctx, u, actionConfig{SiteID: site, ProgramID: in.ID, Version: 1, collectable: s, CreatedAt: u.Now, UpdatedAt: u.Now})
+		if err != nil {
+			return c, err
+		}
+		return c, note(ctx, u, site, web.From(ctx).KeyID, "created", aboutAction, c.ID, nil, c.view())
 	})
 }
 
@@ -116,9 +120,13 @@ func (m *Module) putAction(ctx context.Context, in *struct {
 		if err != nil {
 			return c, err
 		}
+		before := c.view()
 		c.collectable, c.UpdatedAt = s, u.Now
 		c.Version++
-		return c, saveAction(ctx, u, c)
+		if err := saveAction(ctx, u, c); err != nil {
+			return c, err
+		}
+		return c, note(ctx, u, site, web.From(ctx).KeyID, "changed", aboutAction, c.ID, before, c.view())
 	})
 }
 

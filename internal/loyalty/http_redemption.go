@@ -73,7 +73,7 @@ func (m *Module) postBatch(ctx context.Context, in *struct {
 	Body batchBody
 }) (*web.OK[batchAnswer], error) {
 	req := web.From(ctx)
-	view, replayed, err := m.createBatch(ctx, req.Site.ID, in.ID, in.Body.settings(), req.Idempotency)
+	view, replayed, err := m.createBatch(ctx, req.Site.ID, in.ID, in.Body.settings(), req.KeyID, req.Idempotency)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func (m *Module) putBatch(ctx context.Context, in *struct {
 	Body    batchBody
 }) (*web.OK[batchAnswer], error) {
 	req := web.From(ctx)
-	view, replayed, err := m.replaceBatch(ctx, req.Site.ID, in.ID, in.BatchID, in.Body.settings(), req.Idempotency)
+	view, replayed, err := m.replaceBatch(ctx, req.Site.ID, in.ID, in.BatchID, in.Body.settings(), req.KeyID, req.Idempotency)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ func (w *world) serve(siteID int64) func(method, path, key, body string) (int, s
 	var replayed bool
 	r.Use(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-			req := &web.Request{ID: "req", Site: shop(siteID), Replayed: &replayed,
+			req := &web.Request{ID: "req", Site: shop(siteID), KeyID: 5, Replayed: &replayed,
 				Idempotency: idempotency.Key{Value: r.Header.Get("Idempotency-Key"), Fingerprint: r.Header.Get("X-Print")}}
 			next.ServeHTTP(rw, r.WithContext(web.With(r.Context(), req)))
 		})

@@ -110,7 +110,7 @@ func (m *Module) deleteNext(ctx context.Context, in *struct {
 	ID int64 `path:"id" minimum:"1"`
 }) (*web.OK[programAnswer], error) {
 	req := web.From(ctx)
-	view, replayed, err := m.cancelNext(ctx, req.Site, in.ID, req.Idempotency)
+	view, replayed, err := m.cancelNext(ctx, req.Site, in.ID, req.KeyID, req.Idempotency)
 	if err != nil {
 		return nil, err
 	}

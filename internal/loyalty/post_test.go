@@ -126,13 +126,13 @@ func TestWhatEarnsNothingSaysWhy(t *testing.T) {
 	hear(w, w.originsRecorded, 1, foreign, none, w.bought(1, 1, 3, 9))
 	s := club()
 	s.Status = paused
-	if _, _, err := w.configure(t.Context(), shop(1), p.ID, s, idempotency.Key{}); err != nil {
+	if _, _, err := w.configure(t.Context(), shop(1), p.ID, s, 0, idempotency.Key{}); err != nil {
 		t.Fatal(err)
 	}
 	hear(w, w.originsRecorded, 1, w.bought(1, 2, 4, 5000))
 	hear(w, w.referralsApproved, 1, referralevent.ReferralApproved{SiteID: 1, ReferralID: 5, AdvocateID: 3, ApprovedAt: noon})
 	hear(w, w.rewardsIssued, 1, w.rewarded(1, 4, 6, 70))
-	if _, _, err := w.configure(t.Context(), shop(1), p.ID, club(), idempotency.Key{}); err != nil {
+	if _, _, err := w.configure(t.Context(), shop(1), p.ID, club(), 0, idempotency.Key{}); err != nil {
 		t.Fatal(err)
 	}
 	hear(w, w.originsRecorded, 1, w.bought(1, 2, 4, 5000)) // told again: the decision stands
@@ -280,7 +280,7 @@ func TestTiersThatChangeMoveMembers(t *testing.T) {
 	}
 	s := club()
 	s.Tiers = []tier{{"Bronze", 100}, {"Gold", 2000}}
-	if _, _, err := w.configure(t.Context(), shop(1), p.ID, s, idempotency.Key{}); err != nil {
+	if _, _, err := w.configure(t.Context(), shop(1), p.ID, s, 0, idempotency.Key{}); err != nil {
 		t.Fatal(err)
 	}
 	if m, err := w.Member(t.Context(), 1, 3); err != nil || m.Tier != "Gold" || m.NextTier != "" {

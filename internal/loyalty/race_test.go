@@ -133,7 +133,7 @@ func TestBatchesOfAProgrammeAreBounded(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			<-gate
-			_, _, err := w.createBatch(context.WithoutCancel(t.Context()), 1, p.ID, batchSettings{Status: active, Description: "$5 off", PointsCost: 1}, noKey)
+			_, _, err := w.createBatch(context.WithoutCancel(t.Context()), 1, p.ID, batchSettings{Status: active, Description: "$5 off", PointsCost: 1}, 0, noKey)
 			if f, ok := fault.Of(err); err == nil {
 				won.Add(1)
 			} else if !ok || f.Kind != fault.Conflict || f.Code != "too_many_redemption_batches" {

@@ -73,7 +73,7 @@ func club() settings {
 
 func (w *world) start(siteID int64, s settings) programView {
 	w.t.Helper()
-	p, _, err := w.create(context.WithoutCancel(w.t.Context()), shop(siteID), s, idempotency.Key{})
+	p, _, err := w.create(context.WithoutCancel(w.t.Context()), shop(siteID), s, 0, idempotency.Key{})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -201,19 +201,21 @@ func checkAhead(at *time.Time, now time.Time) error {
 }
 
 // schedule keeps settings until they take effect; it replaces what was scheduled before. They are no version until then.
-func (m *Module) schedule(ctx context.Context, u *bus.Unit, p program, s settings, at time.Time) (program, error) {
+func (m *Module) schedule(ctx context.Context, u *bus.Unit, p program, s settings, at time.Time, keyID int64) (program, error) {
 	at = moment(at, u.Now)
-	p.NextAt = &at
+	before, planned := p.view(), p
+	p.NextAt, planned.NextAt, planned.settings = &at, &at, s
 	if err := saveNext(ctx, u, p, s); err != nil {
 		return p, err
 	}
-	planned := p
-	planned.settings = s
+	if err := note(ctx, u, p.SiteID, keyID, "scheduled", aboutProgram, p.ID, before, planned.view()); err != nil {
+		return p, err
+	}
 	return p, openBudgets(ctx, u, planned)
 }
 
 // cancelNext takes back what is scheduled.
-func (m *Module) cancelNext(ctx context.Context, s site.Site, id int64, key idempotency.Key) (out programView, replayed bool, err error) {
+func (m *Module) cancelNext(ctx context.Context, s site.Site, id int64, keyID int64, key idempotency.Key) (out programView, replayed bool, err error) {
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, module, u.Now, s.ID, key, &out, func() error {
 			p, err := lockComplete(ctx, u, s.ID, id)
@@ -226,8 +228,12 @@ func (m *Module) cancelNext(ctx context.Context, s site.Site, id int64, key idem
 			if p.NextAt == nil {
 				return errNotScheduled
 			}
+			before := p.view()
 			p.NextAt = nil
 			out = p.view()
+			if err := note(ctx, u, s.ID, keyID, "unscheduled", aboutProgram, id, before, out); err != nil {
+				return err
+			}
 			return unschedule(ctx, u, p)
 		})
 		return err

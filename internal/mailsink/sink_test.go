@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/talkable/talkable/internal/leaktest"
 )
 
 func send(t *testing.T, s *Sink, body string) error {
@@ -19,7 +19,7 @@ func send(t *testing.T, s *Sink, body string) error {
 }
 
 func TestSinkKeepsTheNewest(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer leaktest.None(t)
 	dir := filepath.Join(t.TempDir(), "mail")
 	var heard []Mail
 	s, err := Start(dir, Options{Keep: 3, OnMail: func(m Mail) { heard = append(heard, m) }})
@@ -62,7 +62,7 @@ func TestSinkKeepsTheNewest(t *testing.T) {
 }
 
 func TestSinkDoesAsScripted(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer leaktest.None(t)
 	var rcpt, data atomic.Value
 	rcpt.Store(Reply{})
 	data.Store(Reply{})

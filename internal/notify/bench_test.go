@@ -22,6 +22,7 @@ import (
 	"github.com/talkable/talkable/internal/customer/customerevent"
 	"github.com/talkable/talkable/internal/gateway/gatewayevent"
 	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/leaktest"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyevent"
 	"github.com/talkable/talkable/internal/mailsink"
 	"github.com/talkable/talkable/internal/outcall"
@@ -243,7 +244,7 @@ func (b *bench) server(siteID int64) http.Handler {
 	r.Use(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			key := idempotency.Key{Value: r.Header.Get("Idempotency-Key"), Fingerprint: r.URL.Path}
-			req := &web.Request{ID: "req", Site: site.Site{ID: siteID, Zone: time.UTC}, Idempotency: key}
+			req := &web.Request{ID: "req", Site: site.Site{ID: siteID, Zone: time.UTC}, KeyID: 5, Idempotency: key}
 			next.ServeHTTP(w, r.WithContext(web.With(r.Context(), req)))
 		})
 	})
@@ -283,5 +284,5 @@ func golden(t *testing.T, name, got string) {
 func leaks(t *testing.T) {
 	t.Helper()
 	ignore := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, ignore) })
+	t.Cleanup(func() { leaktest.None(t, ignore) })
 }

@@ -106,7 +106,7 @@ func (b *bench) endpoint(siteID int64, style, url string, kinds ...string) endpo
 }
 
 func (b *bench) tryEndpoint(siteID int64, style, url string, kinds ...string) (endpoint, error) {
-	e, _, err := b.createEndpoint(b.t.Context(), siteID, style, "", EndpointInput{URL: url, Types: kinds}, noKey)
+	e, _, err := b.createEndpoint(b.t.Context(), siteID, style, "", EndpointInput{URL: url, Types: kinds}, 0, noKey)
 	return e, err
 }
 

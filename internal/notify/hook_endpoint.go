@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -89,7 +90,7 @@ func checkKey(style, key string) error {
 }
 
 // createEndpoint makes an endpoint. Without a secret of the merchant's it gets one of ours.
-func (m *Module) createEndpoint(ctx context.Context, siteID int64, style, key string, in EndpointInput, k idempotency.Key) (out endpoint, replayed bool, err error) {
+func (m *Module) createEndpoint(ctx context.Context, siteID int64, style, key string, in EndpointInput, keyID int64, k idempotency.Key) (out endpoint, replayed bool, err error) {
 	if in, err = in.checked(style, m.Calls); err != nil {
 		return out, false, err
 	}
@@ -118,8 +119,10 @@ func (m *Module) createEndpoint(ctx context.Context, siteID int64, style, key st
 			if err := subscribe(ctx, u, siteID, id, in.Types); err != nil {
 				return err
 			}
-			out, err = endpointByID(ctx, u, siteID, id)
-			return err
+			if out, err = endpointByID(ctx, u, siteID, id); err != nil {
+				return err
+			}
+			return note(ctx, u, siteID, keyID, hookCreated, id, nil, out)
 		})
 		return err
 	})
@@ -127,8 +130,8 @@ func (m *Module) createEndpoint(ctx context.Context, siteID int64, style, key st
 }
 
 // replaceEndpoint gives an endpoint other settings; style and secret stay. One that is enabled again begins with a clean slate.
-func (m *Module) replaceEndpoint(ctx context.Context, siteID, id int64, in EndpointInput, k idempotency.Key) (out endpoint, replayed bool, err error) {
-	err = m.changeEndpoint(ctx, siteID, id, k, &out, &replayed, func(u *bus.Unit, old endpoint) error {
+func (m *Module) replaceEndpoint(ctx context.Context, siteID, id int64, in EndpointInput, keyID int64, k idempotency.Key) (out endpoint, replayed bool, err error) {
+	err = m.changeEndpoint(ctx, siteID, id, k, &out, &replayed, keyID, hookChanged, func(u *bus.Unit, old endpoint) error {
 		in, err := in.checked(old.Style, m.Calls)
 		if err != nil {
 			return err
@@ -142,14 +145,21 @@ func (m *Module) replaceEndpoint(ctx context.Context, siteID, id int64, in Endpo
 }
 
 // deleteEndpoint tells no more to an endpoint, and forgets its secrets. Its deliveries stay for a while. Deleted again it stays as it is.
-func (m *Module) deleteEndpoint(ctx context.Context, siteID, id int64, k idempotency.Key) (out endpoint, replayed bool, err error) {
+func (m *Module) deleteEndpoint(ctx context.Context, siteID, id, keyID int64, k idempotency.Key) (out endpoint, replayed bool, err error) {
 	err = m.Outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, "notify", u.Now, siteID, k, &out, func() (err error) {
+			old, err := lockEndpoint(ctx, u, siteID, id)
+			gone := errors.Is(err, errNoEndpoint) // or never there; burying tells
+			if err != nil && !gone {
+				return err
+			}
 			if err := subscribe(ctx, u, siteID, id, []string{}); err != nil {
 				return err
 			}
-			out, err = buryEndpoint(ctx, u, siteID, id, u.Now)
-			return err
+			if out, err = buryEndpoint(ctx, u, siteID, id, u.Now); err != nil || gone {
+				return err
+			}
+			return note(ctx, u, siteID, keyID, hookDeleted, id, old, nil)
 		})
 		return err
 	})
@@ -157,8 +167,8 @@ func (m *Module) deleteEndpoint(ctx context.Context, siteID, id int64, k idempot
 }
 
 // rotateSecret gives an endpoint a new secret; the one before signs beside it for some hours.
-func (m *Module) rotateSecret(ctx context.Context, siteID, id int64, key string, keepHours int, k idempotency.Key) (out endpoint, replayed bool, err error) {
-	err = m.changeEndpoint(ctx, siteID, id, k, &out, &replayed, func(u *bus.Unit, old endpoint) error {
+func (m *Module) rotateSecret(ctx context.Context, siteID, id int64, key string, keepHours int, keyID int64, k idempotency.Key) (out endpoint, replayed bool, err error) {
+	err = m.changeEndpoint(ctx, siteID, id, k, &out, &replayed, keyID, hookRotated, func(u *bus.Unit, old endpoint) error {
 		if key == "" {
 			key = outcall.NewSecret()
 		} else if err := checkKey(old.Style, key); err != nil {
@@ -175,7 +185,7 @@ func (m *Module) rotateSecret(ctx context.Context, siteID, id int64, key string,
 
 // resendSince has what failed since a moment queued again, in the background.
 func (m *Module) resendSince(ctx context.Context, siteID, id int64, since time.Time, k idempotency.Key) (out endpoint, replayed bool, err error) {
-	err = m.changeEndpoint(ctx, siteID, id, k, &out, &replayed, func(u *bus.Unit, old endpoint) error {
+	err = m.changeEndpoint(ctx, siteID, id, k, &out, &replayed, 0, "", func(u *bus.Unit, old endpoint) error {
 		switch {
 		case since.After(u.Now):
 			return errNotYet
@@ -201,8 +211,9 @@ var (
 	errDisabled = fault.New(fault.Conflict, "webhook_disabled", "The webhook is disabled; enable it first.")
 )
 
-// changeEndpoint locks an endpoint, changes it, and reads how it is then. An answer that was kept comes again.
-func (m *Module) changeEndpoint(ctx context.Context, siteID, id int64, k idempotency.Key, out *endpoint, replayed *bool, change func(*bus.Unit, endpoint) error) error {
+// changeEndpoint locks an endpoint, changes it, and reads how it is then. An answer that was kept comes again. A change with a name is
+// kept in the audit log.
+func (m *Module) changeEndpoint(ctx context.Context, siteID, id int64, k idempotency.Key, out *endpoint, replayed *bool, keyID int64, name string, change func(*bus.Unit, endpoint) error) error {
 	return m.Outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		*replayed, err = idempotency.Once(ctx, u.Tx, "notify", u.Now, siteID, k, out, func() error {
 			old, err := lockEndpoint(ctx, u, siteID, id)
@@ -212,8 +223,10 @@ func (m *Module) changeEndpoint(ctx context.Context, siteID, id int64, k idempot
 			if err := change(u, old); err != nil {
 				return err
 			}
-			*out, err = endpointByID(ctx, u, siteID, id)
-			return err
+			if *out, err = endpointByID(ctx, u, siteID, id); err != nil || name == "" {
+				return err
+			}
+			return note(ctx, u, siteID, keyID, name, id, old, *out)
 		})
 		return err
 	})

@@ -109,7 +109,7 @@ type postEndpointBody struct {
 
 func (m *Module) postEndpoint(ctx context.Context, in *postEndpointBody) (*web.OK[endpointResult], error) {
 	req := web.From(ctx)
-	out, replayed, err := m.createEndpoint(ctx, req.Site.ID, in.Body.Style, in.Body.Secret, in.Body.EndpointInput, req.Idempotency)
+	out, replayed, err := m.createEndpoint(ctx, req.Site.ID, in.Body.Style, in.Body.Secret, in.Body.EndpointInput, req.KeyID, req.Idempotency)
 	return endpointAnswer(req, out, replayed, err)
 }
 
@@ -140,7 +140,7 @@ func (m *Module) putEndpoint(ctx context.Context, in *struct {
 	}
 }) (*web.OK[endpointResult], error) {
 	req := web.From(ctx)
-	out, replayed, err := m.replaceEndpoint(ctx, req.Site.ID, in.ID, in.Body.EndpointInput, req.Idempotency)
+	out, replayed, err := m.replaceEndpoint(ctx, req.Site.ID, in.ID, in.Body.EndpointInput, req.KeyID, req.Idempotency)
 	return endpointAnswer(req, out, replayed, err)
 }
 
@@ -152,7 +152,7 @@ type bare struct {
 
 func (m *Module) dropEndpoint(ctx context.Context, in *bare) (*web.OK[endpointResult], error) {
 	req := web.From(ctx)
-	out, replayed, err := m.deleteEndpoint(ctx, req.Site.ID, in.ID, req.Idempotency)
+	out, replayed, err := m.deleteEndpoint(ctx, req.Site.ID, in.ID, req.KeyID, req.Idempotency)
 	return endpointAnswer(req, out, replayed, err)
 }
 
@@ -177,7 +177,7 @@ func (m *Module) postRotate(ctx context.Context, in *struct {
 	}
 }) (*web.OK[endpointResult], error) {
 	req := web.From(ctx)
-	out, replayed, err := m.rotateSecret(ctx, req.Site.ID, in.ID, in.Body.Secret, in.Body.KeepHours, req.Idempotency)
+	out, replayed, err := m.rotateSecret(ctx, req.Site.ID, in.ID, in.Body.Secret, in.Body.KeepHours, req.KeyID, req.Idempotency)
 	return endpointAnswer(req, out, replayed, err)
 }
 

@@ -167,7 +167,7 @@ func TestHook(t *testing.T) {
 		if _, _, err := b.resendSince(t.Context(), 1, e.ID, start, noKey); !fault.Is(err, fault.Conflict) {
 			t.Errorf("a disabled one was sent again: %v", err)
 		}
-		if e, _, err := b.replaceEndpoint(t.Context(), 1, e.ID, EndpointInput{URL: r.URL, Types: []string{"referral.approved"}}, noKey); err != nil || !e.Enabled || e.FailingSince != nil {
+		if e, _, err := b.replaceEndpoint(t.Context(), 1, e.ID, EndpointInput{URL: r.URL, Types: []string{"referral.approved"}}, 0, noKey); err != nil || !e.Enabled || e.FailingSince != nil {
 			t.Fatalf("%+v %v", e, err)
 		}
 		if e, _, err := b.resendSince(t.Context(), 1, e.ID, start, noKey); err != nil || e.ResendingSince == nil {
@@ -345,7 +345,7 @@ func TestHookReplicas(t *testing.T) {
 		}
 		return n - len(found)
 	}
-	for wait := 0; left() > 0 && wait < 500; wait++ {
+	for end := time.Now().Add(3 * time.Minute); left() > 0 && time.Now().Before(end); {
 		time.Sleep(20 * time.Millisecond)
 		b.clock.Move(10 * time.Second)
 	}

@@ -323,7 +323,7 @@ func TestReplicasShareTheQueue(t *testing.T) {
 			}
 		})
 	}
-	for wait := 0; len(b.arrived()) < n && wait < 500; wait++ {
+	for end := time.Now().Add(3 * time.Minute); len(b.arrived()) < n && time.Now().Before(end); {
 		time.Sleep(20 * time.Millisecond)
 	}
 	cancel()

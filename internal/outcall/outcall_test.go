@@ -11,12 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"github.com/talkable/talkable/internal/freeport"
+	"github.com/talkable/talkable/internal/leaktest"
 	"github.com/talkable/talkable/internal/outcall"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 func client(t *testing.T, s outcall.Settings) *outcall.Client {
 	s.Now = time.Now
@@ -129,10 +129,13 @@ func TestPost_ends(t *testing.T) {
 	if a, err := c.Post(t.Context(), outcall.Call{URL: shop.URL + "/long"}); err != nil || len(a.Body) != 1000 || !a.Cut {
 		t.Errorf("a long answer: %d bytes, cut %t, %v", len(a.Body), a.Cut, err)
 	}
-	for path, want := range map[string]string{"/never": "timeout", "/drip": "timeout", "/cut": "failed"} {
-		_, err := c.Post(t.Context(), outcall.Call{URL: shop.URL + path, Timeout: 50 * time.Millisecond})
-		if err == nil || outcall.Reason(err) != want {
-			t.Errorf("%s: %v is %s, want %s", path, err, outcall.Reason(err), want)
+	for path, want := range map[string]struct {
+		reason  string
+		timeout time.Duration
+	}{"/never": {"timeout", 50 * time.Millisecond}, "/drip": {"timeout", 50 * time.Millisecond}, "/cut": {"failed", time.Minute}} {
+		_, err := c.Post(t.Context(), outcall.Call{URL: shop.URL + path, Timeout: want.timeout})
+		if err == nil || outcall.Reason(err) != want.reason {
+			t.Errorf("%s: %v is %s, want %s", path, err, outcall.Reason(err), want.reason)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -140,12 +143,7 @@ func TestPost_ends(t *testing.T) {
 	if _, err := c.Post(ctx, outcall.Call{URL: shop.URL}); !errors.Is(err, context.Canceled) {
 		t.Errorf("whose caller is gone: %v", err)
 	}
-	idle, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	idle.Close()
-	if _, err := c.Post(t.Context(), outcall.Call{URL: "http://" + idle.Addr().String()}); outcall.Reason(err) != "refused" {
+	if _, err := c.Post(t.Context(), outcall.Call{URL: "http://" + freeport.Address(t)}); outcall.Reason(err) != "refused" {
 		t.Errorf("a closed port: %v is %s", err, outcall.Reason(err))
 	}
 	if _, err := c.Post(t.Context(), outcall.Call{URL: strings.Replace(shop.URL, "http:", "https:", 1)}); outcall.Reason(err) != "tls" {

@@ -5,13 +5,13 @@ import (
 	"testing"
 
 	"github.com/jmoiron/sqlx"
-	"go.uber.org/goleak"
 
+	"github.com/talkable/talkable/internal/leaktest"
 	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/postgres/pgtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m, pgtest.IgnoreServer()) }
+func TestMain(m *testing.M) { leaktest.Main(m, pgtest.IgnoreServer()) }
 
 // open opens a pool that is closed after the test.
 func open(t testing.TB, p postgres.Pool) *sqlx.DB {

@@ -17,6 +17,7 @@ import (
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
 
+	"github.com/talkable/talkable/internal/freeport"
 	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/postgres/pgtest"
 )
@@ -161,12 +162,7 @@ func TestAway_knows_a_server_that_goes(t *testing.T) {
 	})
 	t.Run("refused connection", func(t *testing.T) {
 		t.Parallel()
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		l.Close()
-		_, err = postgres.Open(ctx, postgres.Pool{URL: "postgres://u@" + l.Addr().String() + "/d?sslmode=disable"})
+		_, err := postgres.Open(ctx, postgres.Pool{URL: "postgres://u@" + freeport.Address(t) + "/d?sslmode=disable"})
 		check(t, err, true)
 	})
 	t.Run("terminated backend", func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/talkable/talkable/internal/audit"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/idempotency"
@@ -63,8 +64,8 @@ func (m *Module) step(ctx context.Context, s site.Site, step referralapi.Step, k
 				if err := m.move(ctx, u, list, to, step.Cause); err != nil {
 					return err
 				}
-				if err := writeAudit(ctx, u.Tx, u.Now, s.ID, audited{keyID: step.KeyID, action: "referral." + step.Status, subject: aboutReferral, subjectID: list[0].ID,
-					reason: step.Note, before: before, after: stood{Status: list[0].Status, Cause: list[0].Cause}}); err != nil {
+				if err := writeAudit(ctx, u.Tx, u.Now, s.ID, audit.Change{KeyID: step.KeyID, Action: "referral." + step.Status, Subject: aboutReferral, SubjectID: list[0].ID,
+					Reason: step.Note, Before: before, After: stood{Status: list[0].Status, Cause: list[0].Cause}}); err != nil {
 					return err
 				}
 			}

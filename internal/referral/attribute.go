@@ -50,6 +50,8 @@ type candidate struct {
 	offerOwner string
 	visitor    string // whose browser it was, where one was
 	couponID   int64  // of a code
+	channel    string // of the link that was come by first
+	variant    string // of the offer
 	ended      bool   // the code, before the purchase
 	barred     bool   // the address, by the site's lists
 	firstAt    time.Time

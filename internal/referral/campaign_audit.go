@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/talkable/talkable/internal/audit"
 	"github.com/talkable/talkable/internal/bus"
 )
 
@@ -35,8 +36,8 @@ func auditNew(ctx context.Context, u *bus.Unit, c *campaign, by publication) err
 	if action == "" {
 		action = campaignCreated
 	}
-	return writeAudit(ctx, u.Tx, u.Now, c.SiteID, audited{keyID: by.KeyID, action: action, subject: aboutCampaign, subjectID: c.ID, reason: by.Reason,
-		after: versionStood{Version: c.Version, Name: c.Name, Status: c.Status}})
+	return writeAudit(ctx, u.Tx, u.Now, c.SiteID, audit.Change{KeyID: by.KeyID, Action: action, Subject: aboutCampaign, SubjectID: c.ID, Reason: by.Reason,
+		After: versionStood{Version: c.Version, Name: c.Name, Status: c.Status}})
 }
 
 // auditVersion notes that a campaign has another version. A live one that ends is worth a name of its own.
@@ -64,6 +65,6 @@ func (m *Module) auditVersion(ctx context.Context, u *bus.Unit, c *campaign, by 
 	if c.EffectiveAt.After(u.Now) {
 		after.EffectiveAt = &now.EffectiveAt
 	}
-	return writeAudit(ctx, u.Tx, u.Now, c.SiteID, audited{keyID: by.KeyID, action: action, subject: aboutCampaign, subjectID: c.ID, reason: by.Reason,
-		before: before, after: after})
+	return writeAudit(ctx, u.Tx, u.Now, c.SiteID, audit.Change{KeyID: by.KeyID, Action: action, Subject: aboutCampaign, SubjectID: c.ID, Reason: by.Reason,
+		Before: before, After: after})
 }

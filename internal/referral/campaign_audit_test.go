@@ -1,33 +1,20 @@
 package referral
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/talkable/talkable/internal/bus"
-	"github.com/talkable/talkable/internal/gateway/gatewayevent"
+	"github.com/talkable/talkable/internal/audit"
 )
-
-// keysCalled is a key ring.
-type keysCalled map[int64]string
-
-func (k keysCalled) KeyNames(_ context.Context, siteID int64, _ []int64) (map[int64]string, error) {
-	if siteID != 1 {
-		return nil, errors.New("away")
-	}
-	return k, nil
-}
 
 // Each change of settings stands in the audit log once, with the key that asked for it; what was refused or rehearsed doesn't.
 func TestAudit_keeps_changes_of_settings(t *testing.T) {
 	t.Parallel()
 	p := setup(t)
-	p.keyID, p.keys = 3, keysCalled{3: "office"}
+	p.keyID = 3
 	c := p.campaign(p.one, nil)
 	at := fmt.Sprintf("/api/v2/campaigns/%d", c.ID)
 	const incentives = `"incentives":[{"identifier":"points","action_type":"referrer","kind":"points","points":5}]`
@@ -53,37 +40,24 @@ func TestAudit_keeps_changes_of_settings(t *testing.T) {
 		if one.want == "" {
 			continue
 		}
-		_, got, _ := p.call(p.one, "GET", "/api/v2/audit?limit=1", nil, "")
-		line := into[auditResult](t, got).Audit[0]
-		if line.Action != one.want || deref(line.KeyID) != 3 || deref(line.KeyName) != "office" || line.After == nil {
+		line := p.audited(1, audit.Filter{})[0]
+		if line.Action != one.want || deref(line.KeyID) != 3 || line.After == nil {
 			t.Errorf("%s: %+v", one.want, line)
 		}
-		if one.want == "campaign.published" && (deref(line.Reason) != "spring" || !strings.Contains(string(*line.After), `"/name"`) || !strings.Contains(string(*line.Before), `"version":1`)) {
+		if one.want == "campaign.published" && (deref(line.Reason) != "spring" || !strings.Contains(string(*line.After), `"/name"`) || !strings.Contains(string(*line.Before), `"version": 1`)) {
 			t.Errorf("%s %s", *line.Before, *line.After)
 		}
 	}
 	if n := p.count(`select count(*) from referral.audit where key_id = 3 and site_id = 1`); n != 12 {
 		t.Errorf("%d lines", n)
 	}
-	err := p.outbox.InTx(t.Context(), func(u *bus.Unit) error {
-		return p.settingChanged(t.Context(), u, []bus.Event[gatewayevent.SettingChanged]{{Seq: 1, Body: gatewayevent.SettingChanged{SiteID: 1, KeyID: 3,
-			Setting: "look", Before: `{"name":""}`, After: `{"name":"Shop"}`, ChangedAt: p.clock.Now()}}})
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, got, _ := p.call(p.one, "GET", "/api/v2/audit?subject=site", nil, "")
-	if list := into[auditResult](t, got).Audit; len(list) != 1 || list[0].Action != "look.set" || string(*list[0].After) != `{"name":"Shop"}` {
-		t.Errorf("%+v", list)
-	}
 	for subject, want := range map[string]int{"campaign": 5, "campaign_links": 1, "campaign_limits": 1, "site_links": 1, "commission_plan": 1, "fraud_policy": 1} {
-		_, got, _ := p.call(p.one, "GET", "/api/v2/audit?limit=100&subject="+subject, nil, "")
-		list := slices.DeleteFunc(into[auditResult](t, got).Audit, func(l auditLine) bool { return l.KeyID == nil })
+		list := slices.DeleteFunc(p.audited(1, audit.Filter{Subject: subject}), func(l audit.Line) bool { return l.KeyID == nil })
 		if len(list) != want {
 			t.Errorf("%s: %d lines, want %d", subject, len(list), want)
 		}
 	}
-	if _, out, _ := p.call(p.two, "GET", "/api/v2/audit", nil, ""); len(into[auditResult](t, out).Audit) != 0 {
-		t.Errorf("the other site's: %v", out)
+	if lines := p.audited(2, audit.Filter{}); len(lines) != 0 {
+		t.Errorf("the other site's: %v", lines)
 	}
 }

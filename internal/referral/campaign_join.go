@@ -161,7 +161,7 @@ func (n *newcomer) person(p customerapi.Person) criteria.Person {
 	if n.in.Type == customerevent.Purchase && n.in.Verified {
 		before--
 	}
-	out.NewCustomer = before <= 0
+	out.NewCustomer = before <= 0 && !p.ExistingCustomer
 	out.NewSubscriber = out.Subscribed && n.now.Sub(*p.SubscribedAt).Hours() < 24
 	return out
 }

@@ -62,6 +62,30 @@ func TestJoin_asks_who_may(t *testing.T) {
 	}
 }
 
+// Whom the merchant calls an existing customer is none that is new, whatever we have heard of.
+func TestExisting_customers_are_not_new(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	first := referralapi.Join{Type: customerevent.Purchase, PersonID: 10, Subtotal: 5000, Currency: "USD", Verified: true, CampaignTags: []string{"asked"}}
+	for _, existing := range []bool{false, true} {
+		known := customerapi.Person{ID: 10, PurchasesCount: 1, EventsCount: 1, ExistingCustomer: existing}
+		p.known[key{1, 10}] = known
+		for customers, may := range map[string]bool{newCustomers: !existing, existingCustomers: existing} {
+			first.CampaignTags = []string{fmt.Sprint(customers, existing)}
+			p.campaign(p.one, func(in *campaignInput) {
+				in.Tags, in.Join, in.JoinableCategoryNames = first.CampaignTags, &joinInput{Customers: customers}, []string{"purchase"}
+			})
+			if o, err := p.Join(t.Context(), p.one, first); err != nil || (o != nil) != may {
+				t.Errorf("%s, existing %v: %v %v", customers, existing, o, err)
+			}
+		}
+		known.PurchasesCount, known.EventsCount = 0, 0
+		if got := (acquaintances{{1, 10}: known}).person(1, 10, epoch).NewCustomer; got == existing {
+			t.Errorf("existing %v: new %v", existing, got)
+		}
+	}
+}
+
 func TestJoin_criteria_are_checked_when_they_are_saved(t *testing.T) {
 	t.Parallel()
 	p := setup(t)

@@ -9,9 +9,24 @@ import (
 	"github.com/talkable/talkable/internal/idempotency"
 )
 
+// longest is how long a busy machine may take to do what it does at once. A test that passes never waits for it.
+const longest = 3 * time.Minute
+
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(longest); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("after %s still not: %s", longest, what)
+		}
+	}
+}
+
 // Whatever one replica changes shows in what another keeps in memory within a second, for every site by itself.
 func TestCatalog_shows_the_changes_of_others_within_a_second(t *testing.T) {
 	t.Parallel()
+	if catalogAge > time.Second { // beyond that it asks, however long the answer takes on this machine
+		t.Errorf("what is kept is believed for %s", catalogAge)
+	}
 	p := setup(t)
 	other := open(t, p.url, 4)
 	c := p.campaign(p.one, nil)
@@ -29,12 +44,7 @@ func TestCatalog_shows_the_changes_of_others_within_a_second(t *testing.T) {
 	}
 	seen := func(what string, is func() bool) {
 		t.Helper()
-		for end := time.Now().Add(time.Second); !is(); time.Sleep(10 * time.Millisecond) {
-			if time.Now().After(end) {
-				t.Errorf("%s: not seen within a second", what)
-				return
-			}
-		}
+		eventually(t, what+" is seen", is)
 	}
 	seen("the campaign", func() bool { return len(see().campaigns) == 1 })
 	theirs, _ := other.catalog.of(t.Context(), 2)
@@ -80,11 +90,7 @@ func TestOfferKnown_follows_who_it_belongs_to(t *testing.T) {
 		t.Error("it is somebody's")
 	}
 	p.join(p.one, 10, uuidOf(1))
-	for end := time.Now().Add(time.Second); advocate() != 10; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("it isn't seen within a second whose it is")
-		}
-	}
+	eventually(t, "it is seen whose it is", func() bool { return advocate() == 10 })
 	if _, err := other.Offer(t.Context(), p.two, o.ShortURLCode, nil); err == nil {
 		t.Error("the other site sees it")
 	}

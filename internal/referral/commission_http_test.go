@@ -33,6 +33,7 @@ func TestCommissions_over_HTTP(t *testing.T) {
 		`{"name":"A","incentives":[{"identifier":"a","action_type":"referrer","kind":"commission","commission_plan_id":1,"percent":1}]}`:                                                                            "/incentives/0/commission_plan_id",
 		`{"name":"A","incentives":[{"identifier":"a","action_type":"referred","kind":"commission","commission_plan_id":1}]}`:                                                                                        "/incentives/0/commission_plan_id",
 		`{"name":"A","incentives":[{"identifier":"a","action_type":"referrer","kind":"commission","commission_plan_id":1,"subtotal_min":5}]}`:                                                                       "/incentives/0/subtotal_min",
+		`{"name":"A","incentives":[{"identifier":"a","action_type":"referrer","kind":"commission","commission_plan_id":1,"terms":{"new_customer":true}}]}`:                                                          "/incentives/0/terms",
 		`{"name":"A","incentives":[{"identifier":"a","action_type":"referrer","kind":"commission","commission_plan_id":1},{"identifier":"b","action_type":"referrer","kind":"commission","commission_plan_id":1}]}`: "/incentives/1/commission_plan_id",
 	} {
 		if out := ask("POST", "/campaigns", body, 400); !strings.Contains(mustJSON(t, out), want) {

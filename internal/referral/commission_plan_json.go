@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/talkable/talkable/internal/audit"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/money"
@@ -85,21 +86,21 @@ func (m *Module) saveCommissionPlan(ctx context.Context, s site.Site, keyID, id 
 	p.SiteID, p.KeyID = s.ID, keyID
 	replayed, err = m.once(ctx, s.ID, k, &out, func(u *bus.Unit) error {
 		p.ID = id
-		a := audited{keyID: keyID, action: "commission_plan.created", subject: aboutPlan}
+		a := audit.Change{KeyID: keyID, Action: "commission_plan.created", Subject: aboutPlan}
 		if id != 0 {
 			was, err := plansByID(ctx, u, []key{{s.ID, id}})
 			if err != nil {
 				return err
 			}
 			if old := was[key{s.ID, id}]; old != nil {
-				a.action, a.before = "commission_plan.changed", old.json()
+				a.Action, a.Before = "commission_plan.changed", old.json()
 			}
 		}
 		if err := savePlan(ctx, u.Tx, u.Now, &p); err != nil {
 			return err
 		}
 		out = p.json()
-		a.subjectID, a.after = p.ID, out
+		a.SubjectID, a.After = p.ID, out
 		return writeAudit(ctx, u.Tx, u.Now, s.ID, a)
 	})
 	return out, replayed, err

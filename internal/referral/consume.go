@@ -2,7 +2,6 @@ package referral
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 
 	"github.com/talkable/talkable/internal/bus"
@@ -23,24 +22,6 @@ func (m *Module) siteChanged(ctx context.Context, u *bus.Unit, batch []bus.Event
 	}
 	slices.Sort(ids)
 	return noteChanges(ctx, u.Tx, ids...)
-}
-
-// settingChanged keeps in the audit log what was changed at the edge.
-func (m *Module) settingChanged(ctx context.Context, u *bus.Unit, batch []bus.Event[gatewayevent.SettingChanged]) error {
-	for _, e := range batch {
-		c := e.Body
-		a := audited{keyID: c.KeyID, action: c.Setting + ".set", subject: aboutSite}
-		if c.Before != "" {
-			a.before = json.RawMessage(c.Before)
-		}
-		if c.After != "" {
-			a.after = json.RawMessage(c.After)
-		}
-		if err := writeAudit(ctx, u.Tx, c.ChangedAt, c.SiteID, a); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // personChanged keeps the names by which links lead to people.

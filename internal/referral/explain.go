@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"slices"
 	"time"
+
+	"github.com/talkable/talkable/internal/audit"
 )
 
 // explanation is why a referral is what it is.
@@ -14,7 +16,7 @@ type explanation struct {
 	Verdict     string            `json:"verdict" enum:"blocked,flagged,passed" doc:"Of the fraud rules, when the referral was made"`
 	Rules       []finding         `json:"rules" doc:"What each fraud rule saw then"`
 	History     []statusStep      `json:"history" doc:"Every status that the referral had, the oldest first"`
-	Audit       []auditLine       `json:"audit" doc:"What people have decided about it, the newest first"`
+	Audit       []audit.Line      `json:"audit" doc:"What people have decided about it, the newest first"`
 	Rewards     []explainedReward `json:"rewards" doc:"What it earned both sides"`
 	Refused     []refusedReward   `json:"refused_rewards" doc:"What it didn't, and why"`
 	Hook        *hookEvidence     `json:"decision_hook" doc:"What the merchant's decision hook was asked and answered; null: nobody was asked"`
@@ -58,7 +60,7 @@ func (m *Module) explain(ctx context.Context, siteID, id int64) (explanation, er
 	if out.History, err = historyOf(ctx, m.db, siteID, id); err != nil {
 		return explanation{}, err
 	}
-	if out.Audit, err = auditBefore(ctx, m.db, siteID, auditFilter{subject: aboutReferral, subjectID: &id}, 0, 100); err != nil {
+	if out.Audit, err = m.Audit(ctx, siteID, audit.Filter{Subject: aboutReferral, SubjectID: &id}, audit.Place{}, 100); err != nil {
 		return explanation{}, err
 	}
 	if out.Hook, err = m.hookEvidence(ctx, siteID, id); err != nil {

@@ -122,7 +122,7 @@ func TestClicks_of_blocked_addresses_lead_to_the_shop_147(t *testing.T) {
 	p := setup(t)
 	p.campaign(p.one, nil)
 	p.campaign(p.two, nil)
-	p.watch(p.one, 0, func(in *policyInput) { in.Rules.BlockedIP, in.BlockedIPs = settingBlock, []string{"198.51.100.0/24"} })
+	p.watch(p.one, 0, func(in *policyInput) { in.BlockedIPs = []string{"198.51.100.0/24"} }) // the list is enough, no rule has to be set
 	from := func(ip string) func(*http.Request) {
 		return func(r *http.Request) { *r = *r.WithContext(web.With(r.Context(), &web.Request{ClientIP: ip})) }
 	}

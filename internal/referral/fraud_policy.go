@@ -10,6 +10,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"github.com/talkable/talkable/internal/audit"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/idempotency"
@@ -275,7 +276,7 @@ func (m *Module) replacePolicy(ctx context.Context, s site.Site, campaignID, key
 			if out, err = readPolicy(ctx, u, s.ID, campaignID); err != nil {
 				return err
 			}
-			return writeAudit(ctx, u.Tx, u.Now, s.ID, audited{keyID: keyID, action: "fraud_policy.set", subject: aboutPolicy, subjectID: campaignID, before: before, after: out})
+			return writeAudit(ctx, u.Tx, u.Now, s.ID, audit.Change{KeyID: keyID, Action: "fraud_policy.set", Subject: aboutPolicy, SubjectID: campaignID, Before: before, After: out})
 		})
 		return err
 	})

@@ -43,7 +43,7 @@ var profiles = []profile{
 	{"low", "Similar addresses, crossed referrals and the same device wait for a person.", always(actions{ruleSimilar: settingFlag,
 		ruleCross: settingFlag, ruleDevice: settingFlag})},
 	{profileBasic, "Blocks the same person and the same browser, and what is on the block lists. Where nothing was set.", always(nil)},
-	{profileCustom, "Nothing but what is set rule by rule.", actions{}},
+	{profileCustom, "Nothing but what is set rule by rule, and the block lists.", actions{ruleBlockedEmail: settingBlock, ruleBlockedIP: settingBlock}},
 }
 
 func profileByName(name string) (profile, bool) {

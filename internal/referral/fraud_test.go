@@ -22,6 +22,8 @@ func TestProfiles(t *testing.T) {
 		"moderate":   {ruleSelf: "block", ruleSimilar: "flag", ruleCross: "block", ruleDevice: "flag"},
 		"low":        {ruleSelf: "block", ruleSimilar: "flag", ruleCross: "flag", ruleDevice: "flag"},
 		profileBasic: {ruleSelf: "block", ruleSimilar: "skip", ruleCross: "skip", ruleDevice: "skip", ruleVelocity: "skip"},
+		// Whoever lists an address wants it blocked, whatever else is set.
+		profileCustom: {ruleSelf: "skip", ruleCycling: "skip", ruleBlockedIP: "block", ruleBlockedEmail: "block"},
 	}
 	for name, rules := range want {
 		p, ok := profileByName(name)

@@ -8,9 +8,7 @@ import (
 
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/fault"
-	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/referral/referralevent"
-	"github.com/talkable/talkable/internal/site"
 )
 
 // States of a gift card's order.
@@ -20,7 +18,10 @@ const (
 	cardSent      = "sent"
 	cardFailed    = "failed"    // the provider said no, or nobody knows an address
 	cardUncertain = "uncertain" // the provider did not answer to the end; whether it has the order is not known
-	cardCancelled = "cancelled" // the reward was taken back first
+	cardCancelled = "cancelled" // the reward was taken back, and nobody gets it
+
+	cardCancelling = "cancelling" // the reward was taken back, and the provider is to take the order back
+	cardKept       = "kept"       // which it didn't: it was too late
 )
 
 const (
@@ -33,15 +34,15 @@ const (
 	cardPauseMax = 6 * time.Hour
 )
 
-var (
-	errNoGiftCard   = fault.New(fault.NotFound, "gift_card_not_found", "No such gift card.")
-	errCardNotRetry = fault.New(fault.Conflict, "gift_card_not_failed", "Only a gift card that failed or is uncertain can be tried again.")
-)
+var errNoGiftCard = fault.New(fault.NotFound, "gift_card_not_found", "No such gift card.")
 
-// GiftCards is a provider that mails gift cards. The same key never orders twice, so an order whose answer was lost may be repeated.
+// GiftCards is a provider that mails gift cards. The same key never orders twice, so an order whose answer was lost may be repeated; nor does
+// cancelling what is cancelled already harm anything.
 type GiftCards interface {
 	Name() string
 	Order(ctx context.Context, o GiftCardOrder) (id string, err error)
+	// Cancel takes an order back, if there is one; id is "" where there is none. A GiftCardError that is Final means that somebody keeps it.
+	Cancel(ctx context.Context, key string) (id string, err error)
 }
 
 // GiftCardOrder is what the provider is told.
@@ -53,10 +54,12 @@ type GiftCardOrder struct {
 	Currency string
 }
 
-// GiftCardError is a provider's answer that is no order. Any other error means that there was no answer.
+// GiftCardError is a provider's answer that doesn't do what it was asked for. Any other error means that there was no answer.
 type GiftCardError struct {
 	Final  bool // it will be the same next time
 	Detail string
+
+	missing bool // the provider doesn't know what was asked for
 }
 
 func (e *GiftCardError) Error() string { return e.Detail }
@@ -78,51 +81,56 @@ type giftCard struct {
 	CreatedAt  time.Time  `db:"created_at"`
 	UpdatedAt  time.Time  `db:"updated_at"`
 
-	Voided   bool   `db:"voided"`   // its reward was taken back
+	RecalledAt *time.Time `db:"recalled_at"` // when its reward was taken back
+
 	Referral *int64 `db:"referral"` // of its reward
 }
 
 // key is what the provider knows the order by.
 func (g *giftCard) key() string { return "talkable-" + itoa(g.SiteID) + "-reward-" + itoa(g.RewardID) }
 
-// lost says that somebody has a gift card that is nobody's reward any more.
-func (g *giftCard) lost() bool { return g.Status == cardSent && g.Voided }
-
-// noteLost counts a lost gift card, and says so where a person may see it.
-func (m *Module) noteLost(ctx context.Context, siteID, rewardID int64) {
-	m.metrics.Of(ctx).cardsLost.Inc()
-	m.log.Warn().Int64("site", siteID).Int64("reward", rewardID).Msg("a gift card was sent, and its reward is taken back: it isn't called back")
-}
-
 // claim says what becomes of an order that is due: it is tried, or not any more.
 func (g *giftCard) claim(now time.Time) {
 	g.UpdatedAt = now
-	if g.Voided && g.Attempts == 0 { // else the provider may have it, and only asking again tells
+	until := now.Add(cardLease)
+	switch {
+	case g.RecalledAt == nil:
+		g.Status = cardSending
+	case g.Status == cardQueued && g.Attempts == 0: // the provider has never heard of it
 		g.Status = cardCancelled
 		return
+	default:
+		g.recall(now)
 	}
-	until := now.Add(cardLease)
-	g.Status, g.LeaseUntil, g.Attempts = cardSending, &until, g.Attempts+1
+	g.LeaseUntil, g.Attempts = &until, g.Attempts+1
 }
 
-// settle says what becomes of an order after an attempt.
+// settle says what becomes of an order after an attempt. One whose reward was taken back meanwhile goes back if the provider may have it.
 func (g *giftCard) settle(orderID string, err error, now time.Time, jitter float64) {
 	g.LeaseUntil, g.UpdatedAt = nil, now
 	if err == nil {
 		g.Status, g.OrderID, g.Error = cardSent, &orderID, nil
-		return
+	} else {
+		g.fail(err, cardQueued, cardFailed, now, jitter)
 	}
+	if g.RecalledAt != nil && g.Status != cardFailed {
+		g.recall(now)
+	}
+}
+
+// fail says what becomes of an order after an attempt that didn't do it: it is tried again, refused, or nobody knows.
+func (g *giftCard) fail(err error, again, refused string, now time.Time, jitter float64) {
 	said := firstRunes(err.Error(), 500)
 	g.Error = &said
 	var answer *GiftCardError
 	answered := errors.As(err, &answer)
 	switch {
 	case answered && answer.Final:
-		g.Status = cardFailed
+		g.Status = refused
 	case g.Attempts < cardAttempts:
-		g.Status, g.NextAt = cardQueued, now.Add(cardWait(g.Attempts, jitter))
+		g.Status, g.NextAt = again, now.Add(cardWait(g.Attempts, jitter))
 	case answered:
-		g.Status = cardFailed
+		g.Status = refused
 	default:
 		g.Status = cardUncertain
 	}
@@ -182,11 +190,15 @@ func (m *Module) SendGiftCards(ctx context.Context) (int, error) {
 	}
 	for i := range list {
 		g := &list[i]
-		if g.Status != cardSending {
+		if g.Status == cardCancelled {
 			m.metrics.Of(ctx).cards.WithLabelValues(g.Status).Inc()
 			continue
 		}
-		if err := m.sendGiftCard(context.WithoutCancel(ctx), g); err != nil { // a known answer isn't lost because we are to stop
+		attempt := m.sendGiftCard
+		if g.Status == cardCancelling {
+			attempt = m.cancelGiftCard
+		}
+		if err := attempt(context.WithoutCancel(ctx), g); err != nil { // a known answer isn't lost because we are to stop
 			return len(list), err
 		}
 	}
@@ -195,37 +207,47 @@ func (m *Module) SendGiftCards(ctx context.Context) (int, error) {
 
 func (m *Module) sendGiftCard(ctx context.Context, g *giftCard) error {
 	id, sent := m.orderGiftCard(ctx, g)
-	attempts := g.Attempts
-	err := m.outbox.InTx(ctx, func(u *bus.Unit) error {
-		held, err := lockGiftCard(ctx, u.Tx, g.SiteID, g.RewardID)
-		if err != nil {
-			return err
-		}
-		if held.Status != cardSending || held.Attempts != attempts {
-			*g = held // somebody else took it when our lease had ended
-			return nil
-		}
-		held.settle(id, sent, u.Now, rand.Float64())
-		*g = held
-		if g.Status == cardSent {
+	return m.settleGiftCard(ctx, g, sent, func(u *bus.Unit, g *giftCard) error {
+		g.settle(id, sent, u.Now, rand.Float64())
+		if sent == nil {
 			if err := payReward(ctx, u.Tx, u.Now, g.SiteID, g.RewardID); err != nil {
 				return err
 			}
 			u.Tell(g.SiteID, (&reward{ID: g.RewardID, ReferralID: g.Referral}).key(), referralevent.GiftCardSent{SiteID: g.SiteID, RewardID: g.RewardID,
 				CampaignID: g.CampaignID, PersonID: g.PersonID, Amount: g.Amount, Currency: g.Currency, Provider: m.giftCards.Name(), OrderID: id, SentAt: u.Now})
 		}
+		return nil
+	})
+}
+
+// settleGiftCard keeps what became of an attempt, unless somebody else has taken the order when the lease had ended.
+func (m *Module) settleGiftCard(ctx context.Context, g *giftCard, failed error, settle func(*bus.Unit, *giftCard) error) error {
+	status, attempts := g.Status, g.Attempts
+	err := m.outbox.InTx(ctx, func(u *bus.Unit) error {
+		held, err := lockGiftCard(ctx, u.Tx, g.SiteID, g.RewardID)
+		if err != nil {
+			return err
+		}
+		if held.Status != status || held.Attempts != attempts || held.LeaseUntil == nil {
+			*g = held
+			return nil
+		}
+		if err := settle(u, &held); err != nil {
+			return err
+		}
+		*g = held
 		return saveGiftCards(ctx, u.Tx, []giftCard{held})
 	})
 	if err != nil {
 		return err
 	}
 	m.metrics.Of(ctx).cards.WithLabelValues(g.Status).Inc()
-	if g.lost() { // it was under way when its reward was taken back
-		m.noteLost(ctx, g.SiteID, g.RewardID)
+	if g.lost() {
+		m.metrics.Of(ctx).cardsLost.Inc()
 	}
-	if g.Status != cardSent {
-		m.log.Warn().Int64("site", g.SiteID).Int64("reward", g.RewardID).Int("attempts", g.Attempts).Str("status", g.Status).AnErr("error", sent).
-			Msg("a gift card was not ordered")
+	if failed != nil {
+		m.log.Warn().Int64("site", g.SiteID).Int64("reward", g.RewardID).Int("attempts", g.Attempts).Str("status", g.Status).Err(failed).
+			Msg("a gift card's provider didn't do what it was asked for")
 	}
 	return nil
 }
@@ -247,25 +269,4 @@ func (m *Module) orderGiftCard(ctx context.Context, g *giftCard) (string, error)
 		name += " " + p.LastName
 	}
 	return m.giftCards.Order(ctx, GiftCardOrder{Key: g.key(), Name: name, Email: p.Email, Amount: g.Amount, Currency: g.Currency})
-}
-
-// retryGiftCard lets a gift card that failed be tried again; replayed says that the Idempotency-Key had done it before.
-func (m *Module) retryGiftCard(ctx context.Context, s site.Site, rewardID int64, k idempotency.Key) (out giftCardJSON, replayed bool, err error) {
-	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
-		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, k, &out, func() error {
-			g, err := lockGiftCard(ctx, u.Tx, s.ID, rewardID)
-			if err != nil {
-				return err
-			}
-			if g.Status != cardFailed && g.Status != cardUncertain {
-				return errCardNotRetry
-			}
-			g.Status, g.NextAt, g.UpdatedAt = cardQueued, u.Now, u.Now
-			g.Attempts = min(g.Attempts, 1) // not zero: the provider may know it
-			out = g.json()
-			return saveGiftCards(ctx, u.Tx, []giftCard{g})
-		})
-		return err
-	})
-	return out, replayed, err
 }

@@ -13,33 +13,35 @@ import (
 func (m *Module) giftCardRoutes(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "listGiftCards", Method: http.MethodGet, Path: "/api/v2/gift_cards",
 		Tags: []string{"Rewards"}, Summary: "List gift cards",
-		Description: "Orders of gift cards for rewards, newest first, with what the provider said last. While no provider is configured they are queued."}, m.getGiftCards)
+		Description: "Orders of gift cards for rewards, newest first, with what the provider said last. While no provider is configured they are queued. When its reward is taken back, an order is " +
+			"cancelled at the provider: `cancelling` until it has answered, then `cancelled`, or `kept` if it was too late; a lost answer is asked for again."}, m.getGiftCards)
 	huma.Register(api, huma.Operation{OperationID: "retryGiftCard", Method: http.MethodPost, Path: "/api/v2/gift_cards/{reward_id}/retry",
 		Tags: []string{"Rewards"}, Summary: "Try a gift card again",
-		Description: "Queues a gift card again that failed or is uncertain. The provider knows an order by our number, so it is never made twice. Takes an Idempotency-Key. " +
-			"404 if the site has no gift card for such a reward, 409 if it is neither."}, m.postGiftCardRetry)
+		Description: "Queues a gift card again that failed, is uncertain or was kept, to be ordered or cancelled as its reward stands. The provider knows an order by our number, so it is never made twice. Takes an Idempotency-Key. " +
+			"404 if the site has no gift card for such a reward, 409 if it is none of these."}, m.postGiftCardRetry)
 }
 
 // giftCardJSON is a gift card's order as the API shows it.
 type giftCardJSON struct {
-	RewardID   int64     `json:"reward_id"`
-	CampaignID int64     `json:"campaign_id"`
-	PersonID   int64     `json:"person_id"`
-	Amount     int64     `json:"amount" doc:"Minor units"`
-	Currency   string    `json:"currency"`
-	Status     string    `json:"status" enum:"queued,sending,sent,failed,uncertain,cancelled"`
-	Attempts   int       `json:"attempts"`
-	NextAt     time.Time `json:"next_at" doc:"Of one that is queued: when it is tried"`
-	Lost       bool      `json:"lost" doc:"It was sent, and its reward was taken back: what the provider has mailed isn't called back"`
-	OrderID    *string   `json:"order_id" doc:"The provider's"`
-	Error      *string   `json:"error" doc:"Of the last attempt"`
-	CreatedAt  time.Time `json:"created_at"`
-	UpdatedAt  time.Time `json:"updated_at"`
+	RewardID   int64      `json:"reward_id"`
+	CampaignID int64      `json:"campaign_id"`
+	PersonID   int64      `json:"person_id"`
+	Amount     int64      `json:"amount" doc:"Minor units"`
+	Currency   string     `json:"currency"`
+	Status     string     `json:"status" enum:"queued,sending,sent,failed,uncertain,cancelling,cancelled,kept"`
+	Attempts   int        `json:"attempts"`
+	NextAt     time.Time  `json:"next_at" doc:"Of one that is queued: when it is tried"`
+	Lost       bool       `json:"lost" doc:"Its reward was taken back, but the provider couldn't cancel it any more: somebody has it"`
+	RecalledAt *time.Time `json:"recalled_at" doc:"When its reward was taken back"`
+	OrderID    *string    `json:"order_id" doc:"The provider's"`
+	Error      *string    `json:"error" doc:"Of the last attempt"`
+	CreatedAt  time.Time  `json:"created_at"`
+	UpdatedAt  time.Time  `json:"updated_at"`
 }
 
 func (g *giftCard) json() giftCardJSON {
 	return giftCardJSON{RewardID: g.RewardID, CampaignID: g.CampaignID, PersonID: g.PersonID, Amount: g.Amount, Currency: g.Currency, Status: g.Status,
-		Attempts: g.Attempts, NextAt: g.NextAt.UTC(), Lost: g.lost(), OrderID: g.OrderID, Error: g.Error, CreatedAt: g.CreatedAt.UTC(), UpdatedAt: g.UpdatedAt.UTC()}
+		Attempts: g.Attempts, NextAt: g.NextAt.UTC(), Lost: g.lost(), RecalledAt: instant(g.RecalledAt), OrderID: g.OrderID, Error: g.Error, CreatedAt: g.CreatedAt.UTC(), UpdatedAt: g.UpdatedAt.UTC()}
 }
 
 type giftCardsResult struct {
@@ -50,7 +52,7 @@ type giftCardsResult struct {
 func (m *Module) getGiftCards(ctx context.Context, in *struct {
 	web.Page
 	SiteSlug string `query:"site_slug"`
-	Status   string `query:"status" maxLength:"20" doc:"Only these"`
+	Status   string `query:"status" enum:"queued,sending,sent,failed,uncertain,cancelling,cancelled,kept" doc:"Only these"`
 }) (*web.OK[giftCardsResult], error) {
 	siteID, before := web.From(ctx).Site.ID, int64(0)
 	const name = "gift cards"

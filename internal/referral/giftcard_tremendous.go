@@ -17,7 +17,7 @@ import (
 const tremendousMost = 1 << 20 // bytes of an answer that are read
 
 // Tremendous orders gift cards at tremendous.com, which mails them. Its external_id makes an order idempotent: a repetition is answered
-// with 201 and the first order.
+// with 201 and the first order, which can also be read by it.
 type Tremendous struct {
 	url, key, funding, campaign string
 	client                      *http.Client
@@ -63,14 +63,23 @@ type tremendousOrder struct {
 }
 
 type tremendousAnswer struct {
-	Order struct {
-		ID     string `json:"id"`
-		Status string `json:"status"`
-	} `json:"order"`
+	Order  tremendousOrdered `json:"order"`
 	Errors struct {
 		Message string `json:"message"`
 	} `json:"errors"`
 }
+
+// tremendousOrdered is an order as the provider has it.
+type tremendousOrdered struct {
+	ID      string `json:"id"`
+	Status  string `json:"status"`
+	Rewards []struct {
+		ID string `json:"id"`
+	} `json:"rewards"`
+}
+
+// over says that nobody gets anything by the order.
+func (o tremendousOrdered) over() bool { return o.Status == "FAILED" || o.Status == "CANCELED" }
 
 // Order orders a card.
 func (t *Tremendous) Order(ctx context.Context, o GiftCardOrder) (string, error) {
@@ -83,44 +92,97 @@ func (t *Tremendous) Order(ctx context.Context, o GiftCardOrder) (string, error)
 	if err != nil {
 		return "", err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.url+"/orders", bytes.NewReader(text))
+	a, err := t.ask(ctx, http.MethodPost, "/orders", text)
 	if err != nil {
 		return "", err
+	}
+	return a.ordered()
+}
+
+// Cancel takes back an order that nobody has redeemed. Which rewards an order has is read first, so an order that was cancelled before, or that
+// never came to be, is seen there. An order that still waits for the merchant's approval is rejected as a whole.
+func (t *Tremendous) Cancel(ctx context.Context, key string) (string, error) {
+	a, err := t.ask(ctx, http.MethodGet, "/orders/"+url.PathEscape(key), nil)
+	var no *GiftCardError
+	switch {
+	case errors.As(err, &no) && no.missing:
+		return "", nil
+	case err != nil:
+		return "", asked(err)
+	case a.Order.ID == "":
+		return "", errors.New("the answer says nothing about the order")
+	case a.Order.over():
+		return a.Order.ID, nil
+	case a.Order.Status == "PENDING APPROVAL":
+		_, err = t.ask(ctx, http.MethodPost, "/orders/"+url.PathEscape(a.Order.ID)+"/reject", nil)
+		return a.Order.ID, err
+	case len(a.Order.Rewards) == 0:
+		return a.Order.ID, &GiftCardError{Detail: "the order is " + a.Order.Status + " and has no rewards yet"}
+	}
+	for _, r := range a.Order.Rewards { // one, as it was ordered
+		if _, err := t.ask(ctx, http.MethodPost, "/rewards/"+url.PathEscape(r.ID)+"/cancel", nil); err != nil {
+			return a.Order.ID, err
+		}
+	}
+	return a.Order.ID, nil
+}
+
+// asked is why an order couldn't be read, which says nothing about whether it can be cancelled.
+func asked(err error) error {
+	var no *GiftCardError
+	if errors.As(err, &no) && no.Final {
+		return &GiftCardError{Detail: no.Detail}
+	}
+	return err
+}
+
+// ask calls the provider, and understands the answer as far as it says that something was refused.
+func (t *Tremendous) ask(ctx context.Context, method, path string, body []byte) (a tremendousAnswer, err error) {
+	req, err := http.NewRequestWithContext(ctx, method, t.url+path, bytes.NewReader(body))
+	if err != nil {
+		return a, err
 	}
 	req.Header.Set("Authorization", "Bearer "+t.key)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
 	answer, err := t.client.Do(req)
 	if err != nil {
-		return "", err
+		return a, err
 	}
 	defer answer.Body.Close()
 	said, err := io.ReadAll(io.LimitReader(answer.Body, tremendousMost))
 	if err != nil {
-		return "", err
+		return a, err
 	}
 	return readTremendous(answer.StatusCode, said)
 }
 
-// readTremendous understands an answer: 200 made the order, 201 says that it is there already, 402 that there isn't enough money.
-func readTremendous(status int, said []byte) (string, error) {
-	var a tremendousAnswer
+// ordered is the number of the order that was made, or found.
+func (a tremendousAnswer) ordered() (string, error) {
+	switch {
+	case a.Order.ID == "":
+		return "", errors.New("the answer says nothing about the order")
+	case a.Order.over():
+		return "", &GiftCardError{Final: true, Detail: "the order " + a.Order.ID + " is " + a.Order.Status}
+	}
+	return a.Order.ID, nil
+}
+
+// readTremendous understands an answer: 200 did what was asked for, 201 says that the order is there already, 402 that there isn't enough money.
+func readTremendous(status int, said []byte) (a tremendousAnswer, err error) {
 	understood := json.Unmarshal(said, &a) == nil
 	detail := fmt.Sprintf("status %d", status)
 	if a.Errors.Message != "" {
 		detail += ": " + a.Errors.Message
 	}
 	switch {
-	case status >= 200 && status < 300 && understood && a.Order.ID != "":
-		if a.Order.Status == "FAILED" || a.Order.Status == "CANCELED" {
-			return "", &GiftCardError{Final: true, Detail: "the order " + a.Order.ID + " is " + a.Order.Status}
-		}
-		return a.Order.ID, nil
+	case status >= 200 && status < 300 && understood:
+		return a, nil
 	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusPaymentRequired, status == http.StatusNotFound,
 		status == http.StatusTooManyRequests:
-		return "", &GiftCardError{Detail: detail} // the operator's key, account or address, or too much at once: all may change
+		return a, &GiftCardError{Detail: detail, missing: status == http.StatusNotFound} // the operator's key, account or address, or too much at once: all may change
 	case status >= 400 && status < 500 && status != http.StatusRequestTimeout:
-		return "", &GiftCardError{Final: true, Detail: detail}
+		return a, &GiftCardError{Final: true, Detail: detail}
 	}
-	return "", errors.New(detail + ", which says nothing about the order")
+	return a, errors.New(detail + ", which says nothing about the order")
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/talkable/talkable/internal/audit"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/idempotency"
@@ -82,9 +83,9 @@ func (m *Module) changeHook(ctx context.Context, campaignID int64, in *hookInput
 }
 
 func (m *Module) setHook(ctx context.Context, u *bus.Unit, campaignID int64, req *web.Request, in *hookInput, was *hook) (hookJSON, error) {
-	a := audited{keyID: req.KeyID, action: "decision_hook.deleted", subject: aboutHook, subjectID: campaignID}
+	a := audit.Change{KeyID: req.KeyID, Action: "decision_hook.deleted", Subject: aboutHook, SubjectID: campaignID}
 	if was != nil {
-		a.before = was.show(campaignID)
+		a.Before = was.show(campaignID)
 	}
 	var out hookJSON
 	if in == nil {
@@ -99,7 +100,7 @@ func (m *Module) setHook(ctx context.Context, u *bus.Unit, campaignID int64, req
 			return out, err
 		}
 		out = h.show(campaignID)
-		if a.action, a.after = "decision_hook.set", out; fresh {
+		if a.Action, a.After = "decision_hook.set", out; fresh {
 			out.Secret = &h.Secret
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/talkable/talkable/internal/audit"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/outcall"
 	"github.com/talkable/talkable/internal/site"
@@ -48,14 +49,19 @@ func (m *merchant) says(decision, reason string) {
 	}
 }
 
-// merchant lets a site ask a program before anything is approved.
+// merchant lets a site ask a program before anything is approved, and have all the time that it may have.
 func (p *place) merchant(s site.Site, path, onFailure string) *merchant {
+	p.t.Helper()
+	return p.impatient(s, path, onFailure, 10_000)
+}
+
+func (p *place) impatient(s site.Site, path, onFailure string, timeoutMS int) *merchant {
 	p.t.Helper()
 	m := &merchant{now: p.clock.Now}
 	m.Server = httptest.NewServer(m)
 	p.calls = outcall.New(outcall.Settings{Private: true, Now: p.clock.Now})
 	p.t.Cleanup(func() { p.calls.Close(); m.Close() })
-	code, out, _ := p.call(s, "PUT", path, map[string]any{"url": m.URL + "/decide", "timeout_ms": 300, "on_failure": onFailure}, "")
+	code, out, _ := p.call(s, "PUT", path, map[string]any{"url": m.URL + "/decide", "timeout_ms": timeoutMS, "on_failure": onFailure}, "")
 	if code != 200 {
 		p.t.Fatalf("%d %v", code, out)
 	}
@@ -153,11 +159,15 @@ func TestHook_that_fails_is_tried_again_and_then_something_counts(t *testing.T) 
 			t.Parallel()
 			p := setup(t)
 			p.campaign(p.one, nil)
-			m := p.merchant(p.one, "/api/v2/decision_hook", one.onFailure)
+			timeoutMS := 10_000
+			if one.failure == "timeout" {
+				timeoutMS = 100
+			}
+			m := p.impatient(p.one, "/api/v2/decision_hook", one.onFailure, timeoutMS)
 			m.answer = func(w http.ResponseWriter, _ question) {
 				r, _ := http.NewRequestWithContext(t.Context(), "POST", "/", nil)
 				if one.failure == "timeout" {
-					time.Sleep(500 * time.Millisecond)
+					time.Sleep(time.Second)
 					return
 				}
 				one.answer(w, r)
@@ -348,9 +358,9 @@ func TestHook_over_HTTP(t *testing.T) {
 	if code, out, _ := p.call(p.two, "GET", path, nil, ""); code != 200 || into[hookResult](t, out).Hook.URL != nil {
 		t.Errorf("the other site's: %d %v", code, out)
 	}
-	lines, _, err := p.audits(t.Context(), 1, auditFilter{subject: aboutHook}, 10, "")
-	if err != nil || len(lines) != 5 || lines[0].Action != "decision_hook.deleted" {
-		t.Errorf("%+v %v", lines, err)
+	lines := p.audited(1, audit.Filter{Subject: aboutHook})
+	if len(lines) != 5 || lines[0].Action != "decision_hook.deleted" {
+		t.Errorf("%+v", lines)
 	}
 	for _, l := range lines {
 		if l.After != nil && strings.Contains(string(*l.After), "whsec_") {

@@ -41,6 +41,8 @@ func (m *Module) Routes(api huma.API) {
 	m.limitRoutes(api)
 	m.refusedRoutes(api)
 	m.giftCardRoutes(api)
+	m.barcodeRoutes(api)
+	m.testDataRoutes(api)
 	m.rewardRoutes(api)
 	m.fraudRoutes(api)
 	m.manualRoutes(api)

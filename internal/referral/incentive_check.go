@@ -28,7 +28,7 @@ type incentiveInput struct {
 	CouponListID     *int64       `json:"coupon_list_id,omitempty" nullable:"true" doc:"Of a coupon, instead of a code: each reward takes a coupon of this single-use list, which also says what it is worth"`
 	CouponPercent    money.Number `json:"coupon_percent,omitempty" doc:"What the shop gives for the coupon, for its description"`
 	CouponAmount     int64        `json:"coupon_amount,omitempty" doc:"The same, minor units"`
-	CommissionPlanID *int64       `json:"commission_plan_id,omitempty" nullable:"true" doc:"Of an advocate's commission, instead of percent and amount: the plan that says what each order pays"`
+	CommissionPlanID *int64       `json:"commission_plan_id,omitempty" nullable:"true" doc:"Of an advocate's commission, instead of percent and amount: the plan that says what each order pays. Of the terms only a description goes with it"`
 	SubtotalMin      *int64       `json:"subtotal_min,omitempty" nullable:"true" doc:"Smallest subtotal that is rewarded, minor units of the order's currency"`
 	Terms            *terms       `json:"terms,omitempty" doc:"What it asks for besides, and how it grows"`
 }
@@ -53,6 +53,9 @@ func (in incentiveInput) incentive(f *findings, at, currency string) incentive {
 	if in.Terms != nil {
 		i.Terms = *in.Terms
 		i.Terms.check(f, at+"/terms", &i)
+		if i.CommissionPlan != nil && i.Terms.asks() {
+			f.add(at+"/terms", "of a commission_plan_id can be a description only: a plan pays for every referral, as its own rates and caps say")
+		}
 	} else if i.Kind == referralevent.Other {
 		f.add(at+"/terms/description", "is needed by other: it is what is given")
 	}

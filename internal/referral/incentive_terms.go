@@ -56,6 +56,13 @@ type tier struct {
 	Amount      int64 `json:"amount,omitempty" doc:"Minor units, in the incentive's currency"`
 }
 
+// asks says whether the terms are more than a description.
+func (t terms) asks() bool {
+	t.Description = ""
+	b, err := json.Marshal(t)
+	return err != nil || string(b) != "{}"
+}
+
 // Scan reads the column.
 func (t *terms) Scan(v any) error {
 	switch v := v.(type) {

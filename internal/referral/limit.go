@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/talkable/talkable/internal/audit"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/idempotency"
@@ -190,7 +191,7 @@ func (m *Module) setLimits(ctx context.Context, s site.Site, id, keyID int64, l 
 			if err != nil {
 				return err
 			}
-			a := audited{keyID: keyID, action: "campaign_limits.set", subject: aboutLimits, subjectID: id, before: before.Limits, after: l}
+			a := audit.Change{KeyID: keyID, Action: "campaign_limits.set", Subject: aboutLimits, SubjectID: id, Before: before.Limits, After: l}
 			if err := writeAudit(ctx, u.Tx, u.Now, s.ID, a); err != nil {
 				return err
 			}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/talkable/talkable/internal/audit"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/idempotency"
@@ -162,9 +163,9 @@ func (m *Module) replaceTerms(ctx context.Context, t linkTerms, keyID int64, k i
 			if err := saveTerms(ctx, u.Tx, u.Now, t); err != nil {
 				return err
 			}
-			a := audited{keyID: keyID, action: "campaign_links.set", subject: aboutLinks, subjectID: t.CampaignID, after: out.Links}
+			a := audit.Change{KeyID: keyID, Action: "campaign_links.set", Subject: aboutLinks, SubjectID: t.CampaignID, After: out.Links}
 			if was.terms != nil {
-				a.before = was.terms.json()
+				a.Before = was.terms.json()
 			}
 			if err := writeAudit(ctx, u.Tx, u.Now, t.SiteID, a); err != nil {
 				return err

@@ -135,13 +135,13 @@ func (a asserted) same(r *referral) bool {
 	return r.AdvocateID == a.advocate && r.CampaignID == a.campaign.ID && r.Status != referralevent.Voided && r.Status != referralevent.Blocked
 }
 
-// give makes a referral somebody else's: it is voided, unless it counts no more anyway, and out of the way.
-func (r *referral) give(keyID int64, reason string, now time.Time) (was string) {
+// give puts a referral out of the way, as when it is somebody else's: it is voided, unless it counts no more anyway.
+func (r *referral) give(cause string, keyID int64, reason string, now time.Time) (was string) {
 	was = r.Status
 	r.Superseded, r.ApproveAt, r.UpdatedAt = r.ID, nil, now
 	switch was {
 	case referralevent.Pending, referralevent.Flagged, referralevent.Approved:
-		r.Status, r.Cause, r.KeyID, r.Note = referralevent.Voided, causeReattributed, orNull(keyID), orNull(reason)
+		r.Status, r.Cause, r.KeyID, r.Note = referralevent.Voided, cause, orNull(keyID), orNull(reason)
 	}
 	return was
 }

@@ -20,10 +20,6 @@ func (m *Module) manualRoutes(api huma.API) {
 		Summary: "Give a referral to another advocate", Description: "The referral is voided, also if it was approved, and all that it earned is taken back; another one is made for the same purchase or event, " +
 			"judged by the fraud rules like any other (`force` overrules them). Takes an Idempotency-Key. 404 for an unknown referral or person, 409 if another " +
 			"one has taken its place already, 400 as when one is made by hand."}, m.postReattribution)
-	huma.Register(api, huma.Operation{OperationID: "listAudit", Method: http.MethodGet, Path: "/api/v2/audit", Tags: []string{"Audit"},
-		Summary: "List what was decided and changed by hand", Description: "Every decision about referrals, and every change of campaigns (versions, links, limits), fraud " +
-			"policies, decision hooks, commission plans, placements, sharing channels, and of the site's settings and look: which key asked for it, why, and what was before and after, " +
-			"in short where it is long: all that a version changed stands in the campaign's versions. Newest first; nothing in it is ever changed."}, m.getAudit)
 }
 
 func (m *Module) postReferral(ctx context.Context, in *struct{ Body manualInput }) (*web.OK[referralResult], error) {
@@ -47,26 +43,4 @@ func (m *Module) postReattribution(ctx context.Context, in *struct {
 	}
 	req.MarkReplayed(replayed)
 	return web.Answer(referralResult{r}), nil
-}
-
-type auditResult struct {
-	Audit      []auditLine `json:"audit"`
-	NextCursor *string     `json:"next_cursor" doc:"null on the last page"`
-}
-
-func (m *Module) getAudit(ctx context.Context, in *struct {
-	Subject   string `query:"subject" doc:"As in the answer; any when left out"`
-	SubjectID int64  `query:"subject_id" default:"-1" doc:"The referral, the campaign or the commission plan; 0 for what is the site's"`
-	Action    string `query:"action" doc:"As referral.approved"`
-	web.Page
-}) (*web.OK[auditResult], error) {
-	f := auditFilter{subject: in.Subject, action: in.Action}
-	if in.SubjectID != -1 {
-		f.subjectID = &in.SubjectID
-	}
-	list, next, err := m.audits(ctx, web.From(ctx).Site.ID, f, in.Limit, in.Cursor)
-	if err != nil {
-		return nil, err
-	}
-	return web.Answer(auditResult{list, next}), nil
 }

@@ -3,6 +3,7 @@ package referral
 import (
 	"context"
 
+	"github.com/talkable/talkable/internal/audit"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/customer/customerapi"
 	"github.com/talkable/talkable/internal/customer/customerevent"
@@ -46,8 +47,8 @@ func (m *Module) referByHand(ctx context.Context, s site.Site, keyID int64, in m
 			return err
 		}
 		out = showReferral(r.answer(nil, u.Now, nil))
-		return writeAudit(ctx, u.Tx, u.Now, s.ID, audited{keyID: keyID, action: "referral.created", subject: aboutReferral, subjectID: r.ID, reason: in.Reason,
-			after: a.stands(r)})
+		return writeAudit(ctx, u.Tx, u.Now, s.ID, audit.Change{KeyID: keyID, Action: "referral.created", Subject: aboutReferral, SubjectID: r.ID, Reason: in.Reason,
+			After: a.stands(r)})
 	})
 	return out, replayed, err
 }
@@ -87,7 +88,7 @@ func (m *Module) reattribute(ctx context.Context, s site.Site, id, keyID int64, 
 		}
 		old := made[0]
 		before := stood{Status: old.Status, Cause: old.Cause, AdvocateID: old.AdvocateID, OriginID: old.OriginID}
-		if err := m.supersede(ctx, u, &old, a); err != nil {
+		if err := m.supersede(ctx, u, &old, causeReattributed, a.keyID, a.reason); err != nil {
 			return err
 		}
 		r, err := m.refer(ctx, u, s, a)
@@ -97,8 +98,8 @@ func (m *Module) reattribute(ctx context.Context, s site.Site, id, keyID int64, 
 		out = showReferral(r.answer(nil, u.Now, nil))
 		after := a.stands(r)
 		for _, of := range []int64{old.ID, r.ID} {
-			if err := writeAudit(ctx, u.Tx, u.Now, s.ID, audited{keyID: keyID, action: "referral.reattributed", subject: aboutReferral, subjectID: of, reason: in.Reason,
-				before: before, after: after}); err != nil {
+			if err := writeAudit(ctx, u.Tx, u.Now, s.ID, audit.Change{KeyID: keyID, Action: "referral.reattributed", Subject: aboutReferral, SubjectID: of, Reason: in.Reason,
+				Before: before, After: after}); err != nil {
 				return err
 			}
 		}
@@ -200,7 +201,7 @@ func (m *Module) refer(ctx context.Context, u *bus.Unit, s site.Site, a asserted
 // judgeByHand runs the fraud rules over what a person says, as over what a link led to.
 func (m *Module) judgeByHand(ctx context.Context, u *bus.Unit, a asserted, o *offer) (referral, error) {
 	d := deed{body: a.origin, visitors: visitorsOf(a.origin.VisitorIDs)}
-	kept := &candidate{method: byHand, offerID: o.ID, campaignID: a.campaign.ID, advocateID: a.advocate, offerOwner: deref(o.VisitorID)}
+	kept := &candidate{method: byHand, offerID: o.ID, campaignID: a.campaign.ID, advocateID: a.advocate, offerOwner: deref(o.VisitorID), variant: o.Variant}
 	var pairs []seen
 	for _, v := range d.visitors {
 		pairs = append(pairs, seen{a.origin.SiteID, v, a.advocate})
@@ -221,8 +222,8 @@ func (m *Module) judgeByHand(ctx context.Context, u *bus.Unit, a asserted, o *of
 }
 
 // supersede takes a locked referral out of the way, with all that it earned.
-func (m *Module) supersede(ctx context.Context, u *bus.Unit, old *referral, a asserted) error {
-	was := old.give(a.keyID, a.reason, u.Now)
+func (m *Module) supersede(ctx context.Context, u *bus.Unit, old *referral, cause string, keyID int64, reason string) error {
+	was := old.give(cause, keyID, reason, u.Now)
 	if err := supersedeReferral(ctx, u.Tx, u.Now, old); err != nil {
 		return err
 	}
@@ -242,7 +243,7 @@ func (m *Module) supersede(ctx context.Context, u *bus.Unit, old *referral, a as
 	if err != nil {
 		return err
 	}
-	err = m.takeBack(ctx, u, rewards, func(w *reward) *referralevent.RewardClawedBack { return w.revoke(causeReattributed, u.Now) })
+	err = m.takeBack(ctx, u, rewards, func(w *reward) *referralevent.RewardClawedBack { return w.revoke(cause, u.Now) })
 	if err != nil {
 		return err
 	}

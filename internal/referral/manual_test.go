@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/talkable/talkable/internal/audit"
 	"github.com/talkable/talkable/internal/customer/customerapi"
 	"github.com/talkable/talkable/internal/customer/customerevent"
 	"github.com/talkable/talkable/internal/fault"
@@ -171,9 +172,9 @@ func TestByHand_rules_judge_and_can_be_overruled(t *testing.T) {
 	if code != 201 || r.Status != "approved" || !slices.Contains(r.Policies.Blocked, labelSelf) {
 		t.Errorf("forced: %d %+v", code, r)
 	}
-	lines, _, err := p.audits(t.Context(), 1, auditFilter{action: "referral.created"}, 10, "")
-	if err != nil || len(lines) != 2 || !strings.Contains(string(*lines[0].After), `"forced": true`) || !strings.Contains(string(*lines[1].After), `"verdict": "blocked"`) {
-		t.Errorf("%+v %v", lines, err)
+	lines := p.audited(1, audit.Filter{Action: "referral.created"})
+	if len(lines) != 2 || !strings.Contains(string(*lines[0].After), `"forced": true`) || !strings.Contains(string(*lines[1].After), `"verdict": "blocked"`) {
+		t.Errorf("%+v", lines)
 	}
 	if code, r, _ = p.reattributed(p.one, 1, 10, true); code != 200 || r.Status != "approved" || *r.Replaces != 1 {
 		t.Errorf("made again with force: %d %+v", code, r)
@@ -328,7 +329,7 @@ func TestDatabase_keeps_one_referral_of_an_origin(t *testing.T) {
 	}
 }
 
-func TestAudit_is_listed_by_what_and_whom(t *testing.T) {
+func TestAudit_is_by_what_and_whom(t *testing.T) {
 	t.Parallel()
 	p := setup(t)
 	p.keyID = 3
@@ -341,38 +342,34 @@ func TestAudit_is_listed_by_what_and_whom(t *testing.T) {
 	p.step1(p.one, 1, "approved") // again: nothing
 	p.step1(p.one, 2, "voided")
 	p.call(p.one, "PUT", "/api/v2/fraud/policy", `{"profile":"low"}`, "")
-	actions := func(query string) (out []string) {
-		for cursor, pages := "", 0; pages < 10; pages++ {
-			code, got, _ := p.call(p.one, "GET", "/api/v2/audit?limit=2"+query+cursor, nil, "")
-			if code != 200 {
-				return []string{fmt.Sprint(got["code"])}
-			}
-			page := into[auditResult](t, got)
-			for _, l := range page.Audit {
-				out = append(out, fmt.Sprint(l.Action, " ", deref(l.SubjectID)))
-			}
-			if page.NextCursor == nil {
-				return out
-			}
-			cursor = "&cursor=" + *page.NextCursor
-		}
-		return append(out, "no end")
-	}
-	for query, want := range map[string][]string{
-		"":                                   {"fraud_policy.set 0", "referral.voided 2", "referral.approved 1", "referral.created 2", "referral.created 1", "campaign.created 1"},
-		"&subject=referral&subject_id=1":     {"referral.approved 1", "referral.created 1"},
-		"&subject=fraud_policy&subject_id=0": {"fraud_policy.set 0"},
-		"&action=referral.created":           {"referral.created 2", "referral.created 1"},
-		"&action=nothing":                    nil,
-		"&subject=person":                    {"invalid_subject"},
-		"&subject_id=1":                      {"invalid_subject"},
-		"&action=" + strings.Repeat("a", 61): {"invalid_action"},
+	for name, one := range map[string]struct {
+		f    audit.Filter
+		want []string
+	}{
+		"all":        {audit.Filter{}, []string{"fraud_policy.set 0", "referral.voided 2", "referral.approved 1", "referral.created 2", "referral.created 1", "campaign.created 1"}},
+		"a referral": {audit.Filter{Subject: aboutReferral, SubjectID: new(int64(1))}, []string{"referral.approved 1", "referral.created 1"}},
+		"the site's": {audit.Filter{Subject: aboutPolicy, SubjectID: new(int64(0))}, []string{"fraud_policy.set 0"}},
+		"an action":  {audit.Filter{Action: "referral.created"}, []string{"referral.created 2", "referral.created 1"}},
 	} {
-		if got := actions(query); !slices.Equal(got, want) {
-			t.Errorf("%s: %q, want %q", query, got, want)
+		var got []string
+		for _, l := range p.audited(1, one.f) {
+			got = append(got, fmt.Sprint(l.Action, " ", deref(l.SubjectID)))
+		}
+		if !slices.Equal(got, one.want) {
+			t.Errorf("%s: %q, want %q", name, got, one.want)
 		}
 	}
-	if _, out, _ := p.call(p.two, "GET", "/api/v2/audit", nil, ""); len(into[auditResult](t, out).Audit) != 0 {
-		t.Errorf("the other site's: %v", out)
+	if lines := p.audited(2, audit.Filter{}); len(lines) != 0 {
+		t.Errorf("the other site's: %v", lines)
 	}
+}
+
+// audited are the lines of the audit log, the newest first.
+func (p *place) audited(siteID int64, f audit.Filter) []audit.Line {
+	p.t.Helper()
+	lines, err := p.Audit(p.t.Context(), siteID, f, audit.Place{}, 100)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return lines
 }

@@ -31,6 +31,7 @@ type metrics struct {
 	decisions         *prometheus.CounterVec // state, decision
 	published         prometheus.Counter
 	withheld          prometheus.Counter
+	testDropped       *prometheus.CounterVec // kind: referral, offer
 }
 
 // openings are the counters of visits, by result.
@@ -56,8 +57,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		rewards:           counter("rewards_total", "Rewards issued.", "side", "kind"),
 		refused:           counter("rewards_refused_total", "Rewards that were not given, by why.", "cause"),
 		clawed:            counter("rewards_clawed_total", "Claw-backs of rewards.", "kind"),
-		cards:             counter("gift_cards_total", "Attempts to order gift cards, by what became of the order.", "status"),
-		cardsLost:         counter("gift_cards_lost_total", "Gift cards that were sent, and whose rewards were taken back.").WithLabelValues(),
+		cards:             counter("gift_cards_total", "Attempts to order gift cards, or to cancel them, by what became of the order.", "status"),
+		cardsLost:         counter("gift_cards_lost_total", "Gift cards that their provider couldn't cancel any more when their rewards were taken back.").WithLabelValues(),
 		coupons:           counter("coupons_issued_total", "Coupons handed out: single-use ones, and codes of advocates' own.", "for"),
 		couponsLow:        counter("coupon_lists_low_total", "Coupon lists that ran low.").WithLabelValues(),
 		claimsSuspected:   counter("claims_suspected_total", "Claims that a fraud rule hit.", "verdict"),
@@ -67,6 +68,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		commissionsClawed: counter("commissions_clawed_total", "Claw-backs of commissions.").WithLabelValues(),
 		payouts:           counter("payout_lines_total", "Payouts to people, by what became of them.", "outcome"),
 		payoutCalls:       counter("payout_calls_total", "Calls of payout providers.", "provider", "result"),
+		testDropped:       counter("test_data_dropped_total", "Referrals and offers of test campaigns that were dropped.", "kind"),
 		decisions:         counter("hook_tries_total", "Tries to ask decision hooks, by what became of the question.", "state", "decision"),
 		published:         counter("campaign_versions_total", "Versions of campaigns published.").WithLabelValues(),
 		withheld:          counter("offers_withheld_total", "People held out of a campaign.").WithLabelValues(),

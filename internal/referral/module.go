@@ -65,7 +65,6 @@ type Deps struct {
 	Cursors   *web.Cursors
 	People    People          // who knows addresses; nil: nobody, so rules that compare them are skipped
 	Facts     Facts           // who knows what was told of origins; needed by what is done by hand
-	Keys      KeyNames        // who knows what API keys are called; nil: nobody
 	PublicURL string          // links are PublicURL + "/x/" + code
 	GiftCards GiftCards       // nil: gift cards wait for a provider
 	Payer     Payer           // who pays commissions out; nil: the merchant, by hand
@@ -79,7 +78,6 @@ type Module struct {
 	log       zerolog.Logger
 	reg       prometheus.Registerer
 	now       clock.Clock
-	keys      KeyNames
 	cursors   *web.Cursors
 	publicURL string
 	cookie    string // what follows the visitor in the cookie
@@ -119,7 +117,7 @@ func New(d Deps) *Module {
 	}
 	m := &Module{db: d.DB, outbox: d.Outbox, log: d.Log, reg: d.Reg, now: d.Now, cursors: d.Cursors,
 		publicURL: strings.TrimRight(d.PublicURL, "/"),
-		cookie:    cookieTail(strings.HasPrefix(d.PublicURL, "https://")), metrics: metricsApart(d.Reg), keys: d.Keys, catalog: newCatalog(d.DB, d.Now), known: known,
+		cookie:    cookieTail(strings.HasPrefix(d.PublicURL, "https://")), metrics: metricsApart(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known,
 		versions: versions, trials: &experimenting{real: clock.System}, offers: offers,
 		books: newBooks(d.Now), people: d.People, facts: d.Facts, giftCards: d.GiftCards, payer: d.Payer, calls: d.Calls}
 	m.joins = postgres.NewGroup(joinBatch, m.join).Writers(2).Observe(func(n int) { m.metrics.Real.batch.WithLabelValues("join").Observe(float64(n)) })
@@ -131,7 +129,6 @@ func New(d Deps) *Module {
 func (m *Module) Consumer() *bus.Consumer {
 	c := bus.NewConsumer(schema, m.outbox, m.log, m.reg)
 	bus.On(c, m.siteChanged)
-	bus.On(c, m.settingChanged)
 	bus.On(c, m.recorded)
 	bus.On(c, m.refunded)
 	bus.On(c, m.personChanged)
@@ -158,6 +155,9 @@ func (m *Module) Run(ctx context.Context) error {
 	var hooks sync.WaitGroup
 	defer hooks.Wait()
 	hooks.Go(func() { m.runHooks(ctx) })
+	var drops sync.WaitGroup
+	defer drops.Wait()
+	drops.Go(func() { m.dropTestData(ctx) })
 	var cards sync.WaitGroup
 	defer cards.Wait()
 	if m.giftCards != nil {

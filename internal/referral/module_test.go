@@ -24,21 +24,13 @@ func TestRun_approves_what_is_due_and_ends_with_its_context(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx) }()
-	deadline := time.After(10 * time.Second)
-	for {
+	eventually(t, "it is approved", func() bool {
 		r, err := p.Referral(t.Context(), 1, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.Status == "approved" {
-			break
-		}
-		select {
-		case <-deadline:
-			t.Fatal("never approved")
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
+		return r.Status == "approved"
+	})
 	stop()
 	if err := <-done; err != nil {
 		t.Error(err)

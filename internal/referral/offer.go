@@ -31,7 +31,15 @@ type want struct {
 	visitors []string
 	channels []string
 	name     string // of the person, where a code is to hold it
+	whence   whence
 	key      idempotency.Key
+}
+
+// whence is where the origin came from that an offer is made for. Nothing is decided by it: reports take offers apart by it.
+type whence struct {
+	TrafficSource string `db:"traffic_source"`
+	DeviceType    string `db:"device_type"`
+	EventCategory string `db:"event_category"`
 }
 
 // Join returns the offer that an origin earns its advocate, made if need be, or nil when no live campaign accepts the origin.
@@ -53,7 +61,8 @@ func (m *Module) Join(ctx context.Context, s site.Site, in referralapi.Join) (*r
 	if err != nil {
 		return nil, err
 	}
-	w := want{s: s, person: in.PersonID, visitors: visitorsOf(in.Visitors), channels: in.Channels, key: in.Idempotency}
+	w := want{s: s, person: in.PersonID, visitors: visitorsOf(in.Visitors), channels: in.Channels, key: in.Idempotency,
+		whence: whence{in.TrafficSource, in.DeviceType, categoryOf(in.Type, in.Category)}}
 	if w.person != 0 || len(w.visitors) > 0 {
 		if w.campaign, err = m.chooseCampaign(ctx, shelf, w, in); err != nil {
 			return nil, err
@@ -196,7 +205,8 @@ func (m *Module) makeOffers(ctx context.Context, u *bus.Unit, wants []want) ([]*
 	}
 	for _, c := range made {
 		u.Tell(c.SiteID, "offer:"+strconv.FormatInt(c.ID, 10), referralevent.OfferCreated{SiteID: c.SiteID, OfferID: c.ID,
-			CampaignID: c.CampaignID, CampaignVersion: int64(c.Version), Variant: c.Variant, AdvocateID: deref(c.PersonID), CreatedAt: u.Now})
+			CampaignID: c.CampaignID, CampaignVersion: int64(c.Version), Variant: c.Variant, AdvocateID: deref(c.PersonID), CreatedAt: u.Now,
+			TrafficSource: c.TrafficSource, DeviceType: c.DeviceType, EventCategory: c.EventCategory})
 	}
 	if err := insertExperimentOffers(ctx, u.Tx, made); err != nil {
 		return nil, err

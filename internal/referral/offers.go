@@ -128,7 +128,7 @@ func (o *offers) plan(wants []want) (adopt, create []offer) {
 			continue
 		}
 		one, free := o.resolve(w)
-		made := offer{SiteID: w.s.ID, CampaignID: w.campaign.ID, Version: w.campaign.Version, Variant: w.variant}
+		made := offer{SiteID: w.s.ID, CampaignID: w.campaign.ID, Version: w.campaign.Version, Variant: w.variant, whence: w.whence}
 		p := personKey{w.s.ID, w.campaign.ID, w.person}
 		switch {
 		case one != nil && !free, w.person != 0 && people[p]:

@@ -300,7 +300,7 @@ func (f *facts) refer(n int, d deed, a *attribution, made []referral) referral {
 	r := referral{SiteID: d.body.SiteID, CampaignID: c.campaignID, OfferID: c.offerID, OriginID: d.body.OriginID,
 		AdvocateID: c.advocateID, FriendID: d.body.PersonID, Status: referralevent.Pending, Cause: causeCreated, TrackMethod: c.method,
 		Subtotal: d.body.Subtotal, Currency: d.body.Currency, Fraud: string(text), QA: f.looked.qa(s) || f.tries(d, c), OccurredAt: d.body.OccurredAt}
-	told := factsOf(d.body)
+	told := factsOf(d.body, c)
 	r.Deed = &told
 	a.Findings, a.verdict = found, worst(found)
 	switch a.verdict {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/talkable/talkable/internal/audit"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/site"
@@ -79,8 +80,8 @@ func (m *Module) replacePlacements(ctx context.Context, s site.Site, keyID int64
 				return err
 			}
 			out = shownPlacements(saved)
-			return writeAudit(ctx, u.Tx, u.Now, s.ID, audited{keyID: keyID, action: "placements.set", subject: aboutPlacements,
-				before: shownPlacements(before).Placements, after: out.Placements})
+			return writeAudit(ctx, u.Tx, u.Now, s.ID, audit.Change{KeyID: keyID, Action: "placements.set", Subject: aboutPlacements,
+				Before: shownPlacements(before).Placements, After: out.Placements})
 		})
 		return err
 	})

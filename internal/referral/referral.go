@@ -105,16 +105,12 @@ func errStep(from, to string) error {
 // key of the referral's events.
 func (r *referral) key() string { return "referral:" + itoa(r.ID) }
 
-// firstOrder says that the friend had bought nothing before.
-func (r *referral) firstOrder() bool {
-	_, d := r.origin()
-	return d.First
-}
-
 func (r *referral) created() referralevent.ReferralCreated {
+	_, d := r.origin()
 	told := referralevent.ReferralCreated{SiteID: r.SiteID, ReferralID: r.ID, CampaignID: r.CampaignID, OfferID: r.OfferID,
 		OriginID: r.OriginID, AdvocateID: r.AdvocateID, FriendID: r.FriendID, Status: r.Status, TrackMethod: r.TrackMethod,
-		Subtotal: r.Subtotal, Currency: r.Currency, QA: r.QA, FirstOrder: r.firstOrder(), OccurredAt: r.OccurredAt, CreatedAt: r.CreatedAt}
+		Subtotal: r.Subtotal, Currency: r.Currency, QA: r.QA, FirstOrder: d.First, OccurredAt: r.OccurredAt, CreatedAt: r.CreatedAt,
+		Channel: d.Channel, TrafficSource: d.Source, DeviceType: d.Device, EventCategory: categoryOf(d.Type, d.Category), Variant: d.Variant}
 	if r.Status == referralevent.Approved { // told by ReferralApproved, which follows
 		told.Status = referralevent.Pending
 	}
@@ -128,14 +124,18 @@ func (r *referral) created() referralevent.ReferralCreated {
 }
 
 func (r *referral) approved(now time.Time) referralevent.ReferralApproved {
+	_, d := r.origin()
 	return referralevent.ReferralApproved{SiteID: r.SiteID, ReferralID: r.ID, CampaignID: r.CampaignID, OfferID: r.OfferID, OriginID: r.OriginID,
 		AdvocateID: r.AdvocateID, FriendID: r.FriendID, Subtotal: r.Subtotal, Currency: r.Currency, Cause: r.Cause,
-		TrackMethod: r.TrackMethod, FirstOrder: r.firstOrder(), OccurredAt: r.OccurredAt, ApprovedAt: now}
+		TrackMethod: r.TrackMethod, FirstOrder: d.First, OccurredAt: r.OccurredAt, ApprovedAt: now, QA: r.QA,
+		Channel: d.Channel, TrafficSource: d.Source, DeviceType: d.Device, EventCategory: categoryOf(d.Type, d.Category), Variant: d.Variant}
 }
 
 func (r *referral) voided(was string, now time.Time) referralevent.ReferralVoided {
+	_, d := r.origin()
 	return referralevent.ReferralVoided{SiteID: r.SiteID, ReferralID: r.ID, CampaignID: r.CampaignID, OriginID: r.OriginID,
-		AdvocateID: r.AdvocateID, FriendID: r.FriendID, Status: r.Status, Was: was, Cause: r.Cause, VoidedAt: now}
+		AdvocateID: r.AdvocateID, FriendID: r.FriendID, Status: r.Status, Was: was, Cause: r.Cause, VoidedAt: now, QA: r.QA,
+		Channel: d.Channel, TrafficSource: d.Source, DeviceType: d.Device, EventCategory: categoryOf(d.Type, d.Category), Variant: d.Variant}
 }
 
 // findings are what the fraud rules found when the referral was made.

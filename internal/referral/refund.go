@@ -95,17 +95,17 @@ func (m *Module) clawBack(ctx context.Context, u *bus.Unit, list []referral) err
 
 // takeBack takes back of rewards what step says, and tells of it. Budgets come before coupons in the order of locks.
 func (m *Module) takeBack(ctx context.Context, u *bus.Unit, rewards []reward, step func(*reward) *referralevent.RewardClawedBack) error {
-	var clawed, waiting []reward
+	var clawed, waiting, cards []reward
 	var steps []*referralevent.RewardClawedBack
 	for _, w := range rewards {
-		waits, sent := w.Status == rewardWaiting, w.Kind == referralevent.GiftCard && w.Status == rewardPaid
+		waits := w.Status == rewardWaiting
 		if told := step(&w); told != nil {
 			clawed, steps = append(clawed, w), append(steps, told)
 			if waits {
 				waiting = append(waiting, w)
 			}
-			if sent && w.Status == rewardVoided {
-				m.noteLost(ctx, w.SiteID, w.ID)
+			if w.Kind == referralevent.GiftCard && w.Status == rewardVoided {
+				cards = append(cards, w)
 			}
 		}
 	}
@@ -114,6 +114,11 @@ func (m *Module) takeBack(ctx context.Context, u *bus.Unit, rewards []reward, st
 	}
 	if err := m.giveBack(ctx, u, clawed); err != nil {
 		return err
+	}
+	if len(cards) > 0 { // before the rewards, as whoever settles an order does
+		if err := recallGiftCards(ctx, u.Tx, u.Now, cards); err != nil {
+			return err
+		}
 	}
 	untold, err := dequeue(ctx, u, waiting) // nobody has heard of them, so nobody hears that they are taken back
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 // optinFresh is how long somebody who opted in is a new subscriber.
 const optinFresh = 24 * time.Hour
 
-// deedFacts are what a condition may ask of the purchase or event that made a referral. They are kept with the referral, since it may be
-// approved much later.
+// deedFacts are what a condition may ask of the purchase or event that made a referral, and what reports take referrals apart by. They are
+// kept with the referral, since it may be approved much later.
 type deedFacts struct {
 	Type     string     `json:"type"`
 	Category string     `json:"category,omitempty"`
@@ -27,6 +27,9 @@ type deedFacts struct {
 	Source   string     `json:"source,omitempty"`
 	First    bool       `json:"first,omitempty"` // purchase of the friend
 	Items    []deedItem `json:"items,omitempty"`
+	Device   string     `json:"device,omitempty"`  // its type
+	Channel  string     `json:"channel,omitempty"` // of the link by which the friend first came to the offer
+	Variant  string     `json:"variant,omitempty"` // of the offer
 }
 
 // deedItem is a line of the order. Of a long order the first ones are kept.
@@ -39,12 +42,13 @@ type deedItem struct {
 
 const deedItems = 100
 
-func factsOf(o customerevent.OriginRecorded) string {
+func factsOf(o customerevent.OriginRecorded, c *candidate) string {
 	var items []deedItem
 	for _, i := range o.Items[:min(len(o.Items), deedItems)] {
 		items = append(items, deedItem{i.ProductID, i.Category, i.Price, i.Quantity})
 	}
-	b, err := json.Marshal(deedFacts{Items: items, Type: o.Type, Category: o.Category, Coupons: o.CouponCodes, Tags: o.CampaignTags, Source: o.TrafficSource, First: o.FirstPurchase})
+	b, err := json.Marshal(deedFacts{Items: items, Type: o.Type, Category: o.Category, Coupons: o.CouponCodes, Tags: o.CampaignTags, Source: o.TrafficSource, First: o.FirstPurchase,
+		Device: o.DeviceType, Channel: c.channel, Variant: c.variant})
 	if err != nil {
 		panic(err) // plain fields
 	}
@@ -106,7 +110,7 @@ func (a acquaintances) person(siteID, id int64, at time.Time) criteria.Person {
 		return criteria.Person{ID: id}
 	}
 	out := criteria.Person{ID: id, CustomerID: p.CustomerID, CustomProperties: p.CustomProperties, Events: p.EventsCount, CreatedAt: p.CreatedAt,
-		NewCustomer: p.EventsCount == 0, Subscribed: p.SubscribedAt != nil && p.UnsubscribedAt == nil}
+		NewCustomer: p.EventsCount == 0 && !p.ExistingCustomer, Subscribed: p.SubscribedAt != nil && p.UnsubscribedAt == nil}
 	if i := strings.LastIndexByte(p.Email, '@'); i >= 0 {
 		out.EmailDomain = strings.ToLower(p.Email[i+1:])
 	}

@@ -16,7 +16,6 @@ import (
 	"github.com/jmoiron/sqlx"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
-	"go.uber.org/goleak"
 
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/clock"
@@ -24,6 +23,7 @@ import (
 	"github.com/talkable/talkable/internal/customer/customerevent"
 	"github.com/talkable/talkable/internal/gateway/gatewayevent"
 	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/leaktest"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyevent"
 	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/postgres/pgtest"
@@ -32,7 +32,7 @@ import (
 	"github.com/talkable/talkable/internal/web"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m, pgtest.IgnoreServer()) }
+func TestMain(m *testing.M) { leaktest.Main(m, pgtest.IgnoreServer()) }
 
 const browser = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 

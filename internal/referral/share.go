@@ -87,7 +87,8 @@ func (m *Module) saveShares(ctx context.Context, u *bus.Unit, o *offer, made []s
 	for i, h := range made {
 		u.Tell(h.SiteID, "offer:"+itoa(h.OfferID), referralevent.OfferShared{SiteID: h.SiteID, ShareID: h.ID, OfferID: h.OfferID,
 			CampaignID: h.CampaignID, AdvocateID: deref(o.PersonID), Kind: h.Kind, Channel: h.Channel, First: first && i == 0,
-			Link: m.linkURL(h.Code), FriendID: deref(h.FriendID), Subject: w.subject, Message: w.message, SharedAt: h.SharedAt})
+			Link: m.linkURL(h.Code), FriendID: deref(h.FriendID), Subject: w.subject, Message: w.message, SharedAt: h.SharedAt,
+			TrafficSource: o.TrafficSource, DeviceType: o.DeviceType, EventCategory: o.EventCategory, Variant: o.Variant})
 		m.metrics.Of(ctx).shares.WithLabelValues(h.Kind).Inc()
 	}
 	return nil

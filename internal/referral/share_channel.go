@@ -11,6 +11,7 @@ import (
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 
+	"github.com/talkable/talkable/internal/audit"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/idempotency"
@@ -99,7 +100,7 @@ func (m *Module) replaceChannels(ctx context.Context, siteID, keyID int64, own [
 			if err := saveChannels(ctx, u.Tx, u.Now, siteID, own); err != nil {
 				return err
 			}
-			return writeAudit(ctx, u.Tx, u.Now, siteID, audited{keyID: keyID, action: "sharing_channels.set", subject: aboutChannels, before: before, after: own})
+			return writeAudit(ctx, u.Tx, u.Now, siteID, audit.Change{KeyID: keyID, Action: "sharing_channels.set", Subject: aboutChannels, Before: before, After: own})
 		})
 		return err
 	})

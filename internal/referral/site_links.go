@@ -15,6 +15,7 @@ import (
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 
+	"github.com/talkable/talkable/internal/audit"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/idempotency"
@@ -151,7 +152,7 @@ func (m *Module) replaceSiteLinks(ctx context.Context, siteID, keyID int64, set 
 			if err != nil {
 				return err
 			}
-			if err := writeAudit(ctx, u.Tx, u.Now, siteID, audited{keyID: keyID, action: "site_links.set", subject: aboutSiteLinks, before: before, after: set}); err != nil {
+			if err := writeAudit(ctx, u.Tx, u.Now, siteID, audit.Change{KeyID: keyID, Action: "site_links.set", Subject: aboutSiteLinks, Before: before, After: set}); err != nil {
 				return err
 			}
 			if err := saveSiteLinks(ctx, u.Tx, u.Now, siteID, set); err != nil {

@@ -19,6 +19,8 @@ type candidateRow struct {
 	Guessed    bool       `db:"guessed"`     // the advocate is who that visitor turned out to be
 	VisitorID  string     `db:"visitor_id"`
 	CouponID   int64      `db:"coupon_id"`
+	Channel    string     `db:"channel"`  // of the link that was come by first
+	Variant    string     `db:"variant"`  // of the offer
 	EndedAt    *time.Time `db:"ended_at"` // of the code
 	FirstAt    *time.Time `db:"first_at"` // null: it is the purchase itself
 	LastAt     *time.Time `db:"last_at"`
@@ -26,7 +28,8 @@ type candidateRow struct {
 
 func (r candidateRow) candidate(occurred time.Time) candidate {
 	c := candidate{method: r.Method, offerID: r.OfferID, campaignID: r.CampaignID, advocateID: r.AdvocateID, offerOwner: r.OfferOwner,
-		visitor: r.VisitorID, couponID: r.CouponID, firstAt: occurred, lastAt: occurred, ended: r.EndedAt != nil && !r.EndedAt.After(occurred)}
+		visitor: r.VisitorID, couponID: r.CouponID, channel: r.Channel, variant: r.Variant,
+		firstAt: occurred, lastAt: occurred, ended: r.EndedAt != nil && !r.EndedAt.After(occurred)}
 	if r.FirstAt != nil && r.LastAt != nil {
 		c.firstAt, c.lastAt = *r.FirstAt, *r.LastAt
 	}
@@ -37,11 +40,11 @@ func (r candidateRow) candidate(occurred time.Time) candidate {
 // visitor turned out to be.
 const ofOffer = `
 		cross join lateral (
-			select site_id, campaign_id, person_id, visitor_id from referral.offer where site_id = t.site_id and id = t.offer_id offset 0) o`
+			select site_id, campaign_id, person_id, visitor_id, variant from referral.offer where site_id = t.site_id and id = t.offer_id offset 0) o`
 
 const offerFacts = `o.campaign_id, coalesce(o.person_id, (select i.person_id from referral.identity i
 				where i.site_id = o.site_id and i.visitor_id = o.visitor_id order by i.learned_at, i.person_id limit 1), 0) as advocate_id,
-			coalesce(o.visitor_id::text, '') as offer_owner, o.person_id is null as guessed`
+			coalesce(o.visitor_id::text, '') as offer_owner, o.person_id is null as guessed, o.variant`
 
 // Joins of a batch with a big table are lateral with an "offset 0": the planner then has nothing to choose but a look-up a row, also
 // before the first ANALYZE.
@@ -83,12 +86,12 @@ func findCandidates(ctx context.Context, q sqlx.QueryerContext, batch []deed) ([
 	}
 	var out []candidateRow
 	err := sqlx.SelectContext(ctx, q, &out, `
-		select t.n, t.method, t.offer_id, coalesce(t.visitor_id::text, '') as visitor_id, t.first_at, t.last_at, 0::bigint as coupon_id, `+offerFacts+`
+		select t.n, t.method, t.offer_id, coalesce(t.visitor_id::text, '') as visitor_id, t.first_at, t.last_at, t.channel, 0::bigint as coupon_id, `+offerFacts+`
 		from (
-			select u.n, u.m as method, f.site_id, f.offer_id, f.visitor_id, f.first_at, f.last_at
+			select u.n, u.m as method, f.site_id, f.offer_id, f.visitor_id, f.first_at, f.last_at, f.channel
 			from unnest($1::bigint[], $2::bigint[], $3::uuid[], $7::text[]) u (n, s, v, m)
 			cross join lateral (
-				select site_id, offer_id, visitor_id, first_at, last_at from referral.friend_offer
+				select site_id, offer_id, visitor_id, first_at, last_at, channel from referral.friend_offer
 				where site_id = u.s and visitor_id = u.v order by last_at desc limit 50) f
 			union all
 			select u.n, 'email', f.*
@@ -97,22 +100,22 @@ func findCandidates(ctx context.Context, q sqlx.QueryerContext, batch []deed) ([
 				select visitor_id from referral.identity
 				where site_id = u.s and person_id = u.p order by learned_at desc limit 50) i
 			cross join lateral (
-				select site_id, offer_id, visitor_id, first_at, last_at from referral.friend_offer
+				select site_id, offer_id, visitor_id, first_at, last_at, channel from referral.friend_offer
 				where site_id = u.s and visitor_id = i.visitor_id order by last_at desc limit 50) f
 			union all
-			select u.n, 'share_email', h.site_id, h.offer_id, null, h.shared_at, h.shared_at
+			select u.n, 'share_email', h.site_id, h.offer_id, null, h.shared_at, h.shared_at, 'email'
 			from unnest($4::bigint[], $5::bigint[], $6::bigint[]) u (n, s, p)
 			cross join lateral (
 				select site_id, offer_id, shared_at from referral.share
 				where site_id = u.s and friend_id = u.p order by id desc limit 50) h
 			union all
-			select u.n, u.k, t.site_id, t.offer_id, null, t.first_at, t.last_at
+			select u.n, u.k, t.site_id, t.offer_id, null, t.first_at, t.last_at, ''
 			from unnest($8::bigint[], $9::bigint[], $10::text[], $11::uuid[]) u (n, s, k, v)
 			cross join lateral (
 				select site_id, offer_id, first_at, last_at from referral.touch
 				where site_id = u.s and kind = u.k and value = u.v order by last_at desc limit 50) t
 			union all
-			select u.n, 'sticky_advocate', o.site_id, o.id, null, r.occurred_at, r.occurred_at
+			select u.n, 'sticky_advocate', o.site_id, o.id, null, r.occurred_at, r.occurred_at, ''
 			from unnest($4::bigint[], $5::bigint[], $6::bigint[]) u (n, s, p)
 			cross join lateral (
 				select advocate_id, occurred_at from referral.referral
@@ -124,7 +127,7 @@ func findCandidates(ctx context.Context, q sqlx.QueryerContext, batch []deed) ([
 					where v.site_id = o.site_id and v.campaign_id = o.campaign_id and v.terms -> 'attribution' -> 'methods' ? 'sticky_advocate')) o
 			where u.s in (`+farSites+`)
 			union all
-			select u.n, 'event_chain', r.site_id, r.offer_id, null, r.occurred_at, r.occurred_at
+			select u.n, 'event_chain', r.site_id, r.offer_id, null, r.occurred_at, r.occurred_at, ''
 			from unnest($4::bigint[], $5::bigint[], $6::bigint[]) u (n, s, p)
 			cross join lateral (
 				select distinct on (r.campaign_id) r.site_id, r.offer_id, r.occurred_at
@@ -158,7 +161,7 @@ func findCodes(ctx context.Context, q sqlx.QueryerContext, batch []deed) ([]cand
 	}
 	var out []candidateRow
 	err := sqlx.SelectContext(ctx, q, &out, `
-		select t.n, 'coupon' as method, t.offer_id, '' as visitor_id, t.coupon_id, t.ended_at, `+offerFacts+`
+		select t.n, 'coupon' as method, 'coupon' as channel, t.offer_id, '' as visitor_id, t.coupon_id, t.ended_at, `+offerFacts+`
 		from (
 			select u.n, c.site_id, c.id as coupon_id, l.offer_id,
 				coalesce(c.expires_at, (select expires_at from referral.coupon_list where site_id = c.site_id and id = c.list_id)) as ended_at

@@ -38,7 +38,7 @@ func orderGiftCards(ctx context.Context, tx *sqlx.Tx, now time.Time, issued []re
 }
 
 const giftCardColumns = `g.site_id, g.reward_id, g.campaign_id, g.person_id, g.amount, g.currency, g.status, g.attempts, g.next_at, g.lease_until,
-	g.order_id, g.error, g.created_at, g.updated_at, w.status = 'Voided' as voided, w.referral_id as referral`
+	g.order_id, g.error, g.created_at, g.updated_at, g.recalled_at, w.referral_id as referral`
 
 // lockDueGiftCards locks gift cards that are due, or whose lease has ended, and that nobody else holds.
 func lockDueGiftCards(ctx context.Context, tx *sqlx.Tx, now time.Time, limit int) ([]giftCard, error) {
@@ -47,7 +47,7 @@ func lockDueGiftCards(ctx context.Context, tx *sqlx.Tx, now time.Time, limit int
 		select `+giftCardColumns+`
 		from referral.giftcard g
 		join referral.reward w on w.site_id = g.site_id and w.id = g.reward_id
-		where g.status in ('queued', 'sending') and g.next_at <= $1 and (g.lease_until is null or g.lease_until <= $1)
+		where g.status in ('queued', 'sending', 'cancelling') and g.next_at <= $1 and (g.lease_until is null or g.lease_until <= $1)
 		order by g.next_at, g.site_id, g.reward_id
 		limit $2
 		for update of g skip locked`, now, limit)
@@ -84,6 +84,31 @@ func saveGiftCards(ctx context.Context, tx *sqlx.Tx, list []giftCard) error {
 		if err != nil {
 			return fmt.Errorf("save gift card: %w", err)
 		}
+	}
+	return nil
+}
+
+// recallGiftCards notes that rewards were taken back; what the provider has, or may have, is to be cancelled there. It holds the orders' rows until the
+// commit, so that an attempt that is under way knows of it when it ends.
+func recallGiftCards(ctx context.Context, tx *sqlx.Tx, now time.Time, rewards []reward) error {
+	sites, ids := make([]int64, len(rewards)), make([]int64, len(rewards))
+	for i, w := range rewards {
+		sites[i], ids[i] = w.SiteID, w.ID
+	}
+	_, err := tx.ExecContext(ctx, `
+		with held as (
+			select g.site_id, g.reward_id, g.status in ('sent', 'uncertain') or g.status = 'queued' and g.attempts > 0 as has
+			from unnest($1::bigint[], $2::bigint[]) u (s, r)
+			join referral.giftcard g on g.site_id = u.s and g.reward_id = u.r
+			where g.recalled_at is null
+			order by g.site_id, g.reward_id
+			for update of g)
+		update referral.giftcard g set recalled_at = $3, updated_at = $3, status = case when has then 'cancelling' else g.status end,
+			attempts = case when has then 0 else g.attempts end, next_at = case when has then $3 else g.next_at end
+		from held h
+		where g.site_id = h.site_id and g.reward_id = h.reward_id`, pq.Array(sites), pq.Array(ids), now)
+	if err != nil {
+		return fmt.Errorf("recall gift cards: %w", err)
 	}
 	return nil
 }

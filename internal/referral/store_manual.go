@@ -77,11 +77,13 @@ func (a asserted) tellReplaced(ctx context.Context, tx *sqlx.Tx, told *referrale
 	}
 	told.Replaces = a.replaces
 	err := tx.QueryRowxContext(ctx, `
-		select r.track_method, r.qa, coalesce(bool_or(s.old is null and s.new = 'blocked'), false), coalesce(bool_or(s.new = 'approved'), false)
+		select r.track_method, r.qa, coalesce(r.deed ->> 'channel', ''), coalesce(r.deed ->> 'variant', ''),
+			coalesce(bool_or(s.old is null and s.new = 'blocked'), false), coalesce(bool_or(s.new = 'approved'), false)
 		from referral.referral r
 		left join referral.status_log s on s.site_id = r.site_id and s.referral_id = r.id
 		where r.site_id = $1 and r.id = $2
-		group by r.site_id, r.id`, told.SiteID, a.replaces).Scan(&told.ReplacedMethod, &told.ReplacedQA, &told.ReplacedBarred, &told.ReplacedApproved)
+		group by r.site_id, r.id`, told.SiteID, a.replaces).Scan(&told.ReplacedMethod, &told.ReplacedQA,
+		&told.ReplacedChannel, &told.ReplacedVariant, &told.ReplacedBarred, &told.ReplacedApproved)
 	if err != nil {
 		return fmt.Errorf("read what is replaced: %w", err)
 	}

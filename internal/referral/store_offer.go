@@ -25,9 +25,11 @@ type offer struct {
 	ClaimCode  string    `db:"claim_code"`
 	CouponCode string    `db:"coupon_code"` // of the advocate's own
 	CreatedAt  time.Time `db:"created_at"`
+	whence
 }
 
-const offerColumns = `o.site_id, o.id, o.campaign_id, o.version, o.variant, o.person_id, o.visitor_id, o.code, o.share_code, o.claim_code, o.coupon_code, o.created_at`
+const offerColumns = `o.site_id, o.id, o.campaign_id, o.version, o.variant, o.person_id, o.visitor_id, o.code, o.share_code, o.claim_code, o.coupon_code, o.created_at,
+	o.traffic_source, o.device_type, o.event_category`
 
 // Kinds of link.
 const (
@@ -103,17 +105,21 @@ func insertOffers(ctx context.Context, tx *sqlx.Tx, now time.Time, offers []offe
 	n := len(offers)
 	sites, campaigns, versions, people := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
 	visitors, codes, shares, claims, variants := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	sources, devices, categories := make([]string, n), make([]string, n), make([]string, n)
 	for i, o := range offers {
 		sites[i], campaigns[i], versions[i], people[i], visitors[i] = o.SiteID, o.CampaignID, int64(o.Version), deref(o.PersonID), deref(o.VisitorID)
+		sources[i], devices[i], categories[i] = o.TrafficSource, o.DeviceType, o.EventCategory
 		codes[i], shares[i], claims[i], variants[i] = newCode(), newCode(), newCode(), o.Variant
 	}
 	var out []offer
 	err := tx.SelectContext(ctx, &out, `
 		with o as (
-			insert into referral.offer as o (site_id, campaign_id, version, variant, person_id, visitor_id, code, share_code, claim_code, created_at)
-			select s, c, version, variant, nullif(p, 0), nullif(v, '')::uuid, code, share, claim, $8
-			from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $9::bigint[], $10::text[])
-				with ordinality u (s, c, p, v, code, share, claim, version, variant, n)
+			insert into referral.offer as o (site_id, campaign_id, version, variant, person_id, visitor_id, code, share_code, claim_code, created_at,
+				traffic_source, device_type, event_category)
+			select s, c, version, variant, nullif(p, 0), nullif(v, '')::uuid, code, share, claim, $8, source, device, category
+			from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $9::bigint[], $10::text[],
+					$11::text[], $12::text[], $13::text[])
+				with ordinality u (s, c, p, v, code, share, claim, version, variant, source, device, category, n)
 			order by n
 			on conflict do nothing
 			returning `+offerColumns+`
@@ -124,7 +130,8 @@ func insertOffers(ctx context.Context, tx *sqlx.Tx, now time.Time, offers []offe
 			select site_id, claim_code, id, 'claim', '', created_at from o
 		)
 		select `+offerColumns+` from o`,
-		pq.Array(sites), pq.Array(campaigns), pq.Array(people), pq.Array(visitors), pq.Array(codes), pq.Array(shares), pq.Array(claims), now, pq.Array(versions), pq.Array(variants))
+		pq.Array(sites), pq.Array(campaigns), pq.Array(people), pq.Array(visitors), pq.Array(codes), pq.Array(shares), pq.Array(claims), now, pq.Array(versions), pq.Array(variants),
+		pq.Array(sources), pq.Array(devices), pq.Array(categories))
 	if err != nil {
 		return nil, fmt.Errorf("insert offers: %w", err)
 	}

@@ -91,8 +91,8 @@ func insertVisits(ctx context.Context, tx *sqlx.Tx, now time.Time, visits []visi
 			select site, offer, campaign, visitor, channel, live, $8 from v order by i
 			returning id
 		), touched as (
-			insert into referral.friend_offer as f (site_id, offer_id, campaign_id, visitor_id, visits, first_at, last_at)
-			select site, offer, campaign, visitor, adds, $8, $8 from v where adds > 0 order by i
+			insert into referral.friend_offer as f (site_id, offer_id, campaign_id, visitor_id, visits, first_at, last_at, channel)
+			select site, offer, campaign, visitor, adds, $8, $8, channel from v where adds > 0 order by i
 			on conflict (site_id, visitor_id, offer_id) do update
 				set visits = f.visits + excluded.visits, last_at = greatest(f.last_at, excluded.last_at)
 			returning f.id, f.visits, f.visitor_id

@@ -20,6 +20,7 @@ type visit struct {
 	campaign *campaign
 	live     bool // else it is only counted
 	visitor  string
+	device   string // its type
 	address  string // where it came from, as a fingerprint; "" where nobody asks
 }
 
@@ -90,7 +91,7 @@ func (m *Module) visitTx(ctx context.Context, u *bus.Unit, visits []visit) ([]po
 		}
 		told[site].Visits = append(told[site].Visits, referralevent.Visit{VisitID: ids[i], OfferID: v.link.OfferID,
 			CampaignID: v.link.CampaignID, AdvocateID: v.link.AdvocateID, VisitorID: v.visitor, Channel: v.link.Channel,
-			FirstOfThem: first, VisitedAt: u.Now})
+			FirstOfThem: first, VisitedAt: u.Now, DeviceType: v.device, Variant: v.link.Variant})
 	}
 	if err := m.rewardClicks(ctx, u, clicks); err != nil {
 		return nil, err

@@ -119,7 +119,7 @@ func (m *Module) record(w http.ResponseWriter, r *http.Request, v *visit) visite
 		m.metrics.Real.opened.machine.Inc()
 		return visited{}
 	}
-	v.visitor = visitorFrom(r)
+	v.visitor, v.device = visitorFrom(r), web.DeviceType(r.UserAgent())
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), visitPatience) // who goes away early was here
 	defer cancel()
 	done, err := m.visits.Do(ctx, *v)

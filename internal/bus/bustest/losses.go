@@ -18,7 +18,7 @@ func ends(t *testing.T, failed <-chan error, want error) {
 		if !errors.Is(err, want) {
 			t.Errorf("stopped with %v, want %v", err, want)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(Longest):
 		t.Errorf("still runs, want %v", want)
 	}
 }

@@ -40,6 +40,7 @@ type Identity struct {
 	Email, Phone, CustomerID, Username string
 	FirstName, LastName                string
 	CustomProperties                   map[string]string // merged into the person's
+	ExistingCustomer                   *bool             // had bought before we heard of anything; nil: nothing is said. Of imports only
 }
 
 // Item is one line of an order.
@@ -103,6 +104,7 @@ type Person struct {
 	AnonymizedAt     *time.Time
 	EventsCount      int64 // verified purchases and events
 	PurchasesCount   int64 // verified purchases
+	ExistingCustomer bool  // had bought before we heard of anything, as the merchant says
 }
 
 // PersonUpdate is what the merchant says of one person: nil leaves a member as it is, "" takes it away.

@@ -67,7 +67,7 @@ type OriginRecorded struct {
 	CampaignTags  []string  `json:"campaign_tags,omitempty"`
 	TrafficSource string    `json:"traffic_source,omitempty"`
 	Verified      bool      `json:"verified"`
-	FirstPurchase bool      `json:"first_purchase,omitempty"` // no verified purchase of this person was known before this one
+	FirstPurchase bool      `json:"first_purchase,omitempty"` // no verified purchase of this person was known before this one, nor is it an existing customer
 	OccurredAt    time.Time `json:"occurred_at"`              // when the person did it; may be long ago
 	RecordedAt    time.Time `json:"recorded_at"`
 
@@ -76,6 +76,8 @@ type OriginRecorded struct {
 	Device  string `json:"device,omitempty"`  // of the browser's user agent
 	Address string `json:"address,omitempty"` // of the shipping address and zip, without case, accents, signs and spaces
 	Phone   string `json:"phone,omitempty"`   // of the number that came with it; the person may have another
+
+	DeviceType string `json:"device_type,omitempty"` // desktop, mobile, tablet; empty: nobody knows
 }
 
 func (OriginRecorded) EventType() string { return "customer.origin_recorded.v1" }
@@ -94,6 +96,12 @@ type OriginRefunded struct {
 	Full          bool      `json:"full"`           // nothing is left
 	OccurredAt    time.Time `json:"occurred_at"`    // of the origin
 	RefundedAt    time.Time `json:"refunded_at"`
+
+	// Of the origin, as in OriginRecorded.
+	Type          string `json:"type,omitempty"`
+	Category      string `json:"category,omitempty"`
+	TrafficSource string `json:"traffic_source,omitempty"`
+	DeviceType    string `json:"device_type,omitempty"`
 }
 
 func (OriginRefunded) EventType() string { return "customer.origin_refunded.v1" }

@@ -20,7 +20,7 @@ type SiteChanged struct {
 
 func (SiteChanged) EventType() string { return "gateway.site_changed.v1" }
 
-// SettingChanged says that a setting of a site was changed that modules need not know, for who keeps what was changed by whom. Key: "site:ID".
+// SettingChanged says that a setting of a site was changed that modules need not know, for who wants to follow. Key: "site:ID".
 type SettingChanged struct {
 	SiteID    int64     `json:"site_id"`
 	KeyID     int64     `json:"key_id,omitempty"` // 0: none, the command line

@@ -32,6 +32,34 @@ var (
 func Database(t testing.TB, name string, prepare func(ctx context.Context, url string) error) (url string) {
 	t.Helper()
 	s := Server(t)
+	// Copying files is quicker than writing them to the log, as long as no checkpoint waits for the disk.
+	strategy := " strategy file_copy"
+	if strings.HasPrefix(s.Version(), "14.") { // knows no other way, and not the word
+		strategy = ""
+	}
+	url, _ = clone(t, s, name, strategy, prepare)
+	return url
+}
+
+// Sturdy is Database on a cluster with the settings of production, which all tests of the process share, too: for whole platforms, which
+// insist on them. Nobody may stop or kill that cluster; see Durable. The database is dropped after the test, whoever uses it.
+func Sturdy(t testing.TB, name string, prepare func(ctx context.Context, url string) error) (url string) {
+	t.Helper()
+	s, err := sturdy()
+	if err != nil {
+		t.Fatalf("PostgreSQL for tests: %v", err)
+	}
+	url, database := clone(t, s, "sturdy "+name, "", prepare)
+	t.Cleanup(func() {
+		if err := run(context.WithoutCancel(t.Context()), s.URL("postgres"), "drop database "+database+" with (force)"); err != nil {
+			t.Error(err)
+		}
+	})
+	return url
+}
+
+func clone(t testing.TB, s *embedded.Server, name, strategy string, prepare func(ctx context.Context, url string) error) (url, database string) {
+	t.Helper()
 	ctx := context.WithoutCancel(t.Context()) // the template outlives the test that happens to build it
 	v, _ := templates.LoadOrStore(name, &template{})
 	tpl := v.(*template)
@@ -42,16 +70,11 @@ func Database(t testing.TB, name string, prepare func(ctx context.Context, url s
 	if tpl.err != nil {
 		t.Fatalf("template database %s: %v", name, tpl.err)
 	}
-	clone := "clone" + strconv.FormatInt(clones.Add(1), 10)
-	// Copying files is quicker than writing them to the log, as long as no checkpoint waits for the disk.
-	query := "create database " + clone + " template " + pq.QuoteIdentifier(templateName(name)) + " strategy file_copy"
-	if strings.HasPrefix(s.Version(), "14.") { // knows no other way, and not the word
-		query = strings.TrimSuffix(query, " strategy file_copy")
-	}
-	if err := run(ctx, s.URL("postgres"), query); err != nil {
+	database = "clone" + strconv.FormatInt(clones.Add(1), 10)
+	if err := run(ctx, s.URL("postgres"), "create database "+database+" template "+pq.QuoteIdentifier(templateName(name))+strategy); err != nil {
 		t.Fatalf("clone database %s: %v", name, err)
 	}
-	return s.URL(clone)
+	return s.URL(database), database
 }
 
 func templateName(name string) string { return "template " + name }

@@ -13,8 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"github.com/talkable/talkable/internal/leaktest"
 	"github.com/talkable/talkable/internal/postgres/embedded"
 	"github.com/talkable/talkable/internal/postgres/pgtest"
 )
@@ -24,7 +23,7 @@ const asChild = "PGTEST_CHILD"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asChild) == "" {
-		goleak.VerifyTestMain(m, pgtest.IgnoreServer())
+		leaktest.Main(m, pgtest.IgnoreServer())
 		return
 	}
 	os.Exit(m.Run())
@@ -86,7 +85,7 @@ func TestDatabase(t *testing.T) {
 	t.Run("connections that prepare forgot do no harm", func(t *testing.T) {
 		t.Parallel()
 		var left *sql.DB
-		open(t, pgtest.Database(t, "forgot", func(ctx context.Context, url string) error {
+		open(t, pgtest.Database(t, fmt.Sprint("forgot ", time.Now().UnixNano()), func(ctx context.Context, url string) error {
 			left = open(t, url)
 			return left.PingContext(ctx)
 		}))
@@ -102,6 +101,21 @@ func TestServer_keeps_data_in_memory_and_is_not_durable(t *testing.T) {
 	var fsync string
 	if err := open(t, s.URL("postgres")).QueryRow("show fsync").Scan(&fsync); err != nil || fsync != "off" {
 		t.Errorf("fsync = %q, %v", fsync, err)
+	}
+}
+
+func TestSturdy_is_durable_and_goes_with_its_test(t *testing.T) {
+	t.Parallel()
+	var url string
+	t.Run("while it runs", func(t *testing.T) {
+		url = pgtest.Sturdy(t, "plain", nil)
+		var fsync string
+		if err := open(t, url).QueryRow("show fsync").Scan(&fsync); err != nil || fsync != "on" {
+			t.Errorf("fsync = %q, %v", fsync, err)
+		}
+	})
+	if err := exec1(t.Context(), url, "select 1"); err == nil || !strings.Contains(err.Error(), "does not exist") {
+		t.Errorf("afterwards: %v", err)
 	}
 }
 
@@ -145,7 +159,7 @@ func TestEnd_leaves_nothing(t *testing.T) {
 	if _, err := fmt.Sscan(line, &dir, &pid); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		_, err := os.Stat(dir)
 		if os.IsNotExist(err) && syscall.Kill(pid, 0) == syscall.ESRCH {
 			return

@@ -25,21 +25,11 @@ import (
 
 const prefix = "talkable-test-"
 
-// shared is the process's cluster. It is the one global of the platform's tests: a test process has no place to keep one.
-var shared = sync.OnceValues(func() (*embedded.Server, error) {
-	dir, err := makeDir(memory())
-	if err != nil {
-		return nil, err
-	}
-	if err := removeAfterExit(dir); err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	return embedded.Start(ctx, embedded.Config{
-		DataDir: dir,
-		BinDir:  os.Getenv("PG_BINDIR"),
-		Settings: map[string]string{
+// The process's clusters, each started when a test first needs it. They are the only globals of the platform's tests: a test process has no
+// place to keep one.
+var (
+	shared = sync.OnceValues(func() (*embedded.Server, error) {
+		return startShared(0, map[string]string{
 			"fsync":              "off",
 			"synchronous_commit": "off",
 			"full_page_writes":   "off",
@@ -47,11 +37,33 @@ var shared = sync.OnceValues(func() (*embedded.Server, error) {
 			"shared_buffers":     "32MB",
 			"max_wal_size":       "256MB",
 			"max_connections":    "200",
-
-			"dynamic_shared_memory_type": "mmap", // goes with the directory, also after a kill
-		},
+		})
 	})
-})
+	sturdy = sync.OnceValues(func() (*embedded.Server, error) {
+		return startShared(4<<30, map[string]string{
+			"max_wal_size":    "512MB",
+			"max_connections": "1000", // a platform has some sixty, and a machine of many processors tests many of them at a time
+		})
+	})
+)
+
+// longest is how long a machine may take, at the very most, to start or stop PostgreSQL.
+const longest = 3 * time.Minute
+
+// startShared starts a cluster that ends with the process, in memory where there is so much room.
+func startShared(room uint64, settings map[string]string) (*embedded.Server, error) {
+	dir, err := makeDir(memory(room))
+	if err != nil {
+		return nil, err
+	}
+	if err := removeAfterExit(dir); err != nil {
+		return nil, err
+	}
+	settings["dynamic_shared_memory_type"] = "mmap" // goes with the directory, also after a kill
+	ctx, cancel := context.WithTimeout(context.Background(), longest)
+	defer cancel()
+	return embedded.Start(ctx, embedded.Config{DataDir: dir, BinDir: os.Getenv("PG_BINDIR"), Settings: settings})
+}
 
 // Server returns the process's cluster, and starts it on first use. It isn't durable: see Durable. It ends with the process.
 func Server(t testing.TB) *embedded.Server {
@@ -74,7 +86,7 @@ func Durable(t testing.TB) (s *embedded.Server, stop func()) {
 		t.Fatalf("PostgreSQL for tests: %v", err)
 	}
 	stop = func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), longest)
 		defer cancel()
 		if err := s.Stop(ctx); err != nil {
 			t.Errorf("stop PostgreSQL: %v", err)
@@ -104,9 +116,13 @@ func IgnoreServer() goleak.Option {
 	return goleak.IgnoreAnyFunction("github.com/talkable/talkable/internal/postgres/embedded.(*Server).mind")
 }
 
-// memory is a directory in memory, else the temporary one.
-func memory() string {
+// memory is a directory in memory, if there is one with so much room, else the temporary one.
+func memory(room uint64) string {
 	const shm = "/dev/shm"
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(shm, &fs); err != nil || fs.Bavail*uint64(fs.Bsize) < room { //nolint:gosec // a block has a size
+		return os.TempDir()
+	}
 	if probe, err := os.MkdirTemp(shm, prefix+strconv.Itoa(os.Getpid())+"-"); err == nil && os.Remove(probe) == nil {
 		return shm
 	}
@@ -165,9 +181,14 @@ rm -rf -- "$1"`
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start the shell that tidies up: %w", err)
 	}
-	tidier.pipe = ours
+	tidier.Lock()
+	tidier.pipes = append(tidier.pipes, ours)
+	tidier.Unlock()
 	return errors.Join(end.Close(), cmd.Process.Release())
 }
 
-// tidier keeps the pipe from being collected, and so closed, before the process ends.
-var tidier struct{ pipe *os.File }
+// tidier keeps the pipes from being collected, and so closed, before the process ends.
+var tidier struct {
+	sync.Mutex
+	pipes []*os.File
+}

@@ -31,6 +31,8 @@ type Join struct {
 	Items         []customerapi.Item
 	Verified      bool
 	OccurredAt    time.Time
+
+	DeviceType string // desktop, mobile, tablet; "": nobody knows
 }
 
 // Offer is an advocate's offer in Talkable's shape. Email is left to the caller, who knows the person.

@@ -20,6 +20,11 @@ type OfferCreated struct {
 
 	CampaignVersion int64  `json:"campaign_version,omitempty"` // whose incentives the offer promises
 	Variant         string `json:"variant,omitempty"`          // of an experiment
+
+	// Of the origin that it was made for, if any.
+	TrafficSource string `json:"traffic_source,omitempty"`
+	DeviceType    string `json:"device_type,omitempty"`    // desktop, mobile, tablet; empty: nobody knows
+	EventCategory string `json:"event_category,omitempty"` // purchase, affiliate_member, or that of an event
 }
 
 func (OfferCreated) EventType() string { return "referral.offer_created.v1" }
@@ -47,6 +52,8 @@ type Visit struct {
 	Channel     string    `json:"channel,omitempty"`
 	FirstOfThem bool      `json:"first,omitempty"` // this visitor's first visit to this offer: a friend offer was made
 	VisitedAt   time.Time `json:"visited_at"`
+	DeviceType  string    `json:"device_type,omitempty"` // desktop, mobile, tablet; empty: nobody knows
+	Variant     string    `json:"variant,omitempty"`     // of the experiment that the offer is in
 }
 
 // LinksVisited tells all visits of one site that were committed together, so that a busy link costs one event a commit.
@@ -93,6 +100,15 @@ type ReferralCreated struct {
 	ReplacedBarred   bool   `json:"replaced_barred,omitempty"`   // its first status was blocked
 	ReplacedApproved bool   `json:"replaced_approved,omitempty"` // it was approved
 	ReplacedQA       bool   `json:"replaced_qa,omitempty"`
+
+	Channel       string `json:"channel,omitempty"`        // of the link by which the friend first came to the offer; email, coupon
+	TrafficSource string `json:"traffic_source,omitempty"` // of the friend's origin, like the next two
+	DeviceType    string `json:"device_type,omitempty"`    // desktop, mobile, tablet; empty: nobody knows
+	EventCategory string `json:"event_category,omitempty"` // purchase, or that of an event
+	Variant       string `json:"variant,omitempty"`        // of the experiment that the offer is in
+
+	ReplacedChannel string `json:"replaced_channel,omitempty"`
+	ReplacedVariant string `json:"replaced_variant,omitempty"`
 }
 
 func (ReferralCreated) EventType() string { return "referral.referral_created.v1" }
@@ -113,6 +129,14 @@ type ReferralApproved struct {
 	FirstOrder  bool      `json:"first_order,omitempty"`  // as in ReferralCreated
 	OccurredAt  time.Time `json:"occurred_at"`
 	ApprovedAt  time.Time `json:"approved_at"`
+
+	// As in ReferralCreated.
+	QA            bool   `json:"qa_generated,omitempty"`
+	Channel       string `json:"channel,omitempty"`
+	TrafficSource string `json:"traffic_source,omitempty"`
+	DeviceType    string `json:"device_type,omitempty"`
+	EventCategory string `json:"event_category,omitempty"`
+	Variant       string `json:"variant,omitempty"`
 }
 
 func (ReferralApproved) EventType() string { return "referral.referral_approved.v1" }
@@ -129,6 +153,14 @@ type ReferralVoided struct {
 	Was        string    `json:"was"`    // the status before
 	Cause      string    `json:"cause"`  // manual, refund
 	VoidedAt   time.Time `json:"voided_at"`
+
+	// As in ReferralCreated.
+	QA            bool   `json:"qa_generated,omitempty"`
+	Channel       string `json:"channel,omitempty"`
+	TrafficSource string `json:"traffic_source,omitempty"`
+	DeviceType    string `json:"device_type,omitempty"`
+	EventCategory string `json:"event_category,omitempty"`
+	Variant       string `json:"variant,omitempty"`
 }
 
 func (ReferralVoided) EventType() string { return "referral.referral_voided.v1" }
@@ -290,6 +322,12 @@ type OfferShared struct {
 	Subject    string    `json:"subject,omitempty"`   // of an e-mail: the advocate's words, if any
 	Message    string    `json:"message,omitempty"`
 	SharedAt   time.Time `json:"shared_at"`
+
+	// As in OfferCreated.
+	TrafficSource string `json:"traffic_source,omitempty"`
+	DeviceType    string `json:"device_type,omitempty"`
+	EventCategory string `json:"event_category,omitempty"`
+	Variant       string `json:"variant,omitempty"`
 }
 
 func (OfferShared) EventType() string { return "referral.offer_shared.v1" }
@@ -308,6 +346,7 @@ type OfferClaimed struct {
 	ClaimedAt     time.Time `json:"claimed_at"`
 	ByPage        bool      `json:"by_page,omitempty"`  // the friend said so on a claim page: nobody has confirmed who it is
 	OptedIn       bool      `json:"opted_in,omitempty"` // and wants mail
+	Channel       string    `json:"channel,omitempty"`  // of the link that led to the page
 }
 
 func (OfferClaimed) EventType() string { return "referral.offer_claimed.v1" }
