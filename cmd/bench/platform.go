@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"github.com/talkable/talkable/internal/freeport"
 	"github.com/talkable/talkable/internal/postgres"
 )
 
@@ -80,8 +80,8 @@ func startPlatform(ctx context.Context, pg *database, name, binary, tags string)
 	if err != nil {
 		return nil, err
 	}
-	if p.address, err = freeAddress(); err == nil {
-		p.internal, err = freeAddress()
+	if p.address, _, err = freeport.Take(); err == nil {
+		p.internal, _, err = freeport.Take()
 	}
 	if err != nil {
 		return nil, err
@@ -103,15 +103,6 @@ func startPlatform(ctx context.Context, pg *database, name, binary, tags string)
 		p.walQuery = walQueries[1]
 	}
 	return p, p.start(ctx)
-}
-
-// freeAddress is one that nobody listens on now.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }
 
 // command runs the program beside serve.

@@ -122,7 +122,8 @@ func classify(kind string, r reply) (o outcome, fault, note string) {
 			Code string `json:"code"`
 		}
 		_ = json.Unmarshal(r.body, &problem) // no problem has no code
-		if r.status >= 500 || r.status == http.StatusTooManyRequests || r.status == http.StatusRequestTimeout {
+		again := r.status == http.StatusTooManyRequests || r.status == http.StatusRequestTimeout || problem.Code == "attribution_pending"
+		if r.status >= 500 || again {
 			return unknown, problem.Code, fmt.Sprint(r.status)
 		}
 		return no, problem.Code, fmt.Sprint(r.status)
@@ -177,6 +178,12 @@ func (o op) request() (method, target string, body object) {
 		return "POST", "/api/v2/loyalty/members/" + url.PathEscape(o.Email) + "/redeem_actions", object{"data": object{"redemption_batch_id": o.Target}}
 	case kindCancel:
 		return "POST", fmt.Sprintf("/api/v2/loyalty/redemptions/%d/cancel", o.Target), object{"reason": "Thought again"}
+	case kindGive:
+		return "POST", "/api/v2/loyalty/members/" + url.PathEscape(o.Email) + "/transfers", object{"to": o.To, "points": o.Amount}
+	case kindHold:
+		return "POST", "/api/v2/loyalty/members/" + url.PathEscape(o.Email) + "/holds", object{"points": o.Amount, "reference": o.ID, "seconds": holdSeconds}
+	case kindEnd:
+		return "POST", fmt.Sprintf("/api/v2/loyalty/holds/%d/%s", o.Target, o.Status), object{}
 	case kindStock:
 		return "POST", fmt.Sprintf("/api/v2/coupon_lists/%d/generate", o.Target), object{"template": "OFF-########", "count": o.Amount}
 	case kindClaim:
@@ -245,6 +252,9 @@ func (a *attempt) learn(body []byte) {
 			Reward struct {
 				Code string `json:"coupon_code"`
 			} `json:"friend_reward"`
+			Hold struct {
+				ID int64 `json:"id"`
+			} `json:"hold"`
 		} `json:"result"`
 	}
 	if json.Unmarshal(body, &got) != nil { // of other kinds of op other things are there
@@ -255,6 +265,8 @@ func (a *attempt) learn(body []byte) {
 		a.Link, a.Share, a.Short = path.Base(got.Result.Offer.ClaimURL), path.Base(got.Result.Offer.ShowURL), got.Result.Offer.Code
 	case kindBatch:
 		a.Made = got.Result.Batch.ID
+	case kindHold:
+		a.Made = got.Result.Hold.ID
 	case kindClaim:
 		a.Link = got.Result.Reward.Code
 	}

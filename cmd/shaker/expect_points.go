@@ -18,10 +18,18 @@ func (l *ledger) spend(one *life) {
 		p.Redeemed[one.Key] = redemption{one.Batch, one.Amount}
 	case kindCancel: // however often
 		p.Cancelled[one.Target] = one.Amount
+	case kindGive:
+		p.Passed[one.Key], l.person(one.To).Passed[one.Key] = -one.Amount, one.Amount
+	case kindHold:
+		p.Passed[one.Key] = -one.Amount
+	case kindEnd:
+		if one.Status == "release" {
+			p.Released[one.Target] = one.Amount
+		}
 	}
 }
 
-// moved is how many points came and went by hand, by redemptions, and by their cancellations.
+// moved is how many points came and went by hand, by redemptions, holds, gifts of others, and by their cancellations.
 func (p *person) moved() (n int64) {
 	for _, points := range p.Adjusted {
 		n += points
@@ -29,7 +37,12 @@ func (p *person) moved() (n int64) {
 	for _, r := range p.Redeemed {
 		n -= r.points
 	}
-	for _, points := range p.Cancelled {
+	for _, back := range []map[int64]int64{p.Cancelled, p.Released} {
+		for _, points := range back {
+			n += points
+		}
+	}
+	for _, points := range p.Passed {
 		n += points
 	}
 	return n

@@ -28,6 +28,9 @@ const (
 	kindOwnCode  = "own code"
 	kindBatch    = "batch"  // of payouts
 	kindPayout   = "payout" // what becomes of a batch
+	kindGive     = "give"   // points to another member
+	kindHold     = "hold"   // points for a checkout
+	kindEnd      = "end"    // of a hold
 )
 
 // op is one thing that the load wants done: it is told as often as it takes until the answer is definite. Its names are derived
@@ -45,6 +48,7 @@ type op struct {
 	Offer    string `json:"offer,omitempty"`    // its code
 	Amount   int64  `json:"amount,omitempty"`   // minor units, or points; of a refund, 0 is all that is left
 	Status   string `json:"status,omitempty"`
+	To       string `json:"to,omitempty"`     // who gets points
 	Batch    string `json:"batch,omitempty"`  // to redeem: its name
 	Target   int64  `json:"target,omitempty"` // and id; or a redemption's, to cancel; or a coupon list's
 	Line     int64  `json:"line,omitempty"`   // of a payout, that failed
@@ -79,7 +83,7 @@ type attempt struct {
 	Link     string  `json:"link,omitempty"`  // of a sign-up: the code of the claim link; of a claim: the coupon's
 	Share    string  `json:"share,omitempty"` // of a sign-up: the code of the share link,
 	Short    string  `json:"short,omitempty"` // and of the offer
-	Made     int64   `json:"made,omitempty"`  // a redemption's id, or a batch's
+	Made     int64   `json:"made,omitempty"`  // a redemption's id, or a batch's, or a hold's
 }
 
 func (a attempt) String() string {

@@ -19,11 +19,12 @@ var ledgerInvariants = []invariant{
 					lag(balance_after, 1, 0::bigint) over w as before
 				from loyalty.entry window w as (partition by site_id, account_id order by seq)) c
 			where seq <> previous + 1 or balance_after <> before + amount`},
-	{ID: "ledger/two-sides", Says: "a transaction has two entries, one of them its member's (but for what was held before), of its points and in its direction",
+	{ID: "ledger/two-sides", Says: "a transaction has two entries, one of them its member's (none for what was held before, both for what was pending), of its points and in its direction",
 		SQL: `
 			with sides as (
-				select e.site_id, e.txn_id, count(*) as n, count(a.owner_id) as members, min(a.owner_id) as owner,
-					sum(e.amount) filter (where a.owner_id is not null) as amount, bool_or(a.id is null) as stray
+				select e.site_id, e.txn_id, count(*) as n, count(coalesce(a.owner_id, a.pending_of)) as members, min(coalesce(a.owner_id, a.pending_of)) as owner,
+					max(coalesce(a.owner_id, a.pending_of)) as other, sum(e.amount) filter (where coalesce(a.owner_id, a.pending_of) is not null) as amount,
+					sum(e.amount) filter (where a.owner_id is not null) as spendable, bool_or(a.id is null) as stray
 				from loyalty.entry e
 				left join loyalty.account a on a.site_id = e.site_id and a.id = e.account_id
 				group by 1, 2
@@ -32,35 +33,38 @@ var ledgerInvariants = []invariant{
 			from loyalty.txn t
 			full join sides s on s.site_id = t.site_id and s.txn_id = t.id
 			where t.id is null or s.stray or coalesce(s.n, 0) <> case when t.points = 0 then 0 else 2 end
-				or s.members <> case t.kind when 'commit' then 0 else 1 end or s.owner <> t.member_id
-				or s.amount <> t.points * case when t.kind in ('earn', 'adjust', 'cancel', 'release', 'restore') then 1 else -1 end`},
+				or s.members <> case t.kind when 'commit' then 0 when 'activate' then 2 else 1 end or s.owner <> t.member_id or s.other <> t.member_id
+				or s.amount <> t.points * case when t.kind in ('earn', 'adjust', 'cancel', 'release', 'restore', 'transfer_in') then 1 when t.kind = 'activate' then 0 else -1 end
+				or t.kind = 'activate' and s.spendable is distinct from t.points or t.kind not in ('earn', 'claw_back', 'commit') and t.points <> 0 and s.spendable is null`},
 	{ID: "ledger/no-overdraft", Says: "spending, expiry and taking by hand never leave a member below zero: only a claw-back may",
 		SQL: `
 			select e.site_id, e.account_id, e.seq, e.balance_after, t.kind
 			from loyalty.entry e
 			join loyalty.txn t on t.site_id = e.site_id and t.id = e.txn_id
 			join loyalty.account a on a.site_id = e.site_id and a.id = e.account_id
-			where (t.kind in ('redeem', 'expire', 'hold') or t.kind = 'adjust' and t.points < 0) and a.owner_id is not null and e.balance_after < 0`},
-	{ID: "ledger/lots-balance", Says: "a member's balance, or none in debt, is what remains in the lots",
+			where (t.kind in ('redeem', 'expire', 'hold', 'transfer_out') or t.kind = 'adjust' and t.points < 0) and a.owner_id is not null and e.balance_after < 0
+				or a.pending_of is not null and e.balance_after < 0`},
+	{ID: "ledger/lots-balance", Says: "a member's balance, or none in debt, is what remains in the lots; so is what is pending in those that are",
 		SQL: `
 			select a.site_id, a.id, a.owner_id, a.balance, coalesce(sum(l.remaining), 0) as remaining
 			from loyalty.account a
 			left join loyalty.lot l on l.site_id = a.site_id and l.account_id = a.id
-			where a.owner_id is not null
-			group by a.site_id, a.id having greatest(a.balance, 0) <> coalesce(sum(l.remaining), 0)`},
+			where coalesce(a.owner_id, a.pending_of) is not null
+			group by a.site_id, a.id having case when a.pending_of is null then greatest(a.balance, 0) else a.balance end <> coalesce(sum(l.remaining), 0)
+				or bool_or(coalesce(l.pending, false) <> (a.pending_of is not null)) filter (where l.id is not null)`},
 	{ID: "ledger/lot-uses", Says: "what left a lot is the sum of its uses",
 		SQL: `
 			select l.site_id, l.id, l.granted, l.remaining, u.used
 			from loyalty.lot l
 			full join (select site_id, lot_id, sum(amount) as used from loyalty.allocation group by 1, 2) u on u.site_id = l.site_id and u.lot_id = l.id
 			where l.id is null or l.remaining not between 0 and l.granted or l.granted - l.remaining <> coalesce(u.used, 0)`},
-	{ID: "ledger/lot-earning", Says: "each earning, and each gift by hand, has one lot of its points in its member's account, and each lot its earning",
+	{ID: "ledger/lot-earning", Says: "each earning, and each gift, has one lot of its points in its member's account, and each lot its earning",
 		SQL: `
 			select coalesce(t.site_id, l.site_id) as site_id, coalesce(t.id, l.id) as id, t.points, l.granted, t.member_id, a.owner_id
-			from (select * from loyalty.txn where kind = 'earn' or kind = 'adjust' and points > 0) t
+			from (select * from loyalty.txn where kind in ('earn', 'transfer_in') or kind = 'adjust' and points > 0) t
 			full join loyalty.lot l on l.site_id = t.site_id and l.id = t.id
 			left join loyalty.account a on a.site_id = l.site_id and a.id = l.account_id
-			where t.id is null or l.id is null or l.granted <> t.points or a.owner_id is distinct from t.member_id`},
+			where t.id is null or l.id is null or l.granted <> t.points or coalesce(a.owner_id, a.pending_of) is distinct from t.member_id`},
 	{ID: "ledger/lot-taken", Says: "what a lot lost to claw-backs and expiry is what their transactions say",
 		SQL: `
 			with taken as (
@@ -68,15 +72,15 @@ var ledgerInvariants = []invariant{
 					coalesce(sum(points) filter (where kind = 'expire'), 0) as expired
 				from loyalty.txn where kind in ('claw_back', 'expire') group by 1, 2
 			)
-			select coalesce(l.site_id, t.site_id) as site_id, coalesce(l.id, t.earn_id) as id, l.clawed, l.forgiven, l.expired,
+			select coalesce(l.site_id, t.site_id) as site_id, coalesce(l.id, t.earn_id) as id, l.clawed, l.forgiven, l.waived, l.expired,
 				t.clawed as clawed_by, t.expired as expired_by
 			from loyalty.lot l
 			full join taken t on t.site_id = l.site_id and t.earn_id = l.id
-			where l.id is null or l.clawed - l.forgiven <> coalesce(t.clawed, 0) or l.expired <> coalesce(t.expired, 0)`},
+			where l.id is null or l.clawed - l.forgiven - l.waived <> coalesce(t.clawed, 0) or l.expired <> coalesce(t.expired, 0)`},
 	{ID: "ledger/use-owner", Says: "a transaction takes from its own member's lots only; what is spent, taken by hand or expires exactly its points",
 		SQL: `
 			with used as (
-				select u.site_id, u.txn_id, sum(u.amount) as used, count(a.owner_id) as n, min(a.owner_id) as least, max(a.owner_id) as most
+				select u.site_id, u.txn_id, sum(u.amount) as used, min(coalesce(a.owner_id, a.pending_of)) as least, max(coalesce(a.owner_id, a.pending_of)) as most
 				from loyalty.allocation u
 				left join loyalty.lot l on l.site_id = u.site_id and l.id = u.lot_id
 				left join loyalty.account a on a.site_id = l.site_id and a.id = l.account_id
@@ -86,9 +90,9 @@ var ledgerInvariants = []invariant{
 			from loyalty.txn t
 			full join used u on u.site_id = t.site_id and u.txn_id = t.id
 			where t.id is null or u.used > abs(t.points)
-				or (t.kind in ('expire', 'redeem', 'hold') or t.kind = 'adjust' and t.points < 0) and u.used is distinct from abs(t.points)
+				or (t.kind in ('expire', 'redeem', 'hold', 'transfer_out') or t.kind = 'adjust' and t.points < 0) and u.used is distinct from abs(t.points)
 				or t.kind in ('cancel', 'release', 'restore') and coalesce(-u.used, 0) <> t.points - coalesce((t.rule::jsonb ->> 'repaid_debt')::bigint, 0)
-				or u.least <> t.member_id or u.most <> t.member_id or u.n = 0`},
+				or u.least <> t.member_id or u.most <> t.member_id or u.least is null`},
 	{ID: "ledger/source-once", Says: "what happened outside makes one transaction of a kind",
 		SQL: `select site_id, kind, source, count(*) from loyalty.txn group by 1, 2, 3 having count(*) > 1`},
 	{ID: "ledger/decided-once", Says: "nothing both earned and was refused",
@@ -96,13 +100,29 @@ var ledgerInvariants = []invariant{
 			select t.site_id, t.source from loyalty.txn t
 			join loyalty.refusal r on r.site_id = t.site_id and r.source = t.source
 			where t.kind = 'earn'`},
-	{ID: "ledger/earned", Says: "a member's lifetime points are the earnings less what was clawed back of them",
+	{ID: "ledger/transfers", Says: "what a member gave is what another got, and nothing is left between them",
+		SQL: `
+			select coalesce(o.site_id, i.site_id) as site_id, coalesce(o.id, i.id) as id, o.points, i.points as got
+			from (select * from loyalty.txn where kind = 'transfer_out') o
+			full join (select site_id, earn_id as id, sum(points) as points, min(member_id) as least, max(member_id) as most
+				from loyalty.txn where kind = 'transfer_in' group by 1, 2) i on i.site_id = o.site_id and i.id = o.id
+			where i.points is distinct from o.points or i.least <> i.most or i.least = o.member_id
+			union all
+			select site_id, id, balance, null from loyalty.account where owner_id is null and name = 'transferred' and balance <> 0`},
+	{ID: "ledger/activated-once", Says: "pending points are activated once, and are not pending then",
+		SQL: `
+			select t.site_id, t.earn_id, count(*), bool_or(l.pending) from loyalty.txn t
+			left join loyalty.lot l on l.site_id = t.site_id and l.id = t.earn_id
+			where t.kind = 'activate' group by 1, 2 having count(*) > 1 or bool_or(l.id is null or l.pending)`},
+	{ID: "ledger/activated", Says: "no points wait past their date", Settled: true,
+		SQL: `select site_id, id, remaining, activates_at from loyalty.lot where pending and remaining > 0 and activates_at < now() - interval '3 minutes'`},
+	{ID: "ledger/earned", Says: "a member's lifetime points are the earnings that can be spent less what was clawed back of them, and what was moved by hand that counts",
 		SQL: `
 			with earned as (
-				select t.site_id, t.member_id, sum(l.granted - l.clawed) as points
+				select t.site_id, t.member_id, sum(case t.kind when 'earn' then l.granted - l.clawed else t.points end) as points
 				from loyalty.txn t
-				join loyalty.lot l on l.site_id = t.site_id and l.id = t.id
-				where t.kind = 'earn' group by 1, 2
+				left join loyalty.lot l on l.site_id = t.site_id and l.id = t.id
+				where t.kind = 'earn' and l.pending is null or t.kind = 'adjust' and t.rule like '%counts_for_tier%' group by 1, 2
 			)
 			select m.site_id, m.id, m.earned, e.points
 			from loyalty.member m
@@ -118,9 +138,13 @@ var ledgerInvariants = []invariant{
 			left join loyalty.member m on m.site_id = a.site_id and m.id = a.owner_id
 			where a.owner_id is not null and m.id is null
 			union all
+			select a.site_id, a.pending_of, count(*) from loyalty.account a
+			left join loyalty.member m on m.site_id = a.site_id and m.id = a.pending_of
+			where a.pending_of is not null group by 1, 2 having count(*) > 1 or count(m.id) <> 1 or count(a.owner_id) > 0
+			union all
 			select p.site_id, null, count(a.id) from loyalty.program p
-			left join loyalty.account a on a.site_id = p.site_id and a.owner_id is null and a.name in ('issued', 'redeemed', 'expired', 'adjusted', 'held')
-			group by 1 having count(a.id) <> 5`},
+			left join loyalty.account a on a.site_id = p.site_id and a.owner_id is null and a.name in ('issued', 'redeemed', 'expired', 'adjusted', 'held', 'transferred')
+			group by 1 having count(a.id) <> 6`},
 	{ID: "ledger/member-once", Says: "a person is a member once",
 		SQL: `select site_id, person_id, count(*) from loyalty.member group by 1, 2 having count(*) > 1`},
 	{ID: "ledger/tier-kept", Says: "a member's tier is where its last change led, and each change begins where the one before it ended",
@@ -137,7 +161,7 @@ var ledgerInvariants = []invariant{
 	{ID: "ledger/tier-reached", Says: "a member that was tiered by the tiers in force is in the highest that the earned points reach",
 		SQL: `
 			select m.site_id, m.id, m.earned, m.tier from loyalty.member m
-			join loyalty.program p on p.site_id = m.site_id and p.tiers_version = m.tiers_version
+			join loyalty.program p on p.site_id = m.site_id and p.tiers_version = m.tiers_version and p.policy -> 'tier_plan' is null
 			where m.tier <> coalesce((
 				select t ->> 'name' from jsonb_array_elements(p.tiers) t
 				where (t ->> 'threshold')::bigint <= m.earned order by (t ->> 'threshold')::bigint desc limit 1), '')`},

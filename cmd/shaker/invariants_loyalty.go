@@ -96,19 +96,21 @@ var loyaltyInvariants = []invariant{
 	{ID: "loyalty/told", Says: "each transaction was told once, with its points and the balance that it made",
 		SQL: `
 			with told as (
-				select site, (p ->> 'transaction_id')::bigint as id, kind, (p ->> 'points')::bigint as points, case p ->> 'change' when 'commit' then null else (p ->> 'balance')::bigint end as balance,
+				select site, (p ->> 'transaction_id')::bigint as id, kind, (p ->> 'points')::bigint as points, case when p ->> 'change' = 'commit' or p ->> 'pending' = 'true' then null else (p ->> 'balance')::bigint end as balance,
 					(p ->> 'person_id')::bigint as person_id
 				from ` + told("loyalty.points_earned.v1", "loyalty.points_clawed_back.v1", "loyalty.points_expired.v1", "loyalty.points_adjusted.v1",
-			"loyalty.points_redeemed.v1", "loyalty.redemption_cancelled.v1", "loyalty.hold_changed.v1") + ` e
+			"loyalty.points_redeemed.v1", "loyalty.redemption_cancelled.v1", "loyalty.hold_changed.v1", "loyalty.points_activated.v1",
+			"loyalty.points_transferred.v1") + ` e
 			), kept as (
 				select t.site_id, t.id, t.points, e.balance_after, m.person_id, 'loyalty.' || case t.kind when 'earn' then 'points_earned'
 					when 'claw_back' then 'points_clawed_back' when 'expire' then 'points_expired' when 'adjust' then 'points_adjusted'
-					when 'redeem' then 'points_redeemed' when 'cancel' then 'redemption_cancelled' else 'hold_changed' end || '.v1' as kind
+					when 'redeem' then 'points_redeemed' when 'cancel' then 'redemption_cancelled'
+					when 'activate' then 'points_activated' when 'transfer_out' then 'points_transferred' else 'hold_changed' end || '.v1' as kind
 				from loyalty.txn t
 				join loyalty.member m on m.site_id = t.site_id and m.id = t.member_id
 				join loyalty.account a on a.site_id = m.site_id and a.owner_id = m.id
 				left join loyalty.entry e on e.site_id = t.site_id and e.txn_id = t.id and e.account_id = a.id
-				where t.points <> 0
+				where t.points <> 0 and t.kind <> 'transfer_in' -- who gave tells of both
 			)
 			select coalesce(k.site_id, t.site) as site_id, coalesce(k.id, t.id) as id, k.kind, k.points, k.balance_after, t.points as told_points, t.balance
 			from kept k

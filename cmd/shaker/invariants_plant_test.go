@@ -20,6 +20,9 @@ var plants = map[string]string{
 	"ledger/member-once":    `alter table loyalty.member drop constraint member_person; insert into loyalty.member (site_id, person_id, tiers_version, joined_at) select site_id, person_id, tiers_version, joined_at from loyalty.member`,
 	"ledger/tier-kept":      `update loyalty.member set tier = 'Bronze'`,
 	"ledger/tier-reached":   `update loyalty.member set earned = earned + 1000000`,
+	"ledger/transfers":      `update loyalty.account set balance = 1 where name = 'transferred'`,
+	"ledger/activated-once": `insert into loyalty.txn (site_id, member_id, kind, source, reason, points, earn_id, rule, effective_at, recorded_at) select site_id, id, 'activate', 'nothing:' || id, 'purchase', 1, 0, '{}', now(), now() from loyalty.member`,
+	"ledger/activated":      `update loyalty.lot set pending = true, remaining = granted, clawed = 0, expired = 0, forgiven = 0, expires_at = null, activates_at = now() - interval '1 day'`,
 	"ledger/expired":        `update loyalty.lot set expires_at = now() - interval '1 day' where remaining > 0; update loyalty.txn set recorded_at = now() - interval '1 day'`,
 
 	"customer/origin-once":  `alter table customer.origin drop constraint origin_number; update customer.origin set number = '1001' where type = 'Purchase'`,

@@ -46,6 +46,8 @@ type person struct {
 	Adjusted  map[string]int64      // by key
 	Redeemed  map[string]redemption // by key
 	Cancelled map[int64]int64       // points by redemption
+	Passed    map[string]int64      // given to others, below zero, or got from them; and what was held: by key
+	Released  map[int64]int64       // points by hold
 }
 
 // bought are the orders that count.
@@ -97,7 +99,7 @@ func expect(all []*life, site int) *ledger {
 			l.Visits[one.Visitor] = v
 		case kindPurchase:
 			l.buy(one)
-		case kindAdjust, kindRedeem, kindCancel:
+		case kindAdjust, kindRedeem, kindCancel, kindGive, kindHold, kindEnd:
 			l.spend(one)
 		case kindStock:
 			l.Stock[one.Batch] += int(one.Amount)
@@ -130,7 +132,8 @@ func expect(all []*life, site int) *ledger {
 func (l *ledger) person(email string) *person {
 	p := l.People[email]
 	if p == nil {
-		p = &person{Email: email, SignUps: map[string]bool{}, Adjusted: map[string]int64{}, Redeemed: map[string]redemption{}, Cancelled: map[int64]int64{}}
+		p = &person{Email: email, SignUps: map[string]bool{}, Adjusted: map[string]int64{}, Redeemed: map[string]redemption{}, Cancelled: map[int64]int64{},
+			Passed: map[string]int64{}, Released: map[int64]int64{}}
 		l.People[email] = p
 	}
 	return p

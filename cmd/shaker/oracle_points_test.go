@@ -75,3 +75,30 @@ func TestSweepSparesTheLiving(t *testing.T) {
 		t.Error("a directory without a lock is taken for ours")
 	}
 }
+
+// What is given goes from one to the other; what is held is gone until it is released, and what was committed stays so.
+func TestGiftsAndHoldsAreExpected(t *testing.T) {
+	t.Parallel()
+	by := func(id, kind, email string, o outcome, set func(*op)) attempt {
+		a := attempt{op: op{ID: id, Kind: kind, Key: id, Email: email}, Outcome: o}
+		set(&a.op)
+		return a
+	}
+	gives := func(id string, o outcome, from, to string, points int64) attempt {
+		return by(id, kindGive, from, o, func(o *op) { o.To, o.Amount = to, points })
+	}
+	ends := func(id, how string, target, points int64) attempt {
+		return by(id, kindEnd, "bob@x", yes, func(o *op) { o.Status, o.Target, o.Amount = how, target, points })
+	}
+	ann := purchaseOf("q", yes, 10000)
+	ann.Email, ann.Order = "ann@x", "o-2"
+	l := expect(toldHistory(purchaseOf("p", yes, 30000), ann,
+		gives("a", yes, "bob@x", "ann@x", 50), gives("a", yes, "bob@x", "ann@x", 50), // told twice
+		gives("b", no, "ann@x", "bob@x", 500), gives("c", yes, "ann@x", "bob@x", 7),
+		by("d", kindHold, "bob@x", yes, func(o *op) { o.Amount = 20 }), by("e", kindHold, "bob@x", yes, func(o *op) { o.Amount = 30 }),
+		ends("f", "release", 1, 20), ends("g", "commit", 2, 30)), 0)
+	members := wantMembers(l, nil)
+	if got := members["bob@x"] + ", " + members["ann@x"]; got != "227 points, earned 300, 143 points, earned 100" {
+		t.Error(got)
+	}
+}

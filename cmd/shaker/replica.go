@@ -4,16 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/talkable/talkable/internal/freeport"
 )
 
 // replica is one `talkable serve`, started again whenever it ends.
@@ -46,30 +46,19 @@ type end struct {
 
 // listenLow listens on a port that the system gives to nobody by itself, so that nobody takes it while its server is away.
 func listenLow() (net.Listener, error) {
-	var err error
-	for range 200 {
-		var l net.Listener
-		if l, err = net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(20_000+rand.IntN(12_000))); err == nil {
-			return l, nil
-		}
-	}
-	return nil, err
-}
-
-func freeAddress() (string, error) {
-	l, err := listenLow()
+	address, _, err := freeport.Take()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	return l.Addr().String(), l.Close()
+	return net.Listen("tcp", address)
 }
 
 func newReplica(number int, binary, dir string, env []string) (*replica, error) {
 	r := &replica{number: number, binary: binary, log: filepath.Join(dir, fmt.Sprintf("replica-%d.log", number)), done: make(chan struct{}),
 		next: func() string { return "" }, ended: func(string, end) {}}
 	var err error
-	if r.address, err = freeAddress(); err == nil {
-		r.internal, err = freeAddress()
+	if r.address, _, err = freeport.Take(); err == nil {
+		r.internal, _, err = freeport.Take()
 	}
 	if err != nil {
 		return nil, err

@@ -40,8 +40,8 @@ const (
 
 	calm      = 3 // tenths of the load that nothing is done to, at its end
 	calmest   = 2 // the same where some faults have still to come
-	healing   = 30 * time.Second
-	settling  = 60 * time.Second
+	healing   = time.Minute
+	settling  = 2 * time.Minute
 	judging   = 3 * time.Minute
 	lookEvery = 2 * time.Second
 )
@@ -166,7 +166,7 @@ func (l *load) repeat(ctx context.Context) {
 	l.tally.reach("repetitions after it healed", len(some))
 }
 
-// checkCalm: where nothing is done to it, it fails nobody. Whether a referral is decided yet is no failure.
+// checkCalm: where nothing is done to it, it fails nobody.
 func (w *world) checkCalm(all []attempt) *checks {
 	c := &checks{}
 	var rows []string
@@ -176,7 +176,7 @@ func (w *world) checkCalm(all []attempt) *checks {
 			continue
 		}
 		calm++
-		if a.HTTP >= 500 && a.Fault != "attribution_pending" || a.Outcome == unsent {
+		if a.HTTP >= 500 || a.Outcome == unsent {
 			rows = append(rows, a.String())
 		}
 	}

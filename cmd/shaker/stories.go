@@ -24,6 +24,7 @@ var stories = []story{
 	{"an advocate buys by the own link", 5, selfReferral},
 	{"somebody spends points", 13, spendsPoints},
 	{"coupons come", 3, restocks},
+	{"members give points, and pay with them", 6, givesPoints},
 	{"a friend claims an offer", 10, friendClaims},
 	{"coupons come for those who claim", 3, claimsCome},
 	{"a code beats a link", 5, codeBeatsLink},

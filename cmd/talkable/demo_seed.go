@@ -56,7 +56,11 @@ func seedDemo(ctx context.Context, c *config, p *platform, server string, out io
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(demoPath(c), append(text, '\n'), 0o600); err != nil {
+	half := demoPath(c) + ".half" // whoever waits for the file reads all of it
+	if err := os.WriteFile(half, append(text, '\n'), 0o600); err != nil {
+		return err
+	}
+	if err := os.Rename(half, demoPath(c)); err != nil {
 		return err
 	}
 	fmt.Fprint(out, welcome(c, d))

@@ -218,6 +218,7 @@ func TestPages(t *testing.T) {
 			t.Errorf("%d %v", got.status, got.header)
 		}
 		ann.open("POST", share+"/mail", url.Values{"recipients": {"page-dora@x.example, page-eve@x.example"}, "message": {"Look\r\nat it"}}).shows(t, 200, "Sent to 2.")
+		ann.open("POST", share+"/mail", url.Values{"recipients": {"page-eve@x.example, page-finn@x.example, nonsense"}}).shows(t, 200, "Sent to 1 of 3")
 		ann.open("POST", share+"/mail", url.Values{"recipients": {"page-dora@x.example"}}).shows(t, 200, "Nothing was sent")
 		ann.open("POST", share+"/mail", url.Values{"recipients": {strings.Repeat("a@b.cd,", 200)}}).shows(t, 200, "Nothing was sent")
 		ann.open("POST", claim+"/mail", url.Values{"recipients": {"a@b.example"}}).shows(t, 404)

@@ -93,7 +93,8 @@ func (p *platform) wire(c *config, now clock.Clock, smtp, texts string, secret f
 		outboxes[m] = bus.NewOutbox(m, pools[m], now, p.tables[m].Kick)
 	}
 	edge := gateway.New(gateway.Deps{DB: pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg, Gatherer: reg,
-		Version: version, PublicURL: c.PublicURL, TrustedProxies: c.proxies, RatePerMinute: c.RateLimit, Limits: gateway.Limits{PlainRate: c.RateLimit}})
+		Version: version, PublicURL: c.PublicURL, TrustedProxies: c.proxies, RatePerMinute: c.RateLimit, Limits: gateway.Limits{PlainRate: c.RateLimit},
+		Refused: func(w http.ResponseWriter, r *http.Request, err error) { p.pages.Fail(w, r, err) }})
 	key, err := secret(edge)
 	if err != nil {
 		return err

@@ -39,6 +39,9 @@ func TestSpendingPoints(t *testing.T) {
 		check("GET", ann+"/"+op, "", 400, `"ok":false`, `"error_message":"Loyalty member not found"`)
 	}
 	check("POST", ann+"/manual_adjustment_actions", `{"data":{"points":1}}`, 400, `"error_message":"Loyalty member not found"`)
+	for _, op := range []string{"entries", "balance", "expirations", "holds"} { // ours, not Talkable's
+		check("GET", ann+"/"+op, "", 404, `"code":"member_not_found"`)
+	}
 	shop.must("POST", "/api/v2/origins", object{"type": "Purchase", "data": object{"email": "ann@shop.example", "order_number": "1", "subtotal": 100}}, nil)
 	eventually(t, "Ann is a member", func() bool { return shop.call(t.Context(), "GET", ann, nil, nil) == nil })
 

@@ -102,11 +102,11 @@ func (m *Module) onVisits(ctx context.Context, u *bus.Unit, batch []bus.Event[re
 	if err := m.bound(ctx, u, all); err != nil {
 		return err
 	}
-	seen := map[visitorDay]facets{}
+	seen := map[visitorDay]fact{}
 	for _, f := range all {
 		who := visitorDay{site: f.site, day: sites[f.site].dayOf(f.at), campaign: f.campaign, visitor: f.visitor}
 		if _, again := seen[who]; f.visitor != "" && !again {
-			seen[who] = f.facets
+			seen[who] = f
 		}
 	}
 	unique, err := insertVisitors(ctx, u, seen)

@@ -79,14 +79,14 @@ const (
 )
 
 // keptBy says by what each key is kept: a fact's other facets are dropped. It decides how many rows a day has, so visits, of which there
-// are most, aren't kept by what their offer was made for; and rewards and all that has no campaign aren't kept by anything that nobody asks for.
+// are most, aren't kept by what their offer was made for. Rewards' events say of what campaign they are, and no more.
 var keptBy = map[string]keeping{
 	signUps: ofOrigins, knownSignUps: ofOrigins, siteEvents: ofOrigins,
 	sales: ofOrigins | byCurrency, firstSales: ofOrigins | byCurrency, refundedSales: ofOrigins | byCurrency,
 
-	offers: ofOffers, shares: ofOffers | byChannel, sharers: ofOffers | byChannel,
+	offers: ofOffers, shares: ofOffers | byChannel, sharers: ofOffers | byChannel, multisharers: ofOffers | byChannel,
 	visits: ofVisits, uniqueVisits: ofVisits, firstVisits: ofVisits, mailVisits: ofVisits,
-	claims: byCampaign | byChannel,
+	claims: byCampaign | byChannel, optedInClaims: byCampaign | byChannel,
 
 	referredSales: ofReferrals | byCurrency, referredNew: ofReferrals | byCurrency, approvedSales: ofReferrals | byCurrency,
 	couponSales: ofReferrals | byCurrency, couponNew: ofReferrals | byCurrency, couponNotNew: ofReferrals | byCurrency,

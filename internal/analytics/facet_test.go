@@ -39,7 +39,8 @@ func faceted() []fact {
 		rewardFacts(referralevent.RewardIssued{SiteID: 1, CampaignID: 1, Side: "advocate", Reason: "referrer", Kind: referralevent.Points, OccurredAt: start}),
 		rewardFacts(referralevent.RewardIssued{SiteID: 1, CampaignID: 1, Side: "friend", Kind: referralevent.Commission, Amount: 100, Currency: "USD", OccurredAt: start}),
 		rewardBackFacts(referralevent.RewardClawedBack{SiteID: 1, CampaignID: 1, Kind: referralevent.Commission, Amount: 20, Currency: "USD", ClawedAt: start}),
-		claimedFacts(referralevent.OfferClaimed{SiteID: 1, CampaignID: 1, ClaimedAt: start, Channel: at}),
+		sharedFacts(referralevent.OfferShared{SiteID: 1, CampaignID: 1, Channel: at, Second: true, SharedAt: start, TrafficSource: when, DeviceType: "mobile", EventCategory: "purchase", Variant: "b"}),
+		claimedFacts(referralevent.OfferClaimed{SiteID: 1, CampaignID: 1, ClaimedAt: start, Channel: at, OptedIn: true}),
 		voidedFacts(referralevent.ReferralVoided{SiteID: 1, CampaignID: 1, Status: referralevent.Voided, VoidedAt: start,
 			Channel: at, TrafficSource: when, DeviceType: "mobile", EventCategory: "purchase", Variant: "b"}))
 }

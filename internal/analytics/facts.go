@@ -62,24 +62,28 @@ func refundFacts(r customerevent.OriginRefunded) []fact {
 }
 
 func offerFacts(o referralevent.OfferCreated) []fact {
-	return []fact{{site: o.SiteID, key: offers, at: o.CreatedAt, campaign: o.CampaignID, count: 1,
+	return []fact{{site: o.SiteID, key: offers, at: o.CreatedAt, campaign: o.CampaignID, qa: o.QA, count: 1,
 		facets: facets{source: o.TrafficSource, device: o.DeviceType, category: o.EventCategory, variant: o.Variant}}}
 }
 
 func sharedFacts(h referralevent.OfferShared) []fact {
-	f := fact{site: h.SiteID, key: shares, at: h.SharedAt, campaign: h.CampaignID, count: 1,
+	f := fact{site: h.SiteID, key: shares, at: h.SharedAt, campaign: h.CampaignID, qa: h.QA, count: 1,
 		facets: facets{h.Channel, h.TrafficSource, h.DeviceType, h.EventCategory, h.Variant}}
-	if !h.First {
-		return []fact{f}
+	facts := []fact{f}
+	switch {
+	case h.First:
+		f.key = sharers
+	case h.Second:
+		f.key = multisharers
+	default:
+		return facts
 	}
-	first := f
-	first.key = sharers
-	return []fact{f, first}
+	return append(facts, f)
 }
 
 // visitFacts are of one opening of a link; who came is counted apart.
 func visitFacts(site int64, v referralevent.Visit) []fact {
-	f := fact{site: site, key: visits, at: v.VisitedAt, campaign: v.CampaignID, count: 1, visitor: v.VisitorID,
+	f := fact{site: site, key: visits, at: v.VisitedAt, campaign: v.CampaignID, qa: v.QA, count: 1, visitor: v.VisitorID,
 		facets: facets{channel: v.Channel, device: v.DeviceType, variant: v.Variant}}
 	facts := []fact{f}
 	f.visitor = "" // one of them tells who it was
@@ -95,7 +99,13 @@ func visitFacts(site int64, v referralevent.Visit) []fact {
 }
 
 func claimedFacts(c referralevent.OfferClaimed) []fact {
-	return []fact{{site: c.SiteID, key: claims, at: c.ClaimedAt, campaign: c.CampaignID, count: 1, facets: facets{channel: c.Channel}}}
+	f := fact{site: c.SiteID, key: claims, at: c.ClaimedAt, campaign: c.CampaignID, qa: c.QA, count: 1, facets: facets{channel: c.Channel}}
+	if !c.OptedIn {
+		return []fact{f}
+	}
+	wanted := f
+	wanted.key = optedInClaims
+	return []fact{f, wanted}
 }
 
 // How a referral was found, as referral names it.

@@ -75,6 +75,8 @@ func cases() []factCase {
 		{"refund of nothing", refundFacts(nothing), "refunded_sales 0 USD 1 0"},
 		{"offer", offerFacts(referralevent.OfferCreated{SiteID: 1, CampaignID: 3, CreatedAt: start}), "offers 3  1 0"},
 		{"share", sharedFacts(referralevent.OfferShared{SiteID: 1, CampaignID: 3, SharedAt: start}), "shares 3  1 0"},
+		{"second share", sharedFacts(referralevent.OfferShared{SiteID: 1, CampaignID: 3, Second: true, SharedAt: start}), "shares 3  1 0; multisharers 3  1 0"},
+		{"opted in", claimedFacts(referralevent.OfferClaimed{SiteID: 1, CampaignID: 3, OptedIn: true, ClaimedAt: start}), "emails_collected_on_claim 3  1 0; email_gated_and_opted_in 3  1 0"},
 		{"first share", sharedFacts(referralevent.OfferShared{SiteID: 1, CampaignID: 3, First: true, SharedAt: start}), "shares 3  1 0; sharers 3  1 0"},
 		{"referral", createdFacts(referralevent.ReferralCreated{SiteID: 1, CampaignID: 3, Status: referralevent.Pending, Subtotal: 10, Currency: "USD", OccurredAt: start}),
 			"total_referred_sales 3 USD 1 10"},

@@ -67,7 +67,7 @@ func (m *Module) list(context.Context, *struct{}) (*web.OK[metricList], error) {
 }
 
 // MetricInput (exported, or huma wouldn't fill it where it is embedded) says to the API description what a query may hold; Resolve takes the query itself, for lists are spelled in
-// three ways and an unknown filter is refused.
+// several ways and an unknown parameter is refused.
 type MetricInput struct {
 	Metric         string   `path:"metric" maxLength:"100" example:"total_sales_sum"`
 	SiteSlug       string   `query:"site_slug" doc:"The site; may be left out, the key decides it"`

@@ -115,6 +115,44 @@ func TestQAIsCountedApart(t *testing.T) {
 	}
 }
 
+// What is done with a campaign in Test is no number of anybody's, but for who asks for it.
+func TestTrialsAreCountedApart(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.site(1, "USD", "UTC")
+	for _, qa := range []bool{true, false} {
+		visit := referralevent.Visit{OfferID: 1, CampaignID: 1, VisitorID: "a", VisitedAt: start, FirstOfThem: true, QA: qa}
+		if qa {
+			visit.CampaignID = 2
+		}
+		err := b.Outbox.InTx(t.Context(), func(u *bus.Unit) error {
+			return b.onVisits(t.Context(), u, events(referralevent.LinksVisited{SiteID: 1, Visits: []referralevent.Visit{visit}}))
+		})
+		if err == nil {
+			err = apply(b, offerFacts, referralevent.OfferCreated{SiteID: 1, CampaignID: visit.CampaignID, CreatedAt: start, QA: qa})
+		}
+		if err == nil {
+			err = apply(b, sharedFacts, referralevent.OfferShared{SiteID: 1, CampaignID: visit.CampaignID, SharedAt: start, First: true, QA: qa})
+		}
+		if err == nil {
+			err = apply(b, claimedFacts, referralevent.OfferClaimed{SiteID: 1, CampaignID: visit.CampaignID, ClaimedAt: start, QA: qa})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var counted []string
+	err := b.DB.Select(&counted, `select metric from analytics.daily group by metric having count(*) filter (where qa) <> 1 or count(*) filter (where not qa) <> 1`)
+	if err != nil || len(counted) != 0 {
+		t.Errorf("counted otherwise than once each: %q %v", counted, err)
+	}
+	for query, want := range map[string]string{"": "1", "&exclude_qa_generated=false": "2"} {
+		if _, body := get(t, b.server(1, "USD"), "/api/v2/metrics/offers?start_date=2026-03-01&end_date=2026-03-01"+query); !strings.Contains(body, `"plain":`+want+`,`) {
+			t.Errorf("%s: %s, want %s", query, body, want)
+		}
+	}
+}
+
 func TestByChannelTagAndType(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

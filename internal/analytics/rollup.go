@@ -49,6 +49,8 @@ const (
 	referrerRewards     = "advocate_referral_rewards_paid_and_pending"
 	referrerPaid        = "advocate_referral_rewards_paid"
 	mailVisits          = "share_emails_clicked"
+	multisharers        = "multisharers"
+	optedInClaims       = "email_gated_and_opted_in"
 )
 
 // fact is one thing to count.

@@ -103,7 +103,7 @@ type visitorDay struct {
 
 // insertVisitors remembers visitors of whom it is seen how they came first, and returns how many of them are new on their day, as rows of
 // uniqueVisits.
-func insertVisitors(ctx context.Context, tx sqlx.ExtContext, seen map[visitorDay]facets) ([]row, error) {
+func insertVisitors(ctx context.Context, tx sqlx.ExtContext, seen map[visitorDay]fact) ([]row, error) {
 	all := slices.SortedFunc(maps.Keys(seen), func(a, b visitorDay) int {
 		return cmp.Or(cmp.Compare(a.site, b.site), cmp.Compare(a.day, b.day), cmp.Compare(a.campaign, b.campaign), cmp.Compare(a.visitor, b.visitor))
 	})
@@ -131,8 +131,8 @@ func insertVisitors(ctx context.Context, tx sqlx.ExtContext, seen map[visitorDay
 	}
 	sums := map[row]int64{}
 	for _, f := range fresh {
-		sums[row{site: f.Site, key: uniqueVisits, day: f.Day, campaign: f.Campaign,
-			facets: seen[visitorDay{f.Site, f.Day, f.Campaign, f.Visitor}].only(keptBy[uniqueVisits])}]++
+		first := seen[visitorDay{f.Site, f.Day, f.Campaign, f.Visitor}]
+		sums[row{site: f.Site, key: uniqueVisits, day: f.Day, campaign: f.Campaign, qa: first.qa, facets: first.facets.only(keptBy[uniqueVisits])}]++
 	}
 	rows := make([]row, 0, len(sums))
 	for r, n := range sums {

@@ -5,6 +5,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -36,7 +37,7 @@ type Error struct {
 	Code   string // stable, documented, snake_case: "referral_already_voided"
 	Detail string // one sentence for a human, safe to show
 	Fields []Field
-	Retry  time.Duration // for Unavailable and TooMany; zero means unsaid
+	Retry  time.Duration // after which repeating may help; zero means unsaid
 	cause  error
 }
 
@@ -60,6 +61,16 @@ func (e *Error) Because(cause error) *Error {
 func (e *Error) At(pointer, detail string) *Error {
 	c := *e
 	c.Fields = append(c.Fields[:len(c.Fields):len(c.Fields)], Field{Pointer: pointer, Detail: detail})
+	return &c
+}
+
+// Pointed puts the first of its places into the sentence, for clients that show nobody but that; nil without any.
+func (e *Error) Pointed() error {
+	if len(e.Fields) == 0 {
+		return nil
+	}
+	c := *e
+	c.Detail = fmt.Sprintf("%s: %s %s.", strings.TrimSuffix(e.Detail, "."), e.Fields[0].Pointer, e.Fields[0].Detail)
 	return &c
 }
 

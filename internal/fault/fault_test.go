@@ -34,6 +34,17 @@ func TestError(t *testing.T) {
 	}
 }
 
+func TestPointed(t *testing.T) {
+	bad := fault.New(fault.Invalid, "bad", "The thing is not valid.")
+	if err := bad.Pointed(); err != nil {
+		t.Errorf("without a place: %v", err)
+	}
+	bad = bad.At("/a", "must be 1").At("/b", "must be 2")
+	if f, ok := fault.Of(bad.Pointed()); !ok || f.Detail != "The thing is not valid: /a must be 1." || len(f.Fields) != 2 || bad.Detail != "The thing is not valid." {
+		t.Errorf("got %+v from %+v", f, bad)
+	}
+}
+
 func TestOf(t *testing.T) {
 	gone := fault.New(fault.NotFound, "gone", "Gone.")
 	for name, tt := range map[string]struct {

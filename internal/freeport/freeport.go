@@ -1,4 +1,4 @@
-// Package freeport finds addresses for the servers of tests that must know theirs before they listen, because they are started again
+// Package freeport finds addresses for servers of tests that must know theirs before they listen, because they are started again
 // on it, or are told it from outside.
 //
 // A port that the system hands out (":0") and that is closed again isn't free for long: any connection out of this machine may get it as
@@ -9,18 +9,28 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"sync"
 	"sync/atomic"
-	"testing"
 )
 
 const first, many = 20_000, 10_000
 
-var next atomic.Int64
+var (
+	next  atomic.Int64
+	twins sync.Map // by address; what nobody refers to would be closed
+)
 
 func init() { next.Store(rand.Int64N(many)) } // processes begin at different places
 
+// test is what is needed of a testing.TB: programs that measure and shake take ports from here, too.
+type test interface {
+	Helper()
+	Fatal(args ...any)
+	Cleanup(func())
+}
+
 // Address is a loopback address on which only the caller will listen, until its test ends.
-func Address(t testing.TB) string {
+func Address(t test) string {
 	t.Helper()
 	address, giveBack, err := Take()
 	if err != nil {
@@ -30,7 +40,7 @@ func Address(t testing.TB) string {
 	return address
 }
 
-// Take is Address for a whole test process. The port's UDP twin is held until giveBack, which keeps the other tests of this machine from it.
+// Take is Address for a whole process. The port's UDP twin is held until giveBack, which keeps the other tests of this machine from it.
 func Take() (address string, giveBack func(), err error) {
 	for range many {
 		address = fmt.Sprintf("127.0.0.1:%d", first+next.Add(1)%many)
@@ -44,7 +54,11 @@ func Take() (address string, giveBack func(), err error) {
 			continue
 		}
 		_ = l.Close()
-		return address, func() { _ = twin.Close() }, nil
+		twins.Store(address, twin)
+		return address, func() {
+			twins.Delete(address)
+			_ = twin.Close()
+		}, nil
 	}
 	return "", nil, fmt.Errorf("no port from %d to %d is free", first, first+many-1)
 }

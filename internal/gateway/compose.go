@@ -64,6 +64,7 @@ type members interface {
 	collectors
 	memberDates
 	pointKeepers
+	ranks
 }
 
 // Teller is a module that has something to say of a person.
@@ -88,7 +89,8 @@ func (c Composition) Routes(api huma.API) {
 	update := huma.Operation{OperationID: "updateReferral", Method: http.MethodPut, Path: "/api/v2/origins/{origin_slug}/referral",
 		Tags: []string{"Referrals"}, Summary: "Approve, void or block the referral of an order",
 		Description: "The slug is the order number, or event_category:event_number. Right after a purchase it waits until the purchase has been " +
-			"looked at. An order that made no referral is answered with {\"ok\":true}. Approved and voided cannot be swapped for each other. Takes `Idempotency-Key`."}
+			"looked at; if that takes more than some seconds, the answer is 409 `attribution_pending` with `Retry-After`, " +
+			"and nothing was changed. An order that made no referral is answered with {\"ok\":true}. Approved and voided cannot be swapped for each other. Takes `Idempotency-Key`."}
 	huma.Register(api, update, c.updateReferral)
 	update.OperationID, update.Method, update.Summary = "postReferral", http.MethodPost, "The same as PUT, as one client sends it"
 	huma.Register(api, update, c.updateReferral)
@@ -111,10 +113,11 @@ func (c Composition) Routes(api huma.API) {
 		Description: "The member may also be named by phone number, customer id or username."}, c.getMember)
 	huma.Register(api, huma.Operation{OperationID: "listMemberEntries", Method: http.MethodGet, Path: "/api/v2/loyalty/members/{email}/entries",
 		Tags: []string{"Loyalty"}, Summary: "Read the entries of a member's account",
-		Description: "Newest first. Each entry says what it was for, which rule decided it, and the balance after it."}, c.listEntries)
+		Description: "Newest first. Each entry says what it was for, which rule decided it, and the balance after it. Errors: 404 `member_not_found`."}, c.listEntries)
 	c.memberUpdateRoutes(api)
 	c.redeemRoutes(api)
 	c.collectRoutes(api)
 	c.pointRoutes(api)
 	c.auditRoutes(api)
+	c.tierRoutes(api)
 }

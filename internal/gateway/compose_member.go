@@ -31,6 +31,9 @@ type loyaltyMember struct {
 	PointsToNext int64                `json:"points_to_next_tier"`
 	JoinedAt     string               `json:"joined_at"`
 	ExpiringNext *loyaltyapi.Expiring `json:"expiring_next" doc:"What of the balance expires next; null: nothing"`
+
+	PointsPending  int64                `json:"points_pending" doc:"Earned, and not to be spent yet: not in the balance"`
+	ActivatingNext *loyaltyapi.Expiring `json:"activating_next" doc:"What of the pending points can be spent next; null: nothing that has a date"`
 }
 
 type memberAnswer struct {
@@ -62,7 +65,8 @@ func (c Composition) getMember(ctx context.Context, in *MemberPath) (*web.OK[mem
 func memberJSON(p customerapi.Person, m loyaltyapi.Member, s site.Site) loyaltyMember {
 	out := loyaltyMember{Email: orNull(p.Email), PhoneNumber: orNull(p.Phone), PointsBalance: m.Balance, CustomProperties: p.CustomProperties,
 		MemberDates: orEmpty(m.Dates), ID: m.ID, CustomerID: orNull(p.CustomerID), PointsEarned: m.Earned, Tier: orNull(m.Tier),
-		NextTier: orNull(m.NextTier), PointsToNext: m.ToNext, JoinedAt: web.Talkable(m.JoinedAt, s.Zone), ExpiringNext: m.Expiring}
+		NextTier: orNull(m.NextTier), PointsToNext: m.ToNext, JoinedAt: web.Talkable(m.JoinedAt, s.Zone), ExpiringNext: m.Expiring,
+		PointsPending: m.Pending, ActivatingNext: m.Next}
 	if out.CustomProperties == nil {
 		out.CustomProperties = map[string]string{}
 	}
@@ -98,18 +102,18 @@ type entriesAnswer struct {
 
 func (c Composition) listEntries(ctx context.Context, in *entriesInput) (*web.OK[entriesAnswer], error) {
 	req := web.From(ctx)
-	p, err := c.memberPerson(ctx, req.Site.ID, in.Slug)
+	person, err := c.member(ctx, in.Slug)
 	if err != nil {
 		return nil, err
 	}
 	var after loyaltyapi.After
-	list := "entries of " + itoa(int(p.ID))
+	list := "entries of " + itoa(int(person))
 	if _, err := c.Cursors.Decode(req.Site.ID, list, in.Cursor, &after); err != nil {
 		return nil, err
 	}
-	entries, more, err := c.Members.Entries(ctx, req.Site.ID, p.ID, after, in.Limit)
+	entries, more, err := c.Members.Entries(ctx, req.Site.ID, person, after, in.Limit)
 	if err != nil {
-		return nil, asNoMember(err)
+		return nil, unknownMember(err)
 	}
 	answer := entriesAnswer{Entries: orEmpty(entries)}
 	if more {

@@ -17,6 +17,7 @@ import (
 // pointKeepers is what is asked about points beyond what Talkable has.
 type pointKeepers interface {
 	pointHolders
+	pointGivers
 	PreviewRefund(ctx context.Context, siteID, originID, part, whole int64) (loyaltyapi.RefundPreview, error)
 	Expirations(ctx context.Context, siteID, personID int64, after loyaltyapi.AfterExpiration, limit int) ([]loyaltyapi.Expiration, bool, error)
 	BalanceAt(ctx context.Context, siteID, personID int64, at time.Time) (loyaltyapi.Balance, error)
@@ -43,6 +44,7 @@ func (c Composition) pointRoutes(api huma.API) {
 		Summary:     "Read what a member had at a moment",
 		Description: "By what was written by then, whenever it happened: the ledger is never rewritten, so the answer stays. Errors: 404 `member_not_found`."}, c.getBalance)
 	c.holdRoutes(api)
+	c.transferRoutes(api)
 }
 
 // member is whom an operation of our own is about.

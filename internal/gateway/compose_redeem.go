@@ -20,6 +20,7 @@ import (
 // spenders is what is asked about points that are moved by hand, and about those that are spent.
 type spenders interface {
 	Adjust(ctx context.Context, siteID, personID, points int64, description string, key idempotency.Key) (loyaltyapi.Action, error)
+	AdjustForTier(ctx context.Context, siteID, personID, points int64, description string, key idempotency.Key) (loyaltyapi.Action, error)
 	Adjustments(ctx context.Context, siteID, personID int64, after loyaltyapi.AfterID, limit int) ([]loyaltyapi.Adjustment, bool, error)
 	Batches(ctx context.Context, siteID, personID int64) ([]loyaltyapi.RedemptionBatch, error)
 	Redeem(ctx context.Context, siteID, personID, batchID int64, source string, key idempotency.Key) (loyaltyapi.Action, error)
@@ -41,9 +42,9 @@ func (c Composition) redeemRoutes(api huma.API) {
 		Summary: "List how a member's points were moved by hand", Description: "Newest first. Errors: 400 `member_not_found`."}, c.listAdjustments)
 	huma.Register(api, huma.Operation{OperationID: "adjustPoints", Method: http.MethodPost, Path: member + "/manual_adjustment_actions", Tags: tags,
 		Summary: "Move a member's points by hand",
-		Description: "Points that are given expire like points earned today; points that are taken come from those that expire next. Tiers don't move. " +
+		Description: "Points that are given expire like points earned today; points that are taken come from those that expire next. Tiers don't move, unless `counts_for_tier` says that the points count as earned. " +
 			"Takes `Idempotency-Key`. Errors: 400 `member_not_found`; 422 `invalid_adjustment` when the balance would be below zero or above the programme's " +
-			"`adjustment_limit`."}, c.adjustPoints)
+			"`adjustment_limit`, or what counts for tiers below zero."}, c.adjustPoints)
 	huma.Register(api, huma.Operation{OperationID: "listRedeemActions", Method: http.MethodGet, Path: member + "/redeem_actions", Tags: tags,
 		Summary:     "List what a member spent points on",
 		Description: "Newest first, with coupons. Errors: 400 `member_not_found`, `member_not_active`, `no_program`."}, c.listRedeems)
@@ -108,6 +109,7 @@ type adjustData struct {
 	_           struct{} `json:"-" additionalProperties:"true"`
 	Points      optional `json:"points,omitempty" doc:"Whole number, below zero to take points; required" example:"\"-50\""`
 	Description optional `json:"description,omitempty" example:"\"Sorry for the delay\""`
+	ForTier     bool     `json:"counts_for_tier,omitempty" doc:"The points count for tiers as earned ones do" example:"false"`
 }
 
 type redeemInput struct {
@@ -186,7 +188,11 @@ func (c Composition) adjustPoints(ctx context.Context, in *adjustInput) (*web.OK
 	if err != nil {
 		return nil, err
 	}
-	a, err := c.Members.Adjust(ctx, req.Site.ID, p.ID, points, string(data.Description), req.Idempotency)
+	adjust := c.Members.Adjust
+	if data.ForTier {
+		adjust = c.Members.AdjustForTier
+	}
+	a, err := adjust(ctx, req.Site.ID, p.ID, points, string(data.Description), req.Idempotency)
 	if err != nil {
 		return nil, asNoMember(err)
 	}

@@ -9,7 +9,6 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 
 	"github.com/talkable/talkable/internal/fault"
-	"github.com/talkable/talkable/internal/web"
 )
 
 // Edge is the public side: everything that a client can reach.
@@ -51,7 +50,7 @@ func (g *Gateway) bounded(next http.Handler) http.Handler {
 		case g.places <- struct{}{}:
 			defer func() { <-g.places }()
 		default:
-			web.Fail(w, r, full)
+			g.refuse(w, r, full)
 			return
 		}
 		next.ServeHTTP(w, r)

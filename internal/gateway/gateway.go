@@ -12,6 +12,7 @@ package gateway
 import (
 	"context"
 	"math"
+	"net/http"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -37,6 +38,9 @@ type Deps struct {
 	TrustedProxies []netip.Prefix      // peers whose X-Forwarded-For is believed; by default nobody's is
 	RatePerMinute  int                 // requests of one secret key in one process; 6000
 	Limits         Limits
+
+	// Refused answers plain paths that are put off, where a person may read it; nil: with the problem, as the API does.
+	Refused func(w http.ResponseWriter, r *http.Request, err error)
 }
 
 // Limits bounds what one process takes on. Zero values stand for the defaults.
@@ -87,6 +91,7 @@ type Gateway struct {
 	publicURL string
 	proxies   []netip.Prefix
 	limits    Limits
+	refused   func(w http.ResponseWriter, r *http.Request, err error)
 	keys      *keyring
 	metrics   *metrics
 	places    chan struct{} // one for each request in flight
@@ -104,7 +109,7 @@ func New(d Deps) *Gateway {
 	either(&d.PublicURL, "/")
 	return &Gateway{
 		db: d.DB, outbox: d.Outbox, log: d.Log, gatherer: d.Gatherer, version: d.Version, publicURL: d.PublicURL,
-		proxies: d.TrustedProxies, limits: d.Limits,
+		proxies: d.TrustedProxies, limits: d.Limits, refused: d.Refused,
 		keys:       newKeyring(d.DB, clock.System),
 		metrics:    newMetrics(d.Reg),
 		places:     make(chan struct{}, d.Limits.InFlight),

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -102,7 +103,14 @@ func TestLook(t *testing.T) {
 
 func TestGuessing_is_put_off(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, func(d *Deps) { d.Limits.Misses, d.Limits.Forms = 5, 3 })
+	h := newHouse(t, func(d *Deps) {
+		d.Limits.Misses, d.Limits.Forms = 5, 3
+		d.Refused = func(w http.ResponseWriter, _ *http.Request, err error) {
+			w.Header().Set("Retry-After", "7")
+			w.WriteHeader(http.StatusTooManyRequests)
+			_, _ = io.WriteString(w, "page: "+err.Error())
+		}
+	})
 	h.edge = h.g.Handler(func(huma.API) {}, func(r chi.Router) {
 		r.HandleFunc("/x/{code}", func(w http.ResponseWriter, r *http.Request) {
 			if chi.URLParam(r, "code") != "right" {
@@ -124,6 +132,8 @@ func TestGuessing_is_put_off(t *testing.T) {
 	for _, code := range []string{"wrong", "right"} {
 		if w := h.ask("GET", "/x/"+code, ""); w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") == "" {
 			t.Errorf("%s: %d", code, w.Code)
+		} else if !strings.HasPrefix(w.Body.String(), "page: ") {
+			t.Errorf("%s: not what plain paths are answered with: %s", code, w.Body)
 		}
 	}
 	if w := h.ask("GET", "/x/right", "", "X-Test-Address", "203.0.113.9:1"); w.Code != http.StatusOK {

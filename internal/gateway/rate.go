@@ -3,6 +3,7 @@ package gateway
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-chi/httprate"
@@ -32,9 +33,9 @@ func newRate(perMinute int, headers bool) *httprate.RateLimiter {
 func (g *Gateway) withinRate(w http.ResponseWriter, r *http.Request, c caller) bool {
 	key := strconv.FormatInt(c.keyID, 10)
 	if c.public {
-		return pass(g.publicRate, w, r, key+" "+addressKey(r))
+		return g.pass(g.publicRate, w, r, key+" "+addressKey(r))
 	}
-	return pass(g.secretRate, w, r, key) && g.withinSite(w, r, c.site.ID)
+	return g.pass(g.secretRate, w, r, key) && g.withinSite(w, r, c.site.ID)
 }
 
 // withinSite counts the request to what all secret keys of the site may ask together. Public keys have no part in it: whoever has one could use
@@ -52,19 +53,28 @@ func (g *Gateway) withinSite(w http.ResponseWriter, r *http.Request, siteID int6
 // perAddress limits what is open to everybody.
 func (g *Gateway) perAddress(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if pass(g.plainRate, w, r, addressKey(r)) {
+		if g.pass(g.plainRate, w, r, addressKey(r)) {
 			next.ServeHTTP(w, r)
 		}
 	})
 }
 
-func pass(rate *httprate.RateLimiter, w http.ResponseWriter, r *http.Request, key string) bool {
+func (g *Gateway) pass(rate *httprate.RateLimiter, w http.ResponseWriter, r *http.Request, key string) bool {
 	over := rate.OnLimit(w, r, key)
 	w.Header()["Ratelimit-Reset"] = []string{strconv.Itoa(int(untilNext().Seconds()) + 1)}
 	if over {
-		web.Fail(w, r, tooMany())
+		g.refuse(w, r, tooMany())
 	}
 	return !over
+}
+
+// refuse answers instead of whoever would have: the API with a problem, plain paths as they say.
+func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if g.refused == nil || strings.HasPrefix(r.URL.Path, "/api/") {
+		web.Fail(w, r, err)
+		return
+	}
+	g.refused(w, r, err)
 }
 
 func tooMany() error {

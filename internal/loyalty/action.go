@@ -22,6 +22,7 @@ type action struct {
 	text         string        // description of an adjustment, traffic source of a redemption, reason of a cancellation
 	id           int64         // batch to redeem, redemption to cancel, hold to end
 	lasts        time.Duration // of a hold
+	forTier      bool          // an adjustment counts as earned
 	due          bool          // the timer releases it: only if its time is over
 	key          idempotency.Key
 }
@@ -33,6 +34,11 @@ const maxActions = 200 // of a transaction
 // Adjust moves points by hand. The balance stays within 0 and the programme's limit, or it is a fault with Talkable's words.
 func (m *Module) Adjust(ctx context.Context, siteID, personID, points int64, description string, key idempotency.Key) (loyaltyapi.Action, error) {
 	return m.actions.Do(ctx, action{site: siteID, person: personID, kind: kindAdjust, points: points, text: description, key: key})
+}
+
+// AdjustForTier is Adjust by points that count for tiers as earned ones do.
+func (m *Module) AdjustForTier(ctx context.Context, siteID, personID, points int64, description string, key idempotency.Key) (loyaltyapi.Action, error) {
+	return m.actions.Do(ctx, action{site: siteID, person: personID, kind: kindAdjust, points: points, text: description, forTier: true, key: key})
 }
 
 // Redeem spends the points that a batch costs, and says so to whom hands out its coupons. The redemption waits until that is heard.
@@ -116,7 +122,7 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, in []action, work []in
 			out[i].Err = errNoMember
 			continue
 		case a.kind == kindAdjust:
-			t, err = d.adjust(h, a.points, a.text)
+			t, err = d.adjust(h, a.points, a.text, a.forTier)
 		case a.kind == kindRedeem:
 			r, err = d.redeem(h, d.batches[siteID{a.site, a.id}], a.text)
 		case a.kind == kindHold:
@@ -242,6 +248,9 @@ func openDesk(ctx context.Context, u *bus.Unit, in []action, work []int) (*desk,
 	}
 	if d.holders, err = lockHolders(ctx, u, inOrder(people)); err != nil || len(d.holders) == 0 {
 		return d, err
+	}
+	if err = d.readScores(ctx, u, values(d.holders)); err != nil {
+		return nil, err
 	}
 	if d.redemptions, d.used, err = lockRedemptions(ctx, u, cancels); err != nil {
 		return nil, err

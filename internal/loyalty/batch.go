@@ -73,7 +73,7 @@ func (m *Module) checkBatch(ctx context.Context, site int64, in batchSettings) e
 	lists, err := m.coupons.CouponLists(ctx, site, []int64{*in.CouponListID})
 	if err == nil && !lists[*in.CouponListID].SingleUse {
 		err = fault.New(fault.Invalid, "invalid_redemption_batch", "The redemption batch's settings are not valid.").
-			At("/coupon_list_id", "must be the id of a single-use coupon list of the site, or null")
+			At("/coupon_list_id", "must be the id of a single-use coupon list of the site, or null").Pointed()
 	}
 	return err
 }

@@ -15,7 +15,7 @@ type clawBack struct {
 	SiteID      int64
 	Of          string // source of the earning
 	Source      string // of this step
-	Cause       string // refund, reward_clawed_back, referral_voided
+	Cause       string // refund, reward_clawed_back, referral_voided, cancelled
 	Full        bool
 	Points      int64 // cumulative, where the teller counts in points
 	Part, Whole int64 // cumulative share of an order, elsewhere
@@ -65,6 +65,9 @@ type clawRule struct {
 	Expired   int64  `json:"expired"` // had expired: not asked for again
 	OtherLots int64  `json:"other_lots"`
 	Debt      int64  `json:"debt"`
+	Pending   bool   `json:"pending,omitempty"` // it could not be spent yet
+	Policy    string `json:"debt_policy,omitempty"`
+	Waived    int64  `json:"waived,omitempty"` // not asked for, by that policy
 }
 
 type expireRule struct {

@@ -70,10 +70,7 @@ func (c collectable) check() error {
 	if c.Status != active && c.Status != archived {
 		at("/status", "must be active or archived")
 	}
-	if len(bad.Fields) > 0 {
-		return bad
-	}
-	return nil
+	return bad.Pointed()
 }
 
 // periods are the first days of what a limit is of.

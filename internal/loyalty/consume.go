@@ -74,7 +74,11 @@ func earnings[T bus.Payload](ctx context.Context, m *Module, u *bus.Unit, batch 
 	if len(all) == 0 {
 		return nil
 	}
-	return m.postEarnings(ctx, u, programs, all)
+	of := allowed(all)
+	if err := m.postEarnings(ctx, u, programs, all); err != nil || len(of) == 0 {
+		return err
+	}
+	return goAhead(ctx, u, of, u.Now) // the timer activates them
 }
 
 // originsRefunded: what an order earned is taken back in the share that was refunded.

@@ -27,11 +27,17 @@ type earning struct {
 	Points                                   int64  // 0: nothing
 	Refused                                  string // why nothing, where that is worth keeping
 	Joins                                    bool   // makes the person a member even without points
+	Merit                                    string // kind of what it counts towards tiers beside points; "": nothing
+	Amount                                   int64  // of a merit
 	OriginID, ReferralID, RewardID, FriendID int64
 	Rule                                     string
 	occasion                                 *occasion // nil, or what rules have still to decide, once the member is locked
 	EffectiveAt                              time.Time
 	ExpiresAt                                *time.Time
+	Pending                                  bool       // can't be spent yet
+	ActivatesAt                              *time.Time // when it can be; nil: when somebody says so
+	ArrivedAt                                time.Time  // when its waiting ended before it was heard of
+	GoAhead                                  string     // an earning that need not wait any longer
 }
 
 // rule is how a decision is kept: the rule, its version, and what it saw.
@@ -56,6 +62,8 @@ type rule struct {
 	Place            int        `json:"place,omitempty"`
 	On               string     `json:"on,omitempty"`
 	Trace            *trace     `json:"trace,omitempty"`
+	PendingRule      string     `json:"pending_rule,omitempty"`
+	ActivatesAt      *time.Time `json:"activates_at,omitempty"`
 	Points           int64      `json:"points"`
 	Refused          string     `json:"refused,omitempty"`
 }
@@ -74,6 +82,7 @@ func sourceOf(thing string, id int64) string { return thing + ":" + strconv.Form
 func (p program) forOrigin(o customerevent.OriginRecorded) earning {
 	e := earning{SiteID: o.SiteID, PersonID: o.PersonID, Source: sourceOf("origin", o.OriginID), Reason: loyaltyevent.ForPurchase,
 		OriginID: o.OriginID, EffectiveAt: o.OccurredAt, Joins: o.Type == customerevent.Purchase && p.Status == active}
+	e.Merit, e.Amount = p.meritOf(o)
 	if p.earner != nil {
 		return p.byRules(e, ofOrigin(o))
 	}
@@ -112,11 +121,16 @@ func (p program) forReward(w referralevent.RewardIssued) earning {
 func (p program) forReferral(r referralevent.ReferralApproved) earning {
 	e := earning{SiteID: r.SiteID, PersonID: r.AdvocateID, Source: sourceOf("referral", r.ReferralID), Reason: loyaltyevent.ForReferral,
 		OriginID: r.OriginID, ReferralID: r.ReferralID, FriendID: r.FriendID, EffectiveAt: r.ApprovedAt}
+	if p.PendingRule == untilEvent && r.OriginID != 0 {
+		e.GoAhead = sourceOf("origin", r.OriginID)
+	}
+	if p.TierPlan.Counted && p.Status == active {
+		e.Merit, e.Joins = meritReferral, true
+	}
 	if p.earner != nil {
 		return p.byRules(e, ofReferralApproved(r))
 	}
-	e.Points = p.PointsPerReferral
-	if e.Points > 0 && p.Status != active {
+	if e.Points = p.PointsPerReferral; e.Points > 0 && p.Status != active {
 		e.Points, e.Refused = 0, refusedPaused
 	}
 	return p.decided(e, rule{Rule: "referral", PointsPer: p.PointsPerReferral})
@@ -132,13 +146,19 @@ func (p program) byRules(e earning, o *occasion) earning {
 		return p.decided(e, rule{Rule: "rules", On: o.on})
 	}
 	o.by, e.occasion = p, o
+	e.Points = 1 // whatever it will be: as many as are decided wait as one would
+	e = p.pend(e)
+	e.Points = 0
 	return e
 }
 
 // decided completes a decision with its expiry and with the text that is kept of it.
 func (p program) decided(e earning, r rule) earning {
 	r.ProgramID, r.Version, r.Status, r.Points, r.Refused = p.ID, p.Version, p.Status, e.Points, e.Refused
-	if e.Points > 0 {
+	switch e = p.pend(e); {
+	case e.Pending: // gets its date when it is activated
+		r.PendingRule, r.ActivatesAt = p.PendingRule, e.ActivatesAt
+	case e.Points > 0:
 		e.ExpiresAt = p.expiry(e.EffectiveAt)
 		r.ExpiresAfterDays, r.ExpiryRule, r.ExpiresAt = p.ExpiresAfterDays, p.ExpiryRule, e.ExpiresAt
 	}

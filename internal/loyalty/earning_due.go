@@ -85,7 +85,7 @@ func (p program) rank(name string) int {
 
 // decideDue lets the rules decide what is due, and returns how much there was.
 func (m *Module) decideDue(ctx context.Context) (n int, err error) {
-	sites, err := sitesDue(ctx, m.db)
+	sites, err := sitesAsked(ctx, m.db)
 	if err != nil {
 		return 0, err
 	}

@@ -64,7 +64,7 @@ func TestReachingTiers(t *testing.T) {
 		t.Errorf("Gold again: %d", got)
 	}
 	hear(w, w.originsRecorded, 1, w.bought(1, 8, 4, 20_000))
-	s.Tiers = []tier{{"Silver", 1000}, {"Gold", 2000}}
+	s.Tiers = []tier{{Name: "Silver", Threshold: 1000}, {Name: "Gold", Threshold: 2000}}
 	w.configured(1, p.ID, s)
 	w.asked(1, 8)
 	if got := w.asked(1, 8); got != 2077 {

@@ -180,5 +180,10 @@ func (m *Module) judge(ctx context.Context, b *books, h *holder, e earning) (ear
 		m.m.Of(ctx).ruled.WithLabelValues(s.Result).Inc()
 	}
 	digits := o.by.Digits
-	return o.by.decided(e, rule{Rule: "rules", On: o.on, Currency: o.by.Currency, Digits: &digits, Subtotal: o.subtotal, OrderCurrency: o.currency, Trace: &v.Trace}), nil
+	arrived := e.ArrivedAt
+	e = o.by.decided(e, rule{Rule: "rules", On: o.on, Currency: o.by.Currency, Digits: &digits, Subtotal: o.subtotal, OrderCurrency: o.currency, Trace: &v.Trace})
+	if !arrived.IsZero() {
+		o.by.arrive(&e, arrived)
+	}
+	return e, nil
 }

@@ -65,7 +65,10 @@ func explained(ctx context.Context, db sqlx.QueryerContext, site, id int64) (t l
 		return t, fmt.Errorf("read allocations: %w", err)
 	}
 	t.Against = against[t.Kind]
-	if t.Entry, err = entryOf(ctx, db, site, id, t.MemberID); err != nil {
+	if t.Entry, err = entryOf(ctx, db, site, id, t.MemberID, "owner_id"); err != nil {
+		return t, err
+	}
+	if t.Pending, err = entryOf(ctx, db, site, id, t.MemberID, "pending_of"); err != nil {
 		return t, err
 	}
 	t.Lot, err = lotMadeBy(ctx, db, site, id, t.MemberID)
@@ -74,16 +77,17 @@ func explained(ctx context.Context, db sqlx.QueryerContext, site, id int64) (t l
 
 // against is the site's account on the other side of each kind of transaction.
 var against = map[string]string{kindEarn: issued, kindClawBack: issued, kindExpire: expired, kindAdjust: adjusted, kindRedeem: redeemed, kindCancel: redeemed,
-	kindHold: held, kindCommit: redeemed, kindRelease: held, kindRestore: redeemed}
+	kindHold: held, kindCommit: redeemed, kindRelease: held, kindRestore: redeemed,
+	kindActivate: pending, kindTransferOut: transferred, kindTransferIn: transferred}
 
-// entryOf is the member's side of a transaction; nil: nothing moved on the account.
-func entryOf(ctx context.Context, db sqlx.QueryerContext, site, id, member int64) (*loyaltyapi.Posting, error) {
+// entryOf is the side of a transaction on the account that is the member's by a column; nil: nothing moved on it.
+func entryOf(ctx context.Context, db sqlx.QueryerContext, site, id, member int64, column string) (*loyaltyapi.Posting, error) {
 	var e loyaltyapi.Posting
 	err := sqlx.GetContext(ctx, db, &e, `
 		select e.amount, e.seq, e.balance_after
 		from loyalty.account a
 		join loyalty.entry e on e.site_id = a.site_id and e.account_id = a.id
-		where a.site_id = $1 and e.txn_id = $2 and a.owner_id = $3 and a.asset = 'points'`, site, id, member)
+		where a.site_id = $1 and e.txn_id = $2 and a.`+column+` = $3 and a.asset = 'points'`, site, id, member)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -97,7 +101,7 @@ func entryOf(ctx context.Context, db sqlx.QueryerContext, site, id, member int64
 func lotMadeBy(ctx context.Context, db sqlx.QueryerContext, site, id, member int64) (*loyaltyapi.Lot, error) {
 	var l loyaltyapi.Lot
 	err := sqlx.GetContext(ctx, db, &l, `
-		select l.granted, l.remaining, l.clawed, l.forgiven, l.expired, coalesce(l.by_activity, false) as by_activity,
+		select l.granted, l.remaining, l.clawed, l.forgiven, l.waived, l.expired, coalesce(l.pending, false) as pending, l.activates_at, coalesce(l.by_activity, false) as by_activity,
 			case when l.by_activity then m.lapses_at else l.expires_at end as expires_at
 		from loyalty.lot l join loyalty.member m on m.site_id = l.site_id and m.id = $3
 		where l.site_id = $1 and l.id = $2`, site, id, member)
@@ -126,17 +130,25 @@ func (m *Module) BalanceAt(ctx context.Context, siteID, personID int64, at time.
 	var e struct {
 		Seq     int64 `db:"seq"`
 		Balance int64 `db:"balance_after"`
+		Pending int64 `db:"pending"`
 	}
 	err = sqlx.GetContext(ctx, m.db, &e, `
-		select e.seq, e.balance_after
-		from loyalty.entry e
-		join loyalty.txn t on t.site_id = e.site_id and t.id = e.txn_id
-		where e.site_id = $1 and e.account_id = $2 and t.recorded_at <= $3
-		order by e.seq desc
-		limit 1`, siteID, r.AccountID, at)
+		select coalesce(e.seq, 0) as seq, coalesce(e.balance_after, 0) as balance_after, coalesce(w.balance_after, 0) as pending
+		from (select `+lastEntry("$2")+`) e
+		full join (select `+lastEntry("("+pendingAccount("$4")+")")+`) w on true`, siteID, r.AccountID, at, r.ID)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return out, fmt.Errorf("read balance: %w", err)
 	}
-	out.Points, out.Seq = e.Balance, e.Seq
+	out.Points, out.Seq, out.Pending = e.Balance, e.Seq, e.Pending
 	return out, nil
+}
+
+// lastEntry selects the last entry of an account of site $1 that was written by $3.
+func lastEntry(account string) string {
+	return `e.seq, e.balance_after
+		from loyalty.entry e
+		join loyalty.txn t on t.site_id = e.site_id and t.id = e.txn_id
+		where e.site_id = $1 and e.account_id = ` + account + ` and t.recorded_at <= $3
+		order by e.seq desc
+		limit 1`
 }

@@ -14,8 +14,8 @@ import (
 
 var (
 	errNoLot   = fault.New(fault.NotFound, "lot_not_found", "The member has no such points left.")
-	errNoNote  = fault.New(fault.Invalid, "invalid_extension", "The note is not valid.").At("/note", "must have 1 to 500 printable characters")
-	errTooSoon = fault.New(fault.Invalid, "invalid_extension", "The date is not valid.").At("/expires_at", "must be later than now, and before the year 3000")
+	errNoNote  = fault.New(fault.Invalid, "invalid_extension", "The note is not valid.").At("/note", "must have 1 to 500 printable characters").Pointed()
+	errTooSoon = fault.New(fault.Invalid, "invalid_extension", "The date is not valid.").At("/expires_at", "must be later than now, and before the year 3000").Pointed()
 )
 
 // extension is what somebody wants of the dates of a member's lots.

@@ -36,9 +36,9 @@ var (
 	errCommitted  = fault.New(fault.Conflict, "hold_committed", "The hold was committed: restore its points instead.")
 	errNotYet     = fault.New(fault.Conflict, "hold_not_committed", "The hold was not committed: release it instead.")
 	errRestore    = fault.New(fault.Invalid, "too_many_points", "More points than the hold has left to restore.").At("/points", "is more than is left")
-	errHoldPoints = fault.New(fault.Invalid, "invalid_hold", "The hold is not valid.").At("/points", "must be 1 to "+strconv.Itoa(maxPoints))
-	errHoldTime   = fault.New(fault.Invalid, "invalid_hold", "The hold is not valid.").At("/seconds", "must be 1 to "+strconv.Itoa(int(maxHold/time.Second)))
-	errReference  = fault.New(fault.Invalid, "invalid_hold", "The hold is not valid.").At("/reference", "must have 1 to 200 printable characters")
+	errHoldPoints = fault.New(fault.Invalid, "invalid_hold", "The hold is not valid.").At("/points", "must be 1 to "+strconv.Itoa(maxPoints)).Pointed()
+	errHoldTime   = fault.New(fault.Invalid, "invalid_hold", "The hold is not valid.").At("/seconds", "must be 1 to "+strconv.Itoa(int(maxHold/time.Second))).Pointed()
+	errReference  = fault.New(fault.Invalid, "invalid_hold", "The hold is not valid.").At("/reference", "must have 1 to 200 printable characters").Pointed()
 )
 
 // hold is points that a checkout keeps for itself.

@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/web"
 )
 
@@ -28,14 +29,16 @@ func (m *Module) Routes(api huma.API) {
 		Summary: "Change a loyalty programme",
 		Description: "Replaces all settings; each change gives the programme a new version, and points tell the version that they were earned " +
 			"by. Points that were earned already stay as they are. Members are put into changed tiers shortly after the answer. A change of the " +
-			"site's currency takes effect here. A paused programme takes no new members and gives nothing for purchases and referrals; " +
+			"site's currency takes effect here. With `dry_run=true` the answer also counts who would move between tiers. A paused programme takes no new members and gives nothing for purchases and referrals; " +
 			"rewards that were issued are still posted, and refunds and expiry go on. " +
 			"With `effective_at` the settings are kept until then, in place of others that are scheduled; what is told late is decided by the version that was in force when it happened. " +
 			"Takes `Idempotency-Key`. Errors: 404 `program_not_found`, 400 `invalid_program`."}, m.replaceProgram)
 	m.redemptionRoutes(api)
 	m.holdRoutes(api)
 	m.explainRoutes(api)
+	m.pendingRoutes(api)
 	m.collectRoutes(api)
+	m.tierRoutes(api)
 	m.earningRoutes(api)
 	m.versionRoutes(api)
 }
@@ -49,15 +52,19 @@ type programBody struct {
 	PointsPerReferral int64  `json:"points_per_referral,omitempty" default:"0" doc:"Points of the advocate for an approved referral, beside its rewards" example:"100"`
 	ExpiresAfterDays  *int   `json:"expires_after_days,omitempty" nullable:"true" doc:"Days after what they were earned for; null: never" example:"365"`
 	AdjustmentLimit   int64  `json:"adjustment_limit,omitempty" default:"1000000000000" doc:"The most points that an adjustment by hand may leave a member" example:"100000"`
-	Tiers             []tier `json:"tiers,omitempty" doc:"At most 20, by rising threshold of lifetime points"`
+	Tiers             []tier `json:"tiers,omitempty" doc:"At most 20, by rising demands"`
+
+	TierPlan *tierPlanBody `json:"tier_plan,omitempty" doc:"Default: what counts in all a member's life"`
 	PolicyBody
 	Earning     *EarnTerms `json:"earning,omitempty" doc:"Rules beside the rates; null: none"`
 	EffectiveAt *time.Time `json:"effective_at,omitempty" nullable:"true" doc:"Of a change: when it takes effect; at once when left out"`
 }
 
 func (b programBody) settings() settings {
-	return settings{Name: b.Name, Status: b.Status, PointsPerUnit: b.PointsPerUnit, PointsPerReferral: b.PointsPerReferral,
+	s := settings{Name: b.Name, Status: b.Status, PointsPerUnit: b.PointsPerUnit, PointsPerReferral: b.PointsPerReferral,
 		ExpiresAfterDays: b.ExpiresAfterDays, AdjustmentLimit: b.AdjustmentLimit, Tiers: append([]tier{}, b.Tiers...), policy: b.PolicyBody.policy(), Earning: b.Earning.plan()}
+	s.TierPlan = b.TierPlan.plan()
+	return s
 }
 
 // programView is a programme as it is answered.
@@ -75,14 +82,17 @@ type programView struct {
 	CreatedAt         time.Time `json:"created_at"`
 	UpdatedAt         time.Time `json:"updated_at"`
 	PolicyView
-	Earning     *earnPlan  `json:"earning" doc:"Rules beside the rates; null: none"`
-	ScheduledAt *time.Time `json:"scheduled_at" doc:"When the scheduled change takes effect; null: there is none"`
+
+	TierPlan    tierPlanBody `json:"tier_plan"`
+	TierMoves   *tierMoves   `json:"tier_moves,omitempty" doc:"Only with dry_run: who would move between tiers"`
+	Earning     *earnPlan    `json:"earning" doc:"Rules beside the rates; null: none"`
+	ScheduledAt *time.Time   `json:"scheduled_at" doc:"When the scheduled change takes effect; null: there is none"`
 }
 
 func (p program) view() programView {
 	return programView{ID: p.ID, Name: p.Name, Status: p.Status, Currency: p.Currency, PointsPerUnit: p.PointsPerUnit,
 		PointsPerReferral: p.PointsPerReferral, ExpiresAfterDays: p.ExpiresAfterDays, AdjustmentLimit: p.AdjustmentLimit, Tiers: append([]tier{}, p.Tiers...),
-		Version: p.Version, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt, PolicyView: p.policy.view(), Earning: p.Earning, ScheduledAt: p.NextAt}
+		Version: p.Version, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt, PolicyView: p.policy.view(), TierPlan: p.TierPlan.view(), Earning: p.Earning, ScheduledAt: p.NextAt}
 }
 
 type programAnswer struct {
@@ -141,6 +151,9 @@ func (m *Module) replaceProgram(ctx context.Context, in *struct {
 }) (*web.OK[programAnswer], error) {
 	req := web.From(ctx)
 	view, replayed, err := m.configureFrom(ctx, req.Site, in.ID, in.Body.settings(), in.Body.EffectiveAt, req.KeyID, req.Idempotency)
+	if err == nil && postgres.Rehearsing(ctx) {
+		view.TierMoves, err = m.tierMoves(ctx, req.Site, in.ID, in.Body.settings())
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -147,7 +147,7 @@ func (m *Module) cancelRedemption(ctx context.Context, in *struct {
 }) (*web.OK[redemptionAnswer], error) {
 	req := web.From(ctx)
 	if n := utf8.RuneCountInString(in.Body.Reason); n < 1 || n > 500 || !printable(in.Body.Reason) {
-		return nil, fault.New(fault.Invalid, "invalid_reason", "The reason is not valid.").At("/reason", "must have 1 to 500 printable characters")
+		return nil, fault.New(fault.Invalid, "invalid_reason", "The reason is not valid.").At("/reason", "must have 1 to 500 printable characters").Pointed()
 	}
 	done, err := m.Cancel(ctx, req.Site.ID, in.ID, in.Body.Reason, req.Idempotency)
 	if err != nil {

@@ -52,8 +52,10 @@ type holder struct {
 	Tier         string `db:"tier"`
 	TiersVersion int    `db:"tiers_version"`
 	pace
-	lots   []*lot // with points left, the next to expire first; loaded where points are taken
-	tiered bool   // earned or tier changed
+	score   *score   // what counts towards tiers, where the programme counts it
+	lots    []*lot   // with points left, the next to expire first; loaded where points are taken
+	pending *account // of points that can't be spent yet; loaded where there are some
+	tiered  bool     // earned or tier changed
 
 	joinedAt time.Time // of who joins in this batch
 }
@@ -74,9 +76,15 @@ type lot struct {
 	ByActivity bool       `db:"by_activity"` // ends when its member lapses
 	Reminded   bool       `db:"reminded"`    // of this end
 	WakeAt     *time.Time `db:"wake_at"`     // when the timer has something to do with it
-	member     *holder    // of a lot that lives by activity
-	dirty      bool
-	dated      bool // one of the dates changed
+
+	Waived      int64      `db:"waived"`       // of clawed: there was nothing to take it from
+	Pending     bool       `db:"pending"`      // can't be spent yet, and is on another account
+	ActivatesAt *time.Time `db:"activates_at"` // of a pending one; nil: when somebody says so
+
+	member *holder // of a lot that lives by activity
+	dirty  bool
+	dated  bool // one of the dates changed
+	moved  bool // to the account of what can be spent
 }
 
 // txn is what happened.
@@ -104,8 +112,11 @@ type tierChange struct {
 	From, To         string
 	Earned           int64
 	Cause            string
-	TxnID            int64 // 0: the tiers changed
+	TxnID            int64  // 0: no transaction did it
+	Source           string // the merit that did it, and its refund; "": none
+	Seen             string // what counted, where days are counted
 	Version          int
+	Until            *time.Time // when it will end, if nothing more counts
 	At               time.Time
 }
 
@@ -130,6 +141,7 @@ type books struct {
 	made     map[siteID]txn // what made lots that are due
 	rooms    *rooms         // what rules have given; nil: no rules decide
 	joined   []*holder      // in this batch
+	merits   map[siteSource]*merit
 
 	txns    []txn
 	entries []entry
@@ -147,11 +159,16 @@ type books struct {
 
 // earn posts an earning. A debt is repaid out of the new lot at once.
 func (b *books) earn(h *holder, e earning) error {
+	if e.Pending {
+		return b.promise(h, e)
+	}
 	p := b.programs[h.SiteID]
 	b.settleTier(h, p)
-	t := b.txn(h, kindEarn, e.Source, e.Reason, e.Points, e.EffectiveAt, e.Rule)
-	t.OriginID, t.ReferralID, t.RewardID = e.OriginID, e.ReferralID, e.RewardID
+	t := b.earning(h, e)
 	b.active(h, p, t.EffectiveAt)
+	if !e.ArrivedAt.IsZero() { // as if it had waited
+		b.active(h, p, e.ArrivedAt)
+	}
 	b.grant(h, t.ID, e.Points, e.ExpiresAt)
 	if err := b.move(h, issued, t.ID, e.Points); err != nil {
 		return err
@@ -160,30 +177,53 @@ func (b *books) earn(h *holder, e earning) error {
 		return errOverflow
 	}
 	b.txns = append(b.txns, t)
-	h.Earned, h.tiered = h.Earned+e.Points, true
-	b.tell(h, loyaltyevent.PointsEarned{SiteID: h.SiteID, TransactionID: t.ID, MemberID: h.MemberID, PersonID: h.PersonID,
-		Points: e.Points, Balance: h.Balance, Reason: e.Reason, OriginID: e.OriginID, ReferralID: e.ReferralID, RewardID: e.RewardID,
-		FriendID: e.FriendID, EffectiveAt: t.EffectiveAt, RecordedAt: t.RecordedAt})
+	b.credit(h, p, t.EffectiveAt, e.Points)
+	b.tell(h, earnedEvent(h, e, t))
 	b.place(h, p, kindEarn, t.ID, t.EffectiveAt)
 	return nil
 }
 
+// earning begins the transaction of an earning.
+func (b *books) earning(h *holder, e earning) txn {
+	t := b.txn(h, kindEarn, e.Source, e.Reason, e.Points, e.EffectiveAt, e.Rule)
+	t.OriginID, t.ReferralID, t.RewardID = e.OriginID, e.ReferralID, e.RewardID
+	return t
+}
+
+func earnedEvent(h *holder, e earning, t txn) loyaltyevent.PointsEarned {
+	return loyaltyevent.PointsEarned{SiteID: h.SiteID, TransactionID: t.ID, MemberID: h.MemberID, PersonID: h.PersonID,
+		Points: e.Points, Balance: h.Balance, Reason: e.Reason, OriginID: e.OriginID, ReferralID: e.ReferralID, RewardID: e.RewardID,
+		FriendID: e.FriendID, Pending: e.Pending, ActivatesAt: orNone(e.ActivatesAt), EffectiveAt: t.EffectiveAt, RecordedAt: t.RecordedAt}
+}
+
 // grant makes a lot, out of which a debt is repaid at once.
 func (b *books) grant(h *holder, txnID, points int64, ends *time.Time) {
-	l := &lot{SiteID: h.SiteID, ID: txnID, AccountID: h.ID, Granted: points, Remaining: points, ExpiresAt: ends}
-	p := b.programs[h.SiteID]
-	if ends == nil && p.idleDays() > 0 {
-		l.ByActivity, l.member = true, h
-	}
-	l.WakeAt = p.wakes(ends, b.now)
-	if debt := -h.Balance; debt > 0 {
-		b.use(l, txnID, min(debt, points))
-	}
+	l := &lot{SiteID: h.SiteID, ID: txnID, AccountID: h.ID, Granted: points, Remaining: points}
+	b.date(h, l, ends)
+	b.repay(h, l, txnID, points)
 	b.lots, h.lots = append(b.lots, l), append(h.lots, l)
 }
 
+// date gives a lot of today the date at which it ends.
+func (b *books) date(h *holder, l *lot, ends *time.Time) {
+	p := b.programs[h.SiteID]
+	if l.ExpiresAt = ends; ends == nil && p.idleDays() > 0 {
+		l.ByActivity, l.member = true, h
+	}
+	l.WakeAt, l.dated = p.wakes(ends, b.now), true
+}
+
+// repay takes a debt out of points that have just become the member's, and says how much that was.
+func (b *books) repay(h *holder, l *lot, txnID, points int64) (repaid int64) {
+	if debt := -h.Balance; debt > 0 {
+		repaid = min(debt, points)
+		b.use(l, txnID, repaid)
+	}
+	return repaid
+}
+
 // clawBack takes back what is due by now of an earning. First its own lot pays; what of it had expired is not asked for again;
-// then the member's other lots pay, the next to expire first; the rest is a debt.
+// then the member's other lots pay, the next to expire first; the rest is a debt, unless the programme's debt policy waives it.
 func (b *books) clawBack(h *holder, own *lot, of txn, c clawBack) error {
 	before, after := own.Clawed, c.due(own.Granted)
 	step := after - before
@@ -195,29 +235,28 @@ func (b *books) clawBack(h *holder, own *lot, of txn, c clawBack) error {
 	t := b.txn(h, kindClawBack, c.Source, of.Reason, 0, c.EffectiveAt, "")
 	t.EarnID, t.OriginID, t.ReferralID, t.RewardID = of.ID, of.OriginID, of.ReferralID, of.RewardID
 
-	fromOwn := min(step, own.Remaining)
-	b.use(own, t.ID, fromOwn)
-	forgiven := min(step-fromOwn, own.Expired-own.Forgiven)
-	rest := step - fromOwn - forgiven
-	fromOthers := b.take(h, t.ID, rest)
-	own.Clawed, own.Forgiven, own.dirty = after, own.Forgiven+forgiven, true
+	d := b.pay(h, own, t.ID, step)
+	own.Clawed, own.Forgiven, own.Waived, own.dirty = after, own.Forgiven+d.expired, own.Waived+d.waived, true
 	if b.rooms != nil {
 		b.rooms.takeBack(p, h.MemberID, own, before, after)
 	}
 
-	t.Points = step - forgiven
-	t.Rule = text(clawRule{Rule: "claw_back", Cause: c.Cause, EarnID: of.ID, Granted: own.Granted, Taken: c.Part, Of: c.Whole,
-		Before: before, After: after, OwnLot: fromOwn, Expired: forgiven, OtherLots: fromOthers, Debt: rest - fromOthers})
+	t.Points = step - d.expired - d.waived
+	t.Rule = text(clawRule{Rule: "claw_back", Cause: c.Cause, EarnID: of.ID, Granted: own.Granted, Taken: c.Part, Of: c.Whole, Before: before,
+		After: after, OwnLot: d.own, Expired: d.expired, OtherLots: d.others, Debt: d.debt, Pending: own.Pending, Policy: p.DebtPolicy, Waived: d.waived})
 	if t.Points > 0 {
-		if err := b.move(h, issued, t.ID, -t.Points); err != nil {
+		if err := b.moveOn(h.purse(own), issued, t.ID, -t.Points); err != nil {
 			return err
 		}
 		b.tell(h, loyaltyevent.PointsClawedBack{SiteID: h.SiteID, TransactionID: t.ID, MemberID: h.MemberID, PersonID: h.PersonID,
-			Points: t.Points, Balance: h.Balance, Reason: of.Reason, OriginID: of.OriginID, RewardID: of.RewardID,
+			Points: t.Points, Balance: h.Balance, Reason: of.Reason, OriginID: of.OriginID, RewardID: of.RewardID, Pending: own.Pending,
 			EffectiveAt: t.EffectiveAt, RecordedAt: t.RecordedAt})
 	}
 	b.txns = append(b.txns, t)
-	h.Earned, h.tiered = h.Earned-step, true
+	if own.Pending { // it never counted
+		return nil
+	}
+	b.credit(h, p, moment(of.EffectiveAt, b.now), -step)
 	b.place(h, p, kindClawBack, t.ID, t.EffectiveAt)
 	return nil
 }
@@ -263,14 +302,19 @@ func moment(at, now time.Time) time.Time {
 
 // move writes both entries of a transaction: amount onto the member's account, and off the site's own.
 func (b *books) move(h *holder, name string, txnID, amount int64) error {
-	other := b.own[siteAccount{h.SiteID, name}]
+	return b.moveOn(&h.account, name, txnID, amount)
+}
+
+// moveOn writes both entries of a transaction: amount onto an account of a member, and off the site's own.
+func (b *books) moveOn(a *account, name string, txnID, amount int64) error {
+	other := b.own[siteAccount{a.SiteID, name}]
 	if other == nil {
-		return fmt.Errorf("site %d has no account %q", h.SiteID, name)
+		return fmt.Errorf("site %d has no account %q", a.SiteID, name)
 	}
 	for _, side := range []struct {
 		*account
 		amount int64
-	}{{&h.account, amount}, {other, -amount}} {
+	}{{a, amount}, {other, -amount}} {
 		if err := b.post(side.account, txnID, side.amount); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package loyalty
 
 import (
 	"context"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 
@@ -15,10 +16,10 @@ var errNoMember = fault.New(fault.NotFound, "member_not_found", "Loyalty member 
 // Member reads a person's membership. The tier is that of the tiers in force, also while the timer has not brought the member
 // up to a change of them yet. A balance below zero is a debt: claw-backs took more than was left.
 func (m *Module) Member(ctx context.Context, siteID, personID int64) (loyaltyapi.Member, error) {
-	return memberIn(ctx, m.db, siteID, personID)
+	return memberIn(ctx, m.db, siteID, personID, m.now())
 }
 
-func memberIn(ctx context.Context, db sqlx.QueryerContext, siteID, personID int64) (loyaltyapi.Member, error) {
+func memberIn(ctx context.Context, db sqlx.QueryerContext, siteID, personID int64, now time.Time) (loyaltyapi.Member, error) {
 	r, err := memberOf(ctx, db, siteID, personID)
 	if err != nil {
 		return loyaltyapi.Member{}, err
@@ -35,10 +36,20 @@ func memberIn(ctx context.Context, db sqlx.QueryerContext, siteID, personID int6
 	if err != nil {
 		return loyaltyapi.Member{}, err
 	}
-	out := loyaltyapi.Member{Dates: dates, Expiring: next, ID: r.ID, PersonID: r.PersonID, Active: r.Status == active, Balance: r.Balance, Earned: r.Earned, JoinedAt: r.JoinedAt}
+	var activating *loyaltyapi.Expiring
+	if r.Pending > 0 {
+		if activating, err = activatingNext(ctx, db, siteID, r.ID); err != nil {
+			return loyaltyapi.Member{}, err
+		}
+	}
+	out := loyaltyapi.Member{Pending: r.Pending, Next: activating, Dates: dates, Expiring: next, ID: r.ID, PersonID: r.PersonID, Active: r.Status == active, Balance: r.Balance, Earned: r.Earned, JoinedAt: r.JoinedAt}
 	for _, p := range programs {
-		out.Tier = p.tierOf(r.Earned)
-		out.NextTier, out.ToNext = p.next(r.Earned)
+		s, err := standingOf(ctx, db, p, r, now)
+		if err != nil {
+			return loyaltyapi.Member{}, err
+		}
+		out.Tier = p.nameOf(s.level)
+		out.NextTier, out.ToNext = s.above()
 	}
 	return out, nil
 }

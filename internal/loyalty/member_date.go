@@ -81,7 +81,7 @@ func (m *Module) SetMemberDates(ctx context.Context, siteID, personID int64, dat
 		if err := saveDates(ctx, u, siteID, id, dates, u.Now); err != nil {
 			return err
 		}
-		if out, err = memberIn(ctx, u, siteID, personID); err != nil {
+		if out, err = memberIn(ctx, u, siteID, personID, u.Now); err != nil {
 			return err
 		}
 		if len(out.Dates) > maxDates {

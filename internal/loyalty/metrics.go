@@ -18,9 +18,11 @@ type metrics struct {
 	holds    *prometheus.CounterVec // change
 	reminded prometheus.Counter
 	unspent  prometheus.Counter
+	let      prometheus.Counter
+	passed   prometheus.Counter
 	group    prometheus.Histogram
 	members  prometheus.Counter
-	tiers    prometheus.Counter
+	tiers    *prometheus.CounterVec // cause
 	refused  *prometheus.CounterVec // why
 	seconds  *prometheus.HistogramVec
 	ruled    *prometheus.CounterVec // result
@@ -42,12 +44,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		byHand:   prometheus.NewCounterVec(counter("points_adjusted_total", "Points given or taken by hand."), []string{"direction"}),
 		spent:    prometheus.NewCounter(counter("points_redeemed_total", "Points that members spent.")),
 		unspent:  prometheus.NewCounter(counter("points_restored_total", "Points of redemptions that were cancelled.")),
+		let:      prometheus.NewCounter(counter("points_activated_total", "Pending points that members can spend now.")),
+		passed:   prometheus.NewCounter(counter("points_transferred_total", "Points that members gave to others.")),
 		reminded: prometheus.NewCounter(counter("expiry_reminders_total", "Times that points were told of as expiring.")),
 		holds:    prometheus.NewCounterVec(counter("points_held_total", "Points that checkouts kept, and what became of them."), []string{"change"}),
 		group: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "talkable", Subsystem: "loyalty", Name: "actions_per_commit",
 			Help: "Adjustments, redemptions and cancellations of a transaction.", Buckets: prometheus.ExponentialBuckets(1, 2, 9)}),
 		members: prometheus.NewCounter(counter("members_joined_total", "People that became members.")),
-		tiers:   prometheus.NewCounter(counter("tier_changes_total", "Moves of members between tiers.")),
+		tiers:   prometheus.NewCounterVec(counter("tier_changes_total", "Moves of members between tiers."), []string{"cause"}),
 		refused: prometheus.NewCounterVec(counter("unearned_total", "Things heard that earned no points."), []string{"why"}),
 		ruled:   prometheus.NewCounterVec(counter("rules_asked_total", "Rules of earning that were asked, by what became of them."), []string{"result"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "talkable", Subsystem: "loyalty",
@@ -55,7 +59,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 10)}, []string{"kind"}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.earned, m.clawed, m.expired, m.byHand, m.spent, m.unspent, m.group, m.members, m.tiers, m.refused, m.seconds, m.reminded, m.holds, m.ruled)
+		reg.MustRegister(m.earned, m.clawed, m.expired, m.byHand, m.spent, m.unspent, m.group, m.members, m.tiers, m.refused, m.seconds, m.reminded, m.holds,
+			m.let, m.passed, m.ruled)
 	}
 	return m
 }
@@ -80,10 +85,16 @@ func (m *metrics) count(b *books, joined int) {
 			m.spent.Add(float64(t.Points))
 		case kindHold, kindCommit, kindRelease, kindRestore:
 			m.holds.WithLabelValues(t.Kind).Add(float64(t.Points))
+		case kindActivate:
+			m.let.Add(float64(t.Points))
+		case kindTransferOut:
+			m.passed.Add(float64(t.Points))
 		case kindCancel:
 			m.unspent.Add(float64(t.Points))
 		}
 	}
-	m.tiers.Add(float64(len(b.changes)))
+	for _, c := range b.changes {
+		m.tiers.WithLabelValues(c.Cause).Inc()
+	}
 	m.members.Add(float64(joined))
 }

@@ -1,13 +1,15 @@
 // Package loyalty owns programmes, members and the points ledger (schema "loyalty").
 //
 // It tells:  loyalty.member_joined.v1, loyalty.points_earned.v1, loyalty.points_clawed_back.v1, loyalty.points_expired.v1,
-// loyalty.points_expiring.v1, loyalty.hold_changed.v1, loyalty.points_adjusted.v1, loyalty.points_redeemed.v1, loyalty.redemption_cancelled.v1, loyalty.tier_changed.v1
+// loyalty.points_expiring.v1, loyalty.points_activated.v1, loyalty.points_transferred.v1, loyalty.hold_changed.v1, loyalty.points_adjusted.v1, loyalty.points_redeemed.v1, loyalty.redemption_cancelled.v1, loyalty.tier_changed.v1
 // It hears:  customer.origin_recorded.v1, customer.origin_refunded.v1, customer.person_anonymized.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1,
 // referral.referral_approved.v1, referral.referral_voided.v1, referral.coupon_issued.v1
 //
 // Points move in double entry: a transaction has one entry on the member's account and its opposite on an account of the site
-// ("issued", "expired", "adjusted", "redeemed", "held"). Each earning makes a lot, which remembers how many of its points are left, expired
+// ("issued", "expired", "adjusted", "redeemed", "held", "transferred"). Points that can't be spent yet are on a second account of the member, "pending". Each earning makes a lot, which remembers how many of its points are left, expired
 // or taken back; an allocation says which lots a transaction took its points from.
+// Tiers follow from what counts, by days (tier_ladder.go). Programmes that ask for more than lifetime points keep merits and their days;
+// others keep none.
 // Rows are locked in one order everywhere: idempotency keys, programmes by site, redemption batches, members' accounts by site and
 // person, redemptions, holds, budgets of rules, the site's own accounts.
 package loyalty
@@ -133,13 +135,17 @@ func (m *Module) Run(ctx context.Context) error {
 	}
 }
 
-// pass is one round of the timers. What fails is tried again at the next.
+// pass is one round of the timers, in this order: holds that are over, points that expire, reminders, tiers. What fails is tried again
+// at the next.
 func (m *Module) pass(ctx context.Context) {
 	if n, err := m.promoteDue(ctx); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Int("done", n).Msg("let scheduled programmes take effect")
 	}
 	if n, err := m.releaseDue(ctx); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Int("done", n).Msg("release holds")
+	}
+	if n, err := m.activateDue(ctx); err != nil && ctx.Err() == nil {
+		m.log.Error().Err(err).Int("done", n).Msg("activate points")
 	}
 	if n, err := m.ExpireDue(ctx); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Int("done", n).Msg("expire points")
@@ -159,6 +165,14 @@ func (m *Module) pass(ctx context.Context) {
 	m.askRules(ctx)
 	if err := m.sweepTallies(ctx); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Msg("sweep what rules gave")
+	}
+	if err := sweepGoAheads(ctx, m.db, m.now().Add(-keepGoAheads), perPass); err != nil && ctx.Err() == nil {
+		m.log.Error().Err(err).Msg("sweep go-aheads")
+	}
+	if n, err := m.TiersDue(ctx); err != nil && ctx.Err() == nil {
+		m.log.Error().Err(err).Int("done", n).Msg("end tiers")
+	} else if n > 0 {
+		m.log.Info().Int("members", n).Msg("tiers that time changes")
 	}
 	if _, err := idempotency.Sweep(ctx, m.db, module, m.now().Add(-keep), 1000); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Msg("sweep idempotency keys")

@@ -54,7 +54,7 @@ func (o *oracle) act(rt *rapid.T, w *world, site int64, batch []action) (redeeme
 				redeemed = append(redeemed, id)
 			}
 		case a.kind == kindAdjust:
-			ok = p.adjust(int(a.points), o.idle, w)
+			ok = o.adjust(p, a, w)
 		default:
 			cost := int64(0)
 			for k, id := range ids {

@@ -18,6 +18,11 @@ type policy struct {
 	Zone             string `json:"zone,omitempty"`       // of the site, where days of the calendar matter
 	RemindDays       int    `json:"remind_days,omitempty"`
 	RestoreGraceDays int    `json:"restore_grace_days,omitempty"` // that points which come back after their date are still good for
+	pendingPolicy
+	DebtPolicy string `json:"debt_policy,omitempty"`
+	transferPolicy
+
+	TierPlan tierPlan `json:"tier_plan,omitzero"`
 }
 
 const maxGrace = 3650
@@ -45,6 +50,9 @@ func (p policy) check(days *int, at func(pointer, format string, args ...any)) {
 	if p.RestoreGraceDays < 0 || p.RestoreGraceDays > maxGrace {
 		at("/restore_grace_days", "must be 0 to %d", maxGrace)
 	}
+	p.checkPending(days, at)
+	p.checkDebt(at)
+	p.checkTransfers(at)
 	switch soon := p.ExpiryRule == rolling || p.ExpiryRule == inactivity; {
 	case p.RemindDays < 0 || p.RemindDays > maxGrace:
 		at("/remind_days", "must be 0 to %d", maxGrace)

@@ -47,7 +47,16 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 	if err != nil {
 		return err
 	}
+	if err := waits(ctx, u, programs, all, holders); err != nil {
+		return err
+	}
 	b := &books{now: u.Now, programs: programs}
+	if err := b.readMerits(ctx, u, meritsIn(all)); err != nil {
+		return err
+	}
+	if err := b.readScores(ctx, u, values(holders)); err != nil {
+		return err
+	}
 	asleep, err := b.asleep(ctx, u, holders)
 	if err != nil {
 		return err
@@ -67,6 +76,7 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 	}
 	b.ids, b.own = o.ids, o.own
 	for _, e := range all {
+		counted := b.merit(holders[person{e.SiteID, e.PersonID}], e)
 		known := o.known[siteSource{e.SiteID, e.Source}]
 		if e.occasion != nil && !known {
 			if e, err = m.judge(ctx, b, holders[person{e.SiteID, e.PersonID}], e); err != nil {
@@ -88,6 +98,9 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 		case e.Refused != "":
 			b.refused = append(b.refused, e)
 			m.m.Of(ctx).refused.WithLabelValues(e.Refused).Inc()
+		}
+		if counted {
+			b.placeBy(holders[person{e.SiteID, e.PersonID}], programs[e.SiteID], tierChange{Cause: e.Merit, Source: e.Source, At: moment(e.EffectiveAt, u.Now)})
 		}
 	}
 	b.joined = fresh
@@ -157,12 +170,25 @@ func (m *Module) postClawBacks(ctx context.Context, u *bus.Unit, claws []clawBac
 		return err
 	}
 	earnings, err := earnedBy(ctx, u, sites, sources)
-	if err != nil || len(earnings) == 0 {
+	if err != nil {
+		return err
+	}
+	b := &books{now: u.Now, programs: programs}
+	demerits := b.demeritsIn(claws)
+	if len(earnings)+len(demerits) == 0 {
+		return nil
+	}
+	if err := b.readMerits(ctx, u, demerits); err != nil {
 		return err
 	}
 	people := make([]person, 0, len(earnings))
 	for _, e := range earnings {
 		people = append(people, person{e.SiteID, e.PersonID})
+	}
+	for _, q := range b.merits {
+		if q.PersonID != 0 {
+			people = append(people, person{q.SiteID, q.PersonID})
+		}
 	}
 	holders, err := lockHolders(ctx, u, inOrder(people))
 	if err != nil {
@@ -172,8 +198,14 @@ func (m *Module) postClawBacks(ctx context.Context, u *bus.Unit, claws []clawBac
 	if err != nil {
 		return err
 	}
-	b := &books{now: u.Now, programs: programs}
+	own := hand(lots, values(holders))
+	if err := loadWaiting(ctx, u, earnings, own, holders); err != nil {
+		return err
+	}
 	if b.rooms, err = reopenRooms(ctx, u, programs, earnings); err != nil {
+		return err
+	}
+	if err := b.readScores(ctx, u, values(holders)); err != nil {
 		return err
 	}
 	o, err := open(ctx, u, len(claws), sitesOf(values(holders), func(h *holder) int64 { return h.SiteID }), []string{issued}, nil)
@@ -181,23 +213,21 @@ func (m *Module) postClawBacks(ctx context.Context, u *bus.Unit, claws []clawBac
 		return err
 	}
 	b.ids, b.own = o.ids, o.own
-	own := hand(lots, values(holders))
 	for _, c := range claws {
-		e, ok := earnings[siteSource{c.SiteID, c.Of}]
-		if !ok {
+		lowered := b.demerit(c, holders)
+		if e, ok := earnings[siteSource{c.SiteID, c.Of}]; !ok {
 			m.m.Of(ctx).refused.WithLabelValues("never_earned").Inc()
-			continue
-		}
-		if err := b.clawBack(holders[person{e.SiteID, e.PersonID}], own[siteID{e.SiteID, e.ID}], e.txn(), c); err != nil {
+		} else if err := b.clawBack(holders[person{e.SiteID, e.PersonID}], own[siteID{e.SiteID, e.ID}], e.txn(), c); err != nil {
 			return err
 		}
+		b.replace(lowered, c)
 	}
 	return m.save(ctx, u, b, values(holders), lots, 0)
 }
 
 type siteID struct{ site, id int64 }
 
-// hand gives the holders their lots, and returns these by id.
+// hand gives the holders their lots, but for those that are pending, and returns all by id.
 func hand(lots []*lot, holders []*holder) map[siteID]*lot {
 	byAccount := make(map[siteID]*holder, len(holders))
 	for _, h := range holders {
@@ -206,8 +236,9 @@ func hand(lots []*lot, holders []*holder) map[siteID]*lot {
 	byID := make(map[siteID]*lot, len(lots))
 	for _, l := range lots {
 		byID[siteID{l.SiteID, l.ID}] = l
-		h := byAccount[siteID{l.SiteID, l.AccountID}]
-		l.member, h.lots = h, append(h.lots, l)
+		if h := byAccount[siteID{l.SiteID, l.AccountID}]; h != nil {
+			l.member, h.lots = h, append(h.lots, l)
+		}
 	}
 	return byID
 }
@@ -217,6 +248,12 @@ func (m *Module) save(ctx context.Context, u *bus.Unit, b *books, holders []*hol
 	accounts := values(b.own)
 	for _, h := range holders {
 		accounts = append(accounts, &h.account)
+		if h.pending != nil {
+			accounts = append(accounts, h.pending)
+		}
+	}
+	if err := b.unscored(holders); err != nil {
+		return err
 	}
 	var s saving
 	s.txns(b.txns)
@@ -227,6 +264,8 @@ func (m *Module) save(ctx context.Context, u *bus.Unit, b *books, holders []*hol
 	s.accounts(accounts)
 	s.members(holders)
 	s.changes(b.changes)
+	s.merits(b.merits)
+	s.meritDays(holders)
 	s.refusals(b.refused, b.now)
 	s.redemptions(b.spent)
 	s.cancelled(b.unspent)

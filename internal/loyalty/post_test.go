@@ -279,7 +279,7 @@ func TestTiersThatChangeMoveMembers(t *testing.T) {
 		hear(w, w.originsRecorded, 2, w.bought(2, person+1, person+1, 20000))
 	}
 	s := club()
-	s.Tiers = []tier{{"Bronze", 100}, {"Gold", 2000}}
+	s.Tiers = []tier{{Name: "Bronze", Threshold: 100}, {Name: "Gold", Threshold: 2000}}
 	if _, _, err := w.configure(t.Context(), shop(1), p.ID, s, 0, idempotency.Key{}); err != nil {
 		t.Fatal(err)
 	}

@@ -62,18 +62,31 @@ func previewClaw(ctx context.Context, tx sqlx.QueryerContext, c clawBack, now ti
 	}
 	h := holders[who]
 	own := hand(lots, []*holder{h})[siteID{e.SiteID, e.ID}]
+	if own.Pending { // all that is said of the account is what the refund takes from it
+		h.pending = &account{SiteID: h.SiteID, Balance: own.Remaining}
+	}
 	b := &books{now: now, ids: []int64{0}, programs: map[int64]program{}, own: map[siteAccount]*account{{c.SiteID, issued}: {SiteID: c.SiteID}}}
 	for _, p := range programs {
 		b.programs[c.SiteID] = p
-		b.settleTier(h, p)
 	}
+	if err := b.readMerits(ctx, tx, b.demeritsIn([]clawBack{c})); err != nil {
+		return out, err
+	}
+	if err := b.readScores(ctx, tx, []*holder{h}); err != nil {
+		return out, err
+	}
+	b.settleTier(h, b.programs[c.SiteID])
 	out = loyaltyapi.RefundPreview{MemberID: h.MemberID, TransactionID: e.ID, Earned: own.Granted, ClawedBack: own.Clawed, Lots: []loyaltyapi.LotUse{},
 		Balance: h.Balance, Tier: named(h.Tier), At: now.UTC()}
-	forgiven := own.Forgiven
+	forgiven, waived := own.Forgiven, own.Waived
+	out.Pending = own.Pending
+	lowered := b.demerit(c, holders)
 	if err := b.clawBack(h, own, e.txn(), c); err != nil {
 		return out, err
 	}
+	b.replace(lowered, c)
 	out.Due, out.Forgiven = own.Clawed-out.ClawedBack, own.Forgiven-forgiven
+	out.Waived = own.Waived - waived
 	out.BalanceAfter, out.TierAfter = h.Balance, named(h.Tier)
 	byID := map[int64]*lot{}
 	for _, l := range lots {
@@ -87,7 +100,7 @@ func previewClaw(ctx context.Context, tx sqlx.QueryerContext, c clawBack, now ti
 			out.FromOthers += u.Amount
 		}
 	}
-	out.Debt = out.Due - out.Forgiven - out.FromOrder - out.FromOthers
+	out.Debt = out.Due - out.Forgiven - out.FromOrder - out.FromOthers - out.Waived
 	return out, nil
 }
 

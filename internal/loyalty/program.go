@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/bits"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,12 +28,6 @@ const (
 	maxName   = 50     // characters, of a tier
 	maxDays   = 36_500 // a hundred years
 )
-
-// tier is a level that a member reaches with lifetime points.
-type tier struct {
-	Name      string `json:"name"`
-	Threshold int64  `json:"threshold"`
-}
 
 // settings is what the merchant decides; each change of it is a version.
 type settings struct {
@@ -101,17 +96,10 @@ func (s settings) check() error {
 			at(place+"/name", "is used by another tier")
 		}
 		names[name] = true
-		switch {
-		case t.Threshold < 1 || t.Threshold > maxPoints:
-			at(place+"/threshold", "must be 1 to %d", int64(maxPoints))
-		case i > 0 && t.Threshold <= s.Tiers[i-1].Threshold:
-			at(place+"/threshold", "must be above the tier before")
-		}
 	}
-	if len(bad.Fields) > 0 {
-		return bad
-	}
-	return nil
+	checkTiers(s.Tiers, at)
+	s.TierPlan.check(at)
+	return bad.Pointed()
 }
 
 // printable says that s is text that neither hides nor begins or ends with blanks.
@@ -128,6 +116,7 @@ func printable(s string) bool {
 func (s settings) of(shop site.Site) (settings, error) {
 	s.policy = s.in(shop.Zone)
 	s.Earning = s.Earning.in(shop)
+	s.TierPlan = s.TierPlan.in(s.Tiers, shop.Zone)
 	code := shop.Currency
 	digits, ok := money.Digits(code)
 	if !ok {
@@ -139,12 +128,13 @@ func (s settings) of(shop site.Site) (settings, error) {
 
 // change is p with other settings; the version counts changes only.
 func (p program) change(s settings, now time.Time) program {
+	s.TierPlan = s.TierPlan.after(p.TierPlan)
 	before, after := p.settings.text(), s.text()
 	if before == after {
 		return p
 	}
 	p.Version++
-	if !sameTiers(p.Tiers, s.Tiers) {
+	if !sameTiers(p.Tiers, s.Tiers) || p.TierPlan != s.TierPlan {
 		p.TiersVersion = p.Version
 	}
 	if text(p.Earning) != text(s.Earning) {
@@ -165,17 +155,7 @@ func (s settings) text() string {
 	return string(b)
 }
 
-func sameTiers(a, b []tier) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
-}
+func sameTiers(a, b []tier) bool { return slices.EqualFunc(a, b, tier.sameAs) }
 
 // tierOf is the highest tier that earned points reach; "" below the first.
 func (p program) tierOf(earned int64) string {
@@ -187,16 +167,6 @@ func (p program) tierOf(earned int64) string {
 		name = t.Name
 	}
 	return name
-}
-
-// next is the tier above earned, and how many points are missing; "" at the top.
-func (p program) next(earned int64) (name string, missing int64) {
-	for _, t := range p.Tiers {
-		if earned < t.Threshold {
-			return t.Name, t.Threshold - earned
-		}
-	}
-	return "", 0
 }
 
 // pointsFor is floor(minor × points per unit ÷ 10^digits), exact in 128 bits; false when it is beyond what one posting may be.

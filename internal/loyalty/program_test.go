@@ -45,16 +45,25 @@ func TestSettingsAreChecked(t *testing.T) {
 		t.Errorf("the club: %v", err)
 	}
 	for want, spoil := range map[string]func(*settings){
-		"/name":                func(s *settings) { s.Name = "" },
-		"/status":              func(s *settings) { s.Status = "off" },
-		"/points_per_unit":     func(s *settings) { s.PointsPerUnit = maxRate + 1 },
-		"/points_per_referral": func(s *settings) { s.PointsPerReferral = -1 },
-		"/expires_after_days":  func(s *settings) { s.ExpiresAfterDays = days(0) },
-		"/tiers":               func(s *settings) { s.Tiers = manyTiers(21) },
-		"/tiers/0/name":        func(s *settings) { s.Tiers = []tier{{strings.Repeat("é", 51), 1}} },
-		"/tiers/1/name":        func(s *settings) { s.Tiers = []tier{{"A", 1}, {"a", 2}} },
-		"/tiers/0/threshold":   func(s *settings) { s.Tiers = []tier{{"A", 0}} },
-		"/tiers/1/threshold":   func(s *settings) { s.Tiers = []tier{{"A", 5}, {"B", 5}} },
+		"/name":                 func(s *settings) { s.Name = "" },
+		"/status":               func(s *settings) { s.Status = "off" },
+		"/points_per_unit":      func(s *settings) { s.PointsPerUnit = maxRate + 1 },
+		"/points_per_referral":  func(s *settings) { s.PointsPerReferral = -1 },
+		"/expires_after_days":   func(s *settings) { s.ExpiresAfterDays = days(0) },
+		"/tiers":                func(s *settings) { s.Tiers = manyTiers(21) },
+		"/tiers/0/name":         func(s *settings) { s.Tiers = []tier{{Name: strings.Repeat("é", 51), Threshold: 1}} },
+		"/tiers/1/name":         func(s *settings) { s.Tiers = []tier{{Name: "A", Threshold: 1}, {Name: "a", Threshold: 2}} },
+		"/tiers/0/threshold":    func(s *settings) { s.Tiers = []tier{{Name: "A"}} },
+		"/tiers/0/spend":        func(s *settings) { s.Tiers = []tier{{Name: "A", Spend: -1}} },
+		"/tiers/1/orders":       func(s *settings) { s.Tiers = []tier{{Name: "A", Spend: 5, Orders: 3}, {Name: "B", Orders: 2}} },
+		"/tiers/0/match":        func(s *settings) { s.Tiers = []tier{{Name: "A", Spend: 5, Match: "most"}} },
+		"/tiers/0/benefits":     func(s *settings) { s.Tiers = []tier{{Name: "A", Spend: 5, Benefits: strings.Repeat("x", 1001)}} },
+		"/tiers/0/properties":   func(s *settings) { s.Tiers = []tier{{Name: "A", Spend: 5, Properties: map[string]string{"": "x"}}} },
+		"/tier_plan/window":     func(s *settings) { s.TierPlan = tierPlan{Window: "week"} },
+		"/tier_plan/length":     func(s *settings) { s.TierPlan = tierPlan{Window: rollingDays} },
+		"/tier_plan/downgrade":  func(s *settings) { s.TierPlan = tierPlan{Downgrade: neverDown} },
+		"/tier_plan/grace_days": func(s *settings) { s.TierPlan = tierPlan{Window: rollingDays, Length: 9, Downgrade: oneLevel} },
+		"/tiers/1/threshold":    func(s *settings) { s.Tiers = []tier{{Name: "A", Threshold: 5}, {Name: "B", Threshold: 5}} },
 	} {
 		s := club()
 		spoil(&s)
@@ -68,7 +77,7 @@ func TestSettingsAreChecked(t *testing.T) {
 func manyTiers(n int) []tier {
 	out := make([]tier, n)
 	for i := range out {
-		out[i] = tier{strings.Repeat("x", i+1), int64(i + 1)}
+		out[i] = tier{Name: strings.Repeat("x", i+1), Threshold: int64(i + 1)}
 	}
 	return out
 }
@@ -81,8 +90,10 @@ func TestTierFollowsTheCounter(t *testing.T) {
 		in, up  string
 		missing int64
 	}{{-5, "", "Silver", 1005}, {999, "", "Silver", 1}, {1000, "Silver", "Gold", 4000}, {5000, "Gold", "", 0}} {
-		up, missing := p.next(c.earned)
-		if in := p.tierOf(c.earned); in != c.in || up != c.up || missing != c.missing {
+		s := standing{ladder: p.ladder(0, []dayCounts{{0, counts{countEarned: c.earned}}})}
+		s.level = s.on(0)
+		up, missing := s.above()
+		if in := p.tierOf(c.earned); p.nameOf(s.level) != in || in != c.in || up != c.up || missing != c.missing {
 			t.Errorf("%d: %q, %q in %d", c.earned, in, up, missing)
 		}
 	}

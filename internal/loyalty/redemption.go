@@ -56,10 +56,7 @@ func (s batchSettings) check() error {
 	if s.CouponListID != nil && *s.CouponListID < 1 {
 		bad = bad.At("/coupon_list_id", "must be the id of a coupon list, or null")
 	}
-	if len(bad.Fields) > 0 {
-		return bad
-	}
-	return nil
+	return bad.Pointed()
 }
 
 func (b redemptionBatch) view() loyaltyapi.RedemptionBatch {

@@ -68,7 +68,7 @@ func days(n int) *int { return &n }
 // club is a programme for the tests: 10 points a dollar, a year, two tiers.
 func club() settings {
 	return settings{Name: "Club", Status: active, PointsPerUnit: 10, PointsPerReferral: 50, ExpiresAfterDays: days(365), AdjustmentLimit: 1_000_000,
-		Tiers: []tier{{"Silver", 1000}, {"Gold", 5000}}}
+		Tiers: []tier{{Name: "Silver", Threshold: 1000}, {Name: "Gold", Threshold: 5000}}}
 }
 
 func (w *world) start(siteID int64, s settings) programView {
@@ -150,6 +150,8 @@ func (w *world) dump() string {
 		union all select 'batch ' || a::text from loyalty.redemption_batch a union all select 'redemption ' || a::text from loyalty.redemption a
 		union all select 'date ' || a::text from loyalty.member_date a union all select 'lot date ' || a::text from loyalty.lot_date a union all select 'hold ' || a::text from loyalty.hold a union all select 'collection ' || a::text from loyalty.collection a
 		union all select 'tally ' || a::text from loyalty.rule_tally a union all select 'budget ' || a::text from loyalty.rule_budget a union all select 'due ' || a::text from loyalty.rule_due a
+		union all select 'go ahead ' || a::text from loyalty.go_ahead a
+		union all select 'merit ' || a::text from loyalty.merit a union all select 'merit day ' || a::text from loyalty.merit_day a
 		union all select 'told ' || a::text from loyalty.waiting a) s`)
 	if err != nil {
 		w.t.Fatal(err)
@@ -196,34 +198,58 @@ var invariants = map[string]string{
 		where has_table_privilege('talkable_loyalty', t, p)`,
 	"INV-13 amounts are bigint": `
 		select 1 from information_schema.columns where table_schema = 'loyalty'
-		and column_name ~ '^(amount|balance|balance_after|granted|remaining|clawed|expired|forgiven|points|earned)$' and data_type <> 'bigint'`,
+		and column_name ~ '^(amount|balance|balance_after|granted|remaining|clawed|expired|forgiven|waived|points|earned)$' and data_type <> 'bigint'`,
 	"INV-22, INV-23 claw-backs and what is forgiven are what is not deserved": `
 		select l.id from loyalty.lot l left join loyalty.txn t on t.site_id = l.site_id and t.earn_id = l.id and t.kind = 'claw_back'
-		group by l.site_id, l.id, l.clawed, l.forgiven having l.clawed - l.forgiven <> coalesce(sum(t.points), 0)`,
-	"a member's entry is its transaction's points": `
+		group by l.site_id, l.id, l.clawed, l.forgiven, l.waived having l.clawed - l.forgiven - l.waived <> coalesce(sum(t.points), 0)`,
+	"a member's entries are its transaction's points: on one of its accounts, or from one to the other": `
 		select t.id from loyalty.txn t
 		left join loyalty.account a on a.site_id = t.site_id and a.owner_id = t.member_id
 		left join loyalty.entry e on e.site_id = t.site_id and e.txn_id = t.id and e.account_id = a.id
-		where coalesce(e.amount, 0) <> t.points * case when t.kind in ('earn', 'adjust', 'cancel', 'release', 'restore') then 1 when t.kind = 'commit' then 0 else -1 end`,
+		left join loyalty.account b on b.site_id = t.site_id and b.pending_of = t.member_id
+		left join loyalty.entry w on w.site_id = t.site_id and w.txn_id = t.id and w.account_id = b.id
+		where coalesce(e.amount, 0) + coalesce(w.amount, 0) <> t.points * case
+				when t.kind in ('earn', 'adjust', 'cancel', 'release', 'restore', 'transfer_in') then 1 when t.kind in ('commit', 'activate') then 0 else -1 end
+			or t.kind = 'activate' and e.amount is distinct from t.points or t.kind <> 'activate' and e.amount <> 0 and w.amount <> 0
+			or t.kind not in ('earn', 'claw_back', 'activate') and w.amount <> 0`,
 	"every entry has its transaction, every transaction two entries": `
 		select e.txn_id from loyalty.entry e left join loyalty.txn t on t.site_id = e.site_id and t.id = e.txn_id
 		group by e.site_id, e.txn_id, t.id having t.id is null or count(*) <> 2`,
 	"each earning has its lot": `
 		select t.id from loyalty.txn t full join loyalty.lot l on l.site_id = t.site_id and l.id = t.id
-		where (t.kind = 'earn' or t.kind = 'adjust' and t.points > 0 or t.id is null) and l.granted is distinct from t.points`,
+		where (t.kind in ('earn', 'transfer_in') or t.kind = 'adjust' and t.points > 0 or t.id is null) and l.granted is distinct from t.points`,
 	"INV-09 no lot is spent after its date": `
 		select a.lot_id from loyalty.allocation a join loyalty.lot l on l.site_id = a.site_id and l.id = a.lot_id
 		join loyalty.txn t on t.site_id = a.site_id and t.id = a.txn_id
-		where (t.kind in ('redeem', 'hold') or t.kind = 'adjust' and t.points < 0) and t.recorded_at >= l.expires_at`,
+		where (t.kind in ('redeem', 'hold', 'transfer_out') or t.kind = 'adjust' and t.points < 0) and t.recorded_at >= l.expires_at`,
 	"what is spent is allocated, and nothing else": `
 		select t.id from loyalty.txn t left join loyalty.allocation a on a.site_id = t.site_id and a.txn_id = t.id
-		group by t.site_id, t.id having (t.kind in ('redeem', 'expire', 'hold') or t.kind = 'adjust' and t.points < 0) and abs(t.points) <> coalesce(sum(a.amount), 0)
+		group by t.site_id, t.id having (t.kind in ('redeem', 'expire', 'hold', 'transfer_out') or t.kind = 'adjust' and t.points < 0) and abs(t.points) <> coalesce(sum(a.amount), 0)
 			or t.kind = 'claw_back' and t.points < coalesce(sum(a.amount), 0)`,
 	"a lot has the date of its last change, and each change begins where the one before it ended": `
 		select l.id from loyalty.lot l join (
 			select *, lag(ends) over w as before, lag(true, 1, false) over w as follows, lead(true, 1, false) over w as followed
 			from loyalty.lot_date window w as (partition by site_id, lot_id order by id)) d on d.site_id = l.site_id and d.lot_id = l.id
 		where d.follows and d.was is distinct from d.before or not d.followed and d.ends is distinct from l.expires_at`,
+	"pending lots, and they only, are on the account of pending points, and are all that it has": `
+		select a.id from loyalty.account a left join loyalty.lot l on l.site_id = a.site_id and l.account_id = a.id
+		where a.owner_id is not null and l.pending or a.pending_of is not null and l.pending is null and l.id is not null
+		union all
+		select a.id from loyalty.account a left join loyalty.lot l on l.site_id = a.site_id and l.account_id = a.id
+		where a.pending_of is not null group by a.site_id, a.id, a.balance having a.balance <> coalesce(sum(l.remaining), 0)`,
+	"points are activated once, and none that are pending were": `
+		select t.id from loyalty.txn t left join loyalty.lot l on l.site_id = t.site_id and l.id = t.earn_id
+		where t.kind = 'activate' and (l.id is null or l.pending or t.points > l.granted)
+		union all select min(t.id) from loyalty.txn t where t.kind = 'activate' group by t.site_id, t.earn_id having count(*) > 1`,
+	"what one member gave another got, and nothing is left between them": `
+		select coalesce(o.id, i.id) from (select * from loyalty.txn where kind = 'transfer_out') o
+		full join (select site_id, earn_id as id, sum(points) as points from loyalty.txn where kind = 'transfer_in' group by 1, 2) i
+			on i.site_id = o.site_id and i.id = o.id where i.points is distinct from o.points
+		union all select id from loyalty.account where name = 'transferred' and balance <> 0
+		union all select i.id from loyalty.txn i join loyalty.txn o on o.site_id = i.site_id and o.id = i.earn_id and i.kind = 'transfer_in'
+			join loyalty.lot n on n.site_id = i.site_id and n.id = i.id
+			where i.member_id = o.member_id or not exists (select from loyalty.allocation a join loyalty.lot l on l.site_id = a.site_id and l.id = a.lot_id
+				where a.site_id = o.site_id and a.txn_id = o.id and a.amount = i.points and a.lot_id = (i.rule::jsonb ->> 'from_lot')::bigint)`,
 	"INV-11 a redemption is its transaction, a cancelled one has its opposite": `
 		select coalesce(r.id, t.id) from loyalty.redemption r full join (select * from loyalty.txn where kind = 'redeem') t on t.site_id = r.site_id and t.id = r.id
 		left join loyalty.txn c on c.site_id = r.site_id and c.kind = 'cancel' and c.earn_id = r.id
@@ -236,11 +262,13 @@ var invariants = map[string]string{
 		left join lateral (select count(*) filter (where kind in ('commit', 'release')) as n, coalesce(sum(points) filter (where kind = 'restore'), 0) as back
 			from loyalty.txn e where e.site_id = t.site_id and e.earn_id = t.id and e.kind in ('commit', 'release', 'restore')) e on true
 		where t.points is distinct from k.points or e.n <> (k.status <> 'held')::int or e.back <> k.restored`,
-	"earned is granted less clawed back": `
-		select m.id from loyalty.member m join loyalty.account a on a.site_id = m.site_id and a.owner_id = m.id
-		left join (select l.* from loyalty.lot l join loyalty.txn t on t.site_id = l.site_id and t.id = l.id and t.kind = 'earn') l
-			on l.site_id = a.site_id and l.account_id = a.id
-		group by m.site_id, m.id, m.earned having m.earned <> coalesce(sum(l.granted - l.clawed), 0)`,
+	"earned is granted less clawed back, but for what is pending, and what was given or taken by hand that counts": `
+		select m.id from loyalty.member m left join (
+			select t.site_id, t.member_id, sum(case t.kind when 'earn' then l.granted - l.clawed else t.points end) as points
+			from loyalty.txn t left join loyalty.lot l on l.site_id = t.site_id and l.id = t.id
+			where t.kind = 'earn' and l.pending is null or t.kind = 'adjust' and (t.rule::jsonb ->> 'counts_for_tier')::boolean group by 1, 2) e
+			on e.site_id = m.site_id and e.member_id = m.id
+		where m.earned <> coalesce(e.points, 0)`,
 	"the tier is where the last change led": `
 		select m.id from loyalty.member m left join lateral (select to_tier from loyalty.tier_change c
 			where c.site_id = m.site_id and c.member_id = m.id order by id desc limit 1) c on true
@@ -254,6 +282,18 @@ var invariants = map[string]string{
 			select sum(n - div(n * clawed, granted)) as points, count(*) filter (where clawed < granted) as times from (` + givenByRules + `) g
 			where g.site_id = t.site_id and g.member_id = t.member_id and g.rule = t.rule and g.since ->> t.span = to_char(t.since, 'YYYY-MM-DD')) x on true
 		where t.points <> coalesce(x.points, 0) or t.times <> x.times`,
+	"the days that count are the sums of the things that do": `
+		select 1 from (
+			select site_id, member_id, day, sum(greatest(amount - refunded, 0)) filter (where kind = 'order' and not gone) as spend,
+				count(*) filter (where kind = 'order' and not gone) as orders, count(*) filter (where kind = 'referral' and not gone) as referrals,
+				sum(amount) filter (where kind = 'custom') as custom
+			from loyalty.merit where member_id is not null group by 1, 2, 3) q
+		full join loyalty.merit_day d using (site_id, member_id, day)
+		where (coalesce(q.spend, 0), coalesce(q.orders, 0), coalesce(q.referrals, 0), coalesce(q.custom, 0))
+			<> (coalesce(d.spend, 0), coalesce(d.orders, 0), coalesce(d.referrals, 0), coalesce(d.custom, 0))`,
+	"whose merits are counted has earned what the days say": `
+		select m.id from loyalty.member m left join loyalty.merit_day d on d.site_id = m.site_id and d.member_id = m.id
+		where m.counted group by m.site_id, m.id having m.earned <> coalesce(sum(d.earned), 0)`,
 	"each member has an account": `
 		select m.id from loyalty.member m full join (select * from loyalty.account where owner_id is not null) a
 			on a.site_id = m.site_id and a.owner_id = m.id

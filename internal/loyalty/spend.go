@@ -2,6 +2,7 @@ package loyalty
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/talkable/talkable/internal/fault"
@@ -21,6 +22,8 @@ var (
 	errNoBatch  = fault.New(fault.Invalid, "redemption_batch_not_found", "No redemption batch found by id.")
 	errAdjust   = fault.New(fault.Unprocessable, "invalid_adjustment",
 		"Validation failed: Points adjustment must result in member points balance between 0 and available points limit")
+	errAdjustTier = fault.New(fault.Unprocessable, "invalid_adjustment",
+		"Validation failed: Points adjustment must not bring the points that count for tiers below 0")
 	errNothing = fault.New(fault.Unprocessable, "invalid_adjustment", "Validation failed: Points must be other than 0")
 )
 
@@ -33,6 +36,7 @@ type adjustRule struct {
 	Before    int64      `json:"before"`
 	After     int64      `json:"after"`
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+	ForTier   bool       `json:"counts_for_tier,omitempty"`
 }
 
 type redeemRule struct {
@@ -70,8 +74,8 @@ func (b *books) expireDue(h *holder) error {
 }
 
 // adjust moves points by hand. What is given makes a lot that expires like an earning of today; what is taken comes from the lots
-// that expire next. Tiers look at what was earned, so they don't move.
-func (b *books) adjust(h *holder, points int64, description string) (txn, error) {
+// that expire next. Tiers look at what was earned, so they don't move, unless it is to count as earned.
+func (b *books) adjust(h *holder, points int64, description string, forTier bool) (txn, error) {
 	if points == 0 {
 		return txn{}, errNothing
 	}
@@ -82,7 +86,10 @@ func (b *books) adjust(h *holder, points int64, description string) (txn, error)
 	if points > maxPoints || points < -maxPoints || h.Balance+points < 0 || h.Balance+points > p.AdjustmentLimit {
 		return txn{}, errAdjust
 	}
-	r := adjustRule{Rule: "adjustment", ProgramID: p.ID, Version: p.Version, Limit: p.AdjustmentLimit, Before: h.Balance, After: h.Balance + points}
+	if forTier && (h.Earned+points < 0 || h.Earned > math.MaxInt64-maxPoints) {
+		return txn{}, errAdjustTier
+	}
+	r := adjustRule{ForTier: forTier, Rule: "adjustment", ProgramID: p.ID, Version: p.Version, Limit: p.AdjustmentLimit, Before: h.Balance, After: h.Balance + points}
 	if points > 0 {
 		r.ExpiresAt = p.expiry(b.now)
 	}
@@ -99,7 +106,12 @@ func (b *books) adjust(h *holder, points int64, description string) (txn, error)
 	}
 	b.txns = append(b.txns, t)
 	b.tell(h, loyaltyevent.PointsAdjusted{SiteID: h.SiteID, TransactionID: t.ID, MemberID: h.MemberID, PersonID: h.PersonID,
-		Points: points, Balance: h.Balance, AdjustedAt: t.EffectiveAt})
+		Points: points, Balance: h.Balance, CountsForTier: forTier, AdjustedAt: t.EffectiveAt})
+	if forTier {
+		b.settleTier(h, p)
+		b.credit(h, p, t.EffectiveAt, points)
+		b.place(h, p, kindAdjust, t.ID, t.EffectiveAt)
+	}
 	return t, nil
 }
 

@@ -22,8 +22,8 @@ func (s *saving) dues(rows []due) {
 		column(rows, func(d due) string { return stamp(d.At) }))
 }
 
-// sitesDue are the sites where rules are to be asked.
-func sitesDue(ctx context.Context, db sqlx.QueryerContext) ([]int64, error) {
+// sitesAsked are the sites where rules are to be asked.
+func sitesAsked(ctx context.Context, db sqlx.QueryerContext) ([]int64, error) {
 	var sites []int64
 	if err := sqlx.SelectContext(ctx, db, &sites, `select distinct site_id from loyalty.rule_due order by site_id`); err != nil {
 		return nil, fmt.Errorf("find sites whose rules are to be asked: %w", err)

@@ -58,7 +58,7 @@ func entriesOf(ctx context.Context, db sqlx.QueryerContext, site, account, after
 	for i, r := range rows { // an account has at most one entry of a transaction, so that is the entry's id
 		out[i] = loyaltyapi.Entry{ID: r.ID, TransactionID: r.ID, Seq: r.Seq, Kind: r.Kind, Reason: r.Reason, Points: r.Amount, Balance: r.Balance,
 			OriginID: r.OriginID, ReferralID: r.ReferralID, RewardID: r.RewardID, Rule: loyaltyapi.Rule(r.Rule), EffectiveAt: r.EffectiveAt,
-			RecordedAt: r.RecordedAt, ExpiresAt: r.ExpiresAt, Description: r.Description, RedemptionID: r.redemption(), HoldID: r.hold()}
+			RecordedAt: r.RecordedAt, ExpiresAt: r.ExpiresAt, Description: r.Description, RedemptionID: r.redemption(), HoldID: r.hold(), TransferID: r.transfer()}
 	}
 	return out, nil
 }
@@ -80,6 +80,17 @@ func (t txnRow) hold() *int64 {
 	case kindHold:
 		return &t.ID
 	case kindCommit, kindRelease, kindRestore:
+		return t.EarnID
+	}
+	return nil
+}
+
+// transfer is the one that a transaction is a side of.
+func (t txnRow) transfer() *int64 {
+	switch t.Kind {
+	case kindTransferOut:
+		return &t.ID
+	case kindTransferIn:
 		return t.EarnID
 	}
 	return nil

@@ -92,13 +92,16 @@ type earned struct {
 	OriginID   int64  `db:"origin_id"`
 	ReferralID int64  `db:"referral_id"`
 	RewardID   int64  `db:"reward_id"`
+
+	EffectiveAt time.Time `db:"effective_at"`
 }
 
 func (e earned) txn() txn {
-	return txn{SiteID: e.SiteID, ID: e.ID, MemberID: e.MemberID, Reason: e.Reason, OriginID: e.OriginID, ReferralID: e.ReferralID, RewardID: e.RewardID}
+	return txn{SiteID: e.SiteID, ID: e.ID, MemberID: e.MemberID, Reason: e.Reason, OriginID: e.OriginID, ReferralID: e.ReferralID, RewardID: e.RewardID,
+		EffectiveAt: e.EffectiveAt}
 }
 
-const earnedColumns = `t.site_id, t.id, t.source, t.member_id, t.reason, coalesce(t.origin_id, 0) as origin_id,
+const earnedColumns = `t.site_id, t.id, t.source, t.member_id, t.reason, t.effective_at, coalesce(t.origin_id, 0) as origin_id,
 	coalesce(t.referral_id, 0) as referral_id, coalesce(t.reward_id, 0) as reward_id`
 
 // earnedBy finds what the sources earned; it never changes.
@@ -119,9 +122,10 @@ func earnedBy(ctx context.Context, tx sqlx.QueryerContext, sites []int64, source
 	return out, nil
 }
 
-const lotColumns = `l.site_id, l.id, l.account_id, l.granted, l.remaining, l.clawed, l.expired, l.forgiven, l.expires_at, coalesce(l.by_activity, false) as by_activity, l.wake_at, coalesce(l.reminded, false) as reminded`
+const lotColumns = `l.site_id, l.id, l.account_id, l.granted, l.remaining, l.clawed, l.expired, l.forgiven, l.expires_at, coalesce(l.by_activity, false) as by_activity, l.wake_at, coalesce(l.reminded, false) as reminded,
+	l.waived, coalesce(l.pending, false) as pending, l.activates_at`
 
-// lotsOf reads the lots of locked accounts that have points left, and those of the given earnings whether or not.
+// lotsOf reads the lots of locked accounts that have points left, and those of the given earnings whether or not, also where they are pending.
 func lotsOf(ctx context.Context, tx sqlx.QueryerContext, holders map[person]*holder, of map[siteSource]earned) ([]*lot, error) {
 	var sites, accounts, earnSites, earns []int64
 	for _, h := range holders {
@@ -138,7 +142,7 @@ func lotsOf(ctx context.Context, tx sqlx.QueryerContext, holders map[person]*hol
 		union all
 		select `+lotColumns+`
 		from unnest($3::bigint[], $4::bigint[]) as u (site_id, id)
-		cross join lateral (select * from loyalty.lot l where l.site_id = u.site_id and l.id = u.id and l.remaining = 0 offset 0) l`,
+		cross join lateral (select * from loyalty.lot l where l.site_id = u.site_id and l.id = u.id and (l.remaining = 0 or l.pending) offset 0) l`,
 		pq.Array(sites), pq.Array(accounts), pq.Array(earnSites), pq.Array(earns))
 	if err != nil {
 		return nil, fmt.Errorf("read lots: %w", err)

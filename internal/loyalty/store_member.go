@@ -104,41 +104,14 @@ func lockDue(ctx context.Context, tx sqlx.QueryerContext, now time.Time, limit i
 	return rows, nil
 }
 
-// lockBehind locks up to limit members of a site whose tier was decided by older tiers, passing by those that somebody is at.
-func lockBehind(ctx context.Context, tx sqlx.QueryerContext, site int64, version, limit int) ([]*holder, error) {
-	var rows []*holder
-	err := sqlx.SelectContext(ctx, tx, &rows, `
-		select `+holderColumns+`
-		from unnest(array(select id from loyalty.member where site_id = $1 and tiers_version < $2 order by tiers_version limit $3)) as u (id)
-		cross join lateral (select * from loyalty.member m where m.site_id = $1 and m.id = u.id for update skip locked) m
-		cross join lateral (select * from loyalty.account a where a.site_id = $1 and a.owner_id = m.id and a.asset = 'points'
-			for update skip locked) a`, site, version, limit)
-	if err != nil {
-		return nil, fmt.Errorf("lock members to re-tier: %w", err)
-	}
-	return rows, nil
-}
-
-// sitesBehind are the sites that have members whose tier was decided by older tiers.
-func sitesBehind(ctx context.Context, db sqlx.QueryerContext) ([]int64, error) {
-	var sites []int64
-	err := sqlx.SelectContext(ctx, db, &sites, `
-		select p.site_id from loyalty.program p
-		where exists (select from loyalty.member m where m.site_id = p.site_id and m.tiers_version < p.tiers_version)
-		order by p.site_id`)
-	if err != nil {
-		return nil, fmt.Errorf("find sites to re-tier: %w", err)
-	}
-	return sites, nil
-}
-
 // memberOf reads a person's membership for a display.
 func memberOf(ctx context.Context, db sqlx.QueryerContext, site, id int64) (memberRow, error) {
 	var r memberRow
 	err := sqlx.GetContext(ctx, db, &r, `
-		select m.id, m.person_id, m.status, m.earned, m.joined_at, a.id as account_id, a.balance
+		select m.id, m.person_id, m.status, m.earned, m.joined_at, a.id as account_id, a.balance, coalesce(w.balance, 0) as pending
 		from loyalty.member m
 		join loyalty.account a on a.site_id = m.site_id and a.owner_id = m.id and a.asset = 'points'
+		left join loyalty.account w on w.site_id = m.site_id and w.name = 'pending' and w.asset = 'points' and w.pending_of = m.id and w.owner_id is null
 		where m.site_id = $1 and m.person_id = $2`, site, id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, errNoMember
@@ -157,4 +130,5 @@ type memberRow struct {
 	JoinedAt  time.Time `db:"joined_at"`
 	AccountID int64     `db:"account_id"`
 	Balance   int64     `db:"balance"`
+	Pending   int64     `db:"pending"`
 }

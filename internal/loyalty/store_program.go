@@ -100,11 +100,13 @@ func lockProgram(ctx context.Context, tx sqlx.QueryerContext, site, id int64) (p
 	return oneProgram(ctx, tx, `select `+programColumns+` from loyalty.program where site_id = $1 and id = $2 for update`, site, id)
 }
 
+var errNoProgram = fault.New(fault.NotFound, "program_not_found", "No such loyalty programme.")
+
 func oneProgram(ctx context.Context, db sqlx.QueryerContext, query string, args ...any) (program, error) {
 	var r programRow
 	err := sqlx.GetContext(ctx, db, &r, query, args...)
 	if errors.Is(err, sql.ErrNoRows) {
-		return program{}, fault.New(fault.NotFound, "program_not_found", "No such loyalty programme.")
+		return program{}, errNoProgram
 	}
 	if err != nil {
 		return program{}, fmt.Errorf("read programme: %w", err)
@@ -129,7 +131,7 @@ func addProgram(ctx context.Context, tx sqlx.ExtContext, p program) (program, er
 	}
 	_, err = tx.ExecContext(ctx, `
 		insert into loyalty.account (site_id, name, asset) select $1, unnest($2::text[]), 'points'`, p.SiteID,
-		pq.Array([]string{issued, expired, adjusted, redeemed, held}))
+		pq.Array([]string{issued, expired, adjusted, redeemed, held, transferred}))
 	if err != nil {
 		return p, fmt.Errorf("add the site's accounts: %w", err)
 	}

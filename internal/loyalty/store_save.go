@@ -122,6 +122,11 @@ func (s *saving) newLots(rows []*lot) {
 		names, columns = names+" by_activity:boolean wake_at:text", append(columns, column(rows, func(l *lot) bool { return l.ByActivity }),
 			column(rows, func(l *lot) string { return stampOrNot(l.WakeAt) }))
 	}
+	if slices.ContainsFunc(rows, func(l *lot) bool { return l.Pending }) {
+		more, values = more+", pending, activates_at", values+", nullif(pending, false), nullif(activates_at, '')::timestamptz"
+		names, columns = names+" pending:boolean activates_at:text", append(columns, column(rows, func(l *lot) bool { return l.Pending }),
+			column(rows, func(l *lot) string { return stampOrNot(l.ActivatesAt) }))
+	}
 	s.add("new lots", `
 		insert into loyalty.lot (site_id, id, account_id, granted, remaining, expires_at`+more+`)
 		select site_id, id, account_id, granted, remaining, nullif(expires_at, '')::timestamptz`+values+` from $rows`, names, columns...)
@@ -148,21 +153,26 @@ func (s *saving) usedLots(all []*lot) {
 	if len(rows) == 0 {
 		return
 	}
-	names, dates := `site_id id remaining clawed expired forgiven`, ""
+	names, more := `site_id id remaining clawed expired forgiven`, ""
 	columns := []any{
 		column(rows, func(l *lot) int64 { return l.SiteID }), column(rows, func(l *lot) int64 { return l.ID }),
 		column(rows, func(l *lot) int64 { return l.Remaining }), column(rows, func(l *lot) int64 { return l.Clawed }),
 		column(rows, func(l *lot) int64 { return l.Expired }), column(rows, func(l *lot) int64 { return l.Forgiven }),
 	}
 	if slices.ContainsFunc(rows, func(l *lot) bool { return l.dated }) { // seldom: what purchases do stays short
-		dates = `, expires_at = nullif(u.expires_at, '')::timestamptz,
+		more = `, expires_at = nullif(u.expires_at, '')::timestamptz,
 			by_activity = nullif(u.by_activity, false), wake_at = nullif(u.wake_at, '')::timestamptz, reminded = nullif(u.reminded, false)`
 		names, columns = names+" expires_at:text by_activity:boolean wake_at:text reminded:boolean", append(columns, column(rows, func(l *lot) string { return stampOrNot(l.ExpiresAt) }),
 			column(rows, func(l *lot) bool { return l.ByActivity }), column(rows, func(l *lot) string { return stampOrNot(l.WakeAt) }),
 			column(rows, func(l *lot) bool { return l.Reminded }))
 	}
+	if slices.ContainsFunc(rows, func(l *lot) bool { return l.moved || l.Waived > 0 }) {
+		more += `, account_id = u.account_id, pending = nullif(u.pending, false), waived = u.waived`
+		names, columns = names+" account_id pending:boolean waived", append(columns, column(rows, func(l *lot) int64 { return l.AccountID }),
+			column(rows, func(l *lot) bool { return l.Pending }), column(rows, func(l *lot) int64 { return l.Waived }))
+	}
 	s.add("lots", `
-		update loyalty.lot l set remaining = u.remaining, clawed = u.clawed, expired = u.expired, forgiven = u.forgiven`+dates+`
+		update loyalty.lot l set remaining = u.remaining, clawed = u.clawed, expired = u.expired, forgiven = u.forgiven`+more+`
 		from $rows where l.site_id = u.site_id and l.id = u.id`, names, columns...)
 }
 
@@ -206,8 +216,13 @@ func (s *saving) members(all []*holder) {
 			column(rows, func(h *holder) int64 { return int64(h.IdleDays) }), column(rows, func(h *holder) string { return stampOrNot(h.pace.WakeAt) }),
 			column(rows, func(h *holder) bool { return h.Reminded }))
 	}
+	tier := ""
+	if slices.ContainsFunc(rows, func(h *holder) bool { return h.score != nil && h.score.dirty }) {
+		tier = `, tier_due_at = nullif(u.tier_due_at, '')::timestamptz, counted = nullif(u.counted, false)`
+		names, columns = names+" tier_due_at:text counted:boolean", append(columns, column(rows, (*holder).tierDue), column(rows, func(h *holder) bool { return h.score != nil }))
+	}
 	s.add("members", `
-		update loyalty.member m set earned = u.earned, tier = u.tier, tiers_version = u.version`+pace+`
+		update loyalty.member m set earned = u.earned, tier = u.tier, tiers_version = u.version`+pace+tier+`
 		from $rows where m.site_id = u.site_id and m.id = u.id`, names, columns...)
 }
 
@@ -215,17 +230,24 @@ func (s *saving) changes(rows []tierChange) {
 	if len(rows) == 0 {
 		return
 	}
-	s.add("changes of tier", `
-		insert into loyalty.tier_change (site_id, member_id, from_tier, to_tier, earned, cause, txn_id, program_version, changed_at)
-		select site_id, member_id, from_tier, to_tier, earned, cause, nullif(txn_id, 0), version, at::timestamptz
-		from $rows
-		order by o`,
-		`site_id member_id from_tier:text to_tier:text earned cause:text txn_id version at:text`,
+	names, more, values := `site_id member_id from_tier:text to_tier:text earned cause:text txn_id version at:text`, "", ""
+	columns := []any{
 		column(rows, func(c tierChange) int64 { return c.SiteID }), column(rows, func(c tierChange) int64 { return c.MemberID }),
 		column(rows, func(c tierChange) string { return c.From }), column(rows, func(c tierChange) string { return c.To }),
 		column(rows, func(c tierChange) int64 { return c.Earned }), column(rows, func(c tierChange) string { return c.Cause }),
 		column(rows, func(c tierChange) int64 { return c.TxnID }), column(rows, func(c tierChange) int64 { return int64(c.Version) }),
-		column(rows, func(c tierChange) string { return stamp(c.At) }))
+		column(rows, func(c tierChange) string { return stamp(c.At) }),
+	}
+	if slices.ContainsFunc(rows, func(c tierChange) bool { return c.Seen != "" }) {
+		more, values = ", source, seen, until", ", nullif(source, ''), nullif(seen, '')::jsonb, nullif(until, '')::timestamptz"
+		names, columns = names+" source:text seen:text until:text", append(columns, column(rows, func(c tierChange) string { return c.Source }),
+			column(rows, func(c tierChange) string { return c.Seen }), column(rows, func(c tierChange) string { return stampOrNot(c.Until) }))
+	}
+	s.add("changes of tier", `
+		insert into loyalty.tier_change (site_id, member_id, from_tier, to_tier, earned, cause, txn_id, program_version, changed_at`+more+`)
+		select site_id, member_id, from_tier, to_tier, earned, cause, nullif(txn_id, 0), version, at::timestamptz`+values+`
+		from $rows
+		order by o`, names, columns...)
 }
 
 // refusals are what earned nothing, and why. What was decided before stands.

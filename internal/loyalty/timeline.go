@@ -27,10 +27,14 @@ const (
 	typeCommitted = "hold_committed"
 	typeReleased  = "hold_released"
 	typeRestored  = "points_restored"
+	typeActivated = "points_activated"
+	typeGave      = "points_given_away"
+	typeGot       = "points_received"
 )
 
 var typeOf = map[string]string{kindEarn: typeEarned, kindClawBack: typeClawed, kindExpire: typeExpired, kindAdjust: typeByHand,
-	kindRedeem: typeSpent, kindCancel: typeUnspent, kindHold: typeHeld, kindCommit: typeCommitted, kindRelease: typeReleased, kindRestore: typeRestored}
+	kindRedeem: typeSpent, kindCancel: typeUnspent, kindHold: typeHeld, kindCommit: typeCommitted, kindRelease: typeReleased, kindRestore: typeRestored,
+	kindActivate: typeActivated, kindTransferOut: typeGave, kindTransferIn: typeGot}
 
 // Timeline reads what happened to a person here before a place, newest first. Points stand at the time of what they are for.
 func (m *Module) Timeline(ctx context.Context, siteID, personID int64, before timeline.Place, limit int) ([]timeline.Entry, error) {
@@ -92,7 +96,7 @@ func (t txnRow) entry() timeline.Entry {
 	for _, d := range []struct {
 		name string
 		id   *int64
-	}{{"origin_id", t.OriginID}, {"referral_id", t.ReferralID}, {"reward_id", t.RewardID}, {"redemption_id", t.redemption()}, {"hold_id", t.hold()}} {
+	}{{"origin_id", t.OriginID}, {"referral_id", t.ReferralID}, {"reward_id", t.RewardID}, {"redemption_id", t.redemption()}, {"hold_id", t.hold()}, {"transfer_id", t.transfer()}} {
 		if d.id != nil {
 			e.Data[d.name] = *d.id
 		}
@@ -133,6 +137,12 @@ func (t txnRow) entry() timeline.Entry {
 		e.Summary = "Paid with " + points(t.Points)
 	case kindRelease:
 		e.Summary = "Got back " + points(t.Points) + " that were held"
+	case kindActivate:
+		e.Summary = fmt.Sprintf("Can spend %s earned for %s", points(t.Points), thing)
+	case kindTransferOut:
+		e.Summary = "Gave " + points(t.Points) + " to another member"
+	case kindTransferIn:
+		e.Summary = "Got " + points(t.Points) + " from another member"
 	case kindRestore:
 		e.Summary = "Got back " + points(t.Points) + " of a payment"
 	}

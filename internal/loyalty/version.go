@@ -118,7 +118,9 @@ func (m *Module) inForce(ctx context.Context, db sqlx.QueryerContext, p program,
 	if err != nil {
 		return p, err
 	}
+	tiers, plan := p.Tiers, p.TierPlan // what counts towards tiers does so by those in force now
 	p.Version, p.settings, p.earner = version, e.settings, e.earner
+	p.Tiers, p.TierPlan = tiers, plan
 	return p, nil
 }
 

@@ -34,7 +34,8 @@ var hookTypes = map[string][]string{
 	standard: {"origin.recorded", "origin.refunded", personUnsubscribed, "offer.created", "offer.shared", "offer.claimed",
 		"referral.created", "referral.approved", "referral.voided", "referral.blocked", "reward.issued", "reward.clawed_back",
 		"coupon.issued", "coupons.low", "member.joined", "points.earned", "points.clawed_back", "points.expired", "points.expiring", "points.adjusted",
-		"points.redeemed", "redemption.cancelled", "hold.changed", "tier.changed"},
+		"points.redeemed", "redemption.cancelled", "hold.changed", "tier.changed",
+		"points.activated", "points.transferred"},
 	talkable: {talkableReferral, talkableReward, talkableEvent, talkableShare, talkableClaim, talkableUnsubscribe},
 }
 
@@ -165,11 +166,19 @@ func fromCancellation(p loyaltyevent.RedemptionCancelled) (occasion, bool) {
 	return occasion{siteID: p.SiteID, kind: "redemption.cancelled", id: itoa(p.RedemptionID), personID: p.PersonID, at: p.CancelledAt, data: p}, true
 }
 
-// fromTier tells of a move between tiers; a member moves more than once.
+func fromActivation(p loyaltyevent.PointsActivated) (occasion, bool) {
+	return occasion{siteID: p.SiteID, kind: "points.activated", id: itoa(p.TransactionID), personID: p.PersonID, at: p.ActivatedAt, data: p}, true
+}
+
+func fromTransfer(p loyaltyevent.PointsTransferred) (occasion, bool) {
+	return occasion{siteID: p.SiteID, kind: "points.transferred", id: itoa(p.TransactionID), personID: p.PersonID, friend: p.ToPersonID, at: p.TransferredAt, data: p}, true
+}
+
 func fromHold(p loyaltyevent.HoldChanged) (occasion, bool) {
 	return occasion{siteID: p.SiteID, kind: "hold.changed", id: itoa(p.TransactionID), personID: p.PersonID, at: p.ChangedAt, data: p}, true
 }
 
+// fromTier tells of a move between tiers; a member moves more than once.
 func fromTier(t loyaltyevent.TierChanged) (occasion, bool) {
 	return occasion{siteID: t.SiteID, kind: "tier.changed", id: itoa(t.MemberID) + ":" + itoa(t.ChangedAt.UnixMicro()) + ":" + t.To,
 		personID: t.PersonID, at: t.ChangedAt, data: t}, true

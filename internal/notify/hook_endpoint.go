@@ -75,7 +75,7 @@ func (in EndpointInput) checked(style string, calls *outcall.Client) (EndpointIn
 func (in EndpointInput) enabled() bool { return in.Enabled == nil || *in.Enabled }
 
 func invalidEndpoint(at, what string) error {
-	return fault.New(fault.Invalid, "invalid_webhook", "The webhook can't be taken like this.").At(at, what)
+	return fault.New(fault.Invalid, "invalid_webhook", "The webhook can't be taken like this.").At(at, what).Pointed()
 }
 
 // checkKey says whether a merchant's own secret can be used. That of the standard style has the specification's form.

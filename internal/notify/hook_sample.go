@@ -61,6 +61,9 @@ func sampleFacts() map[string]any {
 	show(fromCancellation(loyaltyevent.RedemptionCancelled{RedemptionID: 71, TransactionID: 66, MemberID: 51, PersonID: 1, Points: 1000, Balance: 1500, CancelledAt: once}))
 	show(fromHold(loyaltyevent.HoldChanged{HoldID: 81, TransactionID: 82, MemberID: 51, PersonID: 1, Change: "commit", Status: "committed", Points: 10, Balance: 490,
 		Reference: "cart-77", ChangedAt: once}))
+	show(fromActivation(loyaltyevent.PointsActivated{TransactionID: 67, EarnTransactionID: 61, MemberID: 51, PersonID: 1, Points: 500, Balance: 500,
+		Reason: loyaltyevent.ForPurchase, OriginID: 11, ActivatedAt: once}))
+	show(fromTransfer(loyaltyevent.PointsTransferred{TransactionID: 68, MemberID: 51, PersonID: 1, ToMemberID: 52, ToPersonID: 2, Points: 100, Balance: 400, ToBalance: 100, TransferredAt: once}))
 	show(fromTier(loyaltyevent.TierChanged{MemberID: 51, PersonID: 1, From: "Silver", To: "Gold", Earned: 5000, ChangedAt: once}))
 	return out
 }
@@ -82,6 +85,8 @@ func (m *Module) hearAll(c *bus.Consumer) {
 	hear(m, c, fromExpiry)
 	hear(m, c, fromExpiring)
 	hear(m, c, fromHold)
+	hear(m, c, fromActivation)
+	hear(m, c, fromTransfer)
 	hear(m, c, fromAdjustment)
 	hear(m, c, fromRedemption)
 	hear(m, c, fromCancellation)

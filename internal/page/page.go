@@ -125,13 +125,30 @@ func (p *Pages) Gone(w http.ResponseWriter, r *http.Request) {
 	p.show(w, r, http.StatusNotFound, n)
 }
 
-// fail says that something doesn't work, and logs what.
+// Fail says to a browser that something doesn't work or that it has to wait; others get the problem. It asks for nobody's look: it is what is
+// left when the database is away, or when somebody sends more than there is room for.
+func (p *Pages) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
+		web.Fail(w, r, err)
+		return
+	}
+	p.failed(w, r, ours(r), err)
+}
+
+// fail says in a page that something doesn't work, and logs what.
 func (p *Pages) fail(w http.ResponseWriter, r *http.Request, err error) {
-	problem := web.ProblemOf(r.Context(), err)
+	p.failed(w, r, p.frame(r, 0), err)
+}
+
+func (p *Pages) failed(w http.ResponseWriter, r *http.Request, f frame, err error) {
+	problem, kind := web.ProblemOf(r.Context(), err), "failed"
 	for name, values := range problem.GetHeaders() {
 		w.Header()[name] = values
 	}
-	p.show(w, r, max(problem.Status, http.StatusBadRequest), notice(p.frame(r, 0), "failed"))
+	if problem.Status == http.StatusTooManyRequests {
+		kind = "busy"
+	}
+	p.show(w, r, max(problem.Status, http.StatusBadRequest), notice(f, kind))
 }
 
 // firstName is how an advocate is called on a page; "" where there is no name to show.

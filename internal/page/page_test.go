@@ -18,6 +18,7 @@ import (
 	"golang.org/x/net/html"
 	"pgregory.net/rapid"
 
+	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/gateway/gatewayapi"
 	"github.com/talkable/talkable/internal/referral/referralapi"
 	"github.com/talkable/talkable/internal/site"
@@ -216,7 +217,7 @@ func TestHostileTexts_stay_texts(t *testing.T) {
 		for name, one := range map[string]page{
 			"gate":  claimPage(f, l, referralapi.Arrival{}, offer, text, asked{email: text, phone: text, badEmail: true, badPhone: true}),
 			"claim": claimPage(f, referralapi.Landing{Continue: text, Code: text}, has, offer, text, asked{}),
-			"share": sharePage(f, l, offer, []stat{{text, text}}, text),
+			"share": sharePage(f, l, offer, []stat{{text, text}}),
 			"note":  note{frame: notice(f, "gone").frame, Text: text, Next: text},
 		} {
 			w := httptest.NewRecorder()
@@ -316,6 +317,57 @@ func TestUnsubscribe_links_are_signed(t *testing.T) {
 		body, _ := io.ReadAll(w.Body)
 		if want == 200 && !strings.Contains(string(body), `<form method="post">`) {
 			t.Errorf("%s has no button: %s", path, body)
+		}
+	}
+}
+
+func TestPages_tell_people_and_programs_to_wait(t *testing.T) {
+	t.Parallel()
+	s := newShop()
+	s.away = true // nobody's look is asked for
+	p := newPages(s)
+	wait := fault.New(fault.TooMany, "rate_limited", "Too many requests; please wait.")
+	wait.Retry = 40 * time.Second
+	for _, c := range []struct {
+		accept, kind, says string
+		err                error
+		status             int
+	}{
+		{"text/html,application/xhtml+xml,*/*;q=0.8", "text/html; charset=utf-8", "One moment, please", wait, 429},
+		{"text/html", "text/html; charset=utf-8", "Not now, please", &fault.Error{Kind: fault.Unavailable, Code: "away", Retry: 40 * time.Second}, 503},
+		{"*/*", "application/problem+json", `"code":"rate_limited"`, wait, 429},
+		{"", "application/problem+json", `"code":"rate_limited"`, wait, 429},
+	} {
+		w := httptest.NewRecorder()
+		p.Fail(w, request("GET", "/x/abcdefghjk", "Accept", c.accept), c.err)
+		if w.Code != c.status || w.Header().Get("Content-Type") != c.kind || w.Header().Get("Retry-After") != "40" || !strings.Contains(w.Body.String(), c.says) {
+			t.Errorf("%q: %d %v %s", c.accept, w.Code, w.Header(), w.Body)
+		}
+	}
+}
+
+func TestShare_page_says_how_many_mails_were_sent(t *testing.T) {
+	t.Parallel()
+	f := frameOf(request("GET", "/"), newShop().look)
+	for query, want := range map[string]struct {
+		said  string
+		fault bool
+	}{
+		"":              {"", false},
+		"sent=2&of=2":   {"Sent to 2.", false},
+		"sent=2":        {"Sent to 2.", false},
+		"sent=1&of=3":   {"Sent to 1 of 3: the other addresses are wrong, or have had your recommendation already.", false},
+		"sent=0&of=3":   {f.say("mail_none"), true},
+		"sent=26":       {f.say("mail_none"), true},
+		"sent=x&of=<b>": {f.say("mail_none"), true},
+		"sent=1&of=999": {"Sent to 1.", false},
+	} {
+		q, err := url.ParseQuery(query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if said, fault := f.mailed(q); said != want.said || fault != want.fault {
+			t.Errorf("%s: %q %v", query, said, fault)
 		}
 	}
 }

@@ -51,8 +51,17 @@ func (p *Pages) frame(r *http.Request, siteID int64) frame {
 		if siteID != 0 {
 			web.Log(r.Context()).Warn().Err(err).Msg("a site's look can't be read; its page has ours")
 		}
-		look = gatewayapi.Look{Color: gatewayapi.DefaultColor, Language: gatewayapi.Languages[0]}
+		return ours(r)
 	}
+	return frameOf(r, look)
+}
+
+// ours is the frame of a page that isn't any site's; nothing is asked for it.
+func ours(r *http.Request) frame {
+	return frameOf(r, gatewayapi.Look{Color: gatewayapi.DefaultColor, Language: gatewayapi.Languages[0]})
+}
+
+func frameOf(r *http.Request, look gatewayapi.Look) frame {
 	f := frame{Site: look.Name, Home: look.Site.URL, Logo: look.LogoURL, look: look, framed: "'none'"}
 	f.Lang = languageOf(r, look)
 	f.Style = stylesheet(look)

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"fmt"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -19,6 +20,8 @@ const (
 	channelCopy = "copy_link"
 	channelQR   = "qr_code"
 	mostMessage = 5000 // runes
+
+	mostRecipients = 2 * referralapi.MostEmails // of one form: some may be wrong
 )
 
 // intents are the channels that take a link by an address of their own, in the order of the page.
@@ -87,11 +90,13 @@ func (p *Pages) Share(w http.ResponseWriter, r *http.Request, l referralapi.Land
 		p.fail(w, r, err)
 		return
 	}
-	p.show(w, r, http.StatusOK, sharePage(f, l, offer, stats, r.URL.Query().Get("sent")))
+	v := sharePage(f, l, offer, stats)
+	v.Said, v.Fault = f.mailed(r.URL.Query())
+	p.show(w, r, http.StatusOK, v)
 }
 
-// sharePage puts the page together; sent is how many mails its form has just sent, "" if it wasn't.
-func sharePage(f frame, l referralapi.Landing, offer *referralapi.Offer, stats []stat, sent string) shareView {
+// sharePage puts the page together.
+func sharePage(f frame, l referralapi.Landing, offer *referralapi.Offer, stats []stat) shareView {
 	f.kind, f.Wide = "share", true
 	friend, you := f.promises(offer.Incentives, true), f.promises(offer.Incentives, false)
 	fill := []string{"friend", friend, "you", you, "reward", friend}
@@ -113,14 +118,24 @@ func sharePage(f frame, l referralapi.Landing, offer *referralapi.Offer, stats [
 	for _, i := range intents {
 		v.Channels = append(v.Channels, channelView{Name: i.channel, Label: i.label, Link: template.URL(i.address(offer.ClaimLinks[i.channel], text))})
 	}
-	if n, err := strconv.Atoi(sent); err == nil && n > 0 && n <= referralapi.MostEmails {
-		v.Said = f.say("mail_sent", "count", strconv.Itoa(n))
-	} else if sent != "" {
-		v.Said, v.Fault = f.say("mail_none"), true
-	}
 	f.About = v.Intro
 	v.frame = f
 	return v
+}
+
+// mailed is what to say of a form that has just been sent: to how many, of how many. "" if none was.
+func (f frame) mailed(q url.Values) (said string, fault bool) {
+	n, err := strconv.Atoi(q.Get("sent"))
+	of, _ := strconv.Atoi(q.Get("of"))
+	switch {
+	case !q.Has("sent"):
+		return "", false
+	case err != nil || n < 1 || n > referralapi.MostEmails:
+		return f.say("mail_none"), true
+	case of > n && of <= mostRecipients:
+		return f.say("mail_some", "count", strconv.Itoa(n), "of", strconv.Itoa(of)), false
+	}
+	return f.say("mail_sent", "count", strconv.Itoa(n)), false
 }
 
 // pathOf is the path of one of our own links: the page asks the server that it came from.
@@ -141,7 +156,11 @@ func (p *Pages) stats(r *http.Request, f frame, l referralapi.Landing) ([]stat, 
 	if err != nil {
 		return nil, err
 	}
-	out := []stat{{strconv.FormatInt(n.Referrals, 10), f.say("stat_referrals")}}
+	friends := "stat_referrals"
+	if n.Referrals == 1 {
+		friends = "stat_referral"
+	}
+	out := []stat{{strconv.FormatInt(n.Referrals, 10), f.say(friends)}}
 	add := func(n int64, name string) {
 		if n > 0 {
 			out = append(out, stat{strconv.FormatInt(n, 10), f.say(name)})
@@ -169,15 +188,15 @@ func (p *Pages) mail(w http.ResponseWriter, r *http.Request) {
 		p.Gone(w, r)
 		return
 	}
-	sent := 0
+	sent, to := 0, recipients(r.PostForm.Get("recipients"))
 	message := strings.ReplaceAll(r.PostForm.Get("message"), "\r\n", "\n")
-	if to := recipients(r.PostForm.Get("recipients")); len(to) > 0 && l.Live && utf8.RuneCountInString(message) <= mostMessage && utf8.ValidString(message) && !strings.ContainsRune(message, 0) {
+	if len(to) > 0 && l.Live && utf8.RuneCountInString(message) <= mostMessage && utf8.ValidString(message) && !strings.ContainsRune(message, 0) {
 		if sent, err = p.send(r, *l, to, message); err != nil {
 			p.fail(w, r, err)
 			return
 		}
 	}
-	http.Redirect(w, r, "/x/"+l.Code+"?sent="+strconv.Itoa(sent), http.StatusSeeOther)
+	http.Redirect(w, r, fmt.Sprintf("/x/%s?sent=%d&of=%d#mail", l.Code, sent, len(to)), http.StatusSeeOther)
 }
 
 func (p *Pages) send(r *http.Request, l referralapi.Landing, to []string, message string) (int, error) {
@@ -198,7 +217,7 @@ func recipients(text string) []string {
 		return nil
 	}
 	to := strings.FieldsFunc(text, func(c rune) bool { return strings.ContainsRune(",; \t\r\n", c) })
-	if len(to) > 2*referralapi.MostEmails {
+	if len(to) > mostRecipients {
 		return nil
 	}
 	return to

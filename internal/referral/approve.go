@@ -16,18 +16,19 @@ import (
 
 const (
 	dueBatch = 500
-	patience = 5 * time.Second // how long SetStatus waits for an origin to be decided
+	patience = 3 * time.Second // how long a request waits for what an event brings; Talkable's Ruby client reads for five seconds
 )
 
 var (
 	errNoReferral = fault.New(fault.NotFound, "no_referral", "This origin made no referral.")
-	errUndecided  = &fault.Error{Kind: fault.Unavailable, Code: "attribution_pending", Retry: time.Second,
-		Detail: "Whether this origin makes a referral is not decided yet; please repeat the request."}
+	errUndecided  = &fault.Error{Kind: fault.Conflict, Code: "attribution_pending", Retry: time.Second,
+		Detail: "Whether this origin makes a referral is not decided yet, so nothing was changed; please repeat the request in a moment."}
 )
 
-// SetStatus moves the referral of an origin to another status, for a reason ("manual"). It waits up to five seconds until the
-// origin has been decided. An origin without a referral is a fault NotFound "no_referral"; the same status again changes nothing. replayed
-// says that the Idempotency-Key had moved it before: the answer is that of then, also when the status is another by now.
+// SetStatus moves the referral of an origin to another status, for a reason ("manual"). It waits some seconds until the origin has been
+// decided; then it is a fault Conflict "attribution_pending", which says when to ask again. An origin without a referral is a fault
+// NotFound "no_referral"; the same status again changes nothing. replayed says that the Idempotency-Key had moved it before: the answer is
+// that of then, also when the status is another by now.
 func (m *Module) SetStatus(ctx context.Context, s site.Site, originID int64, to referralapi.Step, k idempotency.Key) (out referralapi.Referral, replayed bool, err error) {
 	if err := checkStatus(to.Status); err != nil {
 		return out, false, err
@@ -114,6 +115,8 @@ func (m *Module) move(ctx context.Context, u *bus.Unit, list []referral, to, cau
 		return err
 	}
 	switch to {
+	case referralevent.Pending:
+		return m.goOn(ctx, u, list)
 	case referralevent.Approved:
 		return m.reward(ctx, u, list, nil)
 	case referralevent.Voided, referralevent.Blocked:
@@ -122,6 +125,27 @@ func (m *Module) move(ctx context.Context, u *bus.Unit, list []referral, to, cau
 		}
 		if to == referralevent.Voided {
 			return m.voidCommissionsOf(ctx, u, list)
+		}
+	}
+	return nil
+}
+
+// goOn lets referrals that were blocked or flagged go on as their campaign says: where it approves by itself, they are approved once its delay
+// is over, counted from when they were made.
+func (m *Module) goOn(ctx context.Context, u *bus.Unit, list []referral) error {
+	for i := range list {
+		r := &list[i]
+		c, err := campaignOf(ctx, u, r.SiteID, r.CampaignID)
+		if err != nil {
+			return err
+		}
+		if c.ApprovalMode != automatic {
+			continue
+		}
+		due := c.due(r.CreatedAt)
+		r.ApproveAt = &due
+		if err := approveLater(ctx, u.Tx, r); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -39,6 +39,14 @@ func (b budget) since(at time.Time) string {
 	return budgetBegin
 }
 
+// periodBegan is when a period began, for people: nil of a total.
+func periodBegan(since string) *string {
+	if since == budgetBegin {
+		return nil
+	}
+	return &since
+}
+
 // pot is what is spent of a budget in a period. Its row is locked.
 type pot struct {
 	potKey
@@ -226,7 +234,7 @@ func (m *Module) readLimits(ctx context.Context, q sqlx.QueryerContext, siteID, 
 		if err != nil {
 			return limitsJSON{}, err
 		}
-		out.Spent = &spentJSON{Amount: spent, Left: max(b.Amount-spent, 0), Since: b.since(now)}
+		out.Spent = &spentJSON{Amount: spent, Left: max(b.Amount-spent, 0), Since: periodBegan(b.since(now))}
 	}
 	return out, nil
 }

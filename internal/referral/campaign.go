@@ -72,6 +72,9 @@ func (c *campaign) works(at time.Time) bool {
 	return (c.state(at) == statusLive || c.Status == statusTest) && c.within(at)
 }
 
+// tried says whether what is done with the campaign is done to try it.
+func (c *campaign) tried() bool { return c != nil && c.Status == statusTest }
+
 func (c *campaign) within(at time.Time) bool {
 	return (c.StartsAt == nil || !at.Before(*c.StartsAt)) && before(at, c.EndsAt)
 }

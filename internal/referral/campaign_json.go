@@ -19,6 +19,7 @@ type campaignJSON struct {
 	Type                  string              `json:"type"`
 	Name                  string              `json:"name"`
 	Status                string              `json:"status" enum:"Live,Test,Scheduled,Disabled"`
+	IsActive              *bool               `json:"is_active,omitempty" doc:"Whether it is open to everybody at this moment, by its status and live period; versions have none"`
 	Tags                  []string            `json:"tags"`
 	JoinableCategoryNames []string            `json:"joinable_category_names"`
 	DestinationURL        *string             `json:"destination_url" doc:"null: the site's shop"`
@@ -78,7 +79,9 @@ func (m *Module) readCampaign(ctx context.Context, q sqlx.QueryerContext, siteID
 	}
 	retired, err := retiredIncentives(ctx, q, c)
 	c.Incentives = append(c.Incentives, retired...)
-	return c.json(), err
+	out, live := c.json(), c.live(at)
+	out.IsActive = &live
+	return out, err
 }
 
 func (c *campaign) json() campaignJSON {

@@ -137,7 +137,7 @@ func (m *Module) claimTx(ctx context.Context, u *bus.Unit, s site.Site, campaign
 		return none, errNoCampaignFound
 	}
 	o, told := made[0], referralevent.OfferClaimed{SiteID: s.ID, OfferID: made[0].ID, CampaignID: made[0].CampaignID, AdvocateID: in.AdvocateID,
-		FriendID: in.FriendID, ClaimedAt: u.Now}
+		FriendID: in.FriendID, ClaimedAt: u.Now, QA: chosen.campaign.tried()}
 	var rewards []reward
 	if in.FriendID == in.AdvocateID {
 		told.Reason = claimOfSelf

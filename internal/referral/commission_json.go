@@ -148,6 +148,17 @@ func entriesBefore(ctx context.Context, q sqlx.QueryerContext, siteID, personID 
 	return out, nil
 }
 
+// commissionsOfOrigin reads what an order earned, the oldest first.
+func commissionsOfOrigin(ctx context.Context, q sqlx.QueryerContext, siteID, originID int64) ([]commission, error) {
+	var out []commission
+	err := sqlx.SelectContext(ctx, q, &out, `
+		select `+commissionColumns+` from referral.commission c where c.site_id = $1 and c.origin_id = $2 order by c.id limit 100`, siteID, originID)
+	if err != nil {
+		return nil, fmt.Errorf("commissions of an origin: %w", err)
+	}
+	return out, nil
+}
+
 // commissionsBefore reads commissions, newest first, from below an id (0: the newest): of a person, if one is named, and in a status.
 func commissionsBefore(ctx context.Context, q sqlx.QueryerContext, siteID, personID int64, status string, before int64, limit int) ([]commission, error) {
 	where, args := `c.site_id = $1 and ($2::bigint = 0 or c.id < $2) and ($3 = '' or c.status = $3)`, []any{siteID, before, status, limit}

@@ -97,6 +97,10 @@ func TestLimits_of_an_advocate_hold_for_commissions_of_plans(t *testing.T) {
 	p.tell(p.purchase(p.one, 3, 1001, 500, uuidOf(1))) // the first friend again
 	p.tell(p.purchase(p.one, 4, 1002, 500, uuidOf(2))) // the second
 	same(t, "paid for", p.paidFor(10), []string{"1 100", "2 0 limit_total 100", "3 50", "4 0 limit_total 50"})
+	code, out, _ := p.call(p.one, "GET", "/api/v2/origins/3/explain", nil, "")
+	if list, _ := out["result"].(map[string]any)["commissions"].([]any); code != 200 || len(list) != 1 || list[0].(map[string]any)["amount"] != 50.0 {
+		t.Errorf("an order that made no referral, but a commission: %d %v", code, out)
+	}
 	given, refused := p.ledger(1)
 	same(t, "given", given, []string{"points referral 1 10 Paid", "partner referral 1 100 Unpaid"})
 	same(t, "refused", refused, []string{"points referral 2 limit_total", "partner referral 2 limit_total", "partner referral 2 limit_total"})

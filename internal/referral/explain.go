@@ -66,7 +66,7 @@ func (m *Module) explain(ctx context.Context, siteID, id int64) (explanation, er
 	if out.Hook, err = m.hookEvidence(ctx, siteID, id); err != nil {
 		return explanation{}, err
 	}
-	if out.Rewards, out.Refused, err = m.rewarded(ctx, siteID, id); err != nil {
+	if out.Rewards, out.Refused, err = m.rewarded(ctx, r); err != nil {
 		return explanation{}, err
 	}
 	a, err := attributionOf(ctx, m.db, siteID, r.OriginID)

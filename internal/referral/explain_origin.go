@@ -15,6 +15,7 @@ type originExplanation struct {
 	OriginID    int64            `json:"origin_id"`
 	Attribution *attributionJSON `json:"attribution" doc:"The decision, and every link, code and claim that was considered; null: there is none, or it was made by hand"`
 	Referral    *explanation     `json:"referral" doc:"The referral that counts for it, as its own explain shows it; null: there is none"`
+	Commissions []commissionJSON `json:"commissions" doc:"What it earned an advocate; also an order of a friend who was referred before, where a plan goes on paying"`
 }
 
 func (m *Module) explainRoutes(api huma.API) {
@@ -62,6 +63,14 @@ func (m *Module) getOriginExplanation(ctx context.Context, in *originPath) (*web
 	r, err := referralOf(ctx, m.db, siteID, id)
 	if err != nil {
 		return nil, err
+	}
+	paid, err := commissionsOfOrigin(ctx, m.db, siteID, id)
+	if err != nil {
+		return nil, err
+	}
+	out.Commissions = make([]commissionJSON, len(paid))
+	for i := range paid {
+		out.Commissions[i] = paid[i].json()
 	}
 	if r == nil && a == nil {
 		return nil, errNoAttribution

@@ -244,8 +244,8 @@ func TestRules_by_campaign(t *testing.T) {
 	p.watch(p.one, strict.ID, func(in *policyInput) { in.Profile = profileSite })
 	p.tell(p.friend(p.one, 2, 10, 21, ip("203.0.113.1")))
 	p.tell(p.friend(p.one, 3, 10, 22, ip("203.0.113.2")))
-	if got := p.state(p.one, 2); got != "approved" {
-		t.Errorf("custom has no rule: %s", got)
+	if got := p.state(p.one, 2); got != "blocked "+ruleBlockedIP {
+		t.Errorf("the site's custom profile says no rule, but its list does: %s", got)
 	}
 	if r, err := p.Referral(t.Context(), 1, 3); err != nil || !r.QA {
 		t.Errorf("from a QA address: %+v %v", r, err)

@@ -33,7 +33,8 @@ func (m *Module) fraudRoutes(api huma.API) {
 		Summary: "List referrals", Description: "Newest first. `status=flagged` is the queue of what waits for a person."}, m.getReferrals)
 	huma.Register(api, huma.Operation{OperationID: "resolveReferral", Method: http.MethodPost, Path: "/api/v2/referrals/{id}/resolution", Tags: referrals,
 		Summary: "Approve, void, block or unblock a referral", Description: "Takes an Idempotency-Key. Flagged and pending referrals can be approved, voided and blocked; blocked ones " +
-			"unblocked, which makes them pending. Approved and voided are final. The reason and the key are kept in the history. The status that it has changes nothing. " +
+			"unblocked, which makes them pending: from then on they go on as the campaign approves. " +
+			"Approved and voided are final. The reason and the key are kept in the history. The status that it has changes nothing. " +
 			"404 if the site has no such referral, 400 if it can't go there."}, m.postResolution)
 	huma.Register(api, huma.Operation{OperationID: "explainReferral", Method: http.MethodGet, Path: "/api/v2/referrals/{id}/explain", Tags: referrals,
 		Summary: "Why a referral is what it is", Description: "What each fraud rule saw and said when the referral was made, every status since with who asked for it and why, and how " +

@@ -212,6 +212,9 @@ func TestGiftCards_that_fail_wait_for_a_person(t *testing.T) {
 	if code != 200 || len(list) != 1 || out["result"].(map[string]any)["next_cursor"] == nil {
 		t.Fatalf("%d %v", code, out)
 	}
+	if code, out, _ := p.call(p.one, "GET", "/api/v2/gift_cards?status=lost", nil, ""); code != 400 {
+		t.Errorf("a status that there isn't: %d %v", code, out)
+	}
 	path := fmt.Sprintf("/api/v2/gift_cards/%v/retry", list[0].(map[string]any)["reward_id"])
 	if code, out, _ := p.call(p.two, "POST", path, "{}", ""); code != 404 {
 		t.Errorf("the other site: %d %v", code, out)

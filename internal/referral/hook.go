@@ -202,7 +202,7 @@ func (h *hook) verdictOf(a ask, t attempt, now time.Time) (state, decision, reas
 	case t.decision != "":
 		return askAnswered, t.decision, t.reason, now
 	case a.Tries >= hookTries:
-		return askFailed, h.OnFailure, "The decision hook did not answer.", now
+		return askFailed, h.OnFailure, "The decision hook gave no decision.", now
 	default:
 		return askWaiting, "", "", now.Add(hookPauses[min(max(a.Tries, 1), len(hookPauses))-1])
 	}

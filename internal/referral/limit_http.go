@@ -31,9 +31,9 @@ type limitsJSON struct {
 }
 
 type spentJSON struct {
-	Amount int64  `json:"amount" doc:"Minor units; what was taken back of rewards is back"`
-	Left   int64  `json:"left"`
-	Since  string `json:"since" format:"date" doc:"The day on which the present period began, UTC"`
+	Amount int64   `json:"amount" doc:"Minor units; what was taken back of rewards is back"`
+	Left   int64   `json:"left"`
+	Since  *string `json:"since" format:"date" doc:"The day on which the present period began, UTC; null of a budget without periods"`
 }
 
 type limitsResult struct {

@@ -148,7 +148,7 @@ func TestBudget_stops_hard_and_tells(t *testing.T) {
 		t.Errorf("given %v", given)
 	}
 	l, err := p.readLimits(t.Context(), p.db, 1, c.ID, p.clock.Now())
-	if err != nil || *l.Spent != (spentJSON{Amount: 75 + 5 + 45, Left: 85, Since: "2026-11-01"}) {
+	if err != nil || l.Spent.Amount != 75+5+45 || l.Spent.Left != 85 || *l.Spent.Since != "2026-11-01" {
 		t.Errorf("spent %+v, %v", l.Spent, err)
 	}
 	p.clock.Move(11 * 24 * time.Hour) // December

@@ -42,7 +42,7 @@ func (m *Module) qr(kind string, draw func(*qr.Code) []byte) http.HandlerFunc {
 		}
 		l, err := m.link(r.Context(), code)
 		if err != nil {
-			m.away(w, r, err)
+			web.Fail(w, r, away(err))
 			return
 		}
 		if l == nil || l.Kind == linkShare {

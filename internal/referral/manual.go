@@ -27,7 +27,7 @@ const causeReattributed = "reattributed"
 
 var (
 	errNoOrigin     = fault.New(fault.NotFound, "origin_not_found", "No such purchase or event.")
-	errNoAdvocate   = fault.New(fault.NotFound, "person_not_found", "No such person.")
+	errNoAdvocate   = fault.New(fault.NotFound, "person_not_found", "No such person.").At("/advocate", "is nobody whom the site knows")
 	errSuperseded   = fault.New(fault.Conflict, "referral_superseded", "Another referral has taken the place of this one.")
 	errHasReferral  = fault.New(fault.Conflict, "origin_has_referral", "This purchase or event has made a referral already; it can be re-attributed.")
 	errFriendTaken  = fault.New(fault.Conflict, "friend_already_referred", "The friend has another referral in this campaign, which counts; what followed from it can't be given to somebody else alone.")

@@ -25,7 +25,7 @@ func (m *Module) referByHand(ctx context.Context, s site.Site, keyID int64, in m
 	}
 	origin, err := m.facts.ToldOrigin(ctx, s.ID, in.Origin)
 	if err != nil {
-		return out, false, unknown(err, errNoOrigin)
+		return out, false, unknown(err, errNoOrigin.At("/origin", "is the number of no purchase or event"))
 	}
 	a := asserted{advocate: advocate.ID, origin: origin, force: in.Force, keyID: keyID, reason: in.Reason}
 	err = m.assert(ctx, s, &a, k, &replayed, &out, func(u *bus.Unit) error {
@@ -211,7 +211,7 @@ func (m *Module) judgeByHand(ctx context.Context, u *bus.Unit, a asserted, o *of
 		return referral{}, err
 	}
 	suspected := suspect{d: d, c: kept, policy: policies.of(a.campaign.ID)} // no hook is asked: the merchant says so himself
-	f := &facts{referred: map[friendKey]bool{}, suspects: map[int]suspect{0: suspected}}
+	f := &facts{referred: map[friendKey]bool{}, campaigns: map[key]*campaign{{a.origin.SiteID, a.campaign.ID}: a.campaign}, suspects: map[int]suspect{0: suspected}}
 	if f.seen, err = known(ctx, u, pairs); err != nil {
 		return referral{}, err
 	}

@@ -203,10 +203,16 @@ func (m *Module) makeOffers(ctx context.Context, u *bus.Unit, wants []want) ([]*
 	if err != nil {
 		return nil, err
 	}
+	trials := map[int64]bool{} // campaigns in Test
+	for _, w := range wants {
+		if w.campaign.tried() {
+			trials[w.campaign.ID] = true
+		}
+	}
 	for _, c := range made {
 		u.Tell(c.SiteID, "offer:"+strconv.FormatInt(c.ID, 10), referralevent.OfferCreated{SiteID: c.SiteID, OfferID: c.ID,
 			CampaignID: c.CampaignID, CampaignVersion: int64(c.Version), Variant: c.Variant, AdvocateID: deref(c.PersonID), CreatedAt: u.Now,
-			TrafficSource: c.TrafficSource, DeviceType: c.DeviceType, EventCategory: c.EventCategory})
+			TrafficSource: c.TrafficSource, DeviceType: c.DeviceType, EventCategory: c.EventCategory, QA: trials[c.CampaignID]})
 	}
 	if err := insertExperimentOffers(ctx, u.Tx, made); err != nil {
 		return nil, err

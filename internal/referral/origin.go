@@ -275,8 +275,7 @@ func (f *facts) referredOf(d deed) func(campaignID int64) bool {
 
 // tries says that a candidate's campaign is one in Test.
 func (f *facts) tries(d deed, c *candidate) bool {
-	k := f.campaigns[key{d.body.SiteID, c.campaignID}]
-	return k != nil && k.Status == statusTest
+	return f.campaigns[key{d.body.SiteID, c.campaignID}].tried()
 }
 
 // refer makes the referral of a deed whose link was found, and runs the fraud rules over it. made are those that the batch has made

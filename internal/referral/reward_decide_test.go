@@ -143,7 +143,7 @@ func TestRewards_ask_the_terms_of_their_incentives(t *testing.T) {
 
 	code, out, _ := p.call(p.one, "GET", "/api/v2/refused_rewards?cause=criteria&limit=1", nil, "")
 	list := out["result"].(map[string]any)["refused_rewards"].([]any)
-	if one := list[0].(map[string]any); code != 200 || one["cause"] != "criteria" || one["detail"] != "Only chairs" || out["result"].(map[string]any)["next_cursor"] == nil {
+	if one := list[0].(map[string]any); code != 200 || one["cause"] != "criteria" || one["detail"] != "Only chairs" || one["explanation"] != refusedBecause[refusedCriteria] || out["result"].(map[string]any)["next_cursor"] == nil {
 		t.Errorf("got %d %v", code, out)
 	}
 	if strings.Contains(p.text(`select string_agg(rule::text, '') from (select rule from referral.reward union all select rule from referral.reward_refused) x`), "secret") {

@@ -38,16 +38,18 @@ type explainedReward struct {
 	Amount      int64           `json:"amount" doc:"Minor units"`
 	Currency    *string         `json:"currency"`
 	CouponCode  *string         `json:"coupon_code"`
+	Explanation string          `json:"explanation" doc:"What the state comes from, in words"`
 	Clawed      int64           `json:"clawed_back" doc:"Of the points or the amount, by refunds"`
 	Rule        json.RawMessage `json:"rule" doc:"The incentive and the campaign's version of then, and what they saw"`
 	OccurredAt  time.Time       `json:"occurred_at"`
 	IssuedAt    time.Time       `json:"issued_at"`
 }
 
-func (w *reward) explained() explainedReward {
+// explained shows a reward; r is its referral, nil where it has none.
+func (w *reward) explained(r *referral) explainedReward {
 	return explainedReward{ID: w.ID, CampaignID: w.CampaignID, IncentiveID: w.IncentiveID, Identifier: w.rule().Incentive.Identifier, ReferralID: w.ReferralID,
 		FriendOffer: w.FriendOfferID, ShareID: w.ShareID, Milestone: w.Milestone, OriginID: w.OriginID, PersonID: w.PersonID, FriendID: w.FriendID,
-		Side: w.Side, Reason: w.Reason, Kind: w.Kind, State: portalStates[w.Status], Points: w.Points, Amount: w.Amount, Currency: orNull(w.Currency),
+		Side: w.Side, Reason: w.Reason, Kind: w.Kind, State: portalStates[w.Status], Explanation: w.explanation(r), Points: w.Points, Amount: w.Amount, Currency: orNull(w.Currency),
 		CouponCode: orNull(w.CouponCode), Clawed: w.Clawed, Rule: json.RawMessage(w.Rule), OccurredAt: w.OccurredAt.UTC(), IssuedAt: w.IssuedAt.UTC()}
 }
 
@@ -59,9 +61,9 @@ type rewardExplanation struct {
 }
 
 type budgetShare struct {
-	Cost  int64  `json:"cost" doc:"Minor units"`
-	Back  int64  `json:"back" doc:"Of these, since it was taken back"`
-	Since string `json:"since" format:"date" doc:"The day on which the budget's period began, UTC"`
+	Cost  int64   `json:"cost" doc:"Minor units"`
+	Back  int64   `json:"back" doc:"Of these, since it was taken back"`
+	Since *string `json:"since" format:"date" doc:"The day on which the budget's period began, UTC; null of one without periods"`
 }
 
 func (m *Module) rewardRoutes(api huma.API) {
@@ -90,13 +92,19 @@ func (m *Module) explainReward(ctx context.Context, siteID, id int64) (out rewar
 	if w == nil {
 		return out, errNoReward
 	}
-	out.Reward = w.explained()
+	var r *referral
+	if w.ReferralID != nil {
+		if r, err = referralByID(ctx, m.db, siteID, *w.ReferralID); err != nil {
+			return out, err
+		}
+	}
+	out.Reward = w.explained(r)
 	entries, err := budgetEntriesOf(ctx, m.db, []reward{*w})
 	if err != nil {
 		return out, err
 	}
 	if e, ok := entries[key{siteID, id}]; ok {
-		out.Budget = &budgetShare{e.Cost, e.Back, e.Period}
+		out.Budget = &budgetShare{e.Cost, e.Back, periodBegan(e.Period)}
 	}
 	card, err := giftCardOf(ctx, m.db, siteID, id)
 	if err == nil && card != nil {
@@ -107,15 +115,15 @@ func (m *Module) explainReward(ctx context.Context, siteID, id int64) (out rewar
 }
 
 // rewarded is what a referral earned, and what it didn't.
-func (m *Module) rewarded(ctx context.Context, siteID, referralID int64) (given []explainedReward, refused []refusedReward, err error) {
-	list, err := rewardsOfReferrals(ctx, m.db, []int64{siteID}, []int64{referralID})
+func (m *Module) rewarded(ctx context.Context, r *referral) (given []explainedReward, refused []refusedReward, err error) {
+	list, err := rewardsOfReferrals(ctx, m.db, []int64{r.SiteID}, []int64{r.ID})
 	if err != nil {
 		return nil, nil, err
 	}
 	given = []explainedReward{}
 	for i := range list {
-		given = append(given, list[i].explained())
+		given = append(given, list[i].explained(r))
 	}
-	refused, err = refusedBefore(ctx, m.db, siteID, &refusedInput{ReferralID: referralID}, 0, 100)
+	refused, err = refusedBefore(ctx, m.db, r.SiteID, &refusedInput{ReferralID: r.ID}, 0, 100)
 	return given, append([]refusedReward{}, refused...), err
 }

@@ -47,12 +47,12 @@ func (m *Module) ShareSocial(ctx context.Context, s site.Site, codeOrID, channel
 			if !c.sharable(u.Now) {
 				return errNotShared
 			}
-			first, err := lockOffer(ctx, u.Tx, o)
+			shared, err := lockOffer(ctx, u.Tx, o)
 			if err != nil {
 				return err
 			}
 			made := []share{{SiteID: o.SiteID, OfferID: o.ID, CampaignID: o.CampaignID, Kind: referralevent.Social, Channel: channel}}
-			if err := m.saveShares(ctx, u, o, made, first, words{}); err != nil {
+			if err := m.saveShares(ctx, u, o, c, made, shared, words{}); err != nil {
 				return err
 			}
 			rewards, err := m.rewardShare(ctx, u, s, o, c, made, verified)
@@ -79,16 +79,16 @@ func (m *Module) inShare(ctx context.Context, work func(u *bus.Unit) error) erro
 	return err
 }
 
-// saveShares writes the shares of a locked offer and tells of them. first says that they are its first.
-func (m *Module) saveShares(ctx context.Context, u *bus.Unit, o *offer, made []share, first bool, w words) error {
+// saveShares writes the shares of a locked offer of a campaign and tells of them. It was shared so often before.
+func (m *Module) saveShares(ctx context.Context, u *bus.Unit, o *offer, c *campaign, made []share, shared int, w words) error {
 	if err := insertShares(ctx, u.Tx, u.Now, made); err != nil {
 		return err
 	}
 	for i, h := range made {
 		u.Tell(h.SiteID, "offer:"+itoa(h.OfferID), referralevent.OfferShared{SiteID: h.SiteID, ShareID: h.ID, OfferID: h.OfferID,
-			CampaignID: h.CampaignID, AdvocateID: deref(o.PersonID), Kind: h.Kind, Channel: h.Channel, First: first && i == 0,
+			CampaignID: h.CampaignID, AdvocateID: deref(o.PersonID), Kind: h.Kind, Channel: h.Channel, First: shared+i == 0, Second: shared+i == 1,
 			Link: m.linkURL(h.Code), FriendID: deref(h.FriendID), Subject: w.subject, Message: w.message, SharedAt: h.SharedAt,
-			TrafficSource: o.TrafficSource, DeviceType: o.DeviceType, EventCategory: o.EventCategory, Variant: o.Variant})
+			TrafficSource: o.TrafficSource, DeviceType: o.DeviceType, EventCategory: o.EventCategory, Variant: o.Variant, QA: c.tried()})
 		m.metrics.Of(ctx).shares.WithLabelValues(h.Kind).Inc()
 	}
 	return nil

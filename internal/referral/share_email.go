@@ -43,7 +43,7 @@ func (m *Module) ShareByEmail(ctx context.Context, s site.Site, in referralapi.E
 			if !c.sharable(u.Now) {
 				return errNotShared
 			}
-			first, err := lockOffer(ctx, u.Tx, o)
+			shared, err := lockOffer(ctx, u.Tx, o)
 			if err != nil {
 				return err
 			}
@@ -56,7 +56,7 @@ func (m *Module) ShareByEmail(ctx context.Context, s site.Site, in referralapi.E
 				return nil
 			}
 			made := emailShares(o, friends, len(sent), in.Reminder)
-			if err := m.saveShares(ctx, u, o, made, first, words{in.Subject, in.Message}); err != nil {
+			if err := m.saveShares(ctx, u, o, c, made, shared, words{in.Subject, in.Message}); err != nil {
 				return err
 			}
 			rewards, err := m.rewardShare(ctx, u, s, o, c, made, in.Verified)

@@ -19,7 +19,7 @@ func (m *Module) apps(write func([]siteLinks) any) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sites, err := m.sitesWithApps(r.Context())
 		if err != nil {
-			m.away(w, r, err)
+			web.Fail(w, r, away(err))
 			return
 		}
 		text, err := json.Marshal(write(sites))

@@ -73,6 +73,7 @@ func refusedBefore(ctx context.Context, q sqlx.QueryerContext, siteID int64, in 
 		return nil, fmt.Errorf("refused rewards: %w", err)
 	}
 	for i := range out {
+		out[i].Explanation = refusedBecause[out[i].Cause]
 		out[i].OccurredAt, out[i].RefusedAt = out[i].OccurredAt.UTC(), out[i].RefusedAt.UTC()
 	}
 	return out, nil

@@ -28,18 +28,18 @@ type share struct {
 	Clicks     int64     `db:"clicks"`
 }
 
-// lockOffer holds the offer until the transaction ends, brings its owner up to date, and says whether it was never shared.
-func lockOffer(ctx context.Context, tx *sqlx.Tx, o *offer) (first bool, err error) {
+// lockOffer holds the offer until the transaction ends, brings its owner up to date, and says how often it was shared: 0, 1, or 2 for more.
+func lockOffer(ctx context.Context, tx *sqlx.Tx, o *offer) (shared int, err error) {
 	err = tx.GetContext(ctx, o, `
 		select `+offerColumns+` from referral.offer o where o.site_id = $1 and o.id = $2 for no key update`, o.SiteID, o.ID)
 	if err == nil {
-		err = tx.GetContext(ctx, &first, `
-			select not exists (select from referral.share where site_id = $1 and offer_id = $2)`, o.SiteID, o.ID)
+		err = tx.GetContext(ctx, &shared, `
+			select count(*) from (select from referral.share where site_id = $1 and offer_id = $2 limit 2) s`, o.SiteID, o.ID)
 	}
 	if err != nil {
-		return false, fmt.Errorf("lock offer: %w", err)
+		return 0, fmt.Errorf("lock offer: %w", err)
 	}
-	return first, nil
+	return shared, nil
 }
 
 // insertShares writes shares and their links, and gives them their ids and codes.

@@ -147,6 +147,41 @@ func (p *place) liveState(campaign int64) string {
 	return out
 }
 
+// What is told of a campaign in Test says that somebody tried something out, from its first offer on, so it is counted apart.
+func TestTestData_is_told_as_such(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	test, live := p.trial(), p.campaign(p.one, nil)
+	o := p.tries(test.ID, 10, 1)
+	p.shareBy(p.one, o.ShortURLCode, "facebook")
+	p.touched(uuidOf(50), 11)
+	p.shareBy(p.one, p.join(p.one, 11).ShortURLCode, "facebook")
+	p.bought(p.purchase(p.one, 60, 20, 500), p.purchase(p.one, 61, 21, 500))
+	p.byHand(p.one, 10, 60, test.ID, false, "")
+	p.byHand(p.one, 11, 61, live.ID, false, "")
+	var told []string
+	err := p.root.Select(&told, `
+		select type || ' ' || (v->>'campaign_id') || ' ' || coalesce(v->>'qa_generated', 'false') || ' ' || count(*)
+		from (select type, jsonb_array_elements(coalesce(payload->'visits', jsonb_build_array(payload))) as v from referral.waiting
+			where type in ('referral.offer_created.v1', 'referral.links_visited.v1', 'referral.offer_shared.v1', 'referral.referral_created.v1')) s
+		group by type, v->>'campaign_id', v->>'qa_generated' order by 1`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, kind := range []string{"links_visited", "offer_created", "offer_shared", "referral_created"} {
+		tried := 1
+		if kind == "referral_created" {
+			tried = 2 // one by the link, one by hand
+		}
+		want = append(want, fmt.Sprintf("referral.%s.v1 %d true %d", kind, test.ID, tried), fmt.Sprintf("referral.%s.v1 %d false 1", kind, live.ID))
+	}
+	slices.Sort(want)
+	if !slices.Equal(told, want) {
+		t.Errorf("told\n%q, want\n%q", told, want)
+	}
+}
+
 func TestTestData_of_a_campaign_that_went_live_stays(t *testing.T) {
 	t.Parallel()
 	p := setup(t)

@@ -91,7 +91,7 @@ func (m *Module) visitTx(ctx context.Context, u *bus.Unit, visits []visit) ([]po
 		}
 		told[site].Visits = append(told[site].Visits, referralevent.Visit{VisitID: ids[i], OfferID: v.link.OfferID,
 			CampaignID: v.link.CampaignID, AdvocateID: v.link.AdvocateID, VisitorID: v.visitor, Channel: v.link.Channel,
-			FirstOfThem: first, VisitedAt: u.Now, DeviceType: v.device, Variant: v.link.Variant})
+			FirstOfThem: first, VisitedAt: u.Now, DeviceType: v.device, Variant: v.link.Variant, QA: v.campaign.tried()})
 	}
 	if err := m.rewardClicks(ctx, u, clicks); err != nil {
 		return nil, err

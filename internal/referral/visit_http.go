@@ -61,7 +61,7 @@ func (m *Module) open(w http.ResponseWriter, r *http.Request, pages Pages) {
 	}
 	l, err := m.link(r.Context(), code)
 	if err != nil {
-		m.away(w, r, err)
+		pages.Fail(w, r, away(err))
 		return
 	}
 	if l == nil {
@@ -70,7 +70,7 @@ func (m *Module) open(w http.ResponseWriter, r *http.Request, pages Pages) {
 	}
 	shelf, err := m.catalog.of(r.Context(), l.SiteID)
 	if shelf == nil {
-		m.away(w, r, err)
+		pages.Fail(w, r, away(err))
 		return
 	}
 	c := shelf.byID[l.CampaignID]
@@ -218,9 +218,10 @@ func notFound(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, notFoundPage)
 }
 
-func (m *Module) away(w http.ResponseWriter, r *http.Request, err error) {
+// away is why a link can't be followed now.
+func away(err error) error {
 	if err == nil {
-		err = fault.New(fault.Unavailable, "unavailable", "A part of the service is away; please repeat the request.")
+		return fault.New(fault.Unavailable, "unavailable", "A part of the service is away; please repeat the request.")
 	}
-	web.Fail(w, r, err)
+	return err
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/talkable/talkable/internal/referral/referralapi"
+	"github.com/talkable/talkable/internal/web"
 )
 
 // Pages are shown where a link doesn't lead on at once.
@@ -13,6 +14,7 @@ type Pages interface {
 	Claim(w http.ResponseWriter, r *http.Request, l referralapi.Landing)
 	Share(w http.ResponseWriter, r *http.Request, l referralapi.Landing)
 	Gone(w http.ResponseWriter, r *http.Request) // whatever the reason, the same
+	Fail(w http.ResponseWriter, r *http.Request, err error)
 }
 
 // NoPages leads to shops only.
@@ -26,6 +28,9 @@ func (NoPages) Share(w http.ResponseWriter, _ *http.Request, l referralapi.Landi
 
 // Gone says so.
 func (NoPages) Gone(w http.ResponseWriter, _ *http.Request) { notFound(w) }
+
+// Fail answers with the problem.
+func (NoPages) Fail(w http.ResponseWriter, r *http.Request, err error) { web.Fail(w, r, err) }
 
 func lead(w http.ResponseWriter, l referralapi.Landing) {
 	if l.Continue == "" {

@@ -207,7 +207,7 @@ create table loyalty.tier_change (
 	program_version int not null,
 	changed_at timestamptz not null,
 	constraint tier_change_pkey primary key (site_id, id),
-	constraint tier_change_cause check (cause in ('earn', 'claw_back', 'tiers_changed') and (txn_id is null) = (cause = 'tiers_changed'))
+	constraint tier_change_cause check (cause in ('earn', 'claw_back', 'adjust', 'tiers_changed') and (txn_id is null) = (cause = 'tiers_changed'))
 );
 create index tier_change_member on loyalty.tier_change (site_id, member_id, changed_at, id);
 

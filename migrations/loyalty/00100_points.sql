@@ -38,12 +38,15 @@ grant select, insert on loyalty.lot_date to talkable_loyalty;
 
 -- Points that a checkout keeps for itself until it is over. Each hold is a transaction, and so is each end of one.
 alter table loyalty.account drop constraint account_name;
-alter table loyalty.account add constraint account_name check (asset = 'points' and case when owner_id is null
-	then name in ('issued', 'redeemed', 'expired', 'adjusted', 'held') else name = 'member' end);
+alter table loyalty.account add constraint account_name check (asset = 'points' and case
+	when owner_id is not null then name = 'member' and pending_of is null
+	when pending_of is not null then name = 'pending'
+	else name in ('issued', 'redeemed', 'expired', 'adjusted', 'held', 'transferred') end);
 alter table loyalty.txn drop constraint txn_kind;
-alter table loyalty.txn add constraint txn_kind check (kind in ('earn', 'claw_back', 'expire', 'adjust', 'redeem', 'cancel', 'hold', 'commit', 'release', 'restore'));
+alter table loyalty.txn add constraint txn_kind check (kind in ('earn', 'claw_back', 'expire', 'adjust', 'redeem', 'cancel', 'hold', 'commit', 'release', 'restore',
+	'activate', 'transfer_out', 'transfer_in'));
 alter table loyalty.txn drop constraint txn_reason;
-alter table loyalty.txn add constraint txn_reason check (reason in ('purchase', 'reward', 'referral', 'adjustment', 'redemption', 'action', 'hold', 'join', 'tier', 'date'));
+alter table loyalty.txn add constraint txn_reason check (reason in ('purchase', 'reward', 'referral', 'adjustment', 'redemption', 'action', 'hold', 'transfer', 'join', 'tier', 'date'));
 
 create table loyalty.hold (
 	site_id    bigint      not null,

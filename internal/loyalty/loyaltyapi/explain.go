@@ -4,17 +4,18 @@ import "time"
 
 // Balance is what a member had at a moment.
 type Balance struct {
-	Points int64     `json:"points" doc:"Below zero: a debt"`
-	Seq    int64     `json:"seq" doc:"Of the last entry by then; 0: there was none"`
-	AsOf   time.Time `json:"as_of"`
+	Points  int64     `json:"points" doc:"Below zero: a debt"`
+	Pending int64     `json:"points_pending" doc:"Earned by then, and not to be spent yet"`
+	Seq     int64     `json:"seq" doc:"Of the last entry by then; 0: there was none"`
+	AsOf    time.Time `json:"as_of"`
 }
 
 // Transaction is a movement of points with all that decided it.
 type Transaction struct {
 	ID          int64     `db:"id" json:"id"`
 	MemberID    int64     `db:"member_id" json:"member_id"`
-	Kind        string    `db:"kind" json:"kind" enum:"earn,claw_back,expire,adjust,redeem,cancel,hold,commit,release,restore"`
-	Reason      string    `db:"reason" json:"reason" enum:"purchase,reward,referral,action,join,tier,date,adjustment,redemption,hold"`
+	Kind        string    `db:"kind" json:"kind" enum:"earn,claw_back,expire,adjust,redeem,cancel,hold,commit,release,restore,activate,transfer_out,transfer_in"`
+	Reason      string    `db:"reason" json:"reason" enum:"purchase,reward,referral,action,join,tier,date,adjustment,redemption,hold,transfer"`
 	Source      string    `db:"source" json:"source" doc:"What caused it: each does so once"`
 	Points      int64     `db:"points" json:"points" doc:"Moved"`
 	About       *int64    `db:"earn_id" json:"about" doc:"The transaction that it takes back, ends or undoes"`
@@ -23,7 +24,8 @@ type Transaction struct {
 	EffectiveAt time.Time `db:"effective_at" json:"effective_at"`
 	RecordedAt  time.Time `db:"recorded_at" json:"recorded_at"`
 	Entry       *Posting  `json:"entry" doc:"On the member's account; null where nothing moved on it. The site's account has its opposite"`
-	Against     string    `json:"against" enum:"issued,redeemed,expired,adjusted,held" doc:"The site's account on the other side"`
+	Pending     *Posting  `json:"pending" doc:"On the member's account of points that can't be spent yet; null where nothing moved on it"`
+	Against     string    `json:"against" enum:"issued,redeemed,expired,adjusted,held,transferred,pending" doc:"The site's account on the other side; pending: the member's own"`
 	Used        []LotUse  `json:"used" doc:"From which lots it took points; below zero, gave back to"`
 	Lot         *Lot      `json:"lot" doc:"That it made"`
 }
@@ -41,7 +43,10 @@ type Lot struct {
 	Remaining  int64      `db:"remaining" json:"remaining"`
 	ClawedBack int64      `db:"clawed" json:"clawed_back"`
 	Forgiven   int64      `db:"forgiven" json:"forgiven" doc:"Of what was clawed back: had expired, so nobody paid"`
+	Waived     int64      `db:"waived" json:"waived" doc:"Of what was clawed back: not asked for, by the programme's debt policy"`
 	Expired    int64      `db:"expired" json:"expired"`
+	Pending    bool       `db:"pending" json:"pending" doc:"Can't be spent yet"`
+	ActivateAt *time.Time `db:"activates_at" json:"activates_at" doc:"When they can be, or could; null: at once, or when somebody says so"`
 	ExpiresAt  *time.Time `db:"expires_at" json:"expires_at" doc:"null: never"`
 	ByActivity bool       `db:"by_activity" json:"by_activity"`
 	Dates      []LotDate  `json:"dates" doc:"How its date changed, the last hundred times"`

@@ -20,6 +20,8 @@ type Member struct {
 	JoinedAt time.Time
 	Dates    []MemberDate // by name
 	Expiring *Expiring    // what of the balance ends next; nil: nothing
+	Pending  int64        // points that can't be spent yet
+	Next     *Expiring    // what of them can be spent next; nil: nothing that has a date
 }
 
 // MemberDate is a day that matters to a member.
@@ -33,8 +35,8 @@ type Entry struct {
 	ID            int64      `json:"id"`
 	TransactionID int64      `json:"transaction_id"`
 	Seq           int64      `json:"seq" doc:"Number within the account, without gaps"`
-	Kind          string     `json:"kind" enum:"earn,claw_back,expire,adjust,redeem,cancel,hold,release,restore"`
-	Reason        string     `json:"reason" enum:"purchase,reward,referral,action,join,tier,date,adjustment,redemption,hold" doc:"What the points were earned for, or went to"`
+	Kind          string     `json:"kind" enum:"earn,claw_back,expire,adjust,redeem,cancel,hold,release,restore,activate,transfer_out,transfer_in"`
+	Reason        string     `json:"reason" enum:"purchase,reward,referral,action,join,tier,date,adjustment,redemption,hold,transfer" doc:"What the points were earned for, or went to"`
 	Points        int64      `json:"points" doc:"Positive when earned, negative when taken"`
 	Balance       int64      `json:"balance" doc:"After this entry"`
 	OriginID      *int64     `json:"origin_id"`
@@ -42,7 +44,8 @@ type Entry struct {
 	RewardID      *int64     `json:"reward_id"`
 	RedemptionID  *int64     `json:"redemption_id" doc:"That spent the points, or was cancelled"`
 	HoldID        *int64     `json:"hold_id" doc:"That keeps the points, or gave them back"`
-	Description   *string    `json:"description" doc:"Of an adjustment"`
+	TransferID    *int64     `json:"transfer_id" doc:"That took the points to another member, or brought them"`
+	Description   *string    `json:"description" doc:"Of an adjustment; the note of a transfer, an activation or a cancellation"`
 	Rule          Rule       `json:"rule" doc:"The rule and its version that decided, with the values it saw"`
 	EffectiveAt   time.Time  `json:"effective_at" doc:"When that happened which it is for"`
 	RecordedAt    time.Time  `json:"recorded_at" doc:"When it was written"`

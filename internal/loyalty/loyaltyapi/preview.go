@@ -12,6 +12,8 @@ type RefundPreview struct {
 	FromOrder     int64     `json:"from_order" doc:"Of these, out of the order's own points"`
 	Forgiven      int64     `json:"forgiven" doc:"Had expired, so nobody pays for them"`
 	FromOthers    int64     `json:"from_others" doc:"Out of the member's other points, the next to expire first"`
+	Waived        int64     `json:"waived" doc:"Not asked for, by the programme's debt policy"`
+	Pending       bool      `json:"pending" doc:"The order's points can't be spent yet: none of this comes off the balance"`
 	Debt          int64     `json:"debt" doc:"What the member would owe: later points repay it"`
 	Lots          []LotUse  `json:"lots" doc:"Which points would go"`
 	Balance       int64     `json:"balance"`

@@ -5,7 +5,7 @@ import "time"
 
 // Types lists every event of this package, for the catalogue and the golden files.
 var Types = []interface{ EventType() string }{MemberJoined{}, PointsEarned{}, PointsClawedBack{}, PointsExpired{}, PointsExpiring{}, PointsAdjusted{}, PointsRedeemed{}, RedemptionCancelled{}, HoldChanged{},
-	TierChanged{}}
+	TierChanged{}, PointsActivated{}, PointsTransferred{}}
 
 // MemberJoined says that a person is a member of the site's programme.
 type MemberJoined struct {
@@ -41,7 +41,9 @@ type PointsEarned struct {
 	ReferralID    int64     `json:"referral_id,omitempty"`
 	RewardID      int64     `json:"reward_id,omitempty"`
 	FriendID      int64     `json:"friend_id,omitempty"`
-	EffectiveAt   time.Time `json:"effective_at"` // of what it is for
+	Pending       bool      `json:"pending,omitempty"`     // they can't be spent yet: the balance is as it was
+	ActivatesAt   time.Time `json:"activates_at,omitzero"` // when they can be; nothing: at once, or when somebody says so
+	EffectiveAt   time.Time `json:"effective_at"`          // of what it is for
 	RecordedAt    time.Time `json:"recorded_at"`
 }
 
@@ -58,6 +60,7 @@ type PointsClawedBack struct {
 	Reason        string    `json:"reason"` // of the earning that it takes back
 	OriginID      int64     `json:"origin_id,omitempty"`
 	RewardID      int64     `json:"reward_id,omitempty"`
+	Pending       bool      `json:"pending,omitempty"` // they could not be spent yet: the balance is as it was
 	EffectiveAt   time.Time `json:"effective_at"`
 	RecordedAt    time.Time `json:"recorded_at"`
 }
@@ -100,6 +103,7 @@ type PointsAdjusted struct {
 	PersonID      int64     `json:"person_id"`
 	Points        int64     `json:"points"` // negative: taken
 	Balance       int64     `json:"balance"`
+	CountsForTier bool      `json:"counts_for_tier,omitempty"`
 	AdjustedAt    time.Time `json:"adjusted_at"`
 }
 
@@ -162,8 +166,42 @@ type TierChanged struct {
 	PersonID  int64     `json:"person_id"`
 	From      string    `json:"from,omitempty"`
 	To        string    `json:"to,omitempty"`
-	Earned    int64     `json:"earned"` // the counter that decided
+	Earned    int64     `json:"earned"` // in all, less what was clawed back
 	ChangedAt time.Time `json:"changed_at"`
+	Cause     string    `json:"cause,omitempty"` // earn, claw_back, order, refund, referral, referral_voided, custom, time, tiers_changed
+	Until     time.Time `json:"until,omitzero"`  // when it falls, if nothing more counts; absent: that time alone does not change it
 }
 
 func (TierChanged) EventType() string { return "loyalty.tier_changed.v1" }
+
+// PointsActivated says that points which were pending can be spent now.
+type PointsActivated struct {
+	SiteID            int64     `json:"site_id"`
+	TransactionID     int64     `json:"transaction_id"`
+	EarnTransactionID int64     `json:"earn_transaction_id"`
+	MemberID          int64     `json:"member_id"`
+	PersonID          int64     `json:"person_id"`
+	Points            int64     `json:"points"` // less what was taken back meanwhile
+	Balance           int64     `json:"balance"`
+	Reason            string    `json:"reason"` // of the earning
+	OriginID          int64     `json:"origin_id,omitempty"`
+	ActivatedAt       time.Time `json:"activated_at"`
+}
+
+func (PointsActivated) EventType() string { return "loyalty.points_activated.v1" }
+
+// PointsTransferred says that a member gave points to another. The key is the giver's.
+type PointsTransferred struct {
+	SiteID        int64     `json:"site_id"`
+	TransactionID int64     `json:"transaction_id"` // the giver's
+	MemberID      int64     `json:"member_id"`
+	PersonID      int64     `json:"person_id"`
+	ToMemberID    int64     `json:"to_member_id"`
+	ToPersonID    int64     `json:"to_person_id"`
+	Points        int64     `json:"points"`
+	Balance       int64     `json:"balance"`
+	ToBalance     int64     `json:"to_balance"`
+	TransferredAt time.Time `json:"transferred_at"`
+}
+
+func (PointsTransferred) EventType() string { return "loyalty.points_transferred.v1" }

@@ -25,6 +25,7 @@ type OfferCreated struct {
 	TrafficSource string `json:"traffic_source,omitempty"`
 	DeviceType    string `json:"device_type,omitempty"`    // desktop, mobile, tablet; empty: nobody knows
 	EventCategory string `json:"event_category,omitempty"` // purchase, affiliate_member, or that of an event
+	QA            bool   `json:"qa_generated,omitempty"`   // the campaign is in Test
 }
 
 func (OfferCreated) EventType() string { return "referral.offer_created.v1" }
@@ -52,8 +53,9 @@ type Visit struct {
 	Channel     string    `json:"channel,omitempty"`
 	FirstOfThem bool      `json:"first,omitempty"` // this visitor's first visit to this offer: a friend offer was made
 	VisitedAt   time.Time `json:"visited_at"`
-	DeviceType  string    `json:"device_type,omitempty"` // desktop, mobile, tablet; empty: nobody knows
-	Variant     string    `json:"variant,omitempty"`     // of the experiment that the offer is in
+	DeviceType  string    `json:"device_type,omitempty"`  // desktop, mobile, tablet; empty: nobody knows
+	Variant     string    `json:"variant,omitempty"`      // of the experiment that the offer is in
+	QA          bool      `json:"qa_generated,omitempty"` // the campaign is in Test
 }
 
 // LinksVisited tells all visits of one site that were committed together, so that a busy link costs one event a commit.
@@ -323,11 +325,14 @@ type OfferShared struct {
 	Message    string    `json:"message,omitempty"`
 	SharedAt   time.Time `json:"shared_at"`
 
+	Second bool `json:"second,omitempty"` // the offer was shared once before
+
 	// As in OfferCreated.
 	TrafficSource string `json:"traffic_source,omitempty"`
 	DeviceType    string `json:"device_type,omitempty"`
 	EventCategory string `json:"event_category,omitempty"`
 	Variant       string `json:"variant,omitempty"`
+	QA            bool   `json:"qa_generated,omitempty"` // the campaign is in Test
 }
 
 func (OfferShared) EventType() string { return "referral.offer_shared.v1" }
@@ -344,9 +349,10 @@ type OfferClaimed struct {
 	FriendOfferID int64     `json:"friend_offer_id,omitempty"`
 	Reason        string    `json:"reason,omitempty"` // why it earns the friend nothing: SELF_REFERRAL
 	ClaimedAt     time.Time `json:"claimed_at"`
-	ByPage        bool      `json:"by_page,omitempty"`  // the friend said so on a claim page: nobody has confirmed who it is
-	OptedIn       bool      `json:"opted_in,omitempty"` // and wants mail
-	Channel       string    `json:"channel,omitempty"`  // of the link that led to the page
+	ByPage        bool      `json:"by_page,omitempty"`      // the friend said so on a claim page: nobody has confirmed who it is
+	OptedIn       bool      `json:"opted_in,omitempty"`     // and wants mail
+	Channel       string    `json:"channel,omitempty"`      // of the link that led to the page
+	QA            bool      `json:"qa_generated,omitempty"` // the campaign is in Test
 }
 
 func (OfferClaimed) EventType() string { return "referral.offer_claimed.v1" }
