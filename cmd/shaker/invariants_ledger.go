@@ -92,7 +92,7 @@ var ledgerInvariants = []invariant{
 			where t.id is null or u.used > abs(t.points)
 				or (t.kind in ('expire', 'redeem', 'hold', 'transfer_out') or t.kind = 'adjust' and t.points < 0) and u.used is distinct from abs(t.points)
 				or t.kind in ('cancel', 'release', 'restore') and coalesce(-u.used, 0) <> t.points - coalesce((t.rule::jsonb ->> 'repaid_debt')::bigint, 0)
-				or u.least <> t.member_id or u.most <> t.member_id or u.least is null`},
+				or u.least <> t.member_id or u.most <> t.member_id or u.txn_id is not null and u.least is null`},
 	{ID: "ledger/source-once", Says: "what happened outside makes one transaction of a kind",
 		SQL: `select site_id, kind, source, count(*) from loyalty.txn group by 1, 2, 3 having count(*) > 1`},
 	{ID: "ledger/decided-once", Says: "nothing both earned and was refused",

@@ -37,15 +37,14 @@ func (c *client) call(ctx context.Context, method, path string, body, result any
 			return err
 		}
 	}
-	var res *http.Response
-	var text []byte
+	var got answered
 	for end := time.Now().Add(comesBack); ; {
 		var err error
-		if res, text, err = c.send(ctx, method, path, sent, headers); err != nil {
+		if got, err = c.send(ctx, method, path, sent, headers); err != nil {
 			return err
 		}
-		pause, err := strconv.Atoi(res.Header.Get("Retry-After"))
-		if res.StatusCode != http.StatusServiceUnavailable || err != nil || time.Now().After(end) {
+		pause, err := strconv.Atoi(got.retryAfter)
+		if got.code != http.StatusServiceUnavailable || err != nil || time.Now().After(end) {
 			break
 		}
 		select {
@@ -60,15 +59,15 @@ func (c *client) call(ctx context.Context, method, path string, body, result any
 		ErrorMessage string          `json:"error_message"`
 		Errors       []fault.Field   `json:"errors"`
 	}
-	if err := json.Unmarshal(text, &answer); err != nil {
-		return fmt.Errorf("%s %s: %s, and not JSON", method, path, res.Status)
+	if err := json.Unmarshal(got.text, &answer); err != nil {
+		return fmt.Errorf("%s %s: %s, and not JSON", method, path, got.status)
 	}
 	if !answer.OK {
 		message := answer.ErrorMessage
 		for _, f := range answer.Errors {
 			message += fmt.Sprintf("\n  %s: %s", f.Pointer, f.Detail)
 		}
-		return fmt.Errorf("%s %s: %s: %s", method, path, res.Status, message)
+		return fmt.Errorf("%s %s: %s: %s", method, path, got.status, message)
 	}
 	if result == nil {
 		return nil
@@ -76,11 +75,18 @@ func (c *client) call(ctx context.Context, method, path string, body, result any
 	return json.Unmarshal(answer.Result, result)
 }
 
+// answered is an answer that was read.
+type answered struct {
+	code               int
+	status, retryAfter string
+	text               []byte
+}
+
 // send sends one request and reads its answer.
-func (c *client) send(ctx context.Context, method, path string, body []byte, headers []string) (*http.Response, []byte, error) {
+func (c *client) send(ctx context.Context, method, path string, body []byte, headers []string) (answered, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.server+path, bytes.NewReader(body))
 	if err != nil {
-		return nil, nil, err
+		return answered{}, err
 	}
 	req.Header.Set("Authorization", "Bearer "+c.key)
 	if body != nil {
@@ -91,11 +97,11 @@ func (c *client) send(ctx context.Context, method, path string, body []byte, hea
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
-		return nil, nil, err
+		return answered{}, err
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(res.Body, 8<<20))
-	return res, text, err
+	return answered{res.StatusCode, res.Status, res.Header.Get("Retry-After"), text}, err
 }
 
 // visit opens a link as a browser does and returns where it leads.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"net"
@@ -16,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/talkable/talkable/internal/asset"
+	"github.com/talkable/talkable/internal/loyalty/seal"
 	"github.com/talkable/talkable/internal/notify"
 	"github.com/talkable/talkable/internal/referral"
 	"github.com/talkable/talkable/migrations"
@@ -47,6 +49,7 @@ type config struct {
 	Pool           int    `env:"DATABASE_POOL" envDefault:"8" help:"most database connections of each module"`
 	AssetsURL      string `env:"ASSETS_URL" secret:"true" help:"where uploaded images are kept: file:///a/folder or s3://ID:SECRET@host/bucket?region=…; empty: DATA_DIR/assets"`
 	AssetsQuota    int64  `env:"ASSETS_QUOTA" envDefault:"1073741824" help:"bytes of uploaded images that one site may have"`
+	LedgerKey      string `env:"LEDGER_KEY" secret:"true" help:"signs the ledger's daily checkpoints: 32 random bytes in base64; empty: the embedded database makes DATA_DIR/ledger.key, others sign nothing"`
 	EventRetention string `env:"EVENT_RETENTION" envDefault:"2160h" help:"events older than this are dropped, a million at a time, once everyone heard them"`
 	GCPercent      int    `env:"GC_PERCENT" envDefault:"400" help:"how much the heap may grow between collections: memory for speed; 100 is Go's own"`
 	Profile        bool   `env:"PROFILE" envDefault:"false" help:"serve Go's profiles at /debug/pprof on the internal address"`
@@ -63,6 +66,7 @@ type config struct {
 	retention time.Duration
 	proxies   []netip.Prefix
 	giftCards referral.GiftCards // nil: none
+	ledgerKey ed25519.PrivateKey // nil: none
 }
 
 const prefix = "TALKABLE_"
@@ -194,6 +198,11 @@ func (c *config) check() error {
 	}
 	if c.Pool < 2 || c.Pool > 200 {
 		say("DATABASE_POOL", "must be between 2 and 200")
+	}
+	if c.LedgerKey != "" {
+		if c.ledgerKey, err = seal.ParseKey(c.LedgerKey); err != nil {
+			say("LEDGER_KEY", "%v", err)
+		}
 	}
 	for cidr := range strings.SplitSeq(c.TrustedProxies, ",") {
 		if cidr = strings.TrimSpace(cidr); cidr == "" {

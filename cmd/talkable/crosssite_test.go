@@ -66,8 +66,8 @@ func (r reply) told(names ...string) string {
 	slices.Sort(headers)
 	body := requestID.ReplaceAllString(r.body, "")
 	for _, name := range names {
-		if name != "" {
-			body = strings.ReplaceAll(body, name, "X")
+		if name != "" { // as a word: an id of 4 is no part of a status of 404
+			body = regexp.MustCompile(`\b`+regexp.QuoteMeta(name)+`\b`).ReplaceAllString(body, "X")
 		}
 	}
 	return fmt.Sprintf("%d\n%s\n%s", r.status, strings.Join(headers, "\n"), body)

@@ -36,6 +36,7 @@ func doctorCommand(c *config) *cobra.Command {
 			d.listeners()
 			d.mail(cmd.Context())
 			d.assets(cmd.Context())
+			d.ledger()
 			d.databases(cmd.Context())
 			if d.bad > 0 {
 				fmt.Fprintf(d.out, "\n%d of %d checks failed\n", d.bad, d.checks)
@@ -129,6 +130,17 @@ func (d *doctor) assets(ctx context.Context) {
 		return
 	}
 	d.report("assets", store.Check(ctx), "make it, or choose another place with TALKABLE_ASSETS_URL", "kept in "+store.String())
+}
+
+func (d *doctor) ledger() {
+	switch {
+	case d.c.ledgerKey != nil:
+		d.report("ledger key", nil, "", "set; `talkable ledger key` prints its public part")
+	case d.c.embedded():
+		d.report("ledger key", nil, "", "kept in "+filepath.Join(d.c.DataDir, "ledger.key")+", made at the first start")
+	default:
+		d.report("ledger key", nil, "", "none: the ledger's checkpoints are not signed; set TALKABLE_LEDGER_KEY")
+	}
 }
 
 func (d *doctor) databases(ctx context.Context) {

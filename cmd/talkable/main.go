@@ -26,9 +26,19 @@ func main() {
 		if !errors.Is(err, errShown) {
 			fmt.Fprintln(os.Stderr, "talkable:", err)
 		}
+		var code exitCode
+		if errors.As(err, &code) {
+			os.Exit(int(code))
+		}
 		os.Exit(1)
 	}
 }
+
+// exitCode ends the process with itself; the command has said why.
+type exitCode int
+
+func (c exitCode) Error() string        { return fmt.Sprintf("ends with %d", int(c)) }
+func (c exitCode) Is(target error) bool { return target == errShown }
 
 // errShown ends the process with a failure that the command has printed already.
 var errShown = errors.New("failed")
@@ -58,6 +68,6 @@ PostgreSQL of its own in the data directory.`,
 	c.flags(root.PersistentFlags())
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return c.check() }
 	root.AddCommand(serveCommand(&c), migrateCommand(&c), siteCommand(&c), keyCommand(&c), importCommand(&c), eventsCommand(&c),
-		demoCommand(&c), doctorCommand(&c), configCommand(&c), openapiCommand(), versionCommand())
+		demoCommand(&c), ledgerCommand(&c), doctorCommand(&c), configCommand(&c), openapiCommand(), versionCommand())
 	return root.ExecuteContext(ctx)
 }

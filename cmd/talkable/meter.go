@@ -37,6 +37,19 @@ func (m *meter) rows(p importer.Progress) {
 	m.say("%s: %d rows, %d%%", m.name, p.Rows, 100*p.Bytes/max(p.Size, 1))
 }
 
+// count shows how much of all is done.
+func (m *meter) count(done, all int64) {
+	if m.tty {
+		if m.bar == nil {
+			m.bar = progressbar.NewOptions64(all, progressbar.OptionSetWriter(m.w), progressbar.OptionSetDescription(m.name), progressbar.OptionFullWidth(),
+				progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond))
+		}
+		_ = m.bar.Set64(done) // as above
+		return
+	}
+	m.say("%s: %d of %d, %d%%", m.name, done, all, 100*done/max(all, 1))
+}
+
 // left shows how many events have still to be heard.
 func (m *meter) left(n int64) {
 	if n == 0 {

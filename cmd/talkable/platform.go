@@ -46,6 +46,7 @@ type platform struct {
 	consumers []*bus.Consumer
 	gateway   *gateway.Gateway
 	customer  *customer.Module
+	points    *loyalty.Module
 	register  []func(huma.API)
 	visit, qr http.Handler // of short links
 	pages     *page.Pages
@@ -63,6 +64,10 @@ func build(ctx context.Context, c *config, d *databases, now clock.Clock, log ze
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, m := range migrations.Modules {
 		p.registry.MustRegister(collectors.NewDBStatsCollector(d.pools[m].DB, m))
+	}
+	var err error
+	if c.ledgerKey, err = c.signer(d.server != nil); err != nil {
+		return nil, err
 	}
 	smtp, err := p.smtp(c)
 	if err != nil {
@@ -105,7 +110,7 @@ func (p *platform) wire(c *config, now clock.Clock, smtp, texts string, secret f
 	referrals := referral.New(referral.Deps{DB: pools["referral"], Outbox: outboxes["referral"], Log: logs["referral"], Reg: reg, Now: now,
 		Cursors: cursors, People: customers, Facts: customers, Payer: payer(c), Calls: calls, PublicURL: c.PublicURL, GiftCards: c.giftCards})
 	points := loyalty.New(loyalty.Deps{DB: pools["loyalty"], Outbox: outboxes["loyalty"], Log: logs["loyalty"], Reg: reg, Now: now,
-		Cursors: cursors, People: customers, Coupons: referrals})
+		Cursors: cursors, People: customers, Coupons: referrals, LedgerKey: c.ledgerKey})
 	counts := analytics.New(analytics.Deps{DB: pools["analytics"], Outbox: outboxes["analytics"], Log: logs["analytics"], Reg: reg, Now: now,
 		Campaigns: referrals})
 	messages := notify.New(notify.Deps{DB: pools["notify"], Outbox: outboxes["notify"], Log: logs["notify"], Reg: reg, Now: now, Cursors: cursors,
@@ -125,7 +130,8 @@ func (p *platform) wire(c *config, now clock.Clock, smtp, texts string, secret f
 	looks := gateway.NewLooks(pools["gateway"], outboxes["gateway"], now, c.PublicURL)
 	p.pages = page.New(page.Deps{Referrals: referrals, Customers: customers, Members: points, Mails: compose, Looks: looks, Cursors: cursors, Reg: reg,
 		PublicURL: c.PublicURL})
-	p.gateway, p.customer, p.visit, p.qr, p.files = edge, customers, referrals.Visit(p.pages), referrals.QR(), files
+	compose.Printer = p.pages
+	p.gateway, p.customer, p.points, p.visit, p.qr, p.files = edge, customers, points, referrals.Visit(p.pages), referrals.QR(), files
 	p.apps[0], p.apps[1] = referrals.Apps()
 	p.register = []func(huma.API){compose.Routes, jobs.Routes, files.Routes, edge.Routes, looks.Routes, customers.Routes, referrals.Routes, points.Routes, counts.Routes, messages.Routes}
 	p.modules = []module{edge, jobs, files, customers, referrals, points, counts, messages}

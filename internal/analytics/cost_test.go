@@ -48,6 +48,12 @@ func BenchmarkYear(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	var grown string
+	err = m.DB.Get(&grown, `select count(*) || ' rows, ' || pg_size_pretty(pg_table_size('analytics.daily')) || ' and ' || pg_size_pretty(pg_indexes_size('analytics.daily')) from analytics.daily`)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Logf("a year of four keys: %s", grown)
 	h := m.server(1, "USD")
 	for _, query := range []string{"visits?", "visits?sharing_channels=channel_1&mobile_visitor=true&", "visits/segmentize?segment_by[period]=month&", "visits/segmentize?segment_by[period]=day&",
 		"visits/detalize?detalize_by[sharing_channels]=true&", "visit_percentage/segmentize?segment_by[period]=week&segment_by[device_types]=true&segment_by[sharing_channels]=true&"} {

@@ -23,6 +23,7 @@ type Composition struct {
 	Customers customers
 	Referrals referrals
 	Members   members
+	Printer   Printer
 	Tellers   []Teller  // every module that has something to say of a person
 	Auditors  []Auditor // every module that people change by hand
 	Keys      keyNamer
@@ -65,6 +66,7 @@ type members interface {
 	memberDates
 	pointKeepers
 	ranks
+	statements
 }
 
 // Teller is a module that has something to say of a person.
@@ -118,6 +120,7 @@ func (c Composition) Routes(api huma.API) {
 	c.redeemRoutes(api)
 	c.collectRoutes(api)
 	c.pointRoutes(api)
+	c.statementRoutes(api)
 	c.auditRoutes(api)
 	c.tierRoutes(api)
 }

@@ -138,3 +138,27 @@ func TestOrderOfRefunds(t *testing.T) {
 		}
 	})
 }
+
+// TestPendingPointsAreCounted: where tiers ask for points of a year, those that were pending count once they can be spent, for the day of the
+// purchase, and a refund lowers that day; so does what is moved by hand, if it is to count.
+func TestPendingPointsAreCounted(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	s := waitingClub()
+	s.TierPlan = tierPlan{Window: calendarYear}
+	w.start(1, s)
+	hear(w, w.originsRecorded, 1, w.bought(1, 7, 1, 10_000))
+	w.expect(1, 7, `0, 1000 pending, 0 earned, tier ""`)
+	w.days(3)
+	w.activates(1)
+	w.expect(1, 7, `1000, 0 pending, 1000 earned, tier "Silver"`)
+	if _, err := w.AdjustForTier(t.Context(), 1, 7, 50, "", noKey); err != nil {
+		t.Fatal(err)
+	}
+	hear(w, w.originsRefunded, 1, w.refund(1, 1, 1, 500, 10_000))
+	w.expect(1, 7, `1000, 0 pending, 1000 earned, tier "Silver"`)
+	var counted string
+	if err := w.admin.Get(&counted, `select string_agg(to_char(day, 'MM-DD') || ' ' || earned, ', ' order by day) from loyalty.merit_day`); err != nil || counted != "03-01 950, 03-04 50" {
+		t.Errorf("%s, %v", counted, err)
+	}
+}

@@ -66,8 +66,8 @@ func (b trialBody) check() error {
 	if b.Subtotal < 0 || b.Subtotal > money.Max {
 		at("/subtotal", "must be 0 to %d", money.Max)
 	}
-	if b.Earned < 0 {
-		at("/earned", "must not be below 0")
+	if b.Earned < 0 || b.Earned > maxPoints {
+		at("/earned", "must be 0 to %d", int64(maxPoints))
 	}
 	optional := func(place, s string) {
 		if s != "" {

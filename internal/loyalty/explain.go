@@ -83,11 +83,7 @@ var against = map[string]string{kindEarn: issued, kindClawBack: issued, kindExpi
 // entryOf is the side of a transaction on the account that is the member's by a column; nil: nothing moved on it.
 func entryOf(ctx context.Context, db sqlx.QueryerContext, site, id, member int64, column string) (*loyaltyapi.Posting, error) {
 	var e loyaltyapi.Posting
-	err := sqlx.GetContext(ctx, db, &e, `
-		select e.amount, e.seq, e.balance_after
-		from loyalty.account a
-		join loyalty.entry e on e.site_id = a.site_id and e.account_id = a.id
-		where a.site_id = $1 and e.txn_id = $2 and a.`+column+` = $3 and a.asset = 'points'`, site, id, member)
+	err := sqlx.GetContext(ctx, db, &e, entryOfQuery(column), site, id, member)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -95,6 +91,14 @@ func entryOf(ctx context.Context, db sqlx.QueryerContext, site, id, member int64
 		return nil, fmt.Errorf("read entry: %w", err)
 	}
 	return &e, nil
+}
+
+func entryOfQuery(column string) string {
+	return `
+		select e.amount, e.seq, e.balance_after
+		from (select * from loyalty.entry where site_id = $1 and txn_id = $2 offset 0) e
+		cross join lateral (select * from loyalty.account a where a.site_id = $1 and a.id = e.account_id offset 0) a
+		where a.` + column + ` = $3`
 }
 
 // lotMadeBy is the lot of a transaction; nil: it made none.
@@ -127,28 +131,12 @@ func (m *Module) BalanceAt(ctx context.Context, siteID, personID int64, at time.
 	if err != nil {
 		return out, err
 	}
-	var e struct {
-		Seq     int64 `db:"seq"`
-		Balance int64 `db:"balance_after"`
-		Pending int64 `db:"pending"`
-	}
-	err = sqlx.GetContext(ctx, m.db, &e, `
-		select coalesce(e.seq, 0) as seq, coalesce(e.balance_after, 0) as balance_after, coalesce(w.balance_after, 0) as pending
-		from (select `+lastEntry("$2")+`) e
-		full join (select `+lastEntry("("+pendingAccount("$4")+")")+`) w on true`, siteID, r.AccountID, at, r.ID)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return out, fmt.Errorf("read balance: %w", err)
-	}
-	out.Points, out.Seq, out.Pending = e.Balance, e.Seq, e.Pending
-	return out, nil
-}
-
-// lastEntry selects the last entry of an account of site $1 that was written by $3.
-func lastEntry(account string) string {
-	return `e.seq, e.balance_after
-		from loyalty.entry e
-		join loyalty.txn t on t.site_id = e.site_id and t.id = e.txn_id
-		where e.site_id = $1 and e.account_id = ` + account + ` and t.recorded_at <= $3
-		order by e.seq desc
-		limit 1`
+	err = m.glance(ctx, func(tx *sqlx.Tx) error {
+		if out.Seq, out.Points, err = balanceAt(ctx, tx, siteID, r.AccountID, at); err != nil {
+			return err
+		}
+		out.Pending, err = pendingAt(ctx, tx, siteID, r.ID, at)
+		return err
+	})
+	return out, err
 }

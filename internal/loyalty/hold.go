@@ -130,6 +130,9 @@ func (b *books) release(h *holder, k *hold, used []allocation) error {
 	if !k.Until.After(b.now) {
 		status = "timed_out"
 	}
+	if err := b.expireDue(h); err != nil { // before it takes its id: those of an account rise with its entries
+		return err
+	}
 	t := b.ends(h, k, kindRelease, sourceOf(kindHold, k.ID), k.Points)
 	return b.returned(h, k, t, held, used, status)
 }
@@ -153,6 +156,9 @@ func (b *books) restore(h *holder, k *hold, used []allocation, points int64) err
 			part = append(part, a)
 		}
 	}
+	if err := b.expireDue(h); err != nil { // before it takes its id: those of an account rise with its entries
+		return err
+	}
 	t := b.ends(h, k, kindRestore, sourceOf(kindHold, k.ID)+":"+strconv.FormatInt(to, 10), points)
 	k.Restored = to
 	return b.returned(h, k, t, redeemed, part, k.Status)
@@ -167,9 +173,6 @@ func (b *books) ends(h *holder, k *hold, kind, source string, points int64) txn 
 
 // returned gives points back from an account of the site.
 func (b *books) returned(h *holder, k *hold, t txn, from string, used []allocation, status string) error {
-	if err := b.expireDue(h); err != nil {
-		return err
-	}
 	r := holdRule{Rule: t.Kind, HoldID: k.ID, Until: k.Until, Before: h.Balance, After: h.Balance + t.Points, Restored: k.Restored}
 	var err error
 	if r.Repaid, r.Graced, err = b.giveBack(h, t, used); err != nil {

@@ -36,6 +36,7 @@ func (m *Module) Routes(api huma.API) {
 	m.redemptionRoutes(api)
 	m.holdRoutes(api)
 	m.explainRoutes(api)
+	m.sealRoutes(api)
 	m.pendingRoutes(api)
 	m.collectRoutes(api)
 	m.tierRoutes(api)

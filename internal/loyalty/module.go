@@ -16,6 +16,8 @@ package loyalty
 
 import (
 	"context"
+	"crypto/ed25519"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,6 +45,8 @@ type Deps struct {
 	Cursors *web.Cursors
 	People  People      // who knows the people that conditions ask about; nil: nobody, so that is empty
 	Coupons couponLists // who has coupon lists; nil: nobody, so lists are not looked up
+
+	LedgerKey ed25519.PrivateKey // signs the ledger's checkpoints; nil: nobody does
 }
 
 // couponLists knows the lists whose coupons redemptions hand out.
@@ -64,6 +68,7 @@ type Module struct {
 	known   *lru.Cache[versionKey, edition]
 	marks   *lru.Cache[versionKey, []versionMark]
 	actions *postgres.Group[action, loyaltyapi.Action]
+	seals   sealer
 	kick    chan struct{} // the timers have something to do now
 	asked   *atomic.Int32 // looks in which rules are asked as well: what is due for them is committed by then
 }
@@ -82,6 +87,7 @@ func New(d Deps) *Module {
 		people: d.People, asked: new(atomic.Int32), known: known, marks: marks,
 		db: d.DB, outbox: d.Outbox, log: d.Log.With().Str("module", "loyalty").Logger(), reg: d.Reg, now: d.Now,
 		m: metricsApart(d.Reg), cursors: d.Cursors, coupons: d.Coupons, kick: make(chan struct{}, 1),
+		seals: newSealer(d.LedgerKey, d.Reg),
 	}
 	m.actions = postgres.NewGroup(maxActions, m.act).Observe(func(size int) { m.m.Real.group.Observe(float64(size)) })
 	return m
@@ -109,9 +115,12 @@ const (
 	perPass     = 500                  // rows of a timer's transaction
 )
 
-// Run expires points, re-tiers members after a change of tiers, and forgets old idempotency keys, until ctx ends. Any number of
-// replicas may run it.
+// Run expires points, re-tiers members after a change of tiers, seals the ledger, and forgets old idempotency keys, until ctx ends. Any
+// number of replicas may run it.
 func (m *Module) Run(ctx context.Context) error {
+	var sealing sync.WaitGroup
+	defer sealing.Wait()
+	sealing.Go(func() { m.keepSealing(ctx) })
 	t := time.NewTicker(look)
 	defer t.Stop()
 	for {

@@ -2,6 +2,7 @@ package loyalty
 
 import (
 	"context"
+	"crypto/ed25519"
 	"testing"
 	"time"
 
@@ -54,7 +55,7 @@ func setupOn(t testing.TB, url string) *world {
 	now := clock.NewMovable(noon)
 	db := open("talkable_loyalty")
 	w := &world{t: t, admin: open(""), clock: now, Module: New(Deps{DB: db, Outbox: bus.NewOutbox("loyalty", db, now.Now, nil),
-		Log: zerolog.Nop(), Reg: prometheus.NewRegistry(), Now: now.Now, Cursors: web.NewCursors([]byte("secret"))})}
+		Log: zerolog.Nop(), Reg: prometheus.NewRegistry(), Now: now.Now, Cursors: web.NewCursors([]byte("secret")), LedgerKey: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))})}
 	t.Cleanup(w.assertLedger)
 	return w
 }
@@ -180,6 +181,8 @@ var invariants = map[string]string{
 		select seq from (select *, lag(seq, 1, 0::bigint) over w as ps, lag(balance_after, 1, 0::bigint) over w as pb
 			from loyalty.entry window w as (partition by site_id, account_id order by seq)) x
 		where seq <> ps + 1 or balance_after <> pb + amount`,
+	"an account's entries rise with their transactions": `
+		select seq from (select *, lag(txn_id, 1, 0::bigint) over (partition by site_id, account_id order by seq) as before from loyalty.entry) x where txn_id < before`,
 	"INV-06 a balance, or 0 in debt, is what the lots have left": `
 		select a.id from loyalty.account a left join loyalty.lot l on l.site_id = a.site_id and l.account_id = a.id
 		where a.owner_id is not null group by a.site_id, a.id, a.balance having greatest(a.balance, 0) <> coalesce(sum(l.remaining), 0)`,
@@ -194,7 +197,7 @@ var invariants = map[string]string{
 	"INV-10 a source has one transaction of a kind": `
 		select count(*) from loyalty.txn group by site_id, kind, source having count(*) > 1`,
 	"INV-12 history cannot be rewritten": `
-		select 1 from unnest(array['UPDATE', 'DELETE', 'TRUNCATE']) p, unnest(array['loyalty.entry', 'loyalty.txn', 'loyalty.allocation', 'loyalty.lot_date']) t
+		select 1 from unnest(array['UPDATE', 'DELETE', 'TRUNCATE']) p, unnest(array['loyalty.entry', 'loyalty.txn', 'loyalty.allocation', 'loyalty.lot_date', 'loyalty.anchor', 'loyalty.checkpoint', 'loyalty.milestone']) t
 		where has_table_privilege('talkable_loyalty', t, p)`,
 	"INV-13 amounts are bigint": `
 		select 1 from information_schema.columns where table_schema = 'loyalty'
@@ -314,5 +317,12 @@ func (w *world) assertLedger() {
 		} else if n > 0 {
 			w.t.Errorf("%s: %d rows break it", name, n)
 		}
+	}
+	var sites []int64
+	if err := w.admin.Select(&sites, `select site_id from loyalty.program order by site_id`); err != nil {
+		w.t.Error(err)
+	}
+	for _, site := range sites {
+		w.verified(site)
 	}
 }

@@ -28,30 +28,41 @@ type txnRow struct {
 	EffectiveAt time.Time `db:"effective_at"`
 }
 
-// entriesOf reads the entries of an account below after (0: from the newest on).
-func entriesOf(ctx context.Context, db sqlx.QueryerContext, site, account, after int64, limit int) ([]loyaltyapi.Entry, error) {
-	if after <= 0 {
-		after = math.MaxInt64
-	}
-	var rows []struct {
-		txnRow
-		Rule       string     `db:"rule"`
-		Seq        int64      `db:"seq"`
-		Amount     int64      `db:"amount"`
-		Balance    int64      `db:"balance_after"`
-		RecordedAt time.Time  `db:"recorded_at"`
-		ExpiresAt  *time.Time `db:"expires_at"`
-	}
-	err := sqlx.SelectContext(ctx, db, &rows, `
+// entryRow is an entry of a member's account as it is shown.
+type entryRow struct {
+	txnRow
+	Rule       string     `db:"rule"`
+	Seq        int64      `db:"seq"`
+	Amount     int64      `db:"amount"`
+	Balance    int64      `db:"balance_after"`
+	RecordedAt time.Time  `db:"recorded_at"`
+	ExpiresAt  *time.Time `db:"expires_at"`
+}
+
+const selectEntries = `
 		select t.id, t.kind, t.reason, t.points, t.origin_id, t.referral_id, t.reward_id, t.earn_id, t.description, t.rule, t.effective_at,
 			t.recorded_at, e.seq, e.amount, e.balance_after, l.expires_at
 		from loyalty.entry e
 		join loyalty.txn t on t.site_id = e.site_id and t.id = e.txn_id
 		left join loyalty.lot l on l.site_id = e.site_id and l.id = e.txn_id
-		where e.site_id = $1 and e.account_id = $2 and e.seq < $3
-		order by e.seq desc
-		limit $4`, site, account, after, limit)
-	if err != nil {
+		where e.site_id = $1 and e.account_id = $2`
+
+// entriesOf reads the entries of an account below after (0: from the newest on).
+func entriesOf(ctx context.Context, db sqlx.QueryerContext, site, account, after int64, limit int) ([]loyaltyapi.Entry, error) {
+	if after <= 0 {
+		after = math.MaxInt64
+	}
+	return entries(ctx, db, selectEntries+` and e.seq < $3 order by e.seq desc limit $4`, site, account, after, limit)
+}
+
+// entriesBetween reads the entries of an account behind one number and up to another, oldest first.
+func entriesBetween(ctx context.Context, db sqlx.QueryerContext, site, account, behind, upto int64, limit int) ([]loyaltyapi.Entry, error) {
+	return entries(ctx, db, selectEntries+` and e.seq > $3 and e.seq <= $4 order by e.seq limit $5`, site, account, behind, upto, limit)
+}
+
+func entries(ctx context.Context, db sqlx.QueryerContext, query string, args ...any) ([]loyaltyapi.Entry, error) {
+	var rows []entryRow
+	if err := sqlx.SelectContext(ctx, db, &rows, query, args...); err != nil {
 		return nil, fmt.Errorf("read entries: %w", err)
 	}
 	out := make([]loyaltyapi.Entry, len(rows))
@@ -61,6 +72,19 @@ func entriesOf(ctx context.Context, db sqlx.QueryerContext, site, account, after
 			RecordedAt: r.RecordedAt, ExpiresAt: r.ExpiresAt, Description: r.Description, RedemptionID: r.redemption(), HoldID: r.hold(), TransferID: r.transfer()}
 	}
 	return out, nil
+}
+
+// totalsBetween adds up the entries of an account behind one number and up to another, by kind.
+func totalsBetween(ctx context.Context, db sqlx.QueryerContext, site, account, behind, upto int64) ([]loyaltyapi.StatementTotal, error) {
+	rows := []loyaltyapi.StatementTotal{}
+	err := sqlx.SelectContext(ctx, db, &rows, `
+		select t.kind, count(*) as entries, sum(e.amount)::bigint as points
+		from loyalty.entry e
+		cross join lateral (select * from loyalty.txn t where t.site_id = e.site_id and t.id = e.txn_id offset 0) t
+		where e.site_id = $1 and e.account_id = $2 and e.seq > $3 and e.seq <= $4
+		group by t.kind
+		order by t.kind`, site, account, behind, upto)
+	return rows, wrapped("add up entries", err)
 }
 
 // redemption is the one that a transaction makes or cancels.

@@ -37,7 +37,8 @@ func alone(ctx context.Context, tx sqlx.ExecerContext) error {
 
 // open takes ids for n transactions, locks some of the sites' own accounts, and says which sources have earned, or were refused,
 // before: a decision stands. It comes last: everything of a site waits for its accounts. Members are locked by then, so nobody
-// else decides about what is theirs.
+// else decides about what is theirs. Ids are taken once all accounts are locked, so those of an account's entries rise with their
+// numbers, and by a transaction that has an xid: the sealer relies on both.
 func open(ctx context.Context, tx sqlx.QueryerContext, n int, sites []int64, names []string, sources []siteSource) (opened, error) {
 	of := make([]int64, len(sources))
 	what := make([]string, len(sources))

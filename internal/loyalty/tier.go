@@ -7,7 +7,7 @@ import (
 	"github.com/talkable/talkable/internal/loyalty/loyaltyevent"
 )
 
-// Causes of a move between tiers, beside the kinds of transaction and of merit.
+// Causes of a move between tiers, beside the kinds of transaction and of merit. What earned points as well has its transaction for a cause.
 const (
 	tiersChanged = "tiers_changed"
 	causeTime    = "time" // a window has moved on, or a grace is over

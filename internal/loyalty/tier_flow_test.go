@@ -39,8 +39,10 @@ func (w *world) moves(siteID int64) (rows []moveRow) {
 func TestYearsOfTiers(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
-	w.start(1, yearly())
-	w.start(2, yearly())
+	s := yearly()
+	s.PointsPerUnit = 0 // nothing is earned, so the order itself is the cause
+	w.start(1, s)
+	w.start(2, s)
 	hear(w, w.originsRecorded, 1, w.bought(1, 7, 1, 10_000))
 	hear(w, w.originsRecorded, 2, w.bought(2, 7, 1, 9_999))
 	day := func(y int, m time.Month, d int) time.Time { return time.Date(y, m, d, 0, 0, 0, 0, time.UTC) }
@@ -232,6 +234,48 @@ func TestCountingBeginsWithTheLedger(t *testing.T) {
 	}
 }
 
+// TestPointsThatComeLaterCount: pending points count from their activation on, for the day of the purchase; adjustments if they are to.
+func TestPointsThatComeLaterCount(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	s := club()
+	s.TierPlan = tierPlan{Window: rollingDays, Length: 30}
+	s.PendingRule, s.PendingDays = untilDays, 3
+	p := w.start(1, s)
+	hear(w, w.originsRecorded, 1, w.bought(1, 7, 1, 9_000))
+	w.clock.Move(3 * 24 * time.Hour)
+	if got := w.tierOf(1, 7); got.Counters.Points != 0 {
+		t.Errorf("pending: %+v", got.Counters)
+	}
+	if n, err := w.activateDue(t.Context()); err != nil || n != 1 {
+		t.Fatalf("%d activated, %v", n, err)
+	}
+	if _, err := w.AdjustForTier(t.Context(), 1, 7, 100, "a gift", noKey); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Adjust(t.Context(), 1, 7, 5_000, "that doesn't count", noKey); err != nil {
+		t.Fatal(err)
+	}
+	want := time.Date(2026, 3, 31, 0, 0, 0, 0, time.UTC) // the purchase leaves the window first
+	got := w.tierOf(1, 7)
+	if orBlank(got.Tier) != "Silver" || got.Counters.Points != 1_000 || got.Until == nil || !got.Until.Equal(want) || w.stored(1, 7) != "Silver" {
+		t.Errorf("active: %+v until %v", got.Counters, got.Until)
+	}
+	w.admin.MustExec(`delete from loyalty.merit_day`)
+	w.admin.MustExec(`update loyalty.member set counted = null`)
+	s.Tiers[1].Threshold++
+	if _, _, err := w.configure(t.Context(), shop(1), p.ID, s, 0, noKey); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.retierAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if again := w.tierOf(1, 7); again.Counters != got.Counters || !again.Until.Equal(want) {
+		t.Errorf("from the ledger: %+v until %v", again.Counters, again.Until)
+	}
+	w.assertLedger()
+}
+
 func TestWhatTheShopCounts(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
@@ -325,34 +369,3 @@ func TestPreviewOfTiers(t *testing.T) {
 }
 
 func first(_ *tierMoves, err error) error { return err }
-
-func TestTiersOverHTTP(t *testing.T) {
-	t.Parallel()
-	w := setup(t)
-	call, twin := w.serve(1), w.serve(2)
-	const body = `{"name":"Club","points_per_unit":1,"tiers":[{"name":"Silver","spend":10000,"benefits":"Free shipping"},{"name":"Gold","orders":3,"referrals":1,"match":"any","properties":{"icon":"sun"}}],
-		"tier_plan":{"window":"rolling_months","length":12,"downgrade":"one_level","grace_days":30}}`
-	if code, out, _ := call("POST", "/api/v2/loyalty/programs", "", body); code != 201 ||
-		!strings.Contains(out, `"tier_plan":{"window":"rolling_months","length":12,"downgrade":"one_level","grace_days":30}`) {
-		t.Fatalf("%d %s", code, out)
-	}
-	hear(w, w.originsRecorded, 1, w.bought(1, 7, 1, 10_000), w.bought(1, 8, 2, 100))
-	const want = `{"ok":true,"result":{"program_id":1,"tier_plan":{"window":"rolling_months","length":12,"downgrade":"one_level","grace_days":30},` +
-		`"tiers":[{"tier":{"name":"Silver","spend":10000,"benefits":"Free shipping"},"members":1},` +
-		`{"tier":{"name":"Gold","orders":3,"referrals":1,"match":"any","properties":{"icon":"sun"}},"members":0}],"members_without_tier":1}}`
-	if code, out, _ := call("GET", "/api/v2/loyalty/tiers", "", ""); code != 200 || out != want {
-		t.Errorf("%d %s\nwant %s", code, out, want)
-	}
-	if code, out, _ := twin("GET", "/api/v2/loyalty/tiers", "", ""); code != 404 || !strings.Contains(out, "program_not_found") {
-		t.Errorf("the twin: %d %s", code, out)
-	}
-	for what, bad := range map[string]string{
-		"an unknown member": `{"name":"A","points_per_unit":1,"tier_plan":{"window":"lifetime","color":"red"}}`, "a text": `{"name":"A","points_per_unit":1,"tier_plan":"yearly"}`,
-		"an unknown window": `{"name":"A","points_per_unit":1,"tier_plan":{"window":"week"}}`, "a huge length": `{"name":"A","points_per_unit":1,"tier_plan":{"window":"rolling_days","length":99999}}`,
-		"no demand": `{"name":"A","points_per_unit":1,"tiers":[{"name":"A"}]}`, "a property that is none": `{"name":"A","points_per_unit":1,"tiers":[{"name":"A","spend":1,"properties":{"a":1}}]}`,
-	} {
-		if code, out, _ := twin("POST", "/api/v2/loyalty/programs", "", bad); code != 400 {
-			t.Errorf("%s: %d %s", what, code, out)
-		}
-	}
-}

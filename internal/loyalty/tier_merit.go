@@ -175,9 +175,12 @@ func (b *books) demerit(c clawBack, holders map[person]*holder) *holder {
 	if h != nil {
 		b.settleTier(h, b.programs[c.SiteID])
 	}
-	before := m.counts()
-	m.Refunded, m.Gone, m.dirty = max(m.Refunded, c.Part), m.Gone || c.Full, true
-	if h == nil {
+	before, was := m.counts(), *m
+	m.Refunded, m.Gone = max(m.Refunded, c.Part), m.Gone || c.Full
+	if *m == was { // heard before
+		return nil
+	}
+	if m.dirty = true; h == nil {
 		return nil
 	}
 	h.score.add(m.Day, m.counts().minus(before))

@@ -132,7 +132,7 @@ func (p *Pages) Fail(w http.ResponseWriter, r *http.Request, err error) {
 		web.Fail(w, r, err)
 		return
 	}
-	p.failed(w, r, ours(r), err)
+	p.failed(w, r, ours(r.Header.Get("Accept-Language")), err)
 }
 
 // fail says in a page that something doesn't work, and logs what.

@@ -2,6 +2,7 @@ package page
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
@@ -46,24 +47,29 @@ type frame struct {
 
 // frame is that of a site's page. Of site 0, or one that can't be read, it is our own.
 func (p *Pages) frame(r *http.Request, siteID int64) frame {
-	look, err := p.Looks.Look(r.Context(), siteID)
+	return p.frameIn(r.Context(), r.Header.Get("Accept-Language"), siteID)
+}
+
+// frameIn is a frame for somebody who would like one of some languages.
+func (p *Pages) frameIn(ctx context.Context, languages string, siteID int64) frame {
+	look, err := p.Looks.Look(ctx, siteID)
 	if err != nil {
 		if siteID != 0 {
-			web.Log(r.Context()).Warn().Err(err).Msg("a site's look can't be read; its page has ours")
+			web.Log(ctx).Warn().Err(err).Msg("a site's look can't be read; its page has ours")
 		}
-		return ours(r)
+		return ours(languages)
 	}
-	return frameOf(r, look)
+	return frameOf(languages, look)
 }
 
 // ours is the frame of a page that isn't any site's; nothing is asked for it.
-func ours(r *http.Request) frame {
-	return frameOf(r, gatewayapi.Look{Color: gatewayapi.DefaultColor, Language: gatewayapi.Languages[0]})
+func ours(languages string) frame {
+	return frameOf(languages, gatewayapi.Look{Color: gatewayapi.DefaultColor, Language: gatewayapi.Languages[0]})
 }
 
-func frameOf(r *http.Request, look gatewayapi.Look) frame {
+func frameOf(languages string, look gatewayapi.Look) frame {
 	f := frame{Site: look.Name, Home: look.Site.URL, Logo: look.LogoURL, look: look, framed: "'none'"}
-	f.Lang = languageOf(r, look)
+	f.Lang = languageOf(languages, look)
 	f.Style = stylesheet(look)
 	return f
 }
@@ -119,6 +125,20 @@ func notice(f frame, kind string) note {
 
 // show writes a page; none of them is for caches.
 func (p *Pages) show(w http.ResponseWriter, r *http.Request, status int, one page) {
+	d, err := p.document(one)
+	if err != nil {
+		web.Fail(w, r, err)
+		return
+	}
+	for name, value := range d.Headers {
+		w.Header().Set(name, value)
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(d.Body) // the client may be gone
+}
+
+// document is a page with all that a browser is told of it.
+func (p *Pages) document(one page) (gatewayapi.Document, error) {
 	f := one.outer()
 	name := f.kind
 	if _, plain := one.(note); plain {
@@ -126,19 +146,13 @@ func (p *Pages) show(w http.ResponseWriter, r *http.Request, status int, one pag
 	}
 	var b bytes.Buffer
 	if err := templates.ExecuteTemplate(&b, name+".html", one); err != nil {
-		web.Fail(w, r, fmt.Errorf("page %s: %w", name, err))
-		return
+		return gatewayapi.Document{}, fmt.Errorf("page %s: %w", name, err)
 	}
 	p.views.WithLabelValues(f.kind).Inc()
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Language", f.Lang)
-	h.Set("Content-Security-Policy", f.policy())
-	h.Set("Cache-Control", "no-store")
-	h.Set("Referrer-Policy", "strict-origin-when-cross-origin") // no-referrer would make forms come from nowhere
-	h.Set("X-Robots-Tag", "noindex")
-	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes()) // the client may be gone
+	return gatewayapi.Document{Body: b.Bytes(), Headers: map[string]string{
+		"Content-Type": "text/html; charset=utf-8", "Content-Language": f.Lang, "Content-Security-Policy": f.policy(), "Cache-Control": "no-store",
+		"Referrer-Policy": "strict-origin-when-cross-origin", // no-referrer would make forms come from nowhere
+		"X-Robots-Tag":    "noindex"}}, nil
 }
 
 func sortedNames(of map[string]referralapi.Incentive) []string {

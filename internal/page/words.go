@@ -3,7 +3,6 @@ package page
 import (
 	"embed"
 	"encoding/json"
-	"net/http"
 	"strings"
 	"unicode"
 
@@ -42,8 +41,8 @@ var languages = func() language.Matcher {
 }()
 
 // languageOf is that of the pages which the browser likes best, or the site's.
-func languageOf(r *http.Request, look gatewayapi.Look) string {
-	wanted, _, err := language.ParseAcceptLanguage(r.Header.Get("Accept-Language"))
+func languageOf(accepted string, look gatewayapi.Look) string {
+	wanted, _, err := language.ParseAcceptLanguage(accepted)
 	if err == nil && len(wanted) > 0 {
 		if _, i, sure := languages.Match(wanted...); sure > language.Low {
 			return gatewayapi.Languages[i]

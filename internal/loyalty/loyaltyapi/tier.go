@@ -53,7 +53,7 @@ type TierChange struct {
 	ID            int64      `json:"id"`
 	From          *string    `json:"from"`
 	To            *string    `json:"to"`
-	Cause         string     `json:"cause" doc:"earn, claw_back, order, refund, referral, referral_voided, custom, time, tiers_changed"`
+	Cause         string     `json:"cause" doc:"earn and claw_back, with the transaction of the points; order, refund, referral, referral_voided and custom, where no points moved; time; tiers_changed"`
 	TransactionID *int64     `json:"transaction_id" doc:"That earned or took back the points"`
 	Source        *string    `json:"source" doc:"What counted beside points, or lowered it"`
 	PointsEarned  int64      `json:"points_earned" doc:"In all, then"`
