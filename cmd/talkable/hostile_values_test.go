@@ -115,6 +115,8 @@ func hostileTo(f field) []value {
 		return listValues
 	case types["object"]:
 		return mapValues
+	case types["integer"] && name == "price": // as below
+		return slices.DeleteFunc(slices.Clone(integerValues), func(v value) bool { return v.row == belowZero })
 	case types["integer"]:
 		return integerValues
 	case name == "price": // a discount is an item with a negative price

@@ -19,6 +19,7 @@ type Facts struct {
 	Campaign Campaign  `cel:"campaign" doc:"The campaign"`
 	Share    Share     `cel:"share" doc:"For what is given for sharing: how it was shared"`
 	Click    Click     `cel:"click" doc:"For what is given for a click: how the friend came"`
+	Member   Member    `cel:"member" doc:"For what a loyalty programme gives: the member, as they are before it"`
 }
 
 // Person is what conditions may ask of somebody.
@@ -77,6 +78,13 @@ type Click struct {
 	Channel string `cel:"channel" doc:"Of the link that was opened"`
 	Expired bool   `cel:"expired" doc:"The offer was over"`
 	Self    bool   `cel:"self" doc:"The friend is the advocate, as far as is known"`
+}
+
+// Member is somebody's place in the loyalty programme.
+type Member struct {
+	ID     int64  `cel:"id" doc:"0: not a member yet"`
+	Tier   string `cel:"tier" doc:"Its name; empty below the first"`
+	Earned int64  `cel:"earned" doc:"Points in their life, less what was taken back"`
 }
 
 // Variable is a line of the table of what conditions may ask for.

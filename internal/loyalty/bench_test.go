@@ -12,9 +12,20 @@ import (
 )
 
 // BenchmarkPurchases posts batches of 500 purchases of 23,000 people.
-func BenchmarkPurchases(b *testing.B) {
+func BenchmarkPurchases(b *testing.B) { postPurchases(b, club()) }
+
+// BenchmarkPurchasesByRules is the same where five rules decide, one with a condition, one with limits and one with a budget.
+func BenchmarkPurchasesByRules(b *testing.B) {
+	most := int64(maxPoints)
+	postPurchases(b, ruled(stackAll, earnRule{Key: "first", Kind: kindFixed, Points: 50, When: "origin.subtotal > 10000"},
+		earnRule{Key: "daily", Kind: kindFixed, Points: 5, Limits: []earnLimit{{Per: "day", Times: 3}, {Per: "ever", Points: 10_000}}},
+		earnRule{Key: "budget", Kind: kindPerMoney, Points: 1, Budget: &most}, earnRule{Key: "sunday", Kind: kindMultiplier, Multiplier: 15_000, Hours: &earnHours{Weekdays: []string{"sun"}}},
+		earnRule{Key: "gold", Kind: kindMultiplier, Multiplier: 20_000, Tiers: []string{"Gold"}}))
+}
+
+func postPurchases(b *testing.B, s settings) {
 	w := setup(b)
-	w.start(1, club())
+	w.start(1, s)
 	id := int64(0)
 	batch := make([]customerevent.OriginRecorded, 500)
 	for b.Loop() {

@@ -2,6 +2,7 @@ package loyalty
 
 import (
 	"context"
+	"time"
 
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/idempotency"
@@ -19,7 +20,7 @@ func (m *Module) create(ctx context.Context, s site.Site, in settings, keyID int
 	}
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, module, u.Now, s.ID, key, &out, func() error {
-			p := program{SiteID: s.ID, Version: 1, TiersVersion: 1, CreatedAt: u.Now, UpdatedAt: u.Now, settings: in}
+			p := program{SiteID: s.ID, Version: 1, TiersVersion: 1, RulesVersion: in.rulesFrom(1), CreatedAt: u.Now, UpdatedAt: u.Now, settings: in}
 			if p, err = addProgram(ctx, u, p); err != nil {
 				return err
 			}
@@ -34,6 +35,11 @@ func (m *Module) create(ctx context.Context, s site.Site, in settings, keyID int
 // configure replaces the settings of a programme. Postings under way finish by the old ones. With an Idempotency-Key that was used
 // before it answers as it did then.
 func (m *Module) configure(ctx context.Context, s site.Site, id int64, in settings, keyID int64, key idempotency.Key) (out programView, replayed bool, err error) {
+	return m.configureFrom(ctx, s, id, in, nil, keyID, key)
+}
+
+// configureFrom is configure, at once or from a moment on.
+func (m *Module) configureFrom(ctx context.Context, s site.Site, id int64, in settings, from *time.Time, keyID int64, key idempotency.Key) (out programView, replayed bool, err error) {
 	in, err = in.of(s)
 	if err != nil {
 		return out, false, err
@@ -45,8 +51,19 @@ func (m *Module) configure(ctx context.Context, s site.Site, id int64, in settin
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		again = false
 		replayed, err = idempotency.Once(ctx, u.Tx, module, u.Now, s.ID, key, &out, func() error {
-			before, err := lockProgram(ctx, u, s.ID, id)
+			before, err := lockComplete(ctx, u, s.ID, id)
+			if err == nil {
+				before, err = m.promote(ctx, u, before)
+			}
+			if err == nil {
+				err = checkAhead(from, u.Now)
+			}
 			if err != nil {
+				return err
+			}
+			if from != nil {
+				before, err = m.schedule(ctx, u, before, in, *from, keyID)
+				out = before.view()
 				return err
 			}
 			after := before.change(in, u.Now)
@@ -57,10 +74,7 @@ func (m *Module) configure(ctx context.Context, s site.Site, id int64, in settin
 			if err := note(ctx, u, s.ID, keyID, "changed", aboutProgram, id, before.view(), out); err != nil {
 				return err
 			}
-			if err := saveProgram(ctx, u, after); err != nil || after.RemindDays == before.RemindDays {
-				return err
-			}
-			return rewakeFrom(ctx, u, after, 0)
+			return m.keepChange(ctx, u, before, after)
 		})
 		return err
 	})

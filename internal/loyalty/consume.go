@@ -51,6 +51,9 @@ func earnings[T bus.Payload](ctx context.Context, m *Module, u *bus.Unit, batch 
 	if err != nil {
 		return err
 	}
+	if err := m.equip(ctx, u, programs); err != nil {
+		return err
+	}
 	all := make([]earning, 0, len(events))
 	for _, e := range events {
 		p, ok := programs[e.Site]
@@ -59,6 +62,12 @@ func earnings[T bus.Payload](ctx context.Context, m *Module, u *bus.Unit, batch 
 			continue
 		}
 		decided := decide(p, e.Body)
+		if at := moment(decided.EffectiveAt, u.Now); !p.current(at) {
+			if p, err = m.inForce(ctx, u, p, at); err != nil {
+				return err
+			}
+			decided = decide(p, e.Body)
+		}
 		decided.SiteID = e.Site
 		all = append(all, decided)
 	}

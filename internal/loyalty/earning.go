@@ -16,6 +16,7 @@ const (
 	refusedSmall    = "below_one_point" // the rate gives less than a point
 	refusedPaused   = "paused"
 	refusedLarge    = "too_many_points" // beyond any sensible posting: a mistake somewhere
+	refusedNoRule   = "no_rule"         // none of the rules gives anything for it
 )
 
 // earning is what a rule decided about one thing that may earn points.
@@ -30,6 +31,7 @@ type earning struct {
 	Amount                                   int64  // of a merit
 	OriginID, ReferralID, RewardID, FriendID int64
 	Rule                                     string
+	occasion                                 *occasion // nil, or what rules have still to decide, once the member is locked
 	EffectiveAt                              time.Time
 	ExpiresAt                                *time.Time
 	Pending                                  bool       // can't be spent yet
@@ -58,6 +60,8 @@ type rule struct {
 	ActionID         int64      `json:"action_id,omitempty"`
 	ActionVersion    int        `json:"action_version,omitempty"`
 	Place            int        `json:"place,omitempty"`
+	On               string     `json:"on,omitempty"`
+	Trace            *trace     `json:"trace,omitempty"`
 	PendingRule      string     `json:"pending_rule,omitempty"`
 	ActivatesAt      *time.Time `json:"activates_at,omitempty"`
 	Points           int64      `json:"points"`
@@ -79,6 +83,9 @@ func (p program) forOrigin(o customerevent.OriginRecorded) earning {
 	e := earning{SiteID: o.SiteID, PersonID: o.PersonID, Source: sourceOf("origin", o.OriginID), Reason: loyaltyevent.ForPurchase,
 		OriginID: o.OriginID, EffectiveAt: o.OccurredAt, Joins: o.Type == customerevent.Purchase && p.Status == active}
 	e.Merit, e.Amount = p.meritOf(o)
+	if p.earner != nil {
+		return p.byRules(e, ofOrigin(o))
+	}
 	if p.PointsPerUnit == 0 || o.Subtotal <= 0 { // the rule does not speak of it
 		return e
 	}
@@ -113,17 +120,36 @@ func (p program) forReward(w referralevent.RewardIssued) earning {
 // forReferral decides what an approved referral earns its advocate beside its rewards.
 func (p program) forReferral(r referralevent.ReferralApproved) earning {
 	e := earning{SiteID: r.SiteID, PersonID: r.AdvocateID, Source: sourceOf("referral", r.ReferralID), Reason: loyaltyevent.ForReferral,
-		OriginID: r.OriginID, ReferralID: r.ReferralID, FriendID: r.FriendID, EffectiveAt: r.ApprovedAt, Points: p.PointsPerReferral}
-	if e.Points > 0 && p.Status != active {
-		e.Points, e.Refused = 0, refusedPaused
-	}
+		OriginID: r.OriginID, ReferralID: r.ReferralID, FriendID: r.FriendID, EffectiveAt: r.ApprovedAt}
 	if p.PendingRule == untilEvent && r.OriginID != 0 {
 		e.GoAhead = sourceOf("origin", r.OriginID)
 	}
 	if p.TierPlan.Counted && p.Status == active {
 		e.Merit, e.Joins = meritReferral, true
 	}
+	if p.earner != nil {
+		return p.byRules(e, ofReferralApproved(r))
+	}
+	if e.Points = p.PointsPerReferral; e.Points > 0 && p.Status != active {
+		e.Points, e.Refused = 0, refusedPaused
+	}
 	return p.decided(e, rule{Rule: "referral", PointsPer: p.PointsPerReferral})
+}
+
+// byRules leaves a decision to the programme's rules, if one of them speaks of such a thing.
+func (p program) byRules(e earning, o *occasion) earning {
+	if !p.spoken(o) {
+		return e
+	}
+	if p.Status != active {
+		e.Refused = refusedPaused
+		return p.decided(e, rule{Rule: "rules", On: o.on})
+	}
+	o.by, e.occasion = p, o
+	e.Points = 1 // whatever it will be: as many as are decided wait as one would
+	e = p.pend(e)
+	e.Points = 0
+	return e
 }
 
 // decided completes a decision with its expiry and with the text that is kept of it.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/web"
 )
@@ -30,6 +31,7 @@ func (m *Module) Routes(api huma.API) {
 			"by. Points that were earned already stay as they are. Members are put into changed tiers shortly after the answer. A change of the " +
 			"site's currency takes effect here. With `dry_run=true` the answer also counts who would move between tiers. A paused programme takes no new members and gives nothing for purchases and referrals; " +
 			"rewards that were issued are still posted, and refunds and expiry go on. " +
+			"With `effective_at` the settings are kept until then, in place of others that are scheduled; what is told late is decided by the version that was in force when it happened. " +
 			"Takes `Idempotency-Key`. Errors: 404 `program_not_found`, 400 `invalid_program`."}, m.replaceProgram)
 	m.redemptionRoutes(api)
 	m.holdRoutes(api)
@@ -38,6 +40,8 @@ func (m *Module) Routes(api huma.API) {
 	m.pendingRoutes(api)
 	m.collectRoutes(api)
 	m.tierRoutes(api)
+	m.earningRoutes(api)
+	m.versionRoutes(api)
 }
 
 // programBody is a programme's settings as they are sent. What is out of bounds is found by settings.check, with all findings.
@@ -53,11 +57,13 @@ type programBody struct {
 
 	TierPlan *tierPlanBody `json:"tier_plan,omitempty" doc:"Default: what counts in all a member's life"`
 	PolicyBody
+	Earning     *EarnTerms `json:"earning,omitempty" doc:"Rules beside the rates; null: none"`
+	EffectiveAt *time.Time `json:"effective_at,omitempty" nullable:"true" doc:"Of a change: when it takes effect; at once when left out"`
 }
 
 func (b programBody) settings() settings {
 	s := settings{Name: b.Name, Status: b.Status, PointsPerUnit: b.PointsPerUnit, PointsPerReferral: b.PointsPerReferral,
-		ExpiresAfterDays: b.ExpiresAfterDays, AdjustmentLimit: b.AdjustmentLimit, Tiers: append([]tier{}, b.Tiers...), policy: b.PolicyBody.policy()}
+		ExpiresAfterDays: b.ExpiresAfterDays, AdjustmentLimit: b.AdjustmentLimit, Tiers: append([]tier{}, b.Tiers...), policy: b.PolicyBody.policy(), Earning: b.Earning.plan()}
 	s.TierPlan = b.TierPlan.plan()
 	return s
 }
@@ -78,14 +84,16 @@ type programView struct {
 	UpdatedAt         time.Time `json:"updated_at"`
 	PolicyView
 
-	TierPlan  tierPlanBody `json:"tier_plan"`
-	TierMoves *tierMoves   `json:"tier_moves,omitempty" doc:"Only with dry_run: who would move between tiers"`
+	TierPlan    tierPlanBody `json:"tier_plan"`
+	TierMoves   *tierMoves   `json:"tier_moves,omitempty" doc:"Only with dry_run: who would move between tiers"`
+	Earning     *earnPlan    `json:"earning" doc:"Rules beside the rates; null: none"`
+	ScheduledAt *time.Time   `json:"scheduled_at" doc:"When the scheduled change takes effect; null: there is none"`
 }
 
 func (p program) view() programView {
 	return programView{ID: p.ID, Name: p.Name, Status: p.Status, Currency: p.Currency, PointsPerUnit: p.PointsPerUnit,
 		PointsPerReferral: p.PointsPerReferral, ExpiresAfterDays: p.ExpiresAfterDays, AdjustmentLimit: p.AdjustmentLimit, Tiers: append([]tier{}, p.Tiers...),
-		Version: p.Version, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt, PolicyView: p.policy.view(), TierPlan: p.TierPlan.view()}
+		Version: p.Version, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt, PolicyView: p.policy.view(), TierPlan: p.TierPlan.view(), Earning: p.Earning, ScheduledAt: p.NextAt}
 }
 
 type programAnswer struct {
@@ -99,6 +107,9 @@ type programsAnswer struct {
 
 func (m *Module) createProgram(ctx context.Context, in *struct{ Body programBody }) (*web.OK[programAnswer], error) {
 	req := web.From(ctx)
+	if in.Body.EffectiveAt != nil {
+		return nil, fault.New(fault.Invalid, "invalid_program", "The programme's settings are not valid.").At("/effective_at", "is for changes; a programme begins at once")
+	}
 	view, replayed, err := m.create(ctx, req.Site, in.Body.settings(), req.KeyID, req.Idempotency)
 	if err != nil {
 		return nil, err
@@ -114,6 +125,9 @@ func (m *Module) listPrograms(ctx context.Context, _ *struct{}) (*web.OK[program
 	}
 	answer := programsAnswer{Programs: []programView{}}
 	for _, p := range programs {
+		if p, err = complete(ctx, m.db, p); err != nil {
+			return nil, err
+		}
 		answer.Programs = append(answer.Programs, p.view())
 	}
 	return web.Answer(answer), nil
@@ -123,6 +137,9 @@ func (m *Module) getProgram(ctx context.Context, in *struct {
 	ID int64 `path:"id" minimum:"1"`
 }) (*web.OK[programAnswer], error) {
 	p, err := findProgram(ctx, m.db, web.From(ctx).Site.ID, in.ID)
+	if err == nil {
+		p, err = complete(ctx, m.db, p)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +151,7 @@ func (m *Module) replaceProgram(ctx context.Context, in *struct {
 	Body programBody
 }) (*web.OK[programAnswer], error) {
 	req := web.From(ctx)
-	view, replayed, err := m.configure(ctx, req.Site, in.ID, in.Body.settings(), req.KeyID, req.Idempotency)
+	view, replayed, err := m.configureFrom(ctx, req.Site, in.ID, in.Body.settings(), in.Body.EffectiveAt, req.KeyID, req.Idempotency)
 	if err == nil && postgres.Rehearsing(ctx) {
 		view.TierMoves, err = m.tierMoves(ctx, req.Site, in.ID, in.Body.settings())
 	}

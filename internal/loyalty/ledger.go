@@ -56,6 +56,8 @@ type holder struct {
 	lots    []*lot   // with points left, the next to expire first; loaded where points are taken
 	pending *account // of points that can't be spent yet; loaded where there are some
 	tiered  bool     // earned or tier changed
+
+	joinedAt time.Time // of who joins in this batch
 }
 
 func (h *holder) key() string { return sourceOf("member", h.MemberID) }
@@ -137,6 +139,8 @@ type books struct {
 	programs map[int64]program
 	own      map[siteAccount]*account
 	made     map[siteID]txn // what made lots that are due
+	rooms    *rooms         // what rules have given; nil: no rules decide
+	joined   []*holder      // in this batch
 	merits   map[siteSource]*merit
 
 	txns    []txn
@@ -233,6 +237,9 @@ func (b *books) clawBack(h *holder, own *lot, of txn, c clawBack) error {
 
 	d := b.pay(h, own, t.ID, step)
 	own.Clawed, own.Forgiven, own.Waived, own.dirty = after, own.Forgiven+d.expired, own.Waived+d.waived, true
+	if b.rooms != nil {
+		b.rooms.takeBack(p, h.MemberID, own, before, after)
+	}
 
 	t.Points = step - d.expired - d.waived
 	t.Rule = text(clawRule{Rule: "claw_back", Cause: c.Cause, EarnID: of.ID, Granted: own.Granted, Taken: c.Part, Of: c.Whole, Before: before,

@@ -25,6 +25,7 @@ type metrics struct {
 	tiers    *prometheus.CounterVec // cause
 	refused  *prometheus.CounterVec // why
 	seconds  *prometheus.HistogramVec
+	ruled    *prometheus.CounterVec // result
 }
 
 // metricsApart are the module's metrics, and others that nobody sees, for rehearsals.
@@ -52,13 +53,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		members: prometheus.NewCounter(counter("members_joined_total", "People that became members.")),
 		tiers:   prometheus.NewCounterVec(counter("tier_changes_total", "Moves of members between tiers."), []string{"cause"}),
 		refused: prometheus.NewCounterVec(counter("unearned_total", "Things heard that earned no points."), []string{"why"}),
+		ruled:   prometheus.NewCounterVec(counter("rules_asked_total", "Rules of earning that were asked, by what became of them."), []string{"result"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "talkable", Subsystem: "loyalty",
 			Name: "posting_seconds", Help: "Time to decide and write one batch of postings.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 10)}, []string{"kind"}),
 	}
 	if reg != nil {
 		reg.MustRegister(m.earned, m.clawed, m.expired, m.byHand, m.spent, m.unspent, m.group, m.members, m.tiers, m.refused, m.seconds, m.reminded, m.holds,
-			m.let, m.passed)
+			m.let, m.passed, m.ruled)
 	}
 	return m
 }

@@ -11,15 +11,17 @@
 // Tiers follow from what counts, by days (tier_ladder.go). Programmes that ask for more than lifetime points keep merits and their days;
 // others keep none.
 // Rows are locked in one order everywhere: idempotency keys, programmes by site, redemption batches, members' accounts by site and
-// person, redemptions, holds, the site's own accounts.
+// person, redemptions, holds, budgets of rules, the site's own accounts.
 package loyalty
 
 import (
 	"context"
 	"crypto/ed25519"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/jmoiron/sqlx"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
@@ -41,6 +43,7 @@ type Deps struct {
 	Reg     prometheus.Registerer
 	Now     clock.Clock
 	Cursors *web.Cursors
+	People  People      // who knows the people that conditions ask about; nil: nobody, so that is empty
 	Coupons couponLists // who has coupon lists; nil: nobody, so lists are not looked up
 
 	LedgerKey ed25519.PrivateKey // signs the ledger's checkpoints; nil: nobody does
@@ -61,14 +64,27 @@ type Module struct {
 	m       postgres.Apart[*metrics]
 	cursors *web.Cursors
 	coupons couponLists
+	people  People
+	known   *lru.Cache[versionKey, edition]
+	marks   *lru.Cache[versionKey, []versionMark]
 	actions *postgres.Group[action, loyaltyapi.Action]
 	seals   sealer
 	kick    chan struct{} // the timers have something to do now
+	asked   *atomic.Int32 // looks in which rules are asked as well: what is due for them is committed by then
 }
 
 // New makes the module. It does no I/O.
 func New(d Deps) *Module {
+	known, err := lru.New[versionKey, edition](keptVersions)
+	if err != nil {
+		panic(err) // the size is positive
+	}
+	marks, err := lru.New[versionKey, []versionMark](keptVersions)
+	if err != nil {
+		panic(err)
+	}
 	m := &Module{
+		people: d.People, asked: new(atomic.Int32), known: known, marks: marks,
 		db: d.DB, outbox: d.Outbox, log: d.Log.With().Str("module", "loyalty").Logger(), reg: d.Reg, now: d.Now,
 		m: metricsApart(d.Reg), cursors: d.Cursors, coupons: d.Coupons, kick: make(chan struct{}, 1),
 		seals: newSealer(d.LedgerKey, d.Reg),
@@ -92,10 +108,11 @@ func (m *Module) Consumer() *bus.Consumer {
 }
 
 const (
-	tick    = time.Minute    // between passes, by the module's clock
-	look    = time.Second    // at it: when it jumps, or the machine slept, what is due is not put off any longer
-	keep    = 48 * time.Hour // idempotency keys
-	perPass = 500            // rows of a timer's transaction
+	tick        = time.Minute          // between passes, by the module's clock
+	look        = time.Second          // at it: when it jumps, or the machine slept, what is due is not put off any longer
+	keep        = 48 * time.Hour       // idempotency keys
+	keepTallies = 400 * 24 * time.Hour // of days; a limit of a day forgets what is older
+	perPass     = 500                  // rows of a timer's transaction
 )
 
 // Run expires points, re-tiers members after a change of tiers, seals the ledger, and forgets old idempotency keys, until ctx ends. Any
@@ -114,6 +131,10 @@ func (m *Module) Run(ctx context.Context) error {
 			case <-ctx.Done():
 				return nil
 			case <-t.C:
+				if m.asked.Load() > 0 {
+					m.asked.Add(-1)
+					m.askRules(ctx)
+				}
 				passed := m.now().Sub(last)
 				again = passed >= tick || passed < 0
 			case <-m.kick:
@@ -126,6 +147,9 @@ func (m *Module) Run(ctx context.Context) error {
 // pass is one round of the timers, in this order: holds that are over, points that expire, reminders, tiers. What fails is tried again
 // at the next.
 func (m *Module) pass(ctx context.Context) {
+	if n, err := m.promoteDue(ctx); err != nil && ctx.Err() == nil {
+		m.log.Error().Err(err).Int("done", n).Msg("let scheduled programmes take effect")
+	}
 	if n, err := m.releaseDue(ctx); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Int("done", n).Msg("release holds")
 	}
@@ -144,6 +168,13 @@ func (m *Module) pass(ctx context.Context) {
 	if n, err := m.retierAll(ctx); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Int("done", n).Msg("re-tier members")
 	}
+	if n, err := m.beginDays(ctx); err != nil && ctx.Err() == nil {
+		m.log.Error().Err(err).Int("done", n).Msg("begin members' days")
+	}
+	m.askRules(ctx)
+	if err := m.sweepTallies(ctx); err != nil && ctx.Err() == nil {
+		m.log.Error().Err(err).Msg("sweep what rules gave")
+	}
 	if err := sweepGoAheads(ctx, m.db, m.now().Add(-keepGoAheads), perPass); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Msg("sweep go-aheads")
 	}
@@ -154,6 +185,13 @@ func (m *Module) pass(ctx context.Context) {
 	}
 	if _, err := idempotency.Sweep(ctx, m.db, module, m.now().Add(-keep), 1000); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Msg("sweep idempotency keys")
+	}
+}
+
+// askRules decides what is due by rules.
+func (m *Module) askRules(ctx context.Context) {
+	if n, err := m.decideDue(ctx); err != nil && ctx.Err() == nil {
+		m.log.Error().Err(err).Int("done", n).Msg("ask rules")
 	}
 }
 

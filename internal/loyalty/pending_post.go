@@ -46,7 +46,9 @@ func waits(ctx context.Context, u *bus.Unit, programs map[int64]program, all []e
 			programs[e.SiteID].arrive(e, at)
 			continue
 		}
-		waiting = append(waiting, holders[person{e.SiteID, e.PersonID}])
+		if h := holders[person{e.SiteID, e.PersonID}]; h != nil { // else rules give them nothing
+			waiting = append(waiting, h)
+		}
 	}
 	return loadPending(ctx, u, waiting, true)
 }
@@ -191,6 +193,9 @@ func (m *Module) endWaiting(ctx context.Context, u *bus.Unit, e earned, activate
 		return out, err
 	}
 	b := &books{now: u.Now, programs: programs}
+	if b.rooms, err = reopenRooms(ctx, u, programs, map[siteSource]earned{{e.SiteID, e.Source}: e}); err != nil {
+		return out, err
+	}
 	lots, err := b.wakeBooks(ctx, u, members, 1, []int64{e.SiteID}, issued)
 	if err != nil {
 		return out, err

@@ -19,6 +19,10 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 	timer := prometheus.NewTimer(m.m.Real.seconds.WithLabelValues(kindEarn))
 	defer timer.ObserveDuration()
 	all = firsts(all)
+	if err := m.foresee(ctx, u, all); err != nil {
+		return err
+	}
+	var looked []person // whether or not they are members
 	joiners := map[person]time.Time{}
 	var decided []siteSource
 	n := 0
@@ -29,14 +33,17 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 				joiners[who] = at
 			}
 		}
-		if e.Points > 0 || e.Refused != "" {
+		if e.occasion != nil {
+			looked = append(looked, person{e.SiteID, e.PersonID})
+		}
+		if e.Points > 0 || e.Refused != "" || e.occasion != nil {
 			decided = append(decided, siteSource{e.SiteID, e.Source})
 		}
-		if e.Points > 0 {
+		if e.Points > 0 || e.occasion != nil {
 			n++
 		}
 	}
-	holders, members, err := m.members(ctx, u, joiners, programs)
+	holders, fresh, err := m.members(ctx, u, joiners, looked, programs)
 	if err != nil {
 		return err
 	}
@@ -54,6 +61,9 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 	if err != nil {
 		return err
 	}
+	if b.rooms, err = openRooms(ctx, u, all, holders); err != nil {
+		return err
+	}
 	o := opened{}
 	if len(decided) > 0 {
 		accounts := []string{issued}
@@ -67,8 +77,14 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 	b.ids, b.own = o.ids, o.own
 	for _, e := range all {
 		counted := b.merit(holders[person{e.SiteID, e.PersonID}], e)
+		known := o.known[siteSource{e.SiteID, e.Source}]
+		if e.occasion != nil && !known {
+			if e, err = m.judge(ctx, b, holders[person{e.SiteID, e.PersonID}], e); err != nil {
+				return err
+			}
+		}
 		switch {
-		case o.known[siteSource{e.SiteID, e.Source}]:
+		case known:
 		case e.Points > 0:
 			h := holders[person{e.SiteID, e.PersonID}]
 			if h.lapsed(u.Now) && !moment(e.EffectiveAt, u.Now).Before(*h.LapsesAt) { // too late: the timer would have come by first
@@ -87,40 +103,47 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 			b.placeBy(holders[person{e.SiteID, e.PersonID}], programs[e.SiteID], tierChange{Cause: e.Merit, Source: e.Source, At: moment(e.EffectiveAt, u.Now)})
 		}
 	}
-	return m.save(ctx, u, b, values(holders), asleep, members)
+	b.joined = fresh
+	return m.save(ctx, u, b, values(holders), asleep, len(fresh))
 }
 
-// members locks the people's memberships. Who is no member yet is enrolled as of the time of what makes a member, and told of.
-func (m *Module) members(ctx context.Context, u *bus.Unit, since map[person]time.Time, programs map[int64]program) (map[person]*holder, int, error) {
-	people := make([]person, 0, len(since))
+// members locks the people's memberships, and those of who is looked at. Who is to be a member and is none yet is enrolled as of the
+// time of what makes a member, and told of.
+func (m *Module) members(ctx context.Context, u *bus.Unit, since map[person]time.Time, looked []person, programs map[int64]program) (map[person]*holder, []*holder, error) {
+	people := slices.Grow(looked, len(since))
 	for who := range since {
 		people = append(people, who)
 	}
 	if len(people) == 0 {
-		return nil, 0, nil
+		return nil, nil, nil
 	}
-	holders, err := lockHolders(ctx, u, inOrder(people))
-	if err != nil || len(holders) == len(since) {
-		return holders, 0, err
+	people = inOrder(people)
+	holders, err := lockHolders(ctx, u, people)
+	if err != nil || len(holders) == len(people) {
+		return holders, nil, err
 	}
-	strangers := slices.DeleteFunc(inOrder(people), func(p person) bool { return holders[p] != nil })
+	strangers := slices.DeleteFunc(people, func(p person) bool { return holders[p] != nil || since[p].IsZero() })
+	if len(strangers) == 0 {
+		return holders, nil, nil
+	}
 	fresh, err := enrol(ctx, u, strangers, programs, since)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	for _, h := range fresh {
+		h.joinedAt = since[person{h.SiteID, h.PersonID}]
 		holders[person{h.SiteID, h.PersonID}] = h
 		u.Tell(h.SiteID, h.key(), loyaltyevent.MemberJoined{SiteID: h.SiteID, MemberID: h.MemberID, PersonID: h.PersonID,
-			JoinedAt: since[person{h.SiteID, h.PersonID}]})
+			JoinedAt: h.joinedAt})
 	}
 	if len(fresh) < len(strangers) { // another transaction was quicker with some of them
 		late, err := lockHolders(ctx, u, slices.DeleteFunc(strangers, func(p person) bool { return holders[p] != nil }))
 		if err != nil {
-			return nil, 0, err
+			return nil, nil, err
 		}
 		maps.Copy(holders, late)
 	}
-	return holders, len(fresh), nil
+	return holders, fresh, nil
 }
 
 // postClawBacks takes back, in order, what is due by now of earnings. What was never earned is passed over.
@@ -177,6 +200,9 @@ func (m *Module) postClawBacks(ctx context.Context, u *bus.Unit, claws []clawBac
 	}
 	own := hand(lots, values(holders))
 	if err := loadWaiting(ctx, u, earnings, own, holders); err != nil {
+		return err
+	}
+	if b.rooms, err = reopenRooms(ctx, u, programs, earnings); err != nil {
 		return err
 	}
 	if err := b.readScores(ctx, u, values(holders)); err != nil {
@@ -246,8 +272,14 @@ func (m *Module) save(ctx context.Context, u *bus.Unit, b *books, holders []*hol
 	s.dates(b.dates)
 	s.holds(b.kept)
 	s.endedHolds(b.ended)
+	s.rooms(b.rooms)
+	dues := b.dues()
+	s.dues(dues)
 	if err := s.run(ctx, u); err != nil {
 		return err
+	}
+	if len(dues) > 0 {
+		m.asked.Store(3)
 	}
 	for _, t := range b.tells {
 		u.Tell(t.site, t.key, t.body)

@@ -41,6 +41,7 @@ type settings struct {
 	AdjustmentLimit   int64  `json:"adjustment_limit"`
 	Tiers             []tier `json:"tiers"`
 	policy
+	Earning *earnPlan `json:"earning,omitempty"` // nil: the rates are all; what posts knows it as program.earner
 }
 
 // program is a site's programme as it stands.
@@ -49,8 +50,11 @@ type program struct {
 	ID           int64
 	Version      int
 	TiersVersion int
+	NextAt       *time.Time // when a scheduled change takes effect
+	RulesVersion int        // that changed the rules last; 0: there never were any
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
+	earner       *earner // of whom posts; nil: there are no rules
 	settings
 }
 
@@ -77,6 +81,7 @@ func (s settings) check() error {
 		at("/adjustment_limit", "must be 1 to %d", int64(maxPoints))
 	}
 	s.policy.check(s.ExpiresAfterDays, at)
+	s.Earning.check(s.Tiers, at)
 	if len(s.Tiers) > maxTiers {
 		at("/tiers", "must be at most %d", maxTiers)
 	}
@@ -110,6 +115,7 @@ func printable(s string) bool {
 // of sets what a site decides: the currency that earns, and the zone in which its months and years end.
 func (s settings) of(shop site.Site) (settings, error) {
 	s.policy = s.in(shop.Zone)
+	s.Earning = s.Earning.in(shop)
 	s.TierPlan = s.TierPlan.in(s.Tiers, shop.Zone)
 	code := shop.Currency
 	digits, ok := money.Digits(code)
@@ -130,6 +136,9 @@ func (p program) change(s settings, now time.Time) program {
 	p.Version++
 	if !sameTiers(p.Tiers, s.Tiers) || p.TierPlan != s.TierPlan {
 		p.TiersVersion = p.Version
+	}
+	if text(p.Earning) != text(s.Earning) {
+		p.RulesVersion = p.Version
 	}
 	p.settings, p.UpdatedAt = s, now
 	return p

@@ -150,6 +150,7 @@ func (w *world) dump() string {
 		union all select 'refusal ' || a::text from loyalty.refusal a union all select 'tier ' || a::text from loyalty.tier_change a
 		union all select 'batch ' || a::text from loyalty.redemption_batch a union all select 'redemption ' || a::text from loyalty.redemption a
 		union all select 'date ' || a::text from loyalty.member_date a union all select 'lot date ' || a::text from loyalty.lot_date a union all select 'hold ' || a::text from loyalty.hold a union all select 'collection ' || a::text from loyalty.collection a
+		union all select 'tally ' || a::text from loyalty.rule_tally a union all select 'budget ' || a::text from loyalty.rule_budget a union all select 'due ' || a::text from loyalty.rule_due a
 		union all select 'go ahead ' || a::text from loyalty.go_ahead a
 		union all select 'merit ' || a::text from loyalty.merit a union all select 'merit day ' || a::text from loyalty.merit_day a
 		union all select 'told ' || a::text from loyalty.waiting a) s`)
@@ -158,6 +159,14 @@ func (w *world) dump() string {
 	}
 	return out
 }
+
+// givenByRules is what each rule gave in each earning, by its trace.
+const givenByRules = `
+	select t.site_id, t.member_id, s ->> 'rule' as rule, coalesce((s ->> 'points')::numeric, 0) as n, coalesce((s ->> 'budget')::boolean, false) as budget, s -> 'since' as since,
+		l.granted::numeric as granted, l.clawed
+	from loyalty.txn t join loyalty.lot l on l.site_id = t.site_id and l.id = t.id
+	cross join lateral jsonb_array_elements(case when t.kind = 'earn' and t.rule like '{"rule":"rules"%' then t.rule::jsonb -> 'trace' -> 'rules' end) s
+	where s ->> 'result' in ('gave', 'multiplied')`
 
 // invariants of the ledger: each query returns what breaks it.
 var invariants = map[string]string{
@@ -267,6 +276,15 @@ var invariants = map[string]string{
 		select m.id from loyalty.member m left join lateral (select to_tier from loyalty.tier_change c
 			where c.site_id = m.site_id and c.member_id = m.id order by id desc limit 1) c on true
 		where m.tier <> coalesce(c.to_tier, '')`,
+	"a budget is what its rule gave, less what was taken back": `
+		select b.rule from loyalty.rule_budget b left join lateral (
+			select sum(n - div(n * clawed, granted)) as net from (` + givenByRules + `) g where g.site_id = b.site_id and g.rule = b.rule and g.budget) x on true
+		where b.spent <> coalesce(x.net, 0)`,
+	"a tally is what its rule gave the member then, less what was taken back": `
+		select t.rule from loyalty.rule_tally t left join lateral (
+			select sum(n - div(n * clawed, granted)) as points, count(*) filter (where clawed < granted) as times from (` + givenByRules + `) g
+			where g.site_id = t.site_id and g.member_id = t.member_id and g.rule = t.rule and g.since ->> t.span = to_char(t.since, 'YYYY-MM-DD')) x on true
+		where t.points <> coalesce(x.points, 0) or t.times <> x.times`,
 	"the days that count are the sums of the things that do": `
 		select 1 from (
 			select site_id, member_id, day, sum(greatest(amount - refunded, 0)) filter (where kind = 'order' and not gone) as spend,

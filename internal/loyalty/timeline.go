@@ -106,6 +106,12 @@ func (t txnRow) entry() timeline.Entry {
 		thing = "a referral's reward"
 	case loyaltyevent.ForReferral:
 		thing = "a referral"
+	case loyaltyevent.ForJoin:
+		thing = "joining"
+	case loyaltyevent.ForTier:
+		thing = "a new tier"
+	case loyaltyevent.ForDate:
+		thing = "their day"
 	}
 	switch t.Kind {
 	case kindEarn:

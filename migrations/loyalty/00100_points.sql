@@ -46,7 +46,7 @@ alter table loyalty.txn drop constraint txn_kind;
 alter table loyalty.txn add constraint txn_kind check (kind in ('earn', 'claw_back', 'expire', 'adjust', 'redeem', 'cancel', 'hold', 'commit', 'release', 'restore',
 	'activate', 'transfer_out', 'transfer_in'));
 alter table loyalty.txn drop constraint txn_reason;
-alter table loyalty.txn add constraint txn_reason check (reason in ('purchase', 'reward', 'referral', 'adjustment', 'redemption', 'action', 'hold', 'transfer'));
+alter table loyalty.txn add constraint txn_reason check (reason in ('purchase', 'reward', 'referral', 'adjustment', 'redemption', 'action', 'hold', 'transfer', 'join', 'tier', 'date'));
 
 create table loyalty.hold (
 	site_id    bigint      not null,

@@ -23,6 +23,9 @@ const (
 	ForReward   = "reward"   // a points reward of a referral
 	ForReferral = "referral" // the programme's points per approved referral
 	ForAction   = "action"   // what the shop says that the member did
+	ForJoin     = "join"     // becoming a member
+	ForTier     = "tier"     // reaching a tier
+	ForDate     = "date"     // a day of the member's, a birthday for example
 )
 
 // PointsEarned says that points were posted to a member's account.
@@ -33,7 +36,7 @@ type PointsEarned struct {
 	PersonID      int64     `json:"person_id"`
 	Points        int64     `json:"points"`
 	Balance       int64     `json:"balance"` // after it
-	Reason        string    `json:"reason"`  // purchase, reward, referral, action
+	Reason        string    `json:"reason"`  // purchase, reward, referral, action, join, tier, date
 	OriginID      int64     `json:"origin_id,omitempty"`
 	ReferralID    int64     `json:"referral_id,omitempty"`
 	RewardID      int64     `json:"reward_id,omitempty"`
