@@ -133,10 +133,9 @@ func tellVerified(out io.Writer, r seal.Report, err error) error {
 	fmt.Fprintf(out, "site %d (%s), %s: all is as it should be\n", r.Ledger.SiteID, r.Ledger.Site, r.Ledger.ExportedAt.Format("2006-01-02 15:04:05 MST"))
 	fmt.Fprintf(out, "  %d transactions (%d sealed), %d entries, %d allocations, %d accounts, %d lots\n", r.End.Place, r.End.Sealed, r.End.Entries, r.End.Allocations, r.End.Accounts, r.End.Lots)
 	fmt.Fprintf(out, "  hash %s\n", r.End.Hash)
-	switch {
-	case r.Key == nil:
+	if r.Key == nil {
 		fmt.Fprintf(out, "  %d checkpoints, none signed: that nobody has rewritten all of it can't be known\n", r.Checkpoints)
-	default:
+	} else {
 		fmt.Fprintf(out, "  %d checkpoints; %d signatures, with the last line's, by %s\n", r.Checkpoints, r.Signed, base64.StdEncoding.EncodeToString(r.Key))
 	}
 	return nil
