@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -66,24 +65,9 @@ type holdsAnswer struct {
 }
 
 func (c Composition) listHolds(ctx context.Context, in *entriesInput) (*web.OK[holdsAnswer], error) {
-	req := web.From(ctx)
-	who, err := c.member(ctx, in.Slug)
+	page, next, err := memberList(ctx, c, in, "holds", c.Members.Holds, func(last loyaltyapi.Hold) loyaltyapi.AfterID { return loyaltyapi.AfterID{ID: last.ID} })
 	if err != nil {
 		return nil, err
 	}
-	var after loyaltyapi.AfterID
-	list := "holds of " + strconv.FormatInt(who, 10)
-	if _, err := c.Cursors.Decode(req.Site.ID, list, in.Cursor, &after); err != nil {
-		return nil, err
-	}
-	page, more, err := c.Members.Holds(ctx, req.Site.ID, who, after, in.Limit)
-	if err != nil {
-		return nil, unknownMember(err)
-	}
-	answer := holdsAnswer{Holds: orEmpty(page)}
-	if more {
-		next := c.Cursors.Encode(req.Site.ID, list, loyaltyapi.AfterID{ID: page[len(page)-1].ID})
-		answer.NextCursor = &next
-	}
-	return web.Answer(answer), nil
+	return web.Answer(holdsAnswer{page, next}), nil
 }

@@ -101,24 +101,9 @@ type entriesAnswer struct {
 }
 
 func (c Composition) listEntries(ctx context.Context, in *entriesInput) (*web.OK[entriesAnswer], error) {
-	req := web.From(ctx)
-	person, err := c.member(ctx, in.Slug)
+	page, next, err := memberList(ctx, c, in, "entries", c.Members.Entries, func(last loyaltyapi.Entry) loyaltyapi.After { return loyaltyapi.After{Seq: last.Seq} })
 	if err != nil {
 		return nil, err
 	}
-	var after loyaltyapi.After
-	list := "entries of " + itoa(int(person))
-	if _, err := c.Cursors.Decode(req.Site.ID, list, in.Cursor, &after); err != nil {
-		return nil, err
-	}
-	entries, more, err := c.Members.Entries(ctx, req.Site.ID, person, after, in.Limit)
-	if err != nil {
-		return nil, unknownMember(err)
-	}
-	answer := entriesAnswer{Entries: orEmpty(entries)}
-	if more {
-		next := c.Cursors.Encode(req.Site.ID, list, loyaltyapi.After{Seq: entries[len(entries)-1].Seq})
-		answer.NextCursor = &next
-	}
-	return web.Answer(answer), nil
+	return web.Answer(entriesAnswer{page, next}), nil
 }

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -97,27 +96,13 @@ type expirationsAnswer struct {
 }
 
 func (c Composition) listExpirations(ctx context.Context, in *entriesInput) (*web.OK[expirationsAnswer], error) {
-	req := web.From(ctx)
-	who, err := c.member(ctx, in.Slug)
+	page, next, err := memberList(ctx, c, in, "expirations", c.Members.Expirations, func(last loyaltyapi.Expiration) loyaltyapi.AfterExpiration {
+		return loyaltyapi.AfterExpiration{At: last.SortsAt, LotID: last.LotID}
+	})
 	if err != nil {
 		return nil, err
 	}
-	var after loyaltyapi.AfterExpiration
-	list := "expirations of " + strconv.FormatInt(who, 10)
-	if _, err := c.Cursors.Decode(req.Site.ID, list, in.Cursor, &after); err != nil {
-		return nil, err
-	}
-	page, more, err := c.Members.Expirations(ctx, req.Site.ID, who, after, in.Limit)
-	if err != nil {
-		return nil, unknownMember(err)
-	}
-	answer := expirationsAnswer{Expirations: orEmpty(page)}
-	if more {
-		last := page[len(page)-1]
-		next := c.Cursors.Encode(req.Site.ID, list, loyaltyapi.AfterExpiration{At: last.SortsAt, LotID: last.LotID})
-		answer.NextCursor = &next
-	}
-	return web.Answer(answer), nil
+	return web.Answer(expirationsAnswer{page, next}), nil
 }
 
 type extensionAnswer struct {

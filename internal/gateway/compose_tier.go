@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -59,27 +58,13 @@ type tierChangesAnswer struct {
 }
 
 func (c Composition) listTierChanges(ctx context.Context, in *entriesInput) (*web.OK[tierChangesAnswer], error) {
-	req := web.From(ctx)
-	who, err := c.member(ctx, in.Slug)
+	page, next, err := memberList(ctx, c, in, "tier changes", c.Members.TierChanges, func(last loyaltyapi.TierChange) loyaltyapi.AfterTierChange {
+		return loyaltyapi.AfterTierChange{At: last.ChangedAt, ID: last.ID}
+	})
 	if err != nil {
 		return nil, err
 	}
-	var after loyaltyapi.AfterTierChange
-	list := "tier changes of " + strconv.FormatInt(who, 10)
-	if _, err := c.Cursors.Decode(req.Site.ID, list, in.Cursor, &after); err != nil {
-		return nil, err
-	}
-	page, more, err := c.Members.TierChanges(ctx, req.Site.ID, who, after, in.Limit)
-	if err != nil {
-		return nil, unknownMember(err)
-	}
-	answer := tierChangesAnswer{Changes: orEmpty(page)}
-	if more {
-		last := page[len(page)-1]
-		next := c.Cursors.Encode(req.Site.ID, list, loyaltyapi.AfterTierChange{At: last.ChangedAt, ID: last.ID})
-		answer.NextCursor = &next
-	}
-	return web.Answer(answer), nil
+	return web.Answer(tierChangesAnswer{page, next}), nil
 }
 
 func (c Composition) countTowardsTier(ctx context.Context, in *struct {

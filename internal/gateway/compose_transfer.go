@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"net/http"
-	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -72,25 +71,11 @@ type pendingAnswer struct {
 }
 
 func (c Composition) listPending(ctx context.Context, in *entriesInput) (*web.OK[pendingAnswer], error) {
-	req := web.From(ctx)
-	who, err := c.member(ctx, in.Slug)
+	page, next, err := memberList(ctx, c, in, "pending points", c.Members.Pending, func(last loyaltyapi.Pending) loyaltyapi.AfterExpiration {
+		return loyaltyapi.AfterExpiration{At: last.SortsAt, LotID: last.TransactionID}
+	})
 	if err != nil {
 		return nil, err
 	}
-	var after loyaltyapi.AfterExpiration
-	list := "pending points of " + strconv.FormatInt(who, 10)
-	if _, err := c.Cursors.Decode(req.Site.ID, list, in.Cursor, &after); err != nil {
-		return nil, err
-	}
-	page, more, err := c.Members.Pending(ctx, req.Site.ID, who, after, in.Limit)
-	if err != nil {
-		return nil, unknownMember(err)
-	}
-	answer := pendingAnswer{Points: orEmpty(page)}
-	if more {
-		last := page[len(page)-1]
-		next := c.Cursors.Encode(req.Site.ID, list, loyaltyapi.AfterExpiration{At: last.SortsAt, LotID: last.TransactionID})
-		answer.NextCursor = &next
-	}
-	return web.Answer(answer), nil
+	return web.Answer(pendingAnswer{page, next}), nil
 }
