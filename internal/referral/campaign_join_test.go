@@ -49,7 +49,7 @@ func TestJoin_asks_who_may(t *testing.T) {
 		"one and an unknown name": {joinInput{Customers: "new"}, referralapi.Join{Type: customerevent.Purchase, PersonID: 99}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tag := fmt.Sprintf("%p", t)
+			tag := strings.ReplaceAll(name, " ", "-")
 			p.campaign(p.one, func(in *campaignInput) {
 				in.Tags, in.Join, in.JoinableCategoryNames = []string{tag}, &c.join, []string{"purchase"}
 			})
