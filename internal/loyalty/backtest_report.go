@@ -34,7 +34,7 @@ func (s *simulation) assumptions() []string {
 		"One programme holds all the time: its version doesn't change.",
 		redeemWords(s.Terms.Redeem, some(func(p program) bool { return p.Status != active })),
 		fmt.Sprintf("%d points cost %d minor units of %s when they are spent; what is left at the end is valued the same.", s.Terms.Worth.Points, s.Terms.Worth.Amount, s.Shop.Currency),
-		"Not played: rewards of campaigns, adjustments by hand, transfers and merges of members, holds of checkouts.",
+		"Not played: rewards of campaigns, adjustments by hand, transfers and merges of members; of holds only those that were committed, as redemptions.",
 	}
 	if some(func(p program) bool { return p.PointsPerReferral > 0 || p.earner.speaks(onReferral) }) {
 		out = append(out, "Referrals aren't played: what the programme gives for them is missing.")

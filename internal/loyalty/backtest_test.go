@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/talkable/talkable/internal/customer/customerevent"
 	"github.com/talkable/talkable/internal/loyalty/backtest"
 )
 
@@ -83,7 +82,6 @@ func (s *shopping) day(ids *int64) {
 			s.t.Fatal(err)
 		}
 	}
-	var batch []customerevent.OriginRecorded
 	for range s.rnd.IntN(4) {
 		*ids++
 		o := &shopped{who: 1 + s.rnd.Int64N(5), id: *ids, subtotal: s.rnd.Int64N(4000)}
@@ -91,7 +89,6 @@ func (s *shopping) day(ids *int64) {
 		e := s.bought(s.site, o.who, o.id, o.subtotal)
 		p := s.history.Of(o.who)
 		e.FirstPurchase = len(p.Orders) == 0
-		batch = append(batch, e)
 		s.history.Take(e)
 		hear(s.world, s.originsRecorded, s.site, e)
 		decide()
@@ -107,12 +104,10 @@ func (s *shopping) day(ids *int64) {
 		}
 		*ids++
 		o.refunded += part
-		for i := range s.history.Of(o.who).Orders {
-			if x := &s.history.Of(o.who).Orders[i]; x.ID == o.id {
-				x.Refunds = append(x.Refunds, backtest.Refund{ID: *ids, At: now, Amount: part})
-			}
-		}
-		hear(s.world, s.originsRefunded, s.site, s.refund(s.site, o.id, *ids, o.refunded, o.subtotal))
+		e := s.refund(s.site, o.id, *ids, o.refunded, o.subtotal)
+		e.PersonID, e.Refunded = o.who, part
+		s.history.TakeRefund(e)
+		hear(s.world, s.originsRefunded, s.site, e)
 		decide()
 	}
 	s.spend(now)
@@ -222,7 +217,7 @@ func (s *shopping) compare(from, until time.Time) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.history.Keep(from, until, nil)
+	s.history.Keep(from, until)
 	in := BacktestInput{Shop: shop(s.site), Drafts: []Draft{draft}, History: &s.history, From: from, Until: until, Workers: 3,
 		Terms: backtest.Terms{Redeem: backtest.Redeem{Kind: backtest.Historic}, Worth: backtest.Worth{Points: 1, Amount: 1}}}
 	r, err := Backtest(ctx, in)

@@ -77,34 +77,36 @@ func (h *History) Of(id int64) *Person {
 	return p
 }
 
-// Keep leaves what was done from one moment until another, puts all of it in order, and finds first purchases: known are those who had bought
-// before anything was heard of them. Whatever order it was read in, it is the same afterwards.
-func (h *History) Keep(from, until time.Time, known map[int64]bool) {
+// Keep leaves what was done from one moment until another, puts all of it in order, and finds first purchases: of each person the first that was
+// heard of, unless they are known to have bought before. Whatever order it was read in, it is the same afterwards.
+func (h *History) Keep(from, until time.Time) {
 	for _, p := range h.People {
-		slices.SortFunc(p.Orders, func(a, b Order) int { return cmp.Compare(a.ID, b.ID) })
-		for i := range p.Orders {
-			if o := &p.Orders[i]; !o.Event {
-				o.First = !known[p.ID]
-				break
-			}
-		}
-		all := len(p.Orders)
-		p.Orders = slices.DeleteFunc(p.Orders, func(o Order) bool { return !o.At.Before(until) })
-		rest := len(p.Orders)
-		p.Orders = slices.DeleteFunc(p.Orders, func(o Order) bool { return o.At.Before(from) })
-		p.Before = int64(rest - len(p.Orders))
-		if len(p.Orders) < all {
-			p.Orders = slices.Clone(p.Orders) // most may be gone
-		}
-		for i := range p.Orders {
-			p.Orders[i].Refunds = slices.DeleteFunc(p.Orders[i].Refunds, func(r Refund) bool { return !r.At.Before(until) })
-			slices.SortFunc(p.Orders[i].Refunds, func(a, b Refund) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) })
-		}
-		p.Redemptions = slices.DeleteFunc(p.Redemptions, func(r Redemption) bool { return r.At.Before(from) || !r.At.Before(until) })
-		slices.SortFunc(p.Redemptions, func(a, b Redemption) int { return cmp.Compare(a.ID, b.ID) })
+		p.keep(from, until)
 	}
 	h.People = slices.DeleteFunc(h.People, func(p *Person) bool { return len(p.Orders) == 0 && len(p.Redemptions) == 0 })
 	slices.SortFunc(h.People, func(a, b *Person) int { return cmp.Compare(a.ID, b.ID) })
+}
+
+func (p *Person) keep(from, until time.Time) {
+	within := func(at time.Time) bool { return !at.Before(from) && at.Before(until) }
+	slices.SortFunc(p.Orders, func(a, b Order) int { return cmp.Compare(a.ID, b.ID) })
+	bought := false
+	for i := range p.Orders {
+		o := &p.Orders[i]
+		o.First = o.First && !o.Event && !bought
+		bought = bought || !o.Event
+		if o.At.Before(from) {
+			p.Before++
+		}
+	}
+	p.Orders = slices.DeleteFunc(p.Orders, func(o Order) bool { return !within(o.At) })
+	for i := range p.Orders {
+		o := &p.Orders[i]
+		o.Refunds = slices.DeleteFunc(o.Refunds, func(r Refund) bool { return !r.At.Before(until) })
+		slices.SortFunc(o.Refunds, func(a, b Refund) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) })
+	}
+	p.Redemptions = slices.DeleteFunc(p.Redemptions, func(r Redemption) bool { return !within(r.At) })
+	slices.SortFunc(p.Redemptions, func(a, b Redemption) int { return cmp.Compare(a.ID, b.ID) })
 }
 
 // Span is from the first order's moment to the last one's; false: there is none.
@@ -137,15 +139,33 @@ func (o *Order) Recorded(siteID, personID int64) customerevent.OriginRecorded {
 	return e
 }
 
-// Take keeps an order that module customer tells of. What nobody may earn with is passed by.
+// Take keeps an order that module customer tells of, one after the other. What nobody may earn with is passed by.
 func (h *History) Take(e customerevent.OriginRecorded) {
 	if !e.Verified || e.PersonID == 0 || e.Type != customerevent.Purchase && e.Type != customerevent.Event {
 		return
 	}
-	o := Order{ID: e.OriginID, At: e.OccurredAt, Subtotal: e.Subtotal, Currency: e.Currency, Event: e.Type == customerevent.Event}
+	o := Order{ID: e.OriginID, At: e.OccurredAt, Subtotal: e.Subtotal, Currency: e.Currency, Event: e.Type == customerevent.Event, First: e.FirstPurchase}
 	if e.Category != "" || len(e.Items)+len(e.CouponCodes)+len(e.CampaignTags) > 0 || e.TrafficSource != "" {
 		o.Details = &Details{e.Category, e.Items, e.CouponCodes, e.CampaignTags, e.TrafficSource}
 	}
 	p := h.Of(e.PersonID)
 	p.Orders = append(p.Orders, o)
+}
+
+// TakeRefund keeps a refund of an order that was taken before; others are passed by.
+func (h *History) TakeRefund(e customerevent.OriginRefunded) {
+	p := h.byID[e.PersonID]
+	if p == nil {
+		return
+	}
+	i, found := slices.BinarySearchFunc(p.Orders, e.OriginID, func(o Order, id int64) int { return cmp.Compare(o.ID, id) })
+	if found {
+		p.Orders[i].Refunds = append(p.Orders[i].Refunds, Refund{e.RefundID, e.RefundedAt, e.Refunded})
+	}
+}
+
+// TakeRedemption keeps what somebody really spent.
+func (h *History) TakeRedemption(personID int64, r Redemption) {
+	p := h.Of(personID)
+	p.Redemptions = append(p.Redemptions, r)
 }
