@@ -12,6 +12,8 @@ const (
 	aboutProgram = "loyalty_program"
 	aboutBatch   = "redemption_batch"
 	aboutAction  = "action_config"
+	aboutMonth   = "finance_month"
+	aboutValue   = "point_value"
 )
 
 // note keeps a change of the programme, or of what it has, in the audit log; keyID is the API key that asked for it.

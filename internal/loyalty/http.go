@@ -37,6 +37,7 @@ func (m *Module) Routes(api huma.API) {
 	m.holdRoutes(api)
 	m.explainRoutes(api)
 	m.sealRoutes(api)
+	m.financeRoutes(api)
 	m.pendingRoutes(api)
 	m.collectRoutes(api)
 	m.tierRoutes(api)

@@ -20,6 +20,7 @@ type metrics struct {
 	unspent  prometheus.Counter
 	let      prometheus.Counter
 	passed   prometheus.Counter
+	closed   prometheus.Counter
 	group    prometheus.Histogram
 	members  prometheus.Counter
 	tiers    *prometheus.CounterVec // cause
@@ -46,6 +47,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		unspent:  prometheus.NewCounter(counter("points_restored_total", "Points of redemptions that were cancelled.")),
 		let:      prometheus.NewCounter(counter("points_activated_total", "Pending points that members can spend now.")),
 		passed:   prometheus.NewCounter(counter("points_transferred_total", "Points that members gave to others.")),
+		closed:   prometheus.NewCounter(counter("months_closed_total", "Months that were closed in the books.")),
 		reminded: prometheus.NewCounter(counter("expiry_reminders_total", "Times that points were told of as expiring.")),
 		holds:    prometheus.NewCounterVec(counter("points_held_total", "Points that checkouts kept, and what became of them."), []string{"change"}),
 		group: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "talkable", Subsystem: "loyalty", Name: "actions_per_commit",
@@ -60,7 +62,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	if reg != nil {
 		reg.MustRegister(m.earned, m.clawed, m.expired, m.byHand, m.spent, m.unspent, m.group, m.members, m.tiers, m.refused, m.seconds, m.reminded, m.holds,
-			m.let, m.passed, m.ruled)
+			m.let, m.passed, m.ruled, m.closed)
 	}
 	return m
 }
