@@ -61,3 +61,61 @@ create table loyalty.closing (
 
 grant select, insert, update on loyalty.turnover to talkable_loyalty;
 grant select, insert on loyalty.point_value, loyalty.closing to talkable_loyalty;
+
+-- What finance and auditors may read by SQL, in each module's own database: names, columns and meanings that stay (another meaning is another version), and nothing
+-- that people wrote or that says who they are. docs/loyalty.md has them, and how somebody gets a login.
+create schema if not exists audit;
+-- +goose StatementBegin
+do $$ begin
+	if not exists (select from pg_roles where rolname = 'talkable_audit') then create role talkable_audit nologin; end if;
+exception when duplicate_object or unique_violation then null; -- another database of the cluster was quicker
+end $$;
+-- +goose StatementEnd
+grant usage on schema audit to talkable_audit;
+
+create view audit.member_v1 as
+	select site_id, id as member_id, person_id, status, tier, earned, joined_at from loyalty.member;
+create view audit.ledger_account_v1 as
+	select site_id, id as account_id, name as account, coalesce(owner_id, pending_of) as member_id, seq, balance from loyalty.account;
+create view audit.ledger_transaction_v1 as
+	select site_id, id as transaction_id, member_id, kind, reason, source, points, earn_id as about_id, origin_id, referral_id, reward_id,
+		nullif(rule, '')::jsonb ->> 'rule' as rule, (nullif(rule, '')::jsonb ->> 'version')::bigint as rule_version, effective_at, recorded_at
+	from loyalty.txn;
+create view audit.ledger_entry_v1 as
+	select e.site_id, e.txn_id as transaction_id, e.account_id, a.name as account, coalesce(a.owner_id, a.pending_of) as member_id, e.seq, e.amount, e.balance_after
+	from loyalty.entry e join loyalty.account a on a.site_id = e.site_id and a.id = e.account_id;
+create view audit.lot_v1 as
+	select l.site_id, l.id as lot_id, l.account_id, coalesce(a.owner_id, a.pending_of) as member_id, l.granted, l.remaining, l.clawed as clawed_back, l.expired, l.forgiven, l.waived,
+		coalesce(l.pending, false) as pending, l.activates_at, coalesce(l.by_activity, false) as by_activity, case when l.by_activity then m.lapses_at else l.expires_at end as expires_at
+	from loyalty.lot l join loyalty.account a on a.site_id = l.site_id and a.id = l.account_id
+	left join loyalty.member m on m.site_id = a.site_id and m.id = coalesce(a.owner_id, a.pending_of);
+create view audit.lot_date_v1 as
+	select site_id, lot_id, id as change_id, was, ends, cause, txn_id as transaction_id, changed_at from loyalty.lot_date;
+create view audit.allocation_v1 as
+	select site_id, txn_id as transaction_id, lot_id, amount from loyalty.allocation;
+create view audit.redemption_v1 as
+	select site_id, id as redemption_id, member_id, batch_id, status, points, cancel_txn_id as cancel_transaction_id, created_at, fulfilled_at, cancelled_at from loyalty.redemption;
+create view audit.hold_v1 as
+	select site_id, id as hold_id, member_id, status, points, restored, until, end_txn_id as end_transaction_id, created_at, ended_at from loyalty.hold;
+create view audit.tier_change_v1 as
+	select site_id, id as change_id, member_id, from_tier, to_tier, earned, cause, txn_id as transaction_id, program_version, changed_at from loyalty.tier_change;
+create view audit.turnover_v1 as
+	select site_id, at as quarter, name as account, kind, points, entries from loyalty.turnover;
+create view audit.point_value_v1 as
+	select site_id, version, from_day, points, amount, breakage_bp as expected_breakage_bp, currency, set_at from loyalty.point_value;
+create view audit.checkpoint_v1 as
+	select site_id, day, place, txn_id as transaction_id, hash, entries, allocations, sums, made_at, public_key, signature from loyalty.checkpoint;
+create view audit.closing_v1 as
+	select site_id, month, begins_at, ends_at, zone, place, txn_id as transaction_id, hash, journal ->> 'currency' as currency, (journal ->> 'liability')::bigint as liability,
+		(journal ->> 'liability_value')::bigint as liability_value, (journal ->> 'pending')::bigint as pending, (journal ->> 'expected_breakage')::bigint as expected_breakage, closed_at
+	from loyalty.closing;
+create view audit.closing_account_v1 as
+	select k.site_id, k.month, a.account, a.opening, a.debit, a.credit, a.closing, a.opening_value, a.debit_value, a.credit_value, a.closing_value
+	from loyalty.closing k cross join jsonb_to_recordset(k.journal -> 'accounts') as a (account text, opening bigint, debit bigint, credit bigint, closing bigint,
+		opening_value bigint, debit_value bigint, credit_value bigint, closing_value bigint);
+create view audit.closing_line_v1 as
+	select k.site_id, k.month, l.account, l.kind, l.entries, l.debit, l.credit, l.debit_value, l.credit_value
+	from loyalty.closing k cross join jsonb_to_recordset(k.journal -> 'lines') as l (account text, kind text, entries bigint, debit bigint, credit bigint, debit_value bigint, credit_value bigint);
+
+grant select on audit.member_v1, audit.ledger_account_v1, audit.ledger_transaction_v1, audit.ledger_entry_v1, audit.lot_v1, audit.lot_date_v1, audit.allocation_v1, audit.redemption_v1,
+	audit.hold_v1, audit.tier_change_v1, audit.turnover_v1, audit.point_value_v1, audit.checkpoint_v1, audit.closing_v1, audit.closing_account_v1, audit.closing_line_v1 to talkable_audit;
