@@ -14,6 +14,7 @@ const (
 	aboutAction  = "action_config"
 	aboutMonth   = "finance_month"
 	aboutValue   = "point_value"
+	aboutRun     = "expiry_reversal"
 )
 
 // note keeps a change of the programme, or of what it has, in the audit log; keyID is the API key that asked for it.

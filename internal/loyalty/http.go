@@ -38,6 +38,7 @@ func (m *Module) Routes(api huma.API) {
 	m.explainRoutes(api)
 	m.sealRoutes(api)
 	m.financeRoutes(api)
+	m.expiryRoutes(api)
 	m.pendingRoutes(api)
 	m.collectRoutes(api)
 	m.tierRoutes(api)

@@ -62,6 +62,41 @@ create table loyalty.closing (
 grant select, insert, update on loyalty.turnover to talkable_loyalty;
 grant select, insert on loyalty.point_value, loyalty.closing to talkable_loyalty;
 
+-- Points that had expired and were given back, because somebody said that a day's expiry was wrong. They may expire again, so both numbers grow.
+alter table loyalty.lot add column reinstated bigint not null default 0;
+alter table loyalty.lot drop constraint lot_sums;
+alter table loyalty.lot add constraint lot_sums check (granted > 0 and remaining between 0 and granted and clawed between 0 and granted and reinstated >= 0
+	and expired - reinstated between 0 and granted and forgiven between 0 and least(clawed, expired - reinstated) and waived between 0 and clawed - forgiven);
+alter table loyalty.lot_date drop constraint lot_date_cause;
+alter table loyalty.lot_date add constraint lot_date_cause check (cause in ('restored', 'reinstated') and txn_id is not null or cause = 'by_hand' and note is not null);
+alter table loyalty.txn drop constraint txn_kind;
+alter table loyalty.txn add constraint txn_kind check (kind in ('earn', 'claw_back', 'expire', 'adjust', 'redeem', 'cancel', 'hold', 'commit', 'release', 'restore',
+	'activate', 'transfer_out', 'transfer_in', 'reinstate'));
+create index txn_expired on loyalty.txn (site_id, recorded_at, id) include (points, member_id) where kind = 'expire';
+
+-- What is to be taken back: all that expired in a period and was not taken back yet. The timer does it in sets; after_at and after_id say how far it is.
+create table loyalty.expiry_reversal (
+	site_id      bigint      not null,
+	id           bigint      generated always as identity,
+	day          date        not null, -- of the site, whose expiry it is
+	begins_at    timestamptz not null,
+	ends_at      timestamptz not null,
+	grace_days   int         not null,
+	good_until   timestamptz not null, -- of the points that are given back
+	note         text        not null,
+	after_at     timestamptz not null,
+	after_id     bigint      not null,
+	transactions bigint      not null default 0, -- that were made
+	points       bigint      not null default 0,
+	requested_at timestamptz not null,
+	done_at      timestamptz,
+	constraint expiry_reversal_pkey primary key (site_id, id),
+	constraint expiry_reversal_sense check (begins_at < ends_at and grace_days > 0 and length(note) between 1 and 1000 and points >= 0)
+);
+create unique index expiry_reversal_one on loyalty.expiry_reversal (site_id) where done_at is null;
+create index expiry_reversal_day on loyalty.expiry_reversal (site_id, day);
+grant select, insert, update on loyalty.expiry_reversal to talkable_loyalty;
+
 -- What finance and auditors may read by SQL, in each module's own database: names, columns and meanings that stay (another meaning is another version), and nothing
 -- that people wrote or that says who they are. docs/loyalty.md has them, and how somebody gets a login.
 create schema if not exists audit;
@@ -85,7 +120,7 @@ create view audit.ledger_entry_v1 as
 	select e.site_id, e.txn_id as transaction_id, e.account_id, a.name as account, coalesce(a.owner_id, a.pending_of) as member_id, e.seq, e.amount, e.balance_after
 	from loyalty.entry e join loyalty.account a on a.site_id = e.site_id and a.id = e.account_id;
 create view audit.lot_v1 as
-	select l.site_id, l.id as lot_id, l.account_id, coalesce(a.owner_id, a.pending_of) as member_id, l.granted, l.remaining, l.clawed as clawed_back, l.expired, l.forgiven, l.waived,
+	select l.site_id, l.id as lot_id, l.account_id, coalesce(a.owner_id, a.pending_of) as member_id, l.granted, l.remaining, l.clawed as clawed_back, l.expired, l.reinstated, l.forgiven, l.waived,
 		coalesce(l.pending, false) as pending, l.activates_at, coalesce(l.by_activity, false) as by_activity, case when l.by_activity then m.lapses_at else l.expires_at end as expires_at
 	from loyalty.lot l join loyalty.account a on a.site_id = l.site_id and a.id = l.account_id
 	left join loyalty.member m on m.site_id = a.site_id and m.id = coalesce(a.owner_id, a.pending_of);
@@ -105,6 +140,8 @@ create view audit.point_value_v1 as
 	select site_id, version, from_day, points, amount, breakage_bp as expected_breakage_bp, currency, set_at from loyalty.point_value;
 create view audit.checkpoint_v1 as
 	select site_id, day, place, txn_id as transaction_id, hash, entries, allocations, sums, made_at, public_key, signature from loyalty.checkpoint;
+create view audit.expiry_reversal_v1 as
+	select site_id, id as reversal_id, day, grace_days, good_until, transactions, points, requested_at, done_at from loyalty.expiry_reversal;
 create view audit.closing_v1 as
 	select site_id, month, begins_at, ends_at, zone, place, txn_id as transaction_id, hash, journal ->> 'currency' as currency, (journal ->> 'liability')::bigint as liability,
 		(journal ->> 'liability_value')::bigint as liability_value, (journal ->> 'pending')::bigint as pending, (journal ->> 'expected_breakage')::bigint as expected_breakage, closed_at
@@ -118,4 +155,4 @@ create view audit.closing_line_v1 as
 	from loyalty.closing k cross join jsonb_to_recordset(k.journal -> 'lines') as l (account text, kind text, entries bigint, debit bigint, credit bigint, debit_value bigint, credit_value bigint);
 
 grant select on audit.member_v1, audit.ledger_account_v1, audit.ledger_transaction_v1, audit.ledger_entry_v1, audit.lot_v1, audit.lot_date_v1, audit.allocation_v1, audit.redemption_v1,
-	audit.hold_v1, audit.tier_change_v1, audit.turnover_v1, audit.point_value_v1, audit.checkpoint_v1, audit.closing_v1, audit.closing_account_v1, audit.closing_line_v1 to talkable_audit;
+	audit.hold_v1, audit.tier_change_v1, audit.turnover_v1, audit.point_value_v1, audit.checkpoint_v1, audit.closing_v1, audit.closing_account_v1, audit.closing_line_v1, audit.expiry_reversal_v1 to talkable_audit;
