@@ -15,3 +15,15 @@ var commissionBugs = []bug{
 			{"internal/referral/commission_earn.go", "	\"github.com/talkable/talkable/internal/customer/customerevent\"\n", "	\"github.com/talkable/talkable/internal/customer/customerevent\"\n	\"github.com/talkable/talkable/internal/postgres\"\n"},
 		}},
 }
+
+// earningBugs are mistakes with rules of earning, and with points that are pending.
+var earningBugs = []bug{
+	{Name: "rule-limit-uncounted", Says: "how often a rule gave a member something is not counted",
+		Edits: []edit{{"internal/loyalty/earning_room.go", "t.Times+1, true", "t.Times, true"}}},
+	{Name: "rule-limit-kept", Says: "an earning that was refunded whole still counts towards the limit of its rules",
+		Edits: []edit{{"internal/loyalty/earning_room.go", "				t.Times--\n", ""}}},
+	{Name: "rule-budget-kept", Says: "what is refunded of an earning does not come back to its rule's budget",
+		Edits: []edit{{"internal/loyalty/earning_room.go", "b.Spent, b.dirty = b.Spent-points, true", "b.dirty = true"}}},
+	{Name: "pending-refund-astray", Says: "a refund takes points that are pending out of the balance",
+		Edits: []edit{{"internal/loyalty/pending.go", "	if l.Pending {\n		return h.pending\n	}\n	return &h.account", "	return &h.account"}}},
+}

@@ -85,6 +85,8 @@ var plants = map[string]string{
 
 	"loyalty/purchases":       `delete from loyalty.txn where kind = 'earn' and reason = 'purchase'`,
 	"loyalty/purchase-points": `update loyalty.txn set points = points + 1 where kind = 'earn' and reason = 'purchase'`,
+	"loyalty/rule-tallies":    `update loyalty.rule_tally set times = times + 1`,
+	"loyalty/rule-budgets":    `update loyalty.rule_budget set spent = spent + 1`,
 	"loyalty/rewards":         `delete from loyalty.txn where kind = 'earn' and reason = 'reward'`,
 	"loyalty/reward-points":   `update loyalty.txn set member_id = 1 where kind = 'earn' and reason = 'reward'`,
 	"loyalty/referrals":       `delete from loyalty.txn where kind = 'earn' and reason = 'referral'`,
