@@ -155,6 +155,7 @@ type books struct {
 	kept    []*hold // new
 	ended   []*hold // looked at to be ended
 	refused []earning
+	ruled   []string // what became of rules that were asked
 	tells   []told
 }
 

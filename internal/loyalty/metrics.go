@@ -99,6 +99,12 @@ func (m *metrics) count(b *books, joined int) {
 			m.unspent.Add(float64(t.Points))
 		}
 	}
+	for _, e := range b.refused {
+		m.refused.WithLabelValues(e.Refused).Inc()
+	}
+	for _, result := range b.ruled {
+		m.ruled.WithLabelValues(result).Inc()
+	}
 	for _, c := range b.changes {
 		m.tiers.WithLabelValues(c.Cause).Inc()
 	}
