@@ -183,7 +183,7 @@ func (m *Module) befriend(ctx context.Context, u *bus.Unit, o *offer, c *campaig
 	if err != nil {
 		return nil, err
 	}
-	if err := m.rewardClicks(ctx, u, []arrival{{campaign: promised, offer: f, advocate: told.AdvocateID, friend: friend}}); err != nil {
+	if err := m.rewardClicks(ctx, u, []arrival{{campaign: promised, offer: f, advocate: told.AdvocateID, friend: friend, from: provenance{Variant: o.Variant, QA: c.tried()}}}); err != nil {
 		return nil, err
 	}
 	return rewardsOfFriendOffer(ctx, u, o.SiteID, f.ID)

@@ -112,7 +112,7 @@ func (m *Module) ClaimLink(ctx context.Context, in referralapi.LinkClaim) error 
 func (m *Module) claimLinkTx(ctx context.Context, u *bus.Unit, c *campaign, in referralapi.LinkClaim) (friendOffer int64, err error) {
 	l := in.Landing
 	told := referralevent.OfferClaimed{SiteID: l.SiteID, OfferID: l.OfferID, CampaignID: l.CampaignID, AdvocateID: l.AdvocateID, FriendID: in.FriendID,
-		ClaimedAt: u.Now, ByPage: true, OptedIn: in.OptedIn, Channel: l.Channel, QA: c.tried()}
+		ClaimedAt: u.Now, ByPage: true, OptedIn: in.OptedIn, Stranger: in.Stranger, Channel: l.Channel, QA: c.tried()}
 	if in.FriendID == l.AdvocateID {
 		told.Reason = claimOfSelf
 	} else if blocked, err := m.suspects(ctx, u, &told, claimant{in.IP, in.Device, []string{l.Visitor}}); err != nil {

@@ -26,7 +26,8 @@ func (m *Module) rewardShare(ctx context.Context, u *bus.Unit, s site.Site, o *o
 		return nil, err
 	}
 	advocate := known.person(o.SiteID, deref(o.PersonID), u.Now)
-	in := situation{share: h, facts: criteria.Facts{Now: u.Now, Campaign: c.facts(), Advocate: advocate, Share: criteria.Share{Channel: h.Channel}}}
+	in := situation{share: h, facts: criteria.Facts{Now: u.Now, Campaign: c.facts(), Advocate: advocate, Share: criteria.Share{Channel: h.Channel}},
+		from: provenance{h.Channel, o.TrafficSource, o.DeviceType, o.EventCategory, o.Variant, c.tried()}}
 	if h.Kind == referralevent.Email {
 		in.facts.Share.Emails = int64(len(made))
 	}
