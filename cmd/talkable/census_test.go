@@ -164,7 +164,9 @@ func leftQuery() string {
 	row("lists to serve", `select count(*) from referral.coupon_list l where kind = 'single-use' and (expires_at is null or expires_at > now())
 		and exists (select from referral.coupon_wait w where w.site_id = l.site_id and w.list_id = l.id)
 		and exists (select from referral.coupon c where c.site_id = l.site_id and c.list_id = l.id and c.single_use and c.issued_at is null)`)
-	row("test data", `select count(*) from referral.test_drop where state = 'running'`)
+	row("friends to remind", `select count(*) from referral.share h cross join referral.reminded m where h.reminder
+		and (h.shared_at, h.site_id, h.id) > (m.shared_at, m.site_id, m.share_id) and h.shared_at < now() + interval '1 minute' - interval '72 hours'`)
+	row("test data", `select count(*) from referral.test_drop where state = 'running' and next_at < now() + interval '1 minute'`)
 	row("gift cards", `select count(*) from referral.giftcard where lease_until is not null`)
 	row("members of older tiers", `select count(*) from loyalty.member m join loyalty.program p using (site_id) where m.tiers_version < p.tiers_version`)
 	row("tiers that time changes", `select count(*) from loyalty.member where tier_due_at < now() + interval '1 minute'`)

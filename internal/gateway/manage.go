@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
 	"time"
 	"unicode/utf8"
@@ -11,7 +10,6 @@ import (
 	"github.com/talkable/talkable/internal/audit"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/fault"
-	"github.com/talkable/talkable/internal/gateway/gatewayevent"
 )
 
 // CreateSite adds a site and tells of it. A slug that is taken is a Conflict.
@@ -131,20 +129,7 @@ func (g *Gateway) Audit(ctx context.Context, siteID int64, f audit.Filter, befor
 	return audit.Read(ctx, g.db, "gateway", siteID, f, before, limit)
 }
 
-// changeSetting keeps what was changed of a site in the audit log, and tells it.
+// changeSetting keeps what was changed of a site in the audit log.
 func changeSetting(ctx context.Context, u *bus.Unit, siteID, keyID int64, setting string, before, after any) error {
-	was, err := json.Marshal(before)
-	if err != nil {
-		return err
-	}
-	is, err := json.Marshal(after)
-	if err != nil {
-		return err
-	}
-	err = audit.Write(ctx, u.Tx, "gateway", u.Now, siteID, audit.Change{KeyID: keyID, Action: setting + ".set", Subject: "site", Before: before, After: after})
-	if err != nil {
-		return err
-	}
-	u.Tell(siteID, Site{ID: siteID}.key(), gatewayevent.SettingChanged{SiteID: siteID, KeyID: keyID, Setting: setting, Before: string(was), After: string(is), ChangedAt: u.Now})
-	return nil
+	return audit.Write(ctx, u.Tx, "gateway", u.Now, siteID, audit.Change{KeyID: keyID, Action: setting + ".set", Subject: "site", Before: before, After: after})
 }

@@ -74,12 +74,7 @@ func sampleFacts() map[string]any {
 func (m *Module) hearAll(c *bus.Consumer) {
 	hear(m, c, fromOrigin)
 	hear(m, c, fromRefund)
-	hear(m, c, fromOffer)
 	hear(m, c, fromClaim)
-	hear(m, c, fromReferral)
-	hear(m, c, fromApproval)
-	hear(m, c, fromVoid)
-	hear(m, c, fromClawback)
 	hear(m, c, fromCoupon)
 	hear(m, c, fromShelf)
 	hear(m, c, fromMember)

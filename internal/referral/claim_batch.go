@@ -188,7 +188,7 @@ func (c *claiming) byPage(at int) *claimed {
 	return &claimed{at: at, offer: &offer{SiteID: l.SiteID, ID: l.OfferID, CampaignID: l.CampaignID}, campaign: c.campaign, phone: in.FriendPhone,
 		by: claimant{in.IP, in.Device, []string{l.Visitor}}, page: in,
 		told: referralevent.OfferClaimed{SiteID: l.SiteID, OfferID: l.OfferID, CampaignID: l.CampaignID, AdvocateID: l.AdvocateID, FriendID: in.FriendID,
-			ByPage: true, OptedIn: in.OptedIn, Channel: l.Channel}}
+			ByPage: true, OptedIn: in.OptedIn, Stranger: in.Stranger, Channel: l.Channel}}
 }
 
 // claimRounds parts claims so that in no part two are of one friend and offer, or of one browser and offer: who comes later finds what
@@ -339,7 +339,7 @@ func (m *Module) welcome(ctx context.Context, u *bus.Unit, list []*claimed) erro
 			continue
 		}
 		promising = append(promising, c)
-		arrivals = append(arrivals, arrival{campaign: p, advocate: c.told.AdvocateID, friend: c.told.FriendID,
+		arrivals = append(arrivals, arrival{campaign: p, advocate: c.told.AdvocateID, friend: c.told.FriendID, from: provenance{Variant: c.offer.Variant, QA: c.campaign.tried()},
 			offer: friendOffer{SiteID: c.offer.SiteID, ID: c.told.FriendOfferID, OfferID: c.offer.ID, CampaignID: c.offer.CampaignID,
 				VisitorID: visitorOfPerson(c.offer.SiteID, c.told.FriendID)}})
 	}

@@ -2,7 +2,7 @@
 //
 // It tells:  referral.offer_created.v1, referral.links_visited.v1, referral.referral_created.v1, referral.referral_approved.v1,
 // referral.referral_voided.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1, referral.coupon_issued.v1,
-// referral.coupons_low.v1, referral.offer_shared.v1, referral.offer_claimed.v1, referral.offer_withheld.v1, referral.personal_coupon_made.v1,
+// referral.coupons_low.v1, referral.offer_shared.v1, referral.offer_claimed.v1, referral.offer_withheld.v1, referral.share_reminder_due.v1, referral.coupons_used.v1, referral.personal_coupon_made.v1,
 // referral.budget_reached.v1, referral.gift_card_sent.v1, referral.commission_earned.v1, referral.commission_released.v1,
 // referral.commission_clawed_back.v1, referral.account_adjusted.v1, referral.payout_paid.v1, referral.payout_failed.v1
 //
@@ -167,6 +167,9 @@ func (m *Module) Run(ctx context.Context) error {
 	var drops sync.WaitGroup
 	defer drops.Wait()
 	drops.Go(func() { m.dropTestData(ctx) })
+	var reminders sync.WaitGroup
+	defer reminders.Wait()
+	reminders.Go(func() { m.remindAll(ctx) })
 	var cards sync.WaitGroup
 	defer cards.Wait()
 	if m.giftCards != nil {
