@@ -25,8 +25,8 @@ func (m *Module) mergeRoutes(api huma.API) {
 		Description: "Errors: 404 `merge_not_found`."}, m.getMerge)
 	huma.Register(api, huma.Operation{OperationID: "undoMerge", Method: http.MethodPost, Path: "/api/v2/people/merges/{id}/undo", Tags: tags, Summary: "Undo a merge",
 		Description: "The duplicate is a person of its own again, with what it had: its identifiers and history, what is left of its points, what counted for its tier. An identifier that was " +
-			"lent comes back unless somebody else has it by now. What came since stays the survivor's; who has unsubscribed since stays so as both.\n\n" +
-			"Errors: 404 `merge_not_found`; 409 `already_undone`, `person_anonymized`. Takes an `Idempotency-Key`."}, m.postUndo)
+			"lent comes back unless somebody else has it by now. What came since stays the survivor's; who has unsubscribed since stays so as both. To ask again changes nothing.\n\n" +
+			"Errors: 404 `merge_not_found`; 409 `person_anonymized`. Takes an `Idempotency-Key`."}, m.postUndo)
 	huma.Register(api, huma.Operation{OperationID: "listMergeSuggestions", Method: http.MethodGet, Path: "/api/v2/people/merge_suggestions", Tags: tags,
 		Summary: "List persons who may be one",
 		Description: "Pairs of whom an order had the one's e-mail address and the other's customer id, once each, newest first, as long as neither is merged. The order is whose the e-mail address is. " +

@@ -60,7 +60,6 @@ var (
 	errSurvives   = fault.New(fault.Conflict, "has_duplicates",
 		"Others were merged into the duplicate: choose it as the survivor, or undo those merges first.").At("/duplicate", "is the survivor of another merge")
 	errErased = fault.New(fault.Conflict, "person_anonymized", "Who has been anonymized can't be merged, nor be parted.")
-	errUndone = fault.New(fault.Conflict, "already_undone", "The merge was undone before.")
 )
 
 // unite makes d a duplicate of s. The survivor's own word counts; what it has none of it gets of the duplicate, and a mark moves with it, since
@@ -143,8 +142,6 @@ func (g gained) names() pq.StringArray {
 // whose a mark is by now, nil: nobody's. Whatever came since stays the survivor's; who unsubscribed since has done so as both.
 func part(m merge, s, d *person, taken func(mark) *person) error {
 	switch {
-	case m.UndoneAt != nil:
-		return errUndone
 	case s.AnonymizedAt != nil || d.AnonymizedAt != nil:
 		return errErased
 	case d.MergedInto != s.ID:

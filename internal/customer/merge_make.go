@@ -136,20 +136,21 @@ type undoing struct {
 	key      idempotency.Key
 }
 
-// undo makes two persons of one again.
+// undo makes two persons of one again, once.
 func (m *Module) undo(ctx context.Context, w undoing) (out mergeView, replayed bool, err error) {
 	if err := checkReason(w.reason); err != nil {
 		return out, false, err
 	}
+	changed := false
 	err = m.inTx(ctx, func(u *bus.Unit) error {
 		replayed, err = idempotency.Once(ctx, u.Tx, moduleName, u.Now, w.site, w.key, &out, func() error {
 			undone, err := undoIn(ctx, u, w)
-			out = undone.view()
+			out, changed = undone.view(), undone.UndoneAt != nil && undone.UndoneAt.Equal(u.Now)
 			return err
 		})
 		return err
 	})
-	if err == nil && !replayed {
+	if err == nil && !replayed && changed {
 		m.metrics.Of(ctx).people.WithLabelValues("unmerged").Inc()
 	}
 	return out, replayed, err
@@ -169,6 +170,9 @@ func undoIn(ctx context.Context, u *bus.Unit, w undoing) (merge, error) {
 	}
 	if of, _, err = mergeByID(ctx, u, w.site, w.id, "for no key update"); err != nil { // as it is now that nobody changes it
 		return merge{}, err
+	}
+	if of.UndoneAt != nil { // to ask again changes nothing
+		return of, nil
 	}
 	marks := map[mark]bool{}
 	for kind, value := range of.Gained.marks() {
