@@ -34,7 +34,7 @@ type sample struct {
 // nobody is, for each thing that a sample learns or names, one that exists nowhere.
 var nobody = map[string]string{
 	"$campaign": "987654321", "$trial": "987654321", "$program": "987654321", "$lot": "987654321", "$hold": "987654321", "$code": "zzzzzzzzzz", "$visitor": "0193b1d6-9bd1-7cc0-9d8e-0c2f1f6f6a6b",
-	"$purchase": "987654321", "$reward": "987654321", "$message": "987654321", "$person": "987654321", "$batch": "987654321", "$redemption": "987654321",
+	"$purchase": "987654321", "$reward": "987654321", "$message": "987654321", "$person": "987654321", "$batch": "987654321", "$redemption": "987654321", "$merge": "987654321",
 	"$couponlist": "987654321", "$ownlist": "987654321", "$job": "987654321", "$plan": "987654321", "$commission": "987654321", "$payout": "987654321", "$line": "987654321", "$asset": "987654321", "$action": "987654321", "$hook": "987654321", "$endedhook": "987654321", "$delivery": "987654321", "$referral": "987654321", "$byhand": "987654321", "$friendoffer": "987654321", "SAVE-ONE": "NO-SUCH-ONE", "c-gone": "c-never",
 	"ann@shop.example": "nobody@shop.example", "1001": "no-such-order",
 }
@@ -252,6 +252,10 @@ var samples = append([]sample{
 	{id: "listPersonShares", path: map[string]string{"person_slug": "ann@shop.example"}, query: "limit=5"},
 	{id: "listTrafficSources"},
 	{id: "updateLoyaltyMember", path: map[string]string{"email": "ann@shop.example"}, body: `{"data":{"custom_properties":{"contest":true,"n":123},"member_dates":[{"identifier":"birthday","date":"1990-05-17"}]}}`},
+	{id: "mergePeople", learn: map[string]string{"merge": "merge.id"}, body: `{"survivor":"fred@shop.example","duplicate":"gone@shop.example","reason":"One person"}`, before: `{"data":{"customer_id":"c-gone"}}`},
+	{id: "listMerges", query: "limit=5"}, {id: "getMerge", path: map[string]string{"id": "$merge"}},
+	{id: "undoMerge", path: map[string]string{"id": "$merge"}, body: `{"reason":"They are two"}`},
+	{id: "listMergeSuggestions", query: "limit=5"},
 	{id: "unsubscribePerson", path: map[string]string{"person_slug": "ann@shop.example"}, body: `{}`},
 	{id: "anonymizePerson", path: map[string]string{"person_slug": "c-gone"}, body: `{}`, before: `{"data":{"customer_id":"c-gone"}}`},
 	{id: "deleteAsset", path: map[string]string{"id": "$asset"}},

@@ -2,7 +2,7 @@
 //
 // It tells:  loyalty.member_joined.v1, loyalty.points_earned.v1, loyalty.points_clawed_back.v1, loyalty.points_expired.v1,
 // loyalty.points_expiring.v1, loyalty.points_activated.v1, loyalty.points_reinstated.v1, loyalty.points_transferred.v1, loyalty.hold_changed.v1, loyalty.points_adjusted.v1, loyalty.points_redeemed.v1, loyalty.redemption_cancelled.v1, loyalty.tier_changed.v1
-// It hears:  customer.origin_recorded.v1, customer.origin_refunded.v1, customer.person_anonymized.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1,
+// It hears:  customer.origin_recorded.v1, customer.origin_refunded.v1, customer.person_anonymized.v1, customer.person_merged.v1, customer.person_unmerged.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1,
 // referral.referral_approved.v1, referral.referral_voided.v1, referral.coupon_issued.v1
 //
 // Points move in double entry: a transaction has one entry on the member's account and its opposite on an account of the site
@@ -104,6 +104,8 @@ func (m *Module) Consumer() *bus.Consumer {
 	bus.On(c, m.referralsVoided)
 	bus.On(c, m.couponsIssued)
 	bus.On(c, m.anonymized)
+	bus.On(c, m.merged)
+	bus.On(c, m.unmerged)
 	return c
 }
 
