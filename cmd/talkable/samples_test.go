@@ -42,6 +42,8 @@ var nobody = map[string]string{
 // samples: an operation without one fails TestRouterAndDescriptionAgree.
 var samples = append([]sample{
 	{id: "getSite"},
+	{id: "getTestClock", status: http.StatusConflict, why: "this is no test platform"},
+	{id: "advanceTestClock", body: `{"by":"1s"}`, status: http.StatusConflict, why: "nor is it here"},
 	{id: "createCouponList", learn: map[string]string{"couponlist": "coupon_list.id"}, body: `{"name":"Ten off","kind":"single-use","percent":10,"low_stock":1}`},
 	{id: "createCouponList", learn: map[string]string{"ownlist": "coupon_list.id"}, body: `{"name":"Advocates' own","kind":"multi-use","percent":10}`},
 	{id: "createCampaign", learn: map[string]string{"campaign": "campaign.id"}, body: `{"name":"Sample","status":"Live","tags":["sample"],

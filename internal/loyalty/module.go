@@ -26,6 +26,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"github.com/talkable/talkable/internal/agenda"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/clock"
 	"github.com/talkable/talkable/internal/idempotency"
@@ -56,6 +57,7 @@ type couponLists interface {
 
 // Module is the loyalty module.
 type Module struct {
+	*agenda.Timers
 	db      *sqlx.DB
 	outbox  *bus.Outbox
 	log     zerolog.Logger
@@ -84,7 +86,7 @@ func New(d Deps) *Module {
 		panic(err)
 	}
 	m := &Module{
-		people: d.People, asked: new(atomic.Int32), known: known, marks: marks,
+		Timers: new(agenda.Timers), people: d.People, asked: new(atomic.Int32), known: known, marks: marks,
 		db: d.DB, outbox: d.Outbox, log: d.Log.With().Str("module", "loyalty").Logger(), reg: d.Reg, now: d.Now,
 		m: metricsApart(d.Reg), cursors: d.Cursors, coupons: d.Coupons, kick: make(chan struct{}, 1),
 		seals: newSealer(d.LedgerKey, d.Reg),
@@ -127,7 +129,7 @@ func (m *Module) Run(ctx context.Context) error {
 	defer t.Stop()
 	for {
 		last := m.now()
-		m.pass(ctx)
+		m.Tick(func() { m.pass(ctx) })
 		for again := false; !again; {
 			select {
 			case <-ctx.Done():
@@ -135,7 +137,7 @@ func (m *Module) Run(ctx context.Context) error {
 			case <-t.C:
 				if m.asked.Load() > 0 {
 					m.asked.Add(-1)
-					m.askRules(ctx)
+					m.Tick(func() { m.askRules(ctx) })
 				}
 				passed := m.now().Sub(last)
 				again = passed >= tick || passed < 0
