@@ -2,6 +2,7 @@ package loyalty
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -18,11 +19,13 @@ import (
 type action struct {
 	site, person int64
 	kind         string        // of the transaction
-	points       int64         // to adjust by
+	points       int64         // to adjust by, or to pay
 	text         string        // description of an adjustment, traffic source of a redemption, reason of a cancellation
-	id           int64         // batch to redeem, redemption to cancel, hold to end
+	id           int64         // batch to redeem or to hold for, redemption to cancel, hold to end
 	lasts        time.Duration // of a hold
 	forTier      bool          // an adjustment counts as earned
+	about        string        // the caller's own reference of a redemption
+	byHook       bool          // the fulfilment hook cancels: only what waits
 	due          bool          // the timer releases it: only if its time is over
 	key          idempotency.Key
 }
@@ -46,8 +49,27 @@ func (m *Module) Redeem(ctx context.Context, siteID, personID, batchID int64, so
 	return m.actions.Do(ctx, action{site: siteID, person: personID, kind: kindRedeem, id: batchID, text: source, key: key})
 }
 
-// Cancel gives a redemption's points back to where they came from.
+// RedeemFor is Redeem with points that the member chooses, where the batch pays part of an order, and with the caller's own reference.
+func (m *Module) RedeemFor(ctx context.Context, siteID, personID, batchID, points int64, reference, source string, key idempotency.Key) (loyaltyapi.Action, error) {
+	return m.actions.Do(ctx, action{site: siteID, person: personID, kind: kindRedeem, id: batchID, points: points, about: reference, text: source, key: key})
+}
+
+// Cancel gives a redemption's points back to where they came from, after what it got was taken back. If that can't be had back any more, it
+// is a fault. Should this end in between, the redemption has nothing and its points are spent: to ask again ends it.
 func (m *Module) Cancel(ctx context.Context, siteID, redemptionID int64, reason string, key idempotency.Key) (loyaltyapi.Action, error) {
+	if m.coupons != nil {
+		r, err := redemptionOf(ctx, m.db, siteID, redemptionID)
+		if err != nil {
+			return loyaltyapi.Action{}, err
+		}
+		if r.Status != cancelled && !r.byOthers() && r.Kind != rewardPayment {
+			if gone, err := m.coupons.TakeBack(ctx, siteID, redemptionID); err != nil {
+				return loyaltyapi.Action{}, fmt.Errorf("take back what redemption %d got: %w", redemptionID, err)
+			} else if gone {
+				return loyaltyapi.Action{}, errUsed
+			}
+		}
+	}
 	return m.actions.Do(ctx, action{site: siteID, kind: kindCancel, id: redemptionID, text: reason, key: key})
 }
 
@@ -124,9 +146,9 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, in []action, work []in
 		case a.kind == kindAdjust:
 			t, err = d.adjust(h, a.points, a.text, a.forTier)
 		case a.kind == kindRedeem:
-			r, err = d.redeem(h, d.batches[siteID{a.site, a.id}], a.text)
+			r, err = d.redeem(h, d.batches[siteID{a.site, a.id}], a)
 		case a.kind == kindHold:
-			k, err = d.keep(h, a.points, a.text, u.Now.Add(a.lasts))
+			k, err = d.keep(h, d.batches[siteID{a.site, a.id}], a)
 		case a.ends():
 			if k = d.holds[siteID{a.site, a.id}]; k == nil { // the member's redemption, which another action cancels
 				out[i].Err = errNoHold
@@ -138,7 +160,9 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, in []action, work []in
 				out[i].Err = errNoRedemption
 				continue
 			}
-			err = d.cancel(h, r, d.used[siteID{a.site, a.id}], a.text)
+			if err = d.mayCancel(r, a); err == nil {
+				err = d.cancel(h, r, d.used[siteID{a.site, a.id}], a.text)
+			}
 		}
 		if f, ok := fault.Of(err); ok {
 			out[i].Err = f
@@ -151,7 +175,7 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, in []action, work []in
 		if r != nil {
 			view := r.view()
 			v.Redemption, v.TransactionID, v.Points = &view, r.ID, -r.Points
-			if a.kind == kindCancel {
+			if a.kind == kindCancel && r.CancelTxnID != nil {
 				v.TransactionID, v.Points, v.At = *r.CancelTxnID, r.Points, *r.CancelledAt
 			}
 		}
@@ -173,6 +197,7 @@ type desk struct {
 	batches     map[siteID]*redemptionBatch
 	redemptions map[siteID]*redemption // to cancel
 	holds       map[siteID]*hold       // to end
+	asks        map[siteID]*fulfilAsk  // what hooks are asked about redemptions to cancel
 	used        map[siteID][]allocation
 	loaded      []*lot
 }
@@ -203,7 +228,57 @@ func (d *desk) holderOf(a action) *holder {
 	return d.holders[person{a.site, a.person}]
 }
 
-// openDesk locks programmes, batches, members, redemptions and the sites' accounts, in this order.
+// hooked are the redemptions to cancel that a hook is asked about.
+func (d *desk) hooked() (of []siteID) {
+	for id, r := range d.redemptions {
+		if r.Status == waiting && r.Terms.of().Fulfilment == byHook {
+			of = append(of, id)
+		}
+	}
+	return of
+}
+
+// mayCancel says whether a redemption can be cancelled at this moment: not while the shop is asked whether it is fulfilled, but by what the
+// shop answers.
+func (d *desk) mayCancel(r *redemption, a action) error {
+	switch {
+	case a.byHook && r.Status != waiting:
+		return errSettled
+	case !a.byHook && r.Status == waiting && d.asks[siteID{r.SiteID, r.ID}].calling(d.now):
+		return errAsking
+	}
+	return nil
+}
+
+// loadCounts locks the counts that redemptions are to be part of, and those that cancelled ones were.
+func (d *desk) loadCounts(ctx context.Context, u *bus.Unit, in []action, work []int) (err error) {
+	var fresh, all []countKey
+	for _, i := range work {
+		a := in[i]
+		if h, b := d.holderOf(a), d.batches[siteID{a.site, a.id}]; (a.kind == kindRedeem || a.kind == kindHold) && h != nil && b != nil {
+			for _, l := range b.limitsAt(d.now) {
+				fresh = append(fresh, l.key(a.site, b.ID, h.MemberID))
+			}
+		}
+	}
+	for _, r := range d.redemptions {
+		for _, of := range r.Terms.of().Counted {
+			all = append(all, of.key(r.SiteID, r.BatchID, r.MemberID))
+		}
+	}
+	for _, k := range d.holds {
+		for _, of := range k.Counted {
+			all = append(all, of.key(k.SiteID, *k.BatchID, k.MemberID))
+		}
+	}
+	if err := openCounts(ctx, u, fresh); err != nil {
+		return err
+	}
+	d.counts, err = countsOf(ctx, u, append(all, fresh...), "for update")
+	return err
+}
+
+// openDesk locks programmes, batches, members, redemptions, holds, counts and the sites' accounts, in this order.
 func openDesk(ctx context.Context, u *bus.Unit, in []action, work []int) (*desk, error) {
 	var sites []int64
 	var people []person
@@ -219,7 +294,10 @@ func openDesk(ctx context.Context, u *bus.Unit, in []action, work []int) (*desk,
 			batches = append(batches, siteID{a.site, a.id})
 		case kindHold, kindCommit, kindRelease, kindRestore:
 			accounts = []string{adjusted, redeemed, expired, held}
-			if a.ends() {
+			switch {
+			case a.kind == kindHold && a.id != 0:
+				batches = append(batches, siteID{a.site, a.id})
+			case a.ends():
 				ends = append(ends, siteID{a.site, a.id})
 			}
 		}
@@ -255,7 +333,13 @@ func openDesk(ctx context.Context, u *bus.Unit, in []action, work []int) (*desk,
 	if d.redemptions, d.used, err = lockRedemptions(ctx, u, cancels); err != nil {
 		return nil, err
 	}
+	if d.asks, err = lockFulfilAsks(ctx, u, d.hooked()); err != nil {
+		return nil, err
+	}
 	if d.holds, err = lockHolds(ctx, u, ends, d.used); err != nil {
+		return nil, err
+	}
+	if err = d.loadCounts(ctx, u, in, work); err != nil {
 		return nil, err
 	}
 	taken := map[siteSource]earned{}
