@@ -11,7 +11,7 @@ var rewardSamples = []sample{
 		"terms":{"amount":10,"currency":"USD","min_points":10,"max_points":1000,"from_tier":"Silver"}}`},
 	{id: "createRedemptionBatch", path: map[string]string{"id": "$program"}, body: `{"description":"A coupon of your own","points_cost":10,"kind":"generated_coupon","coupon_list_id":$couponlist,
 		"terms":{"code_template":"POINTS-########"}}`},
-	{id: "listRewards", path: map[string]string{"email": "ann@shop.example"}},
+	{id: "listMemberRewards", path: map[string]string{"email": "ann@shop.example"}},
 	{id: "redeemReward", path: map[string]string{"email": "ann@shop.example"}, learn: map[string]string{"mug": "redemption.id"},
 		body: `{"redemption_batch_id":$prize,"reference":"order-77","traffic_source":"app"}`},
 	{id: "fulfilRedemption", path: map[string]string{"id": "$mug"}, body: `{"note":"Parcel 4711"}`},

@@ -23,7 +23,7 @@ type rewarders interface {
 func (c Composition) rewardRoutes(api huma.API) {
 	const member = "/api/v2/loyalty/members/{email}"
 	tags := []string{"Loyalty"}
-	huma.Register(api, huma.Operation{OperationID: "listRewards", Method: http.MethodGet, Path: member + "/rewards", Tags: tags,
+	huma.Register(api, huma.Operation{OperationID: "listMemberRewards", Method: http.MethodGet, Path: member + "/rewards", Tags: tags,
 		Summary: "List what a member can redeem now, and why not the others",
 		Description: "All active redemption batches of the programme by position, each with what its limits leave the member, and every reason why it can't be had at this moment. Errors: 404 " +
 			"`member_not_found`; 400 `member_not_active`, `no_program`."}, c.listRewards)

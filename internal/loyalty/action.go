@@ -46,7 +46,7 @@ func (m *Module) AdjustForTier(ctx context.Context, siteID, personID, points int
 
 // Redeem spends the points that a batch costs, and says so to whom hands out its coupons. The redemption waits until that is heard.
 func (m *Module) Redeem(ctx context.Context, siteID, personID, batchID int64, source string, key idempotency.Key) (loyaltyapi.Action, error) {
-	return m.actions.Do(ctx, action{site: siteID, person: personID, kind: kindRedeem, id: batchID, text: source, key: key})
+	return m.RedeemFor(ctx, siteID, personID, batchID, 0, "", source, key)
 }
 
 // RedeemFor is Redeem with points that the member chooses, where the batch pays part of an order, and with the caller's own reference.
@@ -226,56 +226,6 @@ func (d *desk) holderOf(a action) *holder {
 		a.person = d.owners[siteID{a.site, a.id}]
 	}
 	return d.holders[person{a.site, a.person}]
-}
-
-// hooked are the redemptions to cancel that a hook is asked about.
-func (d *desk) hooked() (of []siteID) {
-	for id, r := range d.redemptions {
-		if r.Status == waiting && r.Terms.of().Fulfilment == byHook {
-			of = append(of, id)
-		}
-	}
-	return of
-}
-
-// mayCancel says whether a redemption can be cancelled at this moment: not while the shop is asked whether it is fulfilled, but by what the
-// shop answers.
-func (d *desk) mayCancel(r *redemption, a action) error {
-	switch {
-	case a.byHook && r.Status != waiting:
-		return errSettled
-	case !a.byHook && r.Status == waiting && d.asks[siteID{r.SiteID, r.ID}].calling(d.now):
-		return errAsking
-	}
-	return nil
-}
-
-// loadCounts locks the counts that redemptions are to be part of, and those that cancelled ones were.
-func (d *desk) loadCounts(ctx context.Context, u *bus.Unit, in []action, work []int) (err error) {
-	var fresh, all []countKey
-	for _, i := range work {
-		a := in[i]
-		if h, b := d.holderOf(a), d.batches[siteID{a.site, a.id}]; (a.kind == kindRedeem || a.kind == kindHold) && h != nil && b != nil {
-			for _, l := range b.limitsAt(d.now) {
-				fresh = append(fresh, l.key(a.site, b.ID, h.MemberID))
-			}
-		}
-	}
-	for _, r := range d.redemptions {
-		for _, of := range r.Terms.of().Counted {
-			all = append(all, of.key(r.SiteID, r.BatchID, r.MemberID))
-		}
-	}
-	for _, k := range d.holds {
-		for _, of := range k.Counted {
-			all = append(all, of.key(k.SiteID, *k.BatchID, k.MemberID))
-		}
-	}
-	if err := openCounts(ctx, u, fresh); err != nil {
-		return err
-	}
-	d.counts, err = countsOf(ctx, u, append(all, fresh...), "for update")
-	return err
 }
 
 // openDesk locks programmes, batches, members, redemptions, holds, counts and the sites' accounts, in this order.

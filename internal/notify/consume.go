@@ -25,6 +25,7 @@ func (m *Module) Consumer() *bus.Consumer {
 	bus.On(c, m.onPointsEarned)
 	bus.On(c, m.onShared)
 	bus.On(c, m.onReward)
+	bus.On(c, m.onRewardReady)
 	m.hearAll(c)
 	return c
 }

@@ -2,7 +2,7 @@
 //
 // It tells:  notify.message_sent.v1, notify.message_failed.v1, notify.message_suppressed.v1
 // It hears:  gateway.site_changed.v1, customer.person_changed.v1 (its projections), customer.person_anonymized.v1 (erasure),
-// loyalty.points_earned.v1 and referral.offer_shared.v1 (the occasions)
+// loyalty.points_earned.v1, loyalty.redemption_fulfilled.v1 and referral.offer_shared.v1 (the occasions)
 //
 // A message goes out at most once for its occasion: the dedupe key is unique, and a message whose transmission began and whose
 // outcome nobody knows is marked uncertain and waits for a person's decision. Who has unsubscribed gets only what is necessary, who
