@@ -58,7 +58,8 @@ var redemptionInvariants = []invariant{
 			select r.site_id, r.id, r.coupon_list_id, r.status from loyalty.redemption r
 			left join referral.coupon c on c.site_id = r.site_id and c.redemption_id = r.id
 			left join referral.coupon_wait w on w.site_id = r.site_id and w.redemption_id = r.id
-			where case when r.coupon_list_id is null then num_nonnulls(c.id, w.id) > 0 when r.status = 'cancelled' then w.id is not null
+			where (r.cancel_wanted_at is null or r.status = 'cancelled') -- else it is about to be
+				and case when r.coupon_list_id is null then num_nonnulls(c.id, w.id) > 0 when r.status = 'cancelled' then w.id is not null
 				else num_nonnulls(c.id, w.id) <> 1 end`},
 	{ID: "redemption/coupon", Says: "a redemption shows the coupon that it was given", Settled: true,
 		SQL: `

@@ -170,6 +170,7 @@ func leftQuery() string {
 	row("tiers that time changes", `select count(*) from loyalty.member where tier_due_at < now() + interval '1 minute'`)
 	row("points that expire", `select count(*) from loyalty.lot where remaining > 0 and expires_at < now() + interval '1 minute'`)
 	row("holds", `select count(*) from loyalty.hold where status = 'held' and until < now() + interval '1 minute'`)
+	row("cancellations", `select count(*) from loyalty.redemption where cancel_wanted_at is not null and status <> 'cancelled'`)
 	row("fulfilments", `select count(*) from loyalty.fulfilment_ask where state in ('waiting', 'asking') and next_at < now() + interval '1 minute'`)
 	row("points to activate", `select count(*) from loyalty.lot where pending and remaining > 0 and activates_at < now() + interval '1 minute'`)
 	row("members who lapse", `select count(*) from loyalty.member where lapses_at < now() + interval '1 minute'`)

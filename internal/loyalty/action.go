@@ -2,7 +2,6 @@ package loyalty
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -52,25 +51,6 @@ func (m *Module) Redeem(ctx context.Context, siteID, personID, batchID int64, so
 // RedeemFor is Redeem with points that the member chooses, where the batch pays part of an order, and with the caller's own reference.
 func (m *Module) RedeemFor(ctx context.Context, siteID, personID, batchID, points int64, reference, source string, key idempotency.Key) (loyaltyapi.Action, error) {
 	return m.actions.Do(ctx, action{site: siteID, person: personID, kind: kindRedeem, id: batchID, points: points, about: reference, text: source, key: key})
-}
-
-// Cancel gives a redemption's points back to where they came from, after what it got was taken back. If that can't be had back any more, it
-// is a fault. Should this end in between, the redemption has nothing and its points are spent: to ask again ends it.
-func (m *Module) Cancel(ctx context.Context, siteID, redemptionID int64, reason string, key idempotency.Key) (loyaltyapi.Action, error) {
-	if m.coupons != nil {
-		r, err := redemptionOf(ctx, m.db, siteID, redemptionID)
-		if err != nil {
-			return loyaltyapi.Action{}, err
-		}
-		if r.Status != cancelled && !r.byOthers() && r.Kind != rewardPayment {
-			if gone, err := m.coupons.TakeBack(ctx, siteID, redemptionID); err != nil {
-				return loyaltyapi.Action{}, fmt.Errorf("take back what redemption %d got: %w", redemptionID, err)
-			} else if gone {
-				return loyaltyapi.Action{}, errUsed
-			}
-		}
-	}
-	return m.actions.Do(ctx, action{site: siteID, kind: kindCancel, id: redemptionID, text: reason, key: key})
 }
 
 // act runs actions as one transaction, in their order upon the locked balances.

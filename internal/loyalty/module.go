@@ -183,6 +183,9 @@ func (m *Module) pass(ctx context.Context) {
 	if err := m.sweepTallies(ctx); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Msg("sweep what rules gave")
 	}
+	if n, err := m.finishCancels(ctx); err != nil && ctx.Err() == nil {
+		m.log.Error().Err(err).Int("done", n).Msg("end cancellations")
+	}
 	if err := m.sweepCounts(ctx); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Msg("sweep counts of redemptions")
 	}

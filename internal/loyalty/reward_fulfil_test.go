@@ -217,4 +217,20 @@ func TestUsedRedemptionsStay(t *testing.T) {
 	if w.balance(1, 7) != 990 || len(s.asked) != 3 { // twice about the used one
 		t.Errorf("balance %d, asked about %v", w.balance(1, 7), s.asked)
 	}
+
+	// Whoever cancels may die between the two: the timer goes on with it, or finds that it can't be.
+	a, err := w.Redeem(t.Context(), 1, 7, coupon, "api", noKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.admin.MustExec(`update loyalty.redemption set cancel_wanted = 'Sorry', cancel_wanted_at = $1 where status <> 'cancelled'`, w.clock.Now())
+	for _, want := range []int{0, 2, 0} {
+		if n, err := w.finishCancels(t.Context()); err != nil || n != want {
+			t.Errorf("ended %d, %v; want %d", n, err, want)
+		}
+		w.clock.Move(cancelPatience)
+	}
+	if r, err := redemptionOf(t.Context(), w.db, 1, a.Redemption.ID); err != nil || r.Status != cancelled || *r.CancelReason != "Sorry" || w.balance(1, 7) != 990 {
+		t.Errorf("%+v, %v; balance %d", r, err, w.balance(1, 7))
+	}
 }

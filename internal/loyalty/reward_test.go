@@ -2,6 +2,7 @@ package loyalty
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -163,7 +164,39 @@ func TestRewardGates(t *testing.T) {
 	}
 }
 
-// Fifty members want the last seven at once, and fifty times one member has points for one.
+// rush has fifty redemptions at once, by whom who says, and returns how many won; the others are refused for one of the reasons.
+func (w *world) rush(batch int64, who func(i int64) int64, refused ...string) int64 {
+	w.t.Helper()
+	var wins atomic.Int64
+	var wg sync.WaitGroup
+	gate := make(chan struct{})
+	for i := range int64(50) {
+		wg.Go(func() {
+			<-gate
+			if got := w.redeems(1, who(i), batch); got == "" {
+				wins.Add(1)
+			} else if !slices.Contains(refused, got) {
+				w.t.Errorf("answered %q", got)
+			}
+		})
+	}
+	close(gate)
+	wg.Wait()
+	return wins.Load()
+}
+
+// A balance that allows one redemption allows one of fifty.
+func TestOneBalanceUnderParallelRedemptions(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	batch := w.offer(1, w.start(1, club()).ID, 60, 0)
+	hear(w, w.originsRecorded, 1, w.bought(1, 7, 1, 1_000))
+	if won := w.rush(batch, func(int64) int64 { return 7 }, errTooFew.Code); won != 1 || w.balance(1, 7) != 40 {
+		t.Errorf("%d won, %d points are left", won, w.balance(1, 7))
+	}
+}
+
+// Fifty members want the last seven at once.
 func TestStockUnderParallelRedemptions(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
@@ -175,30 +208,11 @@ func TestStockUnderParallelRedemptions(t *testing.T) {
 			hear(w, w.originsRecorded, site, w.bought(site, 100+who, 1+who, 1000))
 		}
 	}
-	rush := func(n int, who func(i int64) int64) (won int64) {
-		var wins atomic.Int64
-		var wg sync.WaitGroup
-		gate := make(chan struct{})
-		for i := range int64(n) {
-			wg.Go(func() {
-				<-gate
-				switch got := w.redeems(1, who(i), batch[1]); got {
-				case "":
-					wins.Add(1)
-				case outOfStock, limitReached:
-				default:
-					t.Errorf("answered %q", got)
-				}
-			})
-		}
-		close(gate)
-		wg.Wait()
-		return wins.Load()
-	}
-	if won := rush(50, func(int64) int64 { return 100 }); won != 2 {
+	rush := func(who func(i int64) int64) int64 { return w.rush(batch[1], who, outOfStock, limitReached) }
+	if won := rush(func(int64) int64 { return 100 }); won != 2 {
 		t.Errorf("one member of two a day won %d", won)
 	}
-	if won := rush(50, func(i int64) int64 { return 100 + i }); won != 5 {
+	if won := rush(func(i int64) int64 { return 100 + i }); won != 5 {
 		t.Errorf("%d of fifty won the last five", won)
 	}
 	if r := w.mine(1, 149, batch[1]); *r.StockLeft != 0 || codes(r) != outOfStock {
@@ -225,7 +239,7 @@ func TestStockUnderParallelRedemptions(t *testing.T) {
 	if r := w.mine(1, 100, batch[1]); *r.StockLeft != 1 || r.Rooms[0].Left != 1 || !r.Redeemable || r.Rooms[0].AnewAt.Sub(noon) != 12*time.Hour {
 		t.Errorf("after a cancellation: %+v", r)
 	}
-	if won := rush(50, func(int64) int64 { return 100 }); won != 1 {
+	if won := rush(func(int64) int64 { return 100 }); won != 1 {
 		t.Errorf("%d won the one that was cancelled", won)
 	}
 	if _, err := w.admin.Exec(`update loyalty.redemption_count set taken = taken + 1 where span = 'ever'`); err == nil {

@@ -140,6 +140,35 @@ func fulfilRedemption(ctx context.Context, tx sqlx.ExecerContext, now time.Time,
 	return nil
 }
 
+// wantCancelled notes that somebody cancels a redemption, and why; nil: nobody does any more.
+func wantCancelled(ctx context.Context, tx sqlx.ExecerContext, now time.Time, site, id int64, reason *string) error {
+	_, err := tx.ExecContext(ctx, `
+		update loyalty.redemption set cancel_wanted = $3, cancel_wanted_at = case when $3::text is null then null else $4::timestamptz end
+		where site_id = $1 and id = $2 and status <> 'cancelled'`, site, id, reason, now)
+	if err != nil {
+		return fmt.Errorf("note that a redemption is cancelled: %w", err)
+	}
+	return nil
+}
+
+// begunCancel is a cancellation that somebody began.
+type begunCancel struct {
+	SiteID       int64   `db:"site_id"`
+	ID           int64   `db:"id"`
+	CancelWanted *string `db:"cancel_wanted"`
+}
+
+func cancelsBegun(ctx context.Context, db sqlx.QueryerContext, before time.Time, limit int) ([]begunCancel, error) {
+	var out []begunCancel
+	err := sqlx.SelectContext(ctx, db, &out, `
+		select site_id, id, cancel_wanted from loyalty.redemption
+		where cancel_wanted_at is not null and status <> 'cancelled' and cancel_wanted_at <= $1 order by cancel_wanted_at limit $2`, before, limit)
+	if err != nil {
+		return nil, fmt.Errorf("find cancellations that were begun: %w", err)
+	}
+	return out, nil
+}
+
 // dropNotes forgets what was noted for people whose data is erased.
 func dropNotes(ctx context.Context, tx sqlx.ExecerContext, people []person) error {
 	_, err := tx.ExecContext(ctx, `

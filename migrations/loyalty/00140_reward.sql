@@ -13,6 +13,9 @@ alter table loyalty.redemption_batch add constraint redemption_batch_kind
 alter table loyalty.redemption add column kind text not null default 'custom';
 alter table loyalty.redemption add column terms jsonb;
 alter table loyalty.redemption add column note text; -- of whoever fulfilled it
+alter table loyalty.redemption add column cancel_wanted text; -- why; what it got is being taken back
+alter table loyalty.redemption add column cancel_wanted_at timestamptz;
+create index redemption_cancelling on loyalty.redemption (cancel_wanted_at) where cancel_wanted_at is not null and status <> 'cancelled';
 update loyalty.redemption set kind = 'coupon' where coupon_list_id is not null;
 alter table loyalty.redemption drop constraint redemption_fulfilled;
 alter table loyalty.redemption add constraint redemption_fulfilled check (status <> 'waiting' or fulfilled_at is null and kind <> 'payment');

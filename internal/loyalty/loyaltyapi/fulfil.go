@@ -37,7 +37,7 @@ type RedemptionStep struct {
 type FulfilmentAsk struct {
 	ID       string     `json:"id" doc:"In the header webhook-id, the same at each try"`
 	State    string     `json:"state" enum:"waiting,asking,answered,failed,moot" doc:"failed: nobody answered until the deadline; moot: it was settled meanwhile"`
-	Answer   *string    `json:"answer" enum:"fulfilled,refused,later"`
+	Answer   *string    `json:"answer" doc:"fulfilled, refused or later"`
 	Tries    int        `json:"tries"`
 	NextAt   *time.Time `json:"next_at" doc:"Of one that waits"`
 	Attempts Attempts   `json:"attempts" doc:"The last twenty: when, how long, the status, what came back or failed"`

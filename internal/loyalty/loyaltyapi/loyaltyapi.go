@@ -97,7 +97,7 @@ type Redemption struct {
 	Amount        *int64     `json:"amount" doc:"Minor units, of what has a value: a gift card, store credit, a payment"`
 	Currency      *string    `json:"currency"`
 	SKU           *string    `json:"sku" doc:"Of a product"`
-	Fulfilment    *string    `json:"fulfilment" enum:"at_once,merchant,hook" doc:"Of a product, store credit or custom"`
+	Fulfilment    *string    `json:"fulfilment" doc:"Of a product, store credit or custom: at_once, merchant or hook"`
 	Reference     *string    `json:"reference" doc:"The caller's own: the order that was paid"`
 	Note          *string    `json:"note" doc:"Of whoever fulfilled it"`
 	CancelReason  *string    `json:"cancel_reason"`
