@@ -109,7 +109,7 @@ func (p *platform) wire(c *config, now clock.Clock, smtp, texts string, secret f
 	referrals := referral.New(referral.Deps{DB: pools["referral"], Outbox: outboxes["referral"], Log: logs["referral"], Reg: reg, Now: now,
 		Cursors: cursors, People: customers, Facts: customers, Payer: payer(c), Calls: calls, PublicURL: c.PublicURL, GiftCards: c.giftCards})
 	points := loyalty.New(loyalty.Deps{DB: pools["loyalty"], Outbox: outboxes["loyalty"], Log: logs["loyalty"], Reg: reg, Now: now,
-		Cursors: cursors, People: customers, Coupons: referrals, LedgerKey: c.ledgerKey})
+		Cursors: cursors, People: customers, Coupons: referrals, Calls: calls, LedgerKey: c.ledgerKey})
 	counts := analytics.New(analytics.Deps{DB: pools["analytics"], Outbox: outboxes["analytics"], Log: logs["analytics"], Reg: reg, Now: now,
 		Campaigns: referrals})
 	messages := notify.New(notify.Deps{DB: pools["notify"], Outbox: outboxes["notify"], Log: logs["notify"], Reg: reg, Now: now, Cursors: cursors,
