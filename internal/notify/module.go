@@ -1,7 +1,8 @@
 // Package notify owns messages to people (schema "notify"): who is to be written to, the templates, and what became of each mail.
 //
 // It tells:  notify.message_sent.v1, notify.message_failed.v1, notify.message_suppressed.v1
-// It hears:  gateway.site_changed.v1, customer.person_changed.v1 (its projections), customer.person_anonymized.v1 (erasure),
+// It hears:  gateway.site_changed.v1, customer.person_changed.v1 (its projections), customer.person_anonymized.v1 (erasure), customer.person_merged.v1,
+// customer.person_unmerged.v1,
 // loyalty.points_earned.v1 and referral.offer_shared.v1 (the occasions)
 //
 // A message goes out at most once for its occasion: the dedupe key is unique, and a message whose transmission began and whose

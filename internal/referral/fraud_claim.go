@@ -46,18 +46,29 @@ func (m *Module) judgeClaim(ctx context.Context, u *bus.Unit, told referralevent
 	if err != nil {
 		return nil, err
 	}
-	s := suspect{policy: b.of(told.CampaignID).forClaims(), c: &candidate{offerID: told.OfferID, campaignID: told.CampaignID, advocateID: told.AdvocateID},
-		d: deed{body: customerevent.OriginRecorded{SiteID: told.SiteID, PersonID: told.FriendID, IP: by.ip, Device: by.device, OccurredAt: told.ClaimedAt}}}
-	seenBy, err := known(ctx, u, pairsOf(told.SiteID, told.AdvocateID, by.visitors))
+	k, err := m.kinOf(ctx, u, []key{{told.SiteID, told.AdvocateID}, {told.SiteID, told.FriendID}})
 	if err != nil {
 		return nil, err
 	}
-	l, err := m.look(ctx, u, []suspect{s}, nil)
+	told.AdvocateID, told.FriendID = k.one(told.SiteID, told.AdvocateID), k.one(told.SiteID, told.FriendID)
+	s := suspect{policy: b.of(told.CampaignID).forClaims(), c: &candidate{offerID: told.OfferID, campaignID: told.CampaignID, advocateID: told.AdvocateID},
+		d: deed{body: customerevent.OriginRecorded{SiteID: told.SiteID, PersonID: told.FriendID, IP: by.ip, Device: by.device, OccurredAt: told.ClaimedAt}}}
+	var browsers []seen
+	for _, advocate := range k.all(told.SiteID, told.AdvocateID) {
+		browsers = append(browsers, pairsOf(told.SiteID, advocate, by.visitors)...)
+	}
+	seenBy, err := known(ctx, u, browsers)
+	if err != nil {
+		return nil, err
+	}
+	l, err := m.look(ctx, u, []suspect{s}, nil, k)
 	if err != nil {
 		return nil, err
 	}
 	return s.policy.judge(l.measure(s, func() evidence {
-		theirs := slices.DeleteFunc(slices.Clone(by.visitors), func(v string) bool { return !seenBy[seen{told.SiteID, v, told.AdvocateID}] })
+		theirs := slices.DeleteFunc(slices.Clone(by.visitors), func(v string) bool {
+			return !slices.ContainsFunc(k.all(told.SiteID, told.AdvocateID), func(advocate int64) bool { return seenBy[seen{told.SiteID, v, advocate}] })
+		})
 		return selfReferral(told.AdvocateID, told.FriendID, by.visitors, theirs, "")
 	}, nil)), nil
 }
