@@ -17,6 +17,9 @@ const (
 	advocateReward = "advocate_reward"
 	friendReward   = "friend_reward"
 	shareReminder  = "share_reminder"
+	pointsExpiring = "points_expiring"
+	tierReached    = "tier_reached"
+	tierLost       = "tier_lost"
 )
 
 // approvalFollows is how long the mail that a reward is on its way waits at least: most referrals are approved at once, and then it isn't sent.
@@ -54,6 +57,18 @@ var mailKinds = []mailKind{
 		subject: "{{advocate}} thought of you",
 		message: "{{advocate}} recommended {{site_name}} to you some days ago. The offer still holds.",
 		button:  "See what it is", why: "{{advocate}} gave {{site_name}} your address for it"}},
+	{template: pointsExpiring, about: "To a member whose points end soon: as long before as the loyalty programme's remind_days says.", notice: notice{
+		subject: "Points of yours at {{site_name}} end soon",
+		message: "On {{date}} {{reward}} of yours at {{site_name}} will end. Use them before.",
+		button:  "Visit {{site_name}}", why: "you collect points there"}},
+	{template: tierReached, about: "To a member who has risen to a tier.", notice: notice{
+		subject: "You reached {{tier}} at {{site_name}}",
+		message: "You are {{tier}} at {{site_name}} now. Thank you for coming back!",
+		button:  "Visit {{site_name}}", why: "you collect points there"}},
+	{template: tierLost, about: "To a member who has fallen to a lower tier, or to none.", notice: notice{
+		subject: "Your tier at {{site_name}} has changed",
+		message: "You are {{tier}} at {{site_name}} now. What you buy counts for the next one.",
+		button:  "Visit {{site_name}}", why: "you collect points there"}},
 }
 
 // kindOf finds a mail by its template.
