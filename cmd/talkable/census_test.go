@@ -69,7 +69,7 @@ func contents(table string) (row, from string) {
 	switch {
 	case table == "referral.coupon_day":
 		return `x::text`, `(select null::bigint as site_id where false)`
-	case slices.Contains([]string{"loyalty.horizon", "loyalty.chain", "loyalty.anchor", "loyalty.checkpoint", "loyalty.milestone"}, table): // the sealer follows when it can
+	case slices.Contains([]string{"loyalty.horizon", "loyalty.chain", "loyalty.anchor", "loyalty.checkpoint", "loyalty.milestone", "loyalty.turnover"}, table): // the sealer follows when it can
 		return `x::text`, `(select null::bigint as site_id where false)`
 	case table == "referral.coupon_list":
 		return `(to_jsonb(x) - 'low_at')::text`, table
@@ -175,6 +175,7 @@ func leftQuery() string {
 	row("points to activate", `select count(*) from loyalty.lot where pending and remaining > 0 and activates_at < now() + interval '1 minute'`)
 	row("members who lapse", `select count(*) from loyalty.member where lapses_at < now() + interval '1 minute'`)
 	row("points to wake", `select (select count(*) from loyalty.lot where wake_at < now() + interval '1 minute') + (select count(*) from loyalty.member where wake_at < now() + interval '1 minute')`)
+	row("expiry to reverse", `select count(*) from loyalty.expiry_reversal where done_at is null`)
 	row("scheduled programmes", `select count(*) from loyalty.program where next_at < now() + interval '1 minute'`)
 	row("rules to be asked", `select count(*) from loyalty.rule_due`)
 	row("changed reminders", `select count(*) from loyalty.program where rewake_after is not null`)

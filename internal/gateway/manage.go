@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"time"
 	"unicode/utf8"
 
 	"github.com/talkable/talkable/internal/audit"
@@ -106,6 +107,16 @@ func (g *Gateway) CursorSecret(ctx context.Context) ([]byte, error) {
 		return nil, fmt.Errorf("make a secret: %w", err)
 	}
 	return settleSetting(ctx, g.db, "cursor_secret", random[:])
+}
+
+// MemberToken makes a token that lets a page speak for a member, signed with a key of the site's.
+func (g *Gateway) MemberToken(ctx context.Context, siteID, keyID, personID int64, may string, lasts time.Duration) (token string, until time.Time, err error) {
+	key, err := g.keys.find(ctx, named{siteID: siteID, keyID: keyID})
+	if err != nil {
+		return "", until, err
+	}
+	until = g.keys.real().Add(lasts).Truncate(time.Second)
+	return memberClaims{SiteID: siteID, KeyID: keyID, PersonID: personID, Until: until.Unix(), May: may}.sign(key.hash), until, nil
 }
 
 // KeyNames are what keys of a site are called; those without a name are left out, and those that the site doesn't have.

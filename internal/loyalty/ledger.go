@@ -77,6 +77,7 @@ type lot struct {
 	Reminded   bool       `db:"reminded"`    // of this end
 	WakeAt     *time.Time `db:"wake_at"`     // when the timer has something to do with it
 
+	Reinstated  int64      `db:"reinstated"`   // of expired: somebody took back that it did
 	Waived      int64      `db:"waived"`       // of clawed: there was nothing to take it from
 	Pending     bool       `db:"pending"`      // can't be spent yet, and is on another account
 	ActivatesAt *time.Time `db:"activates_at"` // of a pending one; nil: when somebody says so
@@ -154,6 +155,7 @@ type books struct {
 	kept    []*hold // new
 	ended   []*hold // looked at to be ended
 	refused []earning
+	ruled   []string // what became of rules that were asked
 	tells   []told
 }
 

@@ -197,7 +197,7 @@ var invariants = map[string]string{
 	"INV-10 a source has one transaction of a kind": `
 		select count(*) from loyalty.txn group by site_id, kind, source having count(*) > 1`,
 	"INV-12 history cannot be rewritten": `
-		select 1 from unnest(array['UPDATE', 'DELETE', 'TRUNCATE']) p, unnest(array['loyalty.entry', 'loyalty.txn', 'loyalty.allocation', 'loyalty.lot_date', 'loyalty.anchor', 'loyalty.checkpoint', 'loyalty.milestone']) t
+		select 1 from unnest(array['UPDATE', 'DELETE', 'TRUNCATE']) p, unnest(array['loyalty.entry', 'loyalty.txn', 'loyalty.allocation', 'loyalty.lot_date', 'loyalty.anchor', 'loyalty.checkpoint', 'loyalty.milestone', 'loyalty.point_value', 'loyalty.closing']) t
 		where has_table_privilege('talkable_loyalty', t, p)`,
 	"INV-13 amounts are bigint": `
 		select 1 from information_schema.columns where table_schema = 'loyalty'
@@ -212,9 +212,15 @@ var invariants = map[string]string{
 		left join loyalty.account b on b.site_id = t.site_id and b.pending_of = t.member_id
 		left join loyalty.entry w on w.site_id = t.site_id and w.txn_id = t.id and w.account_id = b.id
 		where coalesce(e.amount, 0) + coalesce(w.amount, 0) <> t.points * case
-				when t.kind in ('earn', 'adjust', 'cancel', 'release', 'restore', 'transfer_in') then 1 when t.kind in ('commit', 'activate') then 0 else -1 end
+				when t.kind in ('earn', 'adjust', 'cancel', 'release', 'restore', 'reinstate', 'transfer_in') then 1 when t.kind in ('commit', 'activate') then 0 else -1 end
 			or t.kind = 'activate' and e.amount is distinct from t.points or t.kind <> 'activate' and e.amount <> 0 and w.amount <> 0
 			or t.kind not in ('earn', 'claw_back', 'activate') and w.amount <> 0`,
+	"what was reinstated of a lot has its transactions, each of an expiry and of no more points": `
+		select l.id from loyalty.lot l left join (
+			select x.site_id, x.earn_id, sum(x.points) as expired, coalesce(sum(r.points), 0) as back, bool_or(r.points > x.points) as more from loyalty.txn x
+			left join loyalty.txn r on r.site_id = x.site_id and r.kind = 'reinstate' and r.earn_id = x.id where x.kind = 'expire' group by 1, 2) t on t.site_id = l.site_id and t.earn_id = l.id
+		where l.expired <> coalesce(t.expired, 0) or l.reinstated <> coalesce(t.back, 0) or t.more
+		union all select r.id from loyalty.txn r left join loyalty.txn x on x.site_id = r.site_id and x.id = r.earn_id and x.kind = 'expire' where r.kind = 'reinstate' and x.id is null`,
 	"every entry has its transaction, every transaction two entries": `
 		select e.txn_id from loyalty.entry e left join loyalty.txn t on t.site_id = e.site_id and t.id = e.txn_id
 		group by e.site_id, e.txn_id, t.id having t.id is null or count(*) <> 2`,

@@ -160,7 +160,10 @@ func (m *Module) wanted(ctx context.Context, q sqlx.QueryerContext, template str
 	if err != nil || len(orders) == 0 {
 		return nil, err
 	}
-	k, _ := kindOf(template)
+	k, known := kindOf(template)
+	if !known { // no mail of sites
+		return orders, nil
+	}
 	out := orders[:0]
 	for _, o := range orders {
 		if s := settingOf(all, o.siteID, k); s.Enabled {

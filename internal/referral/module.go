@@ -93,6 +93,8 @@ type Module struct {
 	offers    *lru.Cache[offerKey, cachedOffer]
 	joins     *postgres.Group[want, *referralapi.Offer]
 	visits    *postgres.Group[visit, visited]
+	shares    *postgres.Group[sharing, idempotency.Done[keptShared]]
+	claims    *postgres.Group[claiming, idempotency.Done[keptClaim]]
 	giftCards GiftCards
 	payer     Payer
 	calls     *outcall.Client
@@ -120,9 +122,16 @@ func New(d Deps) *Module {
 		cookie:    cookieTail(strings.HasPrefix(d.PublicURL, "https://")), metrics: metricsApart(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known,
 		versions: versions, trials: &experimenting{real: clock.System}, offers: offers,
 		books: newBooks(d.Now), people: d.People, facts: d.Facts, giftCards: d.GiftCards, payer: d.Payer, calls: d.Calls}
-	m.joins = postgres.NewGroup(joinBatch, m.join).Writers(2).Observe(func(n int) { m.metrics.Real.batch.WithLabelValues("join").Observe(float64(n)) })
-	m.visits = postgres.NewGroup(visitBatch, m.visit).Writers(2).Crowd(visitCrowd).Observe(func(n int) { m.metrics.Real.batch.WithLabelValues("visit").Observe(float64(n)) })
+	m.joins = postgres.NewGroup(joinBatch, m.join).Writers(2).Observe(m.sizes("join"))
+	m.visits = postgres.NewGroup(visitBatch, m.visit).Writers(2).Crowd(visitCrowd).Observe(m.sizes("visit"))
+	m.shares = postgres.NewGroup(shareBatch, m.share).Writers(2).Crowd(shareCrowd).Observe(m.sizes("share"))
+	m.claims = postgres.NewGroup(claimBatch, m.carryOutClaims).Writers(2).Crowd(claimCrowd).Observe(m.sizes("claim"))
 	return m
+}
+
+// sizes observes how many requests of a kind are committed together.
+func (m *Module) sizes(kind string) func(int) {
+	return func(n int) { m.metrics.Real.batch.WithLabelValues(kind).Observe(float64(n)) }
 }
 
 // Consumer is what the module hears.
