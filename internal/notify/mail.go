@@ -89,6 +89,7 @@ type mailSetting struct {
 	DelayMinutes int       `db:"delay_minutes"`
 	Subject      string    `db:"subject"` // "": ours
 	Message      string    `db:"message"` // likewise
+	Plain        bool      `db:"plain"`   // without HTML
 	ChangedAt    time.Time `db:"changed_at"`
 }
 

@@ -32,6 +32,7 @@ type mailJSON struct {
 	DelayMinutes int        `json:"delay_minutes"`
 	Subject      *string    `json:"subject" doc:"The merchant's; null: the usual one"`
 	Message      *string    `json:"message" doc:"The merchant's; null: the usual one"`
+	PlainText    bool       `json:"plain_text" doc:"It goes out without HTML"`
 	UsualSubject *string    `json:"usual_subject" doc:"null: the mail has words that aren't changed here"`
 	UsualMessage *string    `json:"usual_message" doc:"likewise"`
 	ChangedAt    *time.Time `json:"changed_at" doc:"null: never"`
@@ -44,7 +45,7 @@ func showMail(k mailKind, s mailSetting) mailJSON {
 		}
 		return &text
 	}
-	out := mailJSON{Template: k.template, About: k.about, Enabled: s.Enabled, DelayMinutes: s.DelayMinutes, Subject: orNull(s.Subject), Message: orNull(s.Message),
+	out := mailJSON{Template: k.template, About: k.about, Enabled: s.Enabled, DelayMinutes: s.DelayMinutes, Subject: orNull(s.Subject), Message: orNull(s.Message), PlainText: s.Plain,
 		UsualSubject: orNull(k.notice.subject), UsualMessage: orNull(k.notice.message)}
 	if !s.ChangedAt.IsZero() {
 		at := s.ChangedAt.UTC()
@@ -76,12 +77,13 @@ type MailInput struct {
 	Enabled      bool    `json:"enabled"`
 	DelayMinutes int     `json:"delay_minutes,omitempty" minimum:"0" maximum:"43200" doc:"How long it waits after its occasion: at most 30 days"`
 	Subject      *string `json:"subject,omitempty" nullable:"true" maxLength:"150" doc:"Null or left out: the usual one"`
+	PlainText    bool    `json:"plain_text,omitempty" doc:"Sends text without HTML"`
 	Message      *string `json:"message,omitempty" nullable:"true" maxLength:"2000" doc:"Plain text. Null or left out: the usual one"`
 }
 
 // setting is the input as it is kept, or what is wrong with it.
 func (in MailInput) setting(k mailKind) (mailSetting, error) {
-	s := mailSetting{Template: k.template, Enabled: in.Enabled, DelayMinutes: in.DelayMinutes}
+	s := mailSetting{Template: k.template, Enabled: in.Enabled, DelayMinutes: in.DelayMinutes, Plain: in.PlainText}
 	for _, one := range []struct {
 		at    string
 		said  *string

@@ -224,6 +224,22 @@ func TestMails_in_the_merchants_words(t *testing.T) {
 	}
 }
 
+func TestMails_without_HTML(t *testing.T) {
+	t.Parallel()
+	b := mailBench(t)
+	b.sends(1, pointsEarned, MailInput{Enabled: true, PlainText: true})
+	b.earn(earned(1, 41, 7), earned(2, 41, 7))
+	b.round()
+	for _, m := range b.arrived() {
+		plain := strings.Contains(string(m.Data), "From: \"Demo Shop\"")
+		if html := strings.Contains(string(m.Data), "text/html"); html == plain {
+			t.Errorf("HTML %v in\n%s", html, m.Data)
+		}
+	}
+	b.want(1, "sent - 1")
+	b.want(2, "sent - 1")
+}
+
 // What the check lets pass is filled without a hole left, and no value becomes one.
 func TestWords_are_filled(t *testing.T) {
 	t.Parallel()
