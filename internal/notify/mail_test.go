@@ -99,7 +99,7 @@ func TestMails_go_where_the_site_wants_them_once(t *testing.T) {
 	want := map[string][]string{ // to, subject, and what else it says
 		advocateOffer:  {"ann@shop.example", "Share Demo Shop with your friends", "Hi Ann", "https://go.example/x/abcdefghjk"},
 		rewardPending:  {"ann@shop.example", "Your reward from Demo Shop is on its way", "As soon as the order is confirmed"},
-		advocateReward: {"ann@shop.example", "Your reward from Demo Shop", "You get $12.50."},
+		advocateReward: {"ann@shop.example", "Your reward from Demo Shop", "You get a commission of $12.50."},
 		friendReward:   {"bob@shop.example", "Your reward from Demo Shop", "get a coupon", "SAVE-10"},
 		pointsExpiring: {"ann@shop.example", "Points of yours at Demo Shop end soon", "On March 14, 2026 50 points of yours"},
 		tierReached:    {"ann@shop.example", "You reached Silver at Demo Shop", "You are Silver at Demo Shop now"},
@@ -324,13 +324,13 @@ func TestMails_over_HTTP(t *testing.T) {
 func TestRewardWords(t *testing.T) {
 	t.Parallel()
 	for want, w := range map[string]referralevent.RewardIssued{
-		"1 point":            {Kind: "points", Points: 1},
-		"1,500 points":       {Kind: "points", Points: 1500},
-		"a coupon":           {Kind: "coupon", CouponCode: "X"},
-		"$5 of store credit": {Kind: "store_credit", Amount: 500, Currency: "USD"},
-		"€12.50":             {Kind: "commission", Amount: 1250, Currency: "EUR"},
-		"A mug":              {Kind: "other", Description: "A mug"},
-		"a reward":           {Kind: "other"},
+		"1 point":                {Kind: "points", Points: 1},
+		"1,500 points":           {Kind: "points", Points: 1500},
+		"a coupon":               {Kind: "coupon", CouponCode: "X"},
+		"$5 of store credit":     {Kind: "store_credit", Amount: 500, Currency: "USD"},
+		"a commission of €12.50": {Kind: "commission", Amount: 1250, Currency: "EUR"},
+		"A mug":                  {Kind: "other", Description: "A mug"},
+		"a reward":               {Kind: "other"},
 	} {
 		if got := rewardWords(w); got != want {
 			t.Errorf("%+v: %q, want %q", w, got, want)

@@ -126,8 +126,8 @@ func rewardWords(w referralevent.RewardIssued) string {
 		return "a coupon"
 	case w.Kind == referralevent.StoreCredit:
 		return money.Price(w.Amount, w.Currency) + " of store credit"
-	case w.Amount > 0 && w.Currency != "":
-		return money.Price(w.Amount, w.Currency)
+	case w.Kind == referralevent.Commission:
+		return "a commission of " + money.Price(w.Amount, w.Currency)
 	}
 	return "a reward"
 }
