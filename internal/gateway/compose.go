@@ -36,6 +36,7 @@ type customers interface {
 	Origin(ctx context.Context, siteID int64, slug string) (customerapi.Recorded, error)
 	Person(ctx context.Context, siteID int64, slug string) (customerapi.Person, error)
 	People(ctx context.Context, siteID int64, ids []int64) (map[int64]customerapi.Person, error)
+	Duplicates(ctx context.Context, siteID, personID int64) ([]int64, error)
 	personKeeper
 	optIns
 	addressBook
@@ -62,6 +63,7 @@ type members interface {
 	Member(ctx context.Context, siteID, personID int64) (loyaltyapi.Member, error)
 	Entries(ctx context.Context, siteID, personID int64, after loyaltyapi.After, limit int) ([]loyaltyapi.Entry, bool, error)
 	spenders
+	rewarders
 	collectors
 	memberDates
 	pointKeepers

@@ -137,15 +137,16 @@ func (m *Module) collect(ctx context.Context, u *bus.Unit, s site.Site, personID
 			At("/data/type", "is the identifier of no active action")
 	}
 	c := collection{SiteID: s.ID, MemberID: h.MemberID, Config: config, Period: periods[config.Period](u.Now.In(s.Zone)), Traffic: traffic, At: u.Now}
-	collected, err := countCollections(ctx, u, c)
+	collected, err := countCollections(ctx, u, c, h.tallied())
 	if err != nil {
 		return out, err
 	}
 	out = loyaltyapi.Collected{Balance: h.Balance}
-	if c.Place, out.Collected = config.next(collected); !out.Collected {
+	if c.Place, out.Collected = config.next(collected.n); !out.Collected {
 		m.m.Of(ctx).refused.WithLabelValues("limit").Inc()
 		return out, nil
 	}
+	c.Place = collected.last + 1 // of this member's own
 	if err := m.postEarnings(ctx, u, map[int64]program{s.ID: p}, []earning{p.forAction(c, personID)}); err != nil {
 		return out, err
 	}

@@ -113,7 +113,9 @@ func openRooms(ctx context.Context, u *bus.Unit, all []earning, holders map[pers
 			}
 			if h := holders[person{e.SiteID, e.PersonID}]; h != nil {
 				for span, since := range o.by.earner.counts(r, moment(o.at, u.Now)) {
-					tallies[tallyKey{e.SiteID, h.MemberID, r.Key, span, since}] = true
+					for _, member := range h.tallied() {
+						tallies[tallyKey{e.SiteID, member, r.Key, span, since}] = true
+					}
 				}
 			}
 		}
@@ -180,7 +182,7 @@ func (b *books) judge(ctx context.Context, h *holder, e earning) (earning, error
 	if h != nil {
 		b.settleTier(h, b.programs[h.SiteID])
 		who = criteria.Member{ID: h.MemberID, Tier: h.Tier, Earned: h.Earned}
-		room = b.rooms.of(o.by, h.MemberID, o.at)
+		room = b.rooms.of(o.by, h.tallied(), o.at)
 	}
 	v, err := o.by.decide(ctx, o, who, room)
 	if err != nil {
@@ -190,9 +192,7 @@ func (b *books) judge(ctx context.Context, h *holder, e earning) (earning, error
 	if h != nil {
 		b.rooms.give(o.by, h.MemberID, o.at, v)
 	}
-	for _, s := range v.Trace.Rules {
-		b.ruled = append(b.ruled, s.Result)
-	}
+	b.asked = append(b.asked, v.Trace.Rules...)
 	digits := o.by.Digits
 	arrived := e.ArrivedAt
 	e = o.by.decided(e, rule{Rule: "rules", On: o.on, Currency: o.by.Currency, Digits: &digits, Subtotal: o.subtotal, OrderCurrency: o.currency, Trace: &v.Trace})

@@ -54,7 +54,7 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 	if err := b.readMerits(ctx, u, meritsIn(all)); err != nil {
 		return err
 	}
-	if err := b.readScores(ctx, u, values(holders)); err != nil {
+	if err := b.readScores(ctx, u, each(holders)); err != nil {
 		return err
 	}
 	asleep, err := b.asleep(ctx, u, holders)
@@ -81,7 +81,7 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 		}
 	}
 	b.joined = fresh
-	return m.save(ctx, u, b, values(holders), asleep, len(fresh))
+	return m.save(ctx, u, b, each(holders), asleep, len(fresh))
 }
 
 // members locks the people's memberships, and those of who is looked at. Who is to be a member and is none yet is enrolled as of the
@@ -96,8 +96,8 @@ func (m *Module) members(ctx context.Context, u *bus.Unit, since map[person]time
 	}
 	people = inOrder(people)
 	holders, err := lockHolders(ctx, u, people)
-	if err != nil || len(holders) == len(people) {
-		return holders, nil, err
+	if err != nil {
+		return nil, nil, err
 	}
 	strangers := slices.DeleteFunc(people, func(p person) bool { return holders[p] != nil || since[p].IsZero() })
 	if len(strangers) == 0 {
@@ -120,7 +120,8 @@ func (m *Module) members(ctx context.Context, u *bus.Unit, since map[person]time
 		}
 		maps.Copy(holders, late)
 	}
-	return holders, fresh, nil
+	late, err := m.survivors(ctx, u, slices.DeleteFunc(strangers, func(p person) bool { return holders[p] != nil }), holders, since, programs)
+	return holders, append(fresh, late...), err
 }
 
 // settle decides about one thing that may earn points, and posts what it earns; h is nil for who is no member and becomes none. What is known
@@ -204,17 +205,17 @@ func (m *Module) postClawBacks(ctx context.Context, u *bus.Unit, claws []clawBac
 	if err != nil {
 		return err
 	}
-	own := hand(lots, values(holders))
+	own := hand(lots, each(holders))
 	if err := loadWaiting(ctx, u, earnings, own, holders); err != nil {
 		return err
 	}
 	if b.rooms, err = reopenRooms(ctx, u, programs, earnings); err != nil {
 		return err
 	}
-	if err := b.readScores(ctx, u, values(holders)); err != nil {
+	if err := b.readScores(ctx, u, each(holders)); err != nil {
 		return err
 	}
-	o, err := open(ctx, u, len(claws), sitesOf(values(holders), func(h *holder) int64 { return h.SiteID }), []string{issued}, nil)
+	o, err := open(ctx, u, len(claws), sitesOf(each(holders), func(h *holder) int64 { return h.SiteID }), []string{issued}, nil)
 	if err != nil {
 		return err
 	}
@@ -228,7 +229,7 @@ func (m *Module) postClawBacks(ctx context.Context, u *bus.Unit, claws []clawBac
 			return err
 		}
 	}
-	return m.save(ctx, u, b, values(holders), lots, 0)
+	return m.save(ctx, u, b, each(holders), lots, 0)
 }
 
 type siteID struct{ site, id int64 }
@@ -275,6 +276,8 @@ func (m *Module) save(ctx context.Context, u *bus.Unit, b *books, holders []*hol
 	s.refusals(b.refused, b.now)
 	s.redemptions(b.spent)
 	s.cancelled(b.unspent)
+	s.rewardCounts(b.counts)
+	s.fulfilAsks(b.spent)
 	s.dates(b.dates)
 	s.holds(b.kept)
 	s.endedHolds(b.ended)

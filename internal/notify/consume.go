@@ -33,6 +33,7 @@ func (m *Module) Consumer() *bus.Consumer {
 	bus.On(c, m.onReminder)
 	bus.On(c, m.onExpiring)
 	bus.On(c, m.onTier)
+	bus.On(c, m.onRewardReady)
 	m.hearAll(c)
 	return c
 }
