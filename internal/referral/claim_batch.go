@@ -55,6 +55,15 @@ func (c *claimed) key() claimedKey {
 	return claimedKey{site: c.told.SiteID, offer: c.told.OfferID, friend: c.told.FriendID}
 }
 
+// about are what no other claim may be about at the same time.
+func (c *claimed) about() []claimedKey {
+	keys := []claimedKey{c.key()}
+	if c.page != nil {
+		keys = append(keys, claimedKey{site: c.told.SiteID, offer: c.told.OfferID, visitor: c.page.Landing.Visitor})
+	}
+	return keys
+}
+
 // pageClaim is what a browser did, and the friend offer that it got.
 type pageClaim struct {
 	*referralapi.LinkClaim
@@ -89,7 +98,7 @@ func (m *Module) claimTx(ctx context.Context, u *bus.Unit, in []claiming, fresh 
 	if err != nil {
 		return err
 	}
-	for _, apart := range claimRounds(list) {
+	for _, apart := range rounds(list, (*claimed).about) {
 		if err := m.carryOut(ctx, u, apart); err != nil {
 			return err
 		}
@@ -189,30 +198,6 @@ func (c *claiming) byPage(at int) *claimed {
 		by: claimant{in.IP, in.Device, []string{l.Visitor}}, page: in,
 		told: referralevent.OfferClaimed{SiteID: l.SiteID, OfferID: l.OfferID, CampaignID: l.CampaignID, AdvocateID: l.AdvocateID, FriendID: in.FriendID,
 			ByPage: true, OptedIn: in.OptedIn, Channel: l.Channel}}
-}
-
-// claimRounds parts claims so that in no part two are of one friend and offer, or of one browser and offer: who comes later finds what
-// the earlier one left, as if each had a transaction of its own.
-func claimRounds(list []*claimed) (out [][]*claimed) {
-	next := map[claimedKey]int{} // the round in which a key may come again
-	for _, c := range list {
-		keys := []claimedKey{c.key()}
-		if c.page != nil {
-			keys = append(keys, claimedKey{site: c.told.SiteID, offer: c.told.OfferID, visitor: c.page.Landing.Visitor})
-		}
-		round := 0
-		for _, k := range keys {
-			round = max(round, next[k])
-		}
-		for _, k := range keys {
-			next[k] = round + 1
-		}
-		if round == len(out) {
-			out = append(out, nil)
-		}
-		out[round] = append(out[round], c)
-	}
-	return out
 }
 
 // carryOut judges claims, makes the friends' offers, keeps and tells what is new.
