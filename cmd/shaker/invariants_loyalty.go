@@ -143,12 +143,12 @@ var loyaltyInvariants = []invariant{
 					(p ->> 'person_id')::bigint as person_id
 				from ` + told("loyalty.points_earned.v1", "loyalty.points_clawed_back.v1", "loyalty.points_expired.v1", "loyalty.points_adjusted.v1",
 			"loyalty.points_redeemed.v1", "loyalty.redemption_cancelled.v1", "loyalty.hold_changed.v1", "loyalty.points_activated.v1",
-			"loyalty.points_transferred.v1") + ` e
+			"loyalty.points_transferred.v1", "loyalty.points_reinstated.v1") + ` e
 			), kept as (
 				select t.site_id, t.id, t.points, e.balance_after, m.person_id, 'loyalty.' || case t.kind when 'earn' then 'points_earned'
 					when 'claw_back' then 'points_clawed_back' when 'expire' then 'points_expired' when 'adjust' then 'points_adjusted'
 					when 'redeem' then 'points_redeemed' when 'cancel' then 'redemption_cancelled'
-					when 'activate' then 'points_activated' when 'transfer_out' then 'points_transferred' else 'hold_changed' end || '.v1' as kind
+					when 'activate' then 'points_activated' when 'reinstate' then 'points_reinstated' when 'transfer_out' then 'points_transferred' else 'hold_changed' end || '.v1' as kind
 				from loyalty.txn t
 				join loyalty.member m on m.site_id = t.site_id and m.id = t.member_id
 				join loyalty.account a on a.site_id = m.site_id and a.owner_id = m.id

@@ -197,5 +197,5 @@ func (c *claiming) byPage(at int) *claimed {
 	return &claimed{at: at, offer: &offer{SiteID: l.SiteID, ID: l.OfferID, CampaignID: l.CampaignID}, campaign: c.campaign, phone: in.FriendPhone,
 		by: claimant{in.IP, in.Device, []string{l.Visitor}}, page: in,
 		told: referralevent.OfferClaimed{SiteID: l.SiteID, OfferID: l.OfferID, CampaignID: l.CampaignID, AdvocateID: l.AdvocateID, FriendID: in.FriendID,
-			ByPage: true, OptedIn: in.OptedIn, Channel: l.Channel}}
+			ByPage: true, OptedIn: in.OptedIn, Stranger: in.Stranger, Channel: l.Channel}}
 }
