@@ -79,7 +79,7 @@ func findStepped(ctx context.Context, u *bus.Unit, in []stepping, fresh []int, o
 			origins = append(origins, key{in[i].s.ID, in[i].origin})
 		}
 	}
-	made, err := referralsOf(ctx, u, origins)
+	made, err := referralNumbers(ctx, u, origins)
 	if err != nil {
 		return nil, err
 	}

@@ -132,7 +132,7 @@ func (m *Module) welcome(ctx context.Context, u *bus.Unit, list []*claimed) erro
 			continue
 		}
 		promising = append(promising, c)
-		arrivals = append(arrivals, arrival{campaign: p, advocate: c.told.AdvocateID, friend: c.told.FriendID,
+		arrivals = append(arrivals, arrival{campaign: p, advocate: c.told.AdvocateID, friend: c.told.FriendID, from: provenance{Variant: c.offer.Variant, QA: c.campaign.tried()},
 			offer: friendOffer{SiteID: c.offer.SiteID, ID: c.told.FriendOfferID, OfferID: c.offer.ID, CampaignID: c.offer.CampaignID,
 				VisitorID: visitorOfPerson(c.offer.SiteID, c.told.FriendID)}})
 	}

@@ -116,8 +116,8 @@ func lockReferrals(ctx context.Context, tx *sqlx.Tx, sites, origins []int64) ([]
 	return out, nil
 }
 
-// referralsOf are the numbers of the referrals of origins, by site and origin; who made none is left out.
-func referralsOf(ctx context.Context, q sqlx.QueryerContext, origins []key) (map[key]int64, error) {
+// referralNumbers are those of the referrals of origins, by site and origin; who made none is left out.
+func referralNumbers(ctx context.Context, q sqlx.QueryerContext, origins []key) (map[key]int64, error) {
 	out := map[key]int64{}
 	if len(origins) == 0 {
 		return out, nil
