@@ -69,7 +69,7 @@ func contents(table string) (row, from string) {
 	switch {
 	case table == "referral.coupon_day":
 		return `x::text`, `(select null::bigint as site_id where false)`
-	case slices.Contains([]string{"loyalty.horizon", "loyalty.chain", "loyalty.anchor", "loyalty.checkpoint", "loyalty.milestone"}, table): // the sealer follows when it can
+	case slices.Contains([]string{"loyalty.horizon", "loyalty.chain", "loyalty.anchor", "loyalty.checkpoint", "loyalty.milestone", "loyalty.turnover"}, table): // the sealer follows when it can
 		return `x::text`, `(select null::bigint as site_id where false)`
 	case table == "referral.coupon_list":
 		return `(to_jsonb(x) - 'low_at')::text`, table

@@ -16,6 +16,9 @@ var duties = agenda.Agenda{
 	{What: "points to activate", Kind: agenda.Timed, SQL: `select activates_at as at from loyalty.lot where pending and remaining > 0 and activates_at is not null`},
 	{What: "points that expire", Kind: agenda.Timed, SQL: `select expires_at as at from loyalty.lot where remaining > 0 and expires_at is not null`},
 	{What: "members who lapse", Kind: agenda.Timed, SQL: `select lapses_at as at from loyalty.member where lapses_at is not null`},
+	{What: "expiry to reverse", Kind: agenda.AtOnce, SQL: `select null::timestamptz as at from loyalty.expiry_reversal where done_at is null`},
+	{What: "cancellations that were begun", Kind: agenda.Timed, SQL: `select cancel_wanted_at + interval '10 seconds' as at from loyalty.redemption where cancel_wanted_at is not null and status <> 'cancelled'`},
+	{What: "questions to fulfilment hooks", Kind: agenda.Timed, SQL: `select next_at as at from loyalty.fulfilment_ask where state in ('waiting', 'asking')`},
 	{What: "changed reminders", Kind: agenda.AtOnce, SQL: `select null::timestamptz as at from loyalty.program where rewake_after is not null`},
 	{What: "points to be reminded of", Kind: agenda.Timed, SQL: `select wake_at as at from loyalty.lot where wake_at is not null`},
 	{What: "members to be reminded", Kind: agenda.Timed, SQL: `select wake_at as at from loyalty.member where wake_at is not null`},
@@ -93,5 +96,6 @@ func earlier(a *time.Time, b time.Time) *time.Time {
 // RunDue does what is due, in the order of the timers.
 func (m *Module) RunDue(ctx context.Context) error {
 	m.pass(ctx)
-	return ctx.Err()
+	_, err := m.AskHooks(ctx)
+	return err
 }

@@ -25,7 +25,9 @@ var duties = agenda.Agenda{
 		where l.kind = 'single-use' and (l.expires_at is null or l.expires_at > $1)
 		and exists (select from referral.coupon_wait w where w.site_id = l.site_id and w.list_id = l.id)
 		and exists (select from referral.coupon c where c.site_id = l.site_id and c.list_id = l.id and c.single_use and c.issued_at is null and c.expires_at is null)`},
-	{What: "test data to drop", Kind: agenda.AtOnce, SQL: `select null::timestamptz as at from referral.test_drop where state = 'running'`},
+	{What: "friends to remind", Kind: agenda.Timed, SQL: `select h.shared_at + interval '72 hours' as at from referral.share h cross join referral.reminded m
+		where h.reminder and (h.shared_at, h.site_id, h.id) > (m.shared_at, m.site_id, m.share_id)`},
+	{What: "test data to drop", Kind: agenda.Timed, SQL: `select next_at as at from referral.test_drop where state = 'running'`},
 }
 
 // giftCardDuties are there where somebody orders gift cards; what is being ordered is due when its lease ends.
@@ -62,7 +64,7 @@ func (m *Module) RunDue(ctx context.Context) error {
 		m.kept = day
 	}
 	for _, do := range []func(context.Context) (int, error){m.ApproveDue, m.ResolveFlagged, m.AskHooks, m.ReleaseDue, m.ConvertWaiting, m.TendPayouts,
-		m.ServeWaiting, m.SendGiftCards} {
+		m.ServeWaiting, m.SendGiftCards, m.RemindFriends} {
 		if _, err := do(ctx); err != nil {
 			return err
 		}
