@@ -98,9 +98,9 @@ func TestMonthsOfCDNOW(t *testing.T) {
 	}
 }
 
-// sells tells the orders of a month as a shop does that sends them at its end, a thousand at a time.
+// sells tells the orders of a month as a shop does that sends them at its end, five hundred at a time.
 func (s *stage) sells(month int, orders []order) {
-	for part, chunk := range slices.Collect(slices.Chunk(orders, 1000)) {
+	for part, chunk := range slices.Collect(slices.Chunk(orders, 500)) {
 		rows := []object{}
 		for i, o := range chunk {
 			rows = append(rows, object{"customer_id": o.customer, "order_number": fmt.Sprintf("%d-%d-%d", month, part, i), "subtotal": fmt.Sprintf("%d.%02d", o.cents/100, o.cents%100),

@@ -340,4 +340,7 @@ func TestClockYear(t *testing.T) {
 	if err := db.Get(&left, `select sum(balance) from loyalty.account where owner_id is not null`); err != nil || left != 0 {
 		t.Errorf("%d points are left (%v)", left, err)
 	}
+	if out, err := talkable(t, s.environ, "demo"); err != nil { // a year later a visit is a visit, and a purchase a purchase
+		t.Errorf("the story: %v\n%s", err, out)
+	}
 }

@@ -94,7 +94,7 @@ func (t *TestClock) get(ctx context.Context, _ *struct {
 		return nil, err
 	}
 	now := t.Now()
-	out := clockAnswer{Now: now, Ahead: int64(t.Time.Clock.Ahead(now).Seconds())}
+	out := clockAnswer{Now: now, Ahead: int64(t.Time.Clock.Ahead(now).Round(time.Second).Seconds())}
 	if last != nil {
 		shown := last.show()
 		out.Advance = &shown
