@@ -30,7 +30,7 @@ func (c Composition) rewardRoutes(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "redeemReward", Method: http.MethodPost, Path: member + "/redemptions", Tags: tags, DefaultStatus: http.StatusCreated,
 		Summary: "Redeem a reward",
 		Description: "As Talkable's redeem_actions, with an answer that doesn't wait for the coupon; and payments, which take `points`. With `dry_run=true` it says whether it would work. Takes `Idempotency-Key`. " +
-			"Errors: 404 `member_not_found`, `redemption_batch_not_found`; 400 `member_not_active`, `no_program`, `invalid_redemption`, `reward_not_started`, `reward_over`, `reward_tier_required`, " +
+			"Errors: 404 `member_not_found`, `redemption_batch_not_found`; 400 `member_not_active`, `no_program`, `invalid_redemption`, `reward_not_started`, `reward_over`, `reward_tier_required`, `reward_condition_unmet`, " +
 			"`reward_out_of_stock`, `reward_limit_reached`, `reward_balance_too_low`, `not_enough_points`."}, c.redeemReward)
 }
 

@@ -98,6 +98,7 @@ func nextPeriod(per string, first time.Time, zone *time.Location) *time.Time {
 type candidate struct {
 	member  int64
 	tier    string
+	unmet   *string // why the condition refuses
 	balance int64
 	cost    int64
 }
@@ -111,6 +112,9 @@ func (b *redemptionBatch) refusals(p program, who candidate, now time.Time, take
 	}
 	if b.Terms.RewardPlan != nil {
 		b.windowRefusals(p, who, now, no)
+		if who.unmet != nil {
+			no(conditionUnmet, loyaltyapi.RewardRefusal{}, "%s", *who.unmet)
+		}
 		for _, l := range b.limitsAt(now) {
 			if taken(l.key(b.SiteID, b.ID, who.member)) < l.most {
 				continue
@@ -261,19 +265,18 @@ func (c countedIn) text() string {
 }
 
 // pledge says what points are worth that a checkout holds for a payment, if the batch's terms let the member pay so.
-func (b *books) pledge(h *holder, p program, batch *redemptionBatch, points int64) (payment, error) {
+func (b *books) pledge(h *holder, p program, batch *redemptionBatch, a action) (payment, error) {
 	switch {
 	case batch == nil || batch.Status != active:
 		return payment{}, errNoBatch
 	case batch.Kind != rewardPayment:
 		return payment{}, errNoPayment
 	}
-	cost, amount, err := batch.price(points)
+	cost, amount, err := batch.price(a.points)
 	if err != nil {
 		return payment{}, err
 	}
-	b.settleTier(h, p)
-	who := candidate{member: h.MemberID, tier: h.Tier, balance: h.Balance, cost: cost}
+	who := candidate{member: h.MemberID, tier: h.Tier, unmet: a.unmet, balance: h.Balance, cost: cost}
 	if refused := batch.refusals(p, who, b.now, func(k countKey) int64 { return b.counts[k].taken() }); len(refused) > 0 {
 		return payment{}, asFault(refused[0])
 	}

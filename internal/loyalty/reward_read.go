@@ -2,11 +2,13 @@ package loyalty
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
 	"github.com/jmoiron/sqlx"
 
+	"github.com/talkable/talkable/internal/criteria"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
 )
 
@@ -93,8 +95,21 @@ func (m *Module) Rewards(ctx context.Context, siteID, personID int64) ([]loyalty
 		return nil, err
 	}
 	who := candidate{member: r.ID, tier: p.nameOf(s.level), balance: r.Balance}
+	var whom *criteria.Person
 	out := make([]loyaltyapi.Reward, len(batches))
 	for i := range batches {
+		ask := func() error {
+			who.unmet, err = batches[i].unmet(ctx, now, criteria.Member{ID: r.ID, Tier: who.tier, Earned: r.Earned}, whom)
+			return err
+		}
+		if errors.Is(ask(), errWho) {
+			if whom, err = m.whom(ctx, siteID, personID); err == nil {
+				err = ask()
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
 		out[i] = batches[i].reward(p, who, now, func(k countKey) int64 { return counts[k].taken() })
 		out[i].RedemptionBatch = views[i]
 	}
