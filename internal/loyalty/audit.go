@@ -12,6 +12,9 @@ const (
 	aboutProgram = "loyalty_program"
 	aboutBatch   = "redemption_batch"
 	aboutAction  = "action_config"
+	aboutMonth   = "finance_month"
+	aboutValue   = "point_value"
+	aboutRun     = "expiry_reversal"
 
 	aboutRedemption = "redemption"
 	aboutFulfilHook = "fulfilment_hook"

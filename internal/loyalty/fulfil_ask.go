@@ -45,9 +45,11 @@ func (m *Module) keepAsking(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if _, err := m.AskHooks(ctx); err != nil && ctx.Err() == nil {
-				m.log.Error().Err(err).Msg("asking fulfilment hooks failed; it is tried again")
-			}
+			m.Tick(func() {
+				if _, err := m.AskHooks(ctx); err != nil && ctx.Err() == nil {
+					m.log.Error().Err(err).Msg("asking fulfilment hooks failed; it is tried again")
+				}
+			})
 		}
 	}
 }

@@ -1,9 +1,8 @@
 // Package loyalty owns programmes, members and the points ledger (schema "loyalty").
 //
 // It tells:  loyalty.member_joined.v1, loyalty.points_earned.v1, loyalty.points_clawed_back.v1, loyalty.points_expired.v1,
-// loyalty.points_expiring.v1, loyalty.points_activated.v1, loyalty.points_transferred.v1, loyalty.hold_changed.v1, loyalty.points_adjusted.v1, loyalty.points_redeemed.v1, loyalty.redemption_cancelled.v1,
-// loyalty.redemption_fulfilled.v1, loyalty.tier_changed.v1
-// It hears:  customer.origin_recorded.v1, customer.origin_refunded.v1, customer.person_anonymized.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1,
+// loyalty.points_expiring.v1, loyalty.points_activated.v1, loyalty.points_reinstated.v1, loyalty.points_transferred.v1, loyalty.hold_changed.v1, loyalty.points_adjusted.v1, loyalty.points_redeemed.v1, loyalty.redemption_cancelled.v1, loyalty.redemption_fulfilled.v1, loyalty.tier_changed.v1
+// It hears:  customer.origin_recorded.v1, customer.origin_refunded.v1, customer.person_anonymized.v1, customer.person_merged.v1, customer.person_unmerged.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1,
 // referral.referral_approved.v1, referral.referral_voided.v1, referral.coupon_issued.v1, referral.gift_card_sent.v1
 //
 // Points move in double entry: a transaction has one entry on the member's account and its opposite on an account of the site
@@ -27,6 +26,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"github.com/talkable/talkable/internal/agenda"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/clock"
 	"github.com/talkable/talkable/internal/idempotency"
@@ -61,6 +61,7 @@ type couponLists interface {
 
 // Module is the loyalty module.
 type Module struct {
+	*agenda.Timers
 	db      *sqlx.DB
 	outbox  *bus.Outbox
 	log     zerolog.Logger
@@ -96,7 +97,7 @@ func New(d Deps) *Module {
 	}
 	m := &Module{
 		curious: curious,
-		people:  d.People, calls: d.Calls, asked: new(atomic.Int32), known: known, marks: marks,
+		Timers:  new(agenda.Timers), people: d.People, calls: d.Calls, asked: new(atomic.Int32), known: known, marks: marks,
 		db: d.DB, outbox: d.Outbox, log: d.Log.With().Str("module", "loyalty").Logger(), reg: d.Reg, now: d.Now,
 		m: metricsApart(d.Reg), cursors: d.Cursors, coupons: d.Coupons, kick: make(chan struct{}, 1),
 		seals: newSealer(d.LedgerKey, d.Reg),
@@ -117,6 +118,8 @@ func (m *Module) Consumer() *bus.Consumer {
 	bus.On(c, m.couponsIssued)
 	bus.On(c, m.giftCardsSent)
 	bus.On(c, m.anonymized)
+	bus.On(c, m.merged)
+	bus.On(c, m.unmerged)
 	return c
 }
 
@@ -140,7 +143,7 @@ func (m *Module) Run(ctx context.Context) error {
 	defer t.Stop()
 	for {
 		last := m.now()
-		m.pass(ctx)
+		m.Tick(func() { m.pass(ctx) })
 		for again := false; !again; {
 			select {
 			case <-ctx.Done():
@@ -148,7 +151,7 @@ func (m *Module) Run(ctx context.Context) error {
 			case <-t.C:
 				if m.asked.Load() > 0 {
 					m.asked.Add(-1)
-					m.askRules(ctx)
+					m.Tick(func() { m.askRules(ctx) })
 				}
 				passed := m.now().Sub(last)
 				again = passed >= tick || passed < 0
@@ -159,7 +162,7 @@ func (m *Module) Run(ctx context.Context) error {
 	}
 }
 
-// pass is one round of the timers, in this order: holds that are over, points that expire, reminders, tiers. What fails is tried again
+// pass is one round of the timers, in this order: holds that are over, points that expire, runs of expiry that are taken back, reminders, tiers. What fails is tried again
 // at the next.
 func (m *Module) pass(ctx context.Context) {
 	if n, err := m.promoteDue(ctx); err != nil && ctx.Err() == nil {
@@ -173,6 +176,9 @@ func (m *Module) pass(ctx context.Context) {
 	}
 	if n, err := m.ExpireDue(ctx); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Int("done", n).Msg("expire points")
+	}
+	if n, err := m.reverseDue(ctx); err != nil && ctx.Err() == nil {
+		m.log.Error().Err(err).Int("done", n).Msg("reverse a run of expiry")
 	}
 	if n, err := m.rewakeAll(ctx); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Int("done", n).Msg("follow a changed reminder")

@@ -62,7 +62,7 @@ func codes(r loyaltyapi.Reward) string {
 	return strings.Join(out, " ")
 }
 
-func in(d time.Duration) *time.Time { return new(noon.Add(d)) }
+func fromNoon(d time.Duration) *time.Time { return new(noon.Add(d)) }
 
 func TestRewardSettings(t *testing.T) {
 	t.Parallel()
@@ -93,7 +93,7 @@ func TestRewardSettings(t *testing.T) {
 		"a product":                   {rewardProduct, false, loyaltyapi.RewardTerms{SKU: "MUG", Fulfilment: byMerchant}, ""},
 		"a product that is worth":     {rewardProduct, false, worth, "/terms/amount"},
 		"no kind":                     {"car", false, loyaltyapi.RewardTerms{}, "/kind"},
-		"time that runs backwards":    {rewardCustom, false, loyaltyapi.RewardTerms{StartsAt: in(time.Hour), EndsAt: in(time.Hour)}, "/terms/ends_at"},
+		"time that runs backwards":    {rewardCustom, false, loyaltyapi.RewardTerms{StartsAt: fromNoon(time.Hour), EndsAt: fromNoon(time.Hour)}, "/terms/ends_at"},
 		"less than nothing":           {rewardCustom, false, loyaltyapi.RewardTerms{MinBalance: -1, Stock: new(int64(-1))}, "/terms/min_balance /terms/stock"},
 		"limits":                      {rewardCustom, false, loyaltyapi.RewardTerms{Limits: []loyaltyapi.RewardLimit{{Of: ofMember, Per: "day", Times: 1}, {Of: ofAll, Per: "day", Times: 9}}}, ""},
 		"the same limit twice":        {rewardCustom, false, loyaltyapi.RewardTerms{Limits: []loyaltyapi.RewardLimit{{Of: ofMember, Per: "day", Times: 1}, {Of: ofMember, Per: "day", Times: 9}}}, "/terms/limits/1"},
@@ -134,14 +134,14 @@ func TestRewardGates(t *testing.T) {
 	}{
 		"anybody's":          {50, loyaltyapi.RewardTerms{SKU: "MUG"}, "", ""},
 		"too dear":           {101, loyaltyapi.RewardTerms{}, "not_enough_points", ""},
-		"not yet":            {50, loyaltyapi.RewardTerms{StartsAt: in(time.Second)}, notStarted, notStarted},
-		"from now on":        {10, loyaltyapi.RewardTerms{StartsAt: in(0)}, "", ""},
-		"until now":          {50, loyaltyapi.RewardTerms{EndsAt: in(0)}, over, over},
+		"not yet":            {50, loyaltyapi.RewardTerms{StartsAt: fromNoon(time.Second)}, notStarted, notStarted},
+		"from now on":        {10, loyaltyapi.RewardTerms{StartsAt: fromNoon(0)}, "", ""},
+		"until now":          {50, loyaltyapi.RewardTerms{EndsAt: fromNoon(0)}, over, over},
 		"of Silver":          {50, loyaltyapi.RewardTerms{FromTier: "Silver"}, tierRequired, ""},
 		"of Gold":            {50, loyaltyapi.RewardTerms{FromTier: "Gold"}, tierRequired, ""},
 		"none is there":      {50, loyaltyapi.RewardTerms{Stock: new(int64(0))}, outOfStock, outOfStock},
 		"of the rich":        {10, loyaltyapi.RewardTerms{MinBalance: 1000}, balanceLow, ""},
-		"all at once":        {7000, loyaltyapi.RewardTerms{EndsAt: in(0), FromTier: "Gold", Stock: new(int64(0)), MinBalance: 9000}, over, over},
+		"all at once":        {7000, loyaltyapi.RewardTerms{EndsAt: fromNoon(0), FromTier: "Gold", Stock: new(int64(0)), MinBalance: 9000}, over, over},
 		"once a month":       {1, loyaltyapi.RewardTerms{Limits: once}, "", ""},
 		"the last of its no": {1, loyaltyapi.RewardTerms{Stock: new(int64(1)), FromTier: "Gold"}, tierRequired, ""},
 	} {

@@ -167,7 +167,8 @@ func firstRunes(s string, n int) string {
 // sendGiftCards works off what is due until ctx ends.
 func (m *Module) sendGiftCards(ctx context.Context) {
 	for ctx.Err() == nil {
-		n, err := m.SendGiftCards(ctx)
+		n, err := 0, error(nil)
+		m.Tick(func() { n, err = m.SendGiftCards(ctx) })
 		if err != nil && ctx.Err() == nil {
 			m.log.Error().Err(err).Msg("sending gift cards failed; it is tried again")
 		}
