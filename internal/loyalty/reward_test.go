@@ -339,3 +339,26 @@ func TestRewardConditions(t *testing.T) {
 		t.Errorf("a condition that can't be: %v", s.check())
 	}
 }
+
+// What a merged member redeemed counts for the survivor's limits, until it is cancelled.
+func TestLimitsOfMergedMembers(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	p := w.start(1, club())
+	hear(w, w.originsRecorded, 1, w.bought(1, 7, 1, 1_000), w.bought(1, 8, 2, 1_000))
+	batch := w.reward(1, p.ID, 10, rewardCustom, loyaltyapi.RewardTerms{Limits: []loyaltyapi.RewardLimit{{Of: ofMember, Per: spanEver, Times: 2}}})
+	a, err := w.Redeem(t.Context(), 1, 8, batch, "api", noKey)
+	if got := w.redeems(1, 7, batch); got != "" || err != nil {
+		t.Fatal(got, err)
+	}
+	w.merges(1, 5, 7, 8)
+	if got, r := w.redeems(1, 7, batch), w.mine(1, 7, batch); got != limitReached || codes(r) != limitReached || r.Rooms[0].Left != 0 {
+		t.Errorf("answered %q, shown %+v", got, r)
+	}
+	if _, err := w.Cancel(t.Context(), 1, a.Redemption.ID, "Sorry", noKey); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.redeems(1, 7, batch); got != "" {
+		t.Errorf("answered %q", got)
+	}
+}
