@@ -33,6 +33,7 @@ type Part struct {
 	Answer        string // member of their answers
 	Body          string // member of the body that holds them; "": they are the body
 	Usual         string // JSON of what holds if nothing was ever set, which an export leaves out
+	Decides       string // member that alone says whether it does; "": all of them
 	Effect        string
 }
 
@@ -57,7 +58,7 @@ var sections = []*Section{
 				Effect: "links of offers that were made work so from then on"},
 			{Name: "limits", Read: "getCampaignLimits", Replace: "replaceCampaignLimits", Answer: "limits", Body: "limits", Usual: `{}`,
 				Effect: "rewards that were given stay"},
-			{Name: "fraud_policy", Read: "getCampaignFraudPolicy", Replace: "replaceCampaignFraudPolicy", Answer: "policy", Usual: `{"profile":"site"}`,
+			{Name: "fraud_policy", Read: "getCampaignFraudPolicy", Replace: "replaceCampaignFraudPolicy", Answer: "policy", Usual: `{"profile":"site"}`, Decides: "profile",
 				Effect: "referrals that were judged stay as they are"},
 		}},
 	{Name: "coupon_lists", Key: "name", Most: 200, About: "Coupon lists: what the shop gives for their codes. The codes are stock, and no part of a file. The members of PUT /coupon_lists/{id}",
@@ -102,4 +103,39 @@ func referenceOf(name string) (id, section string, ok bool) {
 		}
 	}
 	return "", "", false
+}
+
+// IsRetired says of settings that they are those of a thing that was ended.
+func (s *Section) IsRetired(settings *Object) bool {
+	if s.Retire == nil {
+		return false
+	}
+	v, _ := settings.Get(s.Retire.name)
+	return v == s.Retire.value
+}
+
+// Retired are settings as they are of a thing that is ended; nil: nothing ends it.
+func (s *Section) Retired(settings *Object) *Object {
+	if s.Retire == nil {
+		return nil
+	}
+	return settings.With(s.Retire.name, s.Retire.value)
+}
+
+// UsualSettings are what holds if nothing was ever set.
+func (p *Part) UsualSettings() *Object {
+	v, err := ParseJSON([]byte(p.Usual))
+	if err != nil {
+		panic(err) // the table says so, and a test reads it
+	}
+	return v.(*Object)
+}
+
+// IsUsual says of settings that they are as if nothing was ever set.
+func (p *Part) IsUsual(settings *Object) bool {
+	usual := p.UsualSettings()
+	if p.Decides != "" {
+		return settings.Text(p.Decides) == usual.Text(p.Decides)
+	}
+	return settings == nil || Same(usual, settings)
 }
