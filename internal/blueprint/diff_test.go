@@ -55,10 +55,10 @@ func TestSettings_and_Body(t *testing.T) {
 	}
 	for name, c := range map[string]struct{ section, view, want, body string }{
 		"a reward": {"rewards", `{"id":5,"program_id":1,"status":"active","description":"a","points_cost":7,"position":0,"coupon_list_id":9,"created_at":"x"}`,
-			`{"status":"active","description":"a","points_cost":7,"position":0,"coupon_list":"coupon_lists 9"}`,
-			`{"status":"active","description":"a","points_cost":7,"position":0,"coupon_list_id":9}`},
+			`{"description":"a","status":"active","points_cost":7,"position":0,"coupon_list":"coupon_lists 9"}`,
+			`{"description":"a","status":"active","points_cost":7,"position":0,"coupon_list_id":9}`},
 		"without a list": {"rewards", `{"description":"a","points_cost":7,"coupon_list_id":null}`, `{"description":"a","points_cost":7}`, `{"description":"a","points_cost":7}`},
-		"a campaign": {"campaigns", `{"id":3,"name":"a","tags":[],"texts":{},"incentives":[{"id":1,"identifier":"x","action_type":"referrer","side":"advocate","kind":"coupon","coupon_list_id":2,"percent":null,"active":true},
+		"a campaign": {"campaigns", `{"id":3,"name":"a","tags":[],"texts":{},"incentives":[{"id":1,"identifier":"x","action_type":"referrer","side":"advocate","kind":"coupon","coupon_list_id":2,"percent":null,"coupon_amount":500,"currency":"USD","active":true},
 			{"id":2,"identifier":"old","kind":"points","active":false}],"attribution":{"methods":["cookie"],"personal_coupons":{"coupon_list_id":4,"template":"{NAME}###"}}}`,
 			`{"name":"a","incentives":[{"identifier":"x","action_type":"referrer","kind":"coupon","coupon_list":"coupon_lists 2"}],"attribution":{"methods":["cookie"],"personal_coupons":{"coupon_list":"coupon_lists 4","template":"{NAME}###"}}}`,
 			`{"name":"a","incentives":[{"identifier":"x","action_type":"referrer","kind":"coupon","coupon_list_id":2}],"attribution":{"methods":["cookie"],"personal_coupons":{"coupon_list_id":4,"template":"{NAME}###"}}}`},

@@ -88,11 +88,16 @@ func SectionOf(name string) *Section {
 	return nil
 }
 
-// references are the members that name a thing by its id, what they are called in a file, and the section that has it.
-var references = map[string]struct{ name, section string }{
-	"coupon_list_id":     {"coupon_list", "coupon_lists"},
-	"commission_plan_id": {"commission_plan", "commission_plans"},
-	"campaign_id":        {"campaign", "campaigns"},
+// reference is a member that names a thing by its id.
+type reference struct {
+	name, section string   // what it is called in a file, and where that is
+	says          []string // members beside it that the thing says: they are shown, and can't be set then
+}
+
+var references = map[string]reference{
+	"coupon_list_id":     {"coupon_list", "coupon_lists", []string{"coupon_percent", "coupon_amount", "currency"}},
+	"commission_plan_id": {"commission_plan", "commission_plans", nil},
+	"campaign_id":        {"campaign", "campaigns", nil},
 }
 
 // referenceOf is the reference that a member of a file is.

@@ -28,6 +28,12 @@ func (s *Schema) Settings(section *Section, part *Part, view *Object, names Name
 	if !ok {
 		return NewObject(), nil
 	}
+	if name, known := out.Get(section.Key); known && part == nil { // what it is called goes first
+		first := NewObject()
+		first.Set(section.Key, name)
+		first.members = append(first.members, out.Without(section.Key).members...)
+		out = first
+	}
 	return out, nil
 }
 
@@ -74,7 +80,7 @@ func (s *Schema) fit(v any, of map[string]any, names Names) (any, error) {
 func (s *Schema) fitObject(o *Object, of map[string]any, names Names) (any, error) {
 	members := s.members(of)
 	extra, open := of["additionalProperties"].(map[string]any)
-	out := NewObject()
+	out, said := NewObject(), []string{}
 	for name, v := range o.All() {
 		if r, is := references[name]; is && v != nil && members[r.name] != nil {
 			id, err := strconv.ParseInt(fmt.Sprint(v), 10, 64)
@@ -83,6 +89,9 @@ func (s *Schema) fitObject(o *Object, of map[string]any, names Names) (any, erro
 				return nil, fmt.Errorf("%s %v is none that a file can name", name, v)
 			}
 			out.Set(r.name, called)
+			if members["coupon_amount"] != nil {
+				said = append(said, r.says...)
+			}
 			continue
 		}
 		known, ok := members[name].(map[string]any)
@@ -100,7 +109,7 @@ func (s *Schema) fitObject(o *Object, of map[string]any, names Names) (any, erro
 			out.Set(name, kept)
 		}
 	}
-	if out.Len() == 0 {
+	if out = out.Without(said...); out.Len() == 0 {
 		return nil, nil
 	}
 	return out, nil

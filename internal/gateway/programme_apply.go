@@ -67,10 +67,8 @@ func (p *Programmes) alone(ctx context.Context, siteID int64, work func() error)
 	select {
 	case p.places <- struct{}{}:
 		defer func() { <-p.places }()
-	default:
-		busy := fault.New(fault.Unavailable, "overloaded", "Files are being applied to other sites; please repeat the request.")
-		busy.Retry = time.Second
-		return busy
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	conn, err := p.db.Connx(ctx)
 	if err != nil {
