@@ -63,6 +63,9 @@ var plants = map[string]string{
 	"commission/entries":    `delete from referral.account_entry where kind = 'clawed_back'`,
 	"commission/chain":      `update referral.account set balance = balance + 1`,
 	"commission/open":       `delete from referral.open_entry`,
+	"commission/caps":       `update referral.commission_cap set used = used + 1`,
+	"commission/recurring":  `delete from referral.commission where nth = 2`,
+	"commission/refunds":    `update referral.commission set clawed = clawed - 1 where clawed > 0`,
 	"commission/told":       `delete from referral.log where body like '%referral.commission_earned.v1%'`,
 	"reward/verified":       `update customer.origin set verified = false, refunded_at = null`,
 	"analytics/sales":       `update analytics.daily set count = count + 1 where metric = 'total_sales'`,
@@ -82,6 +85,8 @@ var plants = map[string]string{
 
 	"loyalty/purchases":       `delete from loyalty.txn where kind = 'earn' and reason = 'purchase'`,
 	"loyalty/purchase-points": `update loyalty.txn set points = points + 1 where kind = 'earn' and reason = 'purchase'`,
+	"loyalty/rule-tallies":    `update loyalty.rule_tally set times = times + 1`,
+	"loyalty/rule-budgets":    `update loyalty.rule_budget set spent = spent + 1`,
 	"loyalty/rewards":         `delete from loyalty.txn where kind = 'earn' and reason = 'reward'`,
 	"loyalty/reward-points":   `update loyalty.txn set member_id = 1 where kind = 'earn' and reason = 'reward'`,
 	"loyalty/referrals":       `delete from loyalty.txn where kind = 'earn' and reason = 'referral'`,

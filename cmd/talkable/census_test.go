@@ -69,7 +69,7 @@ func contents(table string) (row, from string) {
 	switch {
 	case table == "referral.coupon_day":
 		return `x::text`, `(select null::bigint as site_id where false)`
-	case slices.Contains([]string{"loyalty.horizon", "loyalty.chain", "loyalty.anchor", "loyalty.checkpoint", "loyalty.milestone"}, table): // the sealer follows when it can
+	case slices.Contains([]string{"loyalty.horizon", "loyalty.chain", "loyalty.anchor", "loyalty.checkpoint", "loyalty.milestone", "loyalty.turnover"}, table): // the sealer follows when it can
 		return `x::text`, `(select null::bigint as site_id where false)`
 	case table == "referral.coupon_list":
 		return `(to_jsonb(x) - 'low_at')::text`, table
@@ -164,7 +164,9 @@ func leftQuery() string {
 	row("lists to serve", `select count(*) from referral.coupon_list l where kind = 'single-use' and (expires_at is null or expires_at > now())
 		and exists (select from referral.coupon_wait w where w.site_id = l.site_id and w.list_id = l.id)
 		and exists (select from referral.coupon c where c.site_id = l.site_id and c.list_id = l.id and c.single_use and c.issued_at is null)`)
-	row("test data", `select count(*) from referral.test_drop where state = 'running'`)
+	row("friends to remind", `select count(*) from referral.share h cross join referral.reminded m where h.reminder
+		and (h.shared_at, h.site_id, h.id) > (m.shared_at, m.site_id, m.share_id) and h.shared_at < now() + interval '1 minute' - interval '72 hours'`)
+	row("test data", `select count(*) from referral.test_drop where state = 'running' and next_at < now() + interval '1 minute'`)
 	row("gift cards", `select count(*) from referral.giftcard where lease_until is not null`)
 	row("members of older tiers", `select count(*) from loyalty.member m join loyalty.program p using (site_id) where m.tiers_version < p.tiers_version`)
 	row("tiers that time changes", `select count(*) from loyalty.member where tier_due_at < now() + interval '1 minute'`)
@@ -173,6 +175,7 @@ func leftQuery() string {
 	row("points to activate", `select count(*) from loyalty.lot where pending and remaining > 0 and activates_at < now() + interval '1 minute'`)
 	row("members who lapse", `select count(*) from loyalty.member where lapses_at < now() + interval '1 minute'`)
 	row("points to wake", `select (select count(*) from loyalty.lot where wake_at < now() + interval '1 minute') + (select count(*) from loyalty.member where wake_at < now() + interval '1 minute')`)
+	row("expiry to reverse", `select count(*) from loyalty.expiry_reversal where done_at is null`)
 	row("scheduled programmes", `select count(*) from loyalty.program where next_at < now() + interval '1 minute'`)
 	row("rules to be asked", `select count(*) from loyalty.rule_due`)
 	row("changed reminders", `select count(*) from loyalty.program where rewake_after is not null`)

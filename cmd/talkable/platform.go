@@ -106,7 +106,7 @@ func (p *platform) wire(c *config, now clock.Clock, smtp, texts string, secret f
 	}
 	cursors := web.NewCursors(key)
 	calls := outcall.New(outcall.Settings{Private: c.PrivateTargets, Agent: "talkable/" + version, Now: now})
-	customers := customer.New(customer.Deps{DB: pools["customer"], Outbox: outboxes["customer"], Log: logs["customer"], Reg: reg, Now: now})
+	customers := customer.New(customer.Deps{DB: pools["customer"], Outbox: outboxes["customer"], Log: logs["customer"], Reg: reg, Now: now, Cursors: cursors})
 	referrals := referral.New(referral.Deps{DB: pools["referral"], Outbox: outboxes["referral"], Log: logs["referral"], Reg: reg, Now: now,
 		Cursors: cursors, People: customers, Facts: customers, Payer: payer(c), Calls: calls, PublicURL: c.PublicURL, GiftCards: c.giftCards})
 	points := loyalty.New(loyalty.Deps{DB: pools["loyalty"], Outbox: outboxes["loyalty"], Log: logs["loyalty"], Reg: reg, Now: now,
@@ -118,7 +118,7 @@ func (p *platform) wire(c *config, now clock.Clock, smtp, texts string, secret f
 
 	compose := gateway.Composition{Customers: customers, Referrals: referrals, Members: points, Cursors: cursors, Now: now,
 		Tellers:  []gateway.Teller{customers, referrals, points, messages},
-		Auditors: []gateway.Auditor{edge, referrals, points, messages}, Keys: edge}
+		Auditors: []gateway.Auditor{edge, customers, referrals, points, messages}, Keys: edge}
 	jobs := gateway.NewJobs(gateway.JobsDeps{DB: pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg, Now: now,
 		Cursors: cursors, Customers: customers, Referrals: referrals})
 	store, err := c.assets()

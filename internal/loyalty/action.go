@@ -162,7 +162,7 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, in []action, work []in
 		out[i].Value = v
 	}
 	d.unspent, d.ended = values(d.redemptions), values(d.holds)
-	return m.save(ctx, u, d.books, values(d.holders), d.loaded, 0)
+	return m.save(ctx, u, d.books, each(d.holders), d.loaded, 0)
 }
 
 // desk is what a batch of actions works on.
@@ -249,7 +249,7 @@ func openDesk(ctx context.Context, u *bus.Unit, in []action, work []int) (*desk,
 	if d.holders, err = lockHolders(ctx, u, inOrder(people)); err != nil || len(d.holders) == 0 {
 		return d, err
 	}
-	if err = d.readScores(ctx, u, values(d.holders)); err != nil {
+	if err = d.readScores(ctx, u, each(d.holders)); err != nil {
 		return nil, err
 	}
 	if d.redemptions, d.used, err = lockRedemptions(ctx, u, cancels); err != nil {
@@ -267,7 +267,7 @@ func openDesk(ctx context.Context, u *bus.Unit, in []action, work []int) (*desk,
 	if d.loaded, err = lotsOf(ctx, u, d.holders, taken); err != nil {
 		return nil, err
 	}
-	hand(d.loaded, values(d.holders))
+	hand(d.loaded, each(d.holders))
 	if d.made, err = madeBy(ctx, u, dueOf(d.loaded, u.Now)); err != nil {
 		return nil, err
 	}

@@ -37,6 +37,8 @@ func (m *Module) Routes(api huma.API) {
 	m.holdRoutes(api)
 	m.explainRoutes(api)
 	m.sealRoutes(api)
+	m.financeRoutes(api)
+	m.expiryRoutes(api)
 	m.pendingRoutes(api)
 	m.collectRoutes(api)
 	m.tierRoutes(api)

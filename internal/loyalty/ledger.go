@@ -7,6 +7,8 @@ import (
 	"sort"
 	"time"
 
+	"github.com/lib/pq"
+
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyevent"
 )
@@ -58,6 +60,9 @@ type holder struct {
 	tiered  bool     // earned or tier changed
 
 	joinedAt time.Time // of who joins in this batch
+
+	MergedInto int64         `db:"merged_into"` // the member that has everything of this one; 0: none
+	Duplicates pq.Int64Array `db:"duplicates"`  // members that were merged into this one
 }
 
 func (h *holder) key() string { return sourceOf("member", h.MemberID) }
@@ -77,6 +82,7 @@ type lot struct {
 	Reminded   bool       `db:"reminded"`    // of this end
 	WakeAt     *time.Time `db:"wake_at"`     // when the timer has something to do with it
 
+	Reinstated  int64      `db:"reinstated"`   // of expired: somebody took back that it did
 	Waived      int64      `db:"waived"`       // of clawed: there was nothing to take it from
 	Pending     bool       `db:"pending"`      // can't be spent yet, and is on another account
 	ActivatesAt *time.Time `db:"activates_at"` // of a pending one; nil: when somebody says so
@@ -154,6 +160,7 @@ type books struct {
 	kept    []*hold // new
 	ended   []*hold // looked at to be ended
 	refused []earning
+	ruled   []string // what became of rules that were asked
 	tells   []told
 }
 
@@ -238,7 +245,7 @@ func (b *books) clawBack(h *holder, own *lot, of txn, c clawBack) error {
 	d := b.pay(h, own, t.ID, step)
 	own.Clawed, own.Forgiven, own.Waived, own.dirty = after, own.Forgiven+d.expired, own.Waived+d.waived, true
 	if b.rooms != nil {
-		b.rooms.takeBack(p, h.MemberID, own, before, after)
+		b.rooms.takeBack(p, of.MemberID, own, before, after)
 	}
 
 	t.Points = step - d.expired - d.waived

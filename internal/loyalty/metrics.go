@@ -20,6 +20,8 @@ type metrics struct {
 	unspent  prometheus.Counter
 	let      prometheus.Counter
 	passed   prometheus.Counter
+	closed   prometheus.Counter
+	returned prometheus.Counter
 	group    prometheus.Histogram
 	members  prometheus.Counter
 	tiers    *prometheus.CounterVec // cause
@@ -46,6 +48,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		unspent:  prometheus.NewCounter(counter("points_restored_total", "Points of redemptions that were cancelled.")),
 		let:      prometheus.NewCounter(counter("points_activated_total", "Pending points that members can spend now.")),
 		passed:   prometheus.NewCounter(counter("points_transferred_total", "Points that members gave to others.")),
+		closed:   prometheus.NewCounter(counter("months_closed_total", "Months that were closed in the books.")),
+		returned: prometheus.NewCounter(counter("points_reinstated_total", "Points that had expired and were given back, because a run of expiry was reversed.")),
 		reminded: prometheus.NewCounter(counter("expiry_reminders_total", "Times that points were told of as expiring.")),
 		holds:    prometheus.NewCounterVec(counter("points_held_total", "Points that checkouts kept, and what became of them."), []string{"change"}),
 		group: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "talkable", Subsystem: "loyalty", Name: "actions_per_commit",
@@ -60,7 +64,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	if reg != nil {
 		reg.MustRegister(m.earned, m.clawed, m.expired, m.byHand, m.spent, m.unspent, m.group, m.members, m.tiers, m.refused, m.seconds, m.reminded, m.holds,
-			m.let, m.passed, m.ruled)
+			m.let, m.passed, m.ruled, m.closed, m.returned)
 	}
 	return m
 }
@@ -85,6 +89,8 @@ func (m *metrics) count(b *books, joined int) {
 			m.spent.Add(float64(t.Points))
 		case kindHold, kindCommit, kindRelease, kindRestore:
 			m.holds.WithLabelValues(t.Kind).Add(float64(t.Points))
+		case kindReinstate:
+			m.returned.Add(float64(t.Points))
 		case kindActivate:
 			m.let.Add(float64(t.Points))
 		case kindTransferOut:
@@ -92,6 +98,12 @@ func (m *metrics) count(b *books, joined int) {
 		case kindCancel:
 			m.unspent.Add(float64(t.Points))
 		}
+	}
+	for _, e := range b.refused {
+		m.refused.WithLabelValues(e.Refused).Inc()
+	}
+	for _, result := range b.ruled {
+		m.ruled.WithLabelValues(result).Inc()
 	}
 	for _, c := range b.changes {
 		m.tiers.WithLabelValues(c.Cause).Inc()

@@ -1,8 +1,8 @@
 // Package loyalty owns programmes, members and the points ledger (schema "loyalty").
 //
 // It tells:  loyalty.member_joined.v1, loyalty.points_earned.v1, loyalty.points_clawed_back.v1, loyalty.points_expired.v1,
-// loyalty.points_expiring.v1, loyalty.points_activated.v1, loyalty.points_transferred.v1, loyalty.hold_changed.v1, loyalty.points_adjusted.v1, loyalty.points_redeemed.v1, loyalty.redemption_cancelled.v1, loyalty.tier_changed.v1
-// It hears:  customer.origin_recorded.v1, customer.origin_refunded.v1, customer.person_anonymized.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1,
+// loyalty.points_expiring.v1, loyalty.points_activated.v1, loyalty.points_reinstated.v1, loyalty.points_transferred.v1, loyalty.hold_changed.v1, loyalty.points_adjusted.v1, loyalty.points_redeemed.v1, loyalty.redemption_cancelled.v1, loyalty.tier_changed.v1
+// It hears:  customer.origin_recorded.v1, customer.origin_refunded.v1, customer.person_anonymized.v1, customer.person_merged.v1, customer.person_unmerged.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1,
 // referral.referral_approved.v1, referral.referral_voided.v1, referral.coupon_issued.v1
 //
 // Points move in double entry: a transaction has one entry on the member's account and its opposite on an account of the site
@@ -104,6 +104,8 @@ func (m *Module) Consumer() *bus.Consumer {
 	bus.On(c, m.referralsVoided)
 	bus.On(c, m.couponsIssued)
 	bus.On(c, m.anonymized)
+	bus.On(c, m.merged)
+	bus.On(c, m.unmerged)
 	return c
 }
 
@@ -144,7 +146,7 @@ func (m *Module) Run(ctx context.Context) error {
 	}
 }
 
-// pass is one round of the timers, in this order: holds that are over, points that expire, reminders, tiers. What fails is tried again
+// pass is one round of the timers, in this order: holds that are over, points that expire, runs of expiry that are taken back, reminders, tiers. What fails is tried again
 // at the next.
 func (m *Module) pass(ctx context.Context) {
 	if n, err := m.promoteDue(ctx); err != nil && ctx.Err() == nil {
@@ -158,6 +160,9 @@ func (m *Module) pass(ctx context.Context) {
 	}
 	if n, err := m.ExpireDue(ctx); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Int("done", n).Msg("expire points")
+	}
+	if n, err := m.reverseDue(ctx); err != nil && ctx.Err() == nil {
+		m.log.Error().Err(err).Int("done", n).Msg("reverse a run of expiry")
 	}
 	if n, err := m.rewakeAll(ctx); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Int("done", n).Msg("follow a changed reminder")

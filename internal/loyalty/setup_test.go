@@ -193,11 +193,11 @@ var invariants = map[string]string{
 	"INV-05, INV-09 only claw-backs make debts": `
 		select e.seq from loyalty.entry e join loyalty.txn t on t.site_id = e.site_id and t.id = e.txn_id
 		join loyalty.account a on a.site_id = e.site_id and a.id = e.account_id
-		where a.owner_id is not null and e.balance_after < 0 and e.amount < 0 and t.kind <> 'claw_back'`,
+		where a.owner_id is not null and e.balance_after < 0 and e.amount < 0 and t.kind not in ('claw_back', 'merge_in', 'merge_out')`,
 	"INV-10 a source has one transaction of a kind": `
 		select count(*) from loyalty.txn group by site_id, kind, source having count(*) > 1`,
 	"INV-12 history cannot be rewritten": `
-		select 1 from unnest(array['UPDATE', 'DELETE', 'TRUNCATE']) p, unnest(array['loyalty.entry', 'loyalty.txn', 'loyalty.allocation', 'loyalty.lot_date', 'loyalty.anchor', 'loyalty.checkpoint', 'loyalty.milestone']) t
+		select 1 from unnest(array['UPDATE', 'DELETE', 'TRUNCATE']) p, unnest(array['loyalty.entry', 'loyalty.txn', 'loyalty.allocation', 'loyalty.lot_date', 'loyalty.anchor', 'loyalty.checkpoint', 'loyalty.milestone', 'loyalty.point_value', 'loyalty.closing']) t
 		where has_table_privilege('talkable_loyalty', t, p)`,
 	"INV-13 amounts are bigint": `
 		select 1 from information_schema.columns where table_schema = 'loyalty'
@@ -212,9 +212,15 @@ var invariants = map[string]string{
 		left join loyalty.account b on b.site_id = t.site_id and b.pending_of = t.member_id
 		left join loyalty.entry w on w.site_id = t.site_id and w.txn_id = t.id and w.account_id = b.id
 		where coalesce(e.amount, 0) + coalesce(w.amount, 0) <> t.points * case
-				when t.kind in ('earn', 'adjust', 'cancel', 'release', 'restore', 'transfer_in') then 1 when t.kind in ('commit', 'activate') then 0 else -1 end
+				when t.kind in ('earn', 'adjust', 'cancel', 'release', 'restore', 'reinstate', 'transfer_in', 'merge_in') then 1 when t.kind in ('commit', 'activate') then 0 else -1 end
 			or t.kind = 'activate' and e.amount is distinct from t.points or t.kind <> 'activate' and e.amount <> 0 and w.amount <> 0
-			or t.kind not in ('earn', 'claw_back', 'activate') and w.amount <> 0`,
+			or t.kind not in ('earn', 'claw_back', 'activate', 'merge_in', 'merge_out') and w.amount <> 0`,
+	"what was reinstated of a lot has its transactions, each of an expiry and of no more points": `
+		select l.id from loyalty.lot l left join (
+			select x.site_id, x.earn_id, sum(x.points) as expired, coalesce(sum(r.points), 0) as back, bool_or(r.points > x.points) as more from loyalty.txn x
+			left join loyalty.txn r on r.site_id = x.site_id and r.kind = 'reinstate' and r.earn_id = x.id where x.kind = 'expire' group by 1, 2) t on t.site_id = l.site_id and t.earn_id = l.id
+		where l.expired <> coalesce(t.expired, 0) or l.reinstated <> coalesce(t.back, 0) or t.more
+		union all select r.id from loyalty.txn r left join loyalty.txn x on x.site_id = r.site_id and x.id = r.earn_id and x.kind = 'expire' where r.kind = 'reinstate' and x.id is null`,
 	"every entry has its transaction, every transaction two entries": `
 		select e.txn_id from loyalty.entry e left join loyalty.txn t on t.site_id = e.site_id and t.id = e.txn_id
 		group by e.site_id, e.txn_id, t.id having t.id is null or count(*) <> 2`,
@@ -253,6 +259,19 @@ var invariants = map[string]string{
 			join loyalty.lot n on n.site_id = i.site_id and n.id = i.id
 			where i.member_id = o.member_id or not exists (select from loyalty.allocation a join loyalty.lot l on l.site_id = a.site_id and l.id = a.lot_id
 				where a.site_id = o.site_id and a.txn_id = o.id and a.amount = i.points and a.lot_id = (i.rule::jsonb ->> 'from_lot')::bigint)`,
+	"what left by a merge came to the other, and nothing is left between them": `
+		select coalesce(o.id, i.id) from (select * from loyalty.txn where kind = 'merge_out') o full join (select * from loyalty.txn where kind = 'merge_in') i
+			on i.site_id = o.site_id and i.earn_id = o.id
+		where i.points is distinct from o.points or i.member_id = o.member_id or i.source <> o.source`,
+	"a merged member has nothing and counts nothing, and its lots are the survivor's": `
+		select d.id from loyalty.member d join loyalty.member s on s.site_id = d.site_id and s.id = d.merged_into
+		where d.earned <> 0 or s.merged_into is not null or not d.id = any (s.duplicates)
+			or exists (select from loyalty.account a where a.site_id = d.site_id and d.id in (a.owner_id, a.pending_of) and a.balance <> 0)
+			or exists (select from loyalty.lot l join loyalty.txn t on t.site_id = l.site_id and t.id = l.id join loyalty.account a on a.site_id = l.site_id and a.id = l.account_id
+				where t.site_id = d.site_id and t.member_id = d.id and (l.home is distinct from d.id or coalesce(a.owner_id, a.pending_of) <> s.id))
+		union all select s.id from loyalty.member s cross join unnest(s.duplicates) x (id) left join loyalty.member d on d.site_id = s.site_id and d.id = x.id
+			where d.merged_into is distinct from s.id
+		union all select l.id from loyalty.lot l join loyalty.member d on d.site_id = l.site_id and d.id = l.home where d.merged_into is null`,
 	"INV-11 a redemption is its transaction, a cancelled one has its opposite": `
 		select coalesce(r.id, t.id) from loyalty.redemption r full join (select * from loyalty.txn where kind = 'redeem') t on t.site_id = r.site_id and t.id = r.id
 		left join loyalty.txn c on c.site_id = r.site_id and c.kind = 'cancel' and c.earn_id = r.id
@@ -267,8 +286,8 @@ var invariants = map[string]string{
 		where t.points is distinct from k.points or e.n <> (k.status <> 'held')::int or e.back <> k.restored`,
 	"earned is granted less clawed back, but for what is pending, and what was given or taken by hand that counts": `
 		select m.id from loyalty.member m left join (
-			select t.site_id, t.member_id, sum(case t.kind when 'earn' then l.granted - l.clawed else t.points end) as points
-			from loyalty.txn t left join loyalty.lot l on l.site_id = t.site_id and l.id = t.id
+			select t.site_id, coalesce(o.merged_into, o.id) as member_id, sum(case t.kind when 'earn' then l.granted - l.clawed else t.points end) as points
+			from loyalty.txn t join loyalty.member o on o.site_id = t.site_id and o.id = t.member_id left join loyalty.lot l on l.site_id = t.site_id and l.id = t.id
 			where t.kind = 'earn' and l.pending is null or t.kind = 'adjust' and (t.rule::jsonb ->> 'counts_for_tier')::boolean group by 1, 2) e
 			on e.site_id = m.site_id and e.member_id = m.id
 		where m.earned <> coalesce(e.points, 0)`,
@@ -287,10 +306,10 @@ var invariants = map[string]string{
 		where t.points <> coalesce(x.points, 0) or t.times <> x.times`,
 	"the days that count are the sums of the things that do": `
 		select 1 from (
-			select site_id, member_id, day, sum(greatest(amount - refunded, 0)) filter (where kind = 'order' and not gone) as spend,
+			select site_id, coalesce(o.merged_into, o.id) as member_id, day, sum(greatest(amount - refunded, 0)) filter (where kind = 'order' and not gone) as spend,
 				count(*) filter (where kind = 'order' and not gone) as orders, count(*) filter (where kind = 'referral' and not gone) as referrals,
 				sum(amount) filter (where kind = 'custom') as custom
-			from loyalty.merit where member_id is not null group by 1, 2, 3) q
+			from loyalty.merit join (select site_id, id as member_id, id, merged_into from loyalty.member) o using (site_id, member_id) group by 1, 2, 3) q
 		full join loyalty.merit_day d using (site_id, member_id, day)
 		where (coalesce(q.spend, 0), coalesce(q.orders, 0), coalesce(q.referrals, 0), coalesce(q.custom, 0))
 			<> (coalesce(d.spend, 0), coalesce(d.orders, 0), coalesce(d.referrals, 0), coalesce(d.custom, 0))`,

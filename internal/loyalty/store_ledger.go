@@ -123,13 +123,13 @@ func earnedBy(ctx context.Context, tx sqlx.QueryerContext, sites []int64, source
 	return out, nil
 }
 
-const lotColumns = `l.site_id, l.id, l.account_id, l.granted, l.remaining, l.clawed, l.expired, l.forgiven, l.expires_at, coalesce(l.by_activity, false) as by_activity, l.wake_at, coalesce(l.reminded, false) as reminded,
+const lotColumns = `l.site_id, l.id, l.account_id, l.granted, l.remaining, l.clawed, l.expired, l.forgiven, l.reinstated, l.expires_at, coalesce(l.by_activity, false) as by_activity, l.wake_at, coalesce(l.reminded, false) as reminded,
 	l.waived, coalesce(l.pending, false) as pending, l.activates_at`
 
 // lotsOf reads the lots of locked accounts that have points left, and those of the given earnings whether or not, also where they are pending.
 func lotsOf(ctx context.Context, tx sqlx.QueryerContext, holders map[person]*holder, of map[siteSource]earned) ([]*lot, error) {
 	var sites, accounts, earnSites, earns []int64
-	for _, h := range holders {
+	for _, h := range each(holders) {
 		sites, accounts = append(sites, h.SiteID), append(accounts, h.ID)
 	}
 	for _, e := range of {

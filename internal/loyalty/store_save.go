@@ -171,6 +171,10 @@ func (s *saving) usedLots(all []*lot) {
 		names, columns = names+" account_id pending:boolean waived", append(columns, column(rows, func(l *lot) int64 { return l.AccountID }),
 			column(rows, func(l *lot) bool { return l.Pending }), column(rows, func(l *lot) int64 { return l.Waived }))
 	}
+	if slices.ContainsFunc(rows, func(l *lot) bool { return l.Reinstated > 0 }) {
+		more += `, reinstated = u.reinstated`
+		names, columns = names+" reinstated", append(columns, column(rows, func(l *lot) int64 { return l.Reinstated }))
+	}
 	s.add("lots", `
 		update loyalty.lot l set remaining = u.remaining, clawed = u.clawed, expired = u.expired, forgiven = u.forgiven`+more+`
 		from $rows where l.site_id = u.site_id and l.id = u.id`, names, columns...)

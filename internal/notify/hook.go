@@ -35,7 +35,7 @@ var hookTypes = map[string][]string{
 		"referral.created", "referral.approved", "referral.voided", "referral.blocked", "reward.issued", "reward.clawed_back",
 		"coupon.issued", "coupons.low", "member.joined", "points.earned", "points.clawed_back", "points.expired", "points.expiring", "points.adjusted",
 		"points.redeemed", "redemption.cancelled", "hold.changed", "tier.changed",
-		"points.activated", "points.transferred"},
+		"points.activated", "points.transferred", "points.reinstated"},
 	talkable: {talkableReferral, talkableReward, talkableEvent, talkableShare, talkableClaim, talkableUnsubscribe},
 }
 
@@ -168,6 +168,10 @@ func fromCancellation(p loyaltyevent.RedemptionCancelled) (occasion, bool) {
 
 func fromActivation(p loyaltyevent.PointsActivated) (occasion, bool) {
 	return occasion{siteID: p.SiteID, kind: "points.activated", id: itoa(p.TransactionID), personID: p.PersonID, at: p.ActivatedAt, data: p}, true
+}
+
+func fromReinstatement(p loyaltyevent.PointsReinstated) (occasion, bool) {
+	return occasion{siteID: p.SiteID, kind: "points.reinstated", id: itoa(p.TransactionID), personID: p.PersonID, at: p.ReinstatedAt, data: p}, true
 }
 
 func fromTransfer(p loyaltyevent.PointsTransferred) (occasion, bool) {

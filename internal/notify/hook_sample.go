@@ -61,6 +61,8 @@ func sampleFacts() map[string]any {
 	show(fromCancellation(loyaltyevent.RedemptionCancelled{RedemptionID: 71, TransactionID: 66, MemberID: 51, PersonID: 1, Points: 1000, Balance: 1500, CancelledAt: once}))
 	show(fromHold(loyaltyevent.HoldChanged{HoldID: 81, TransactionID: 82, MemberID: 51, PersonID: 1, Change: "commit", Status: "committed", Points: 10, Balance: 490,
 		Reference: "cart-77", ChangedAt: once}))
+	show(fromReinstatement(loyaltyevent.PointsReinstated{TransactionID: 69, MemberID: 51, PersonID: 1, LotID: 61, Points: 50, Balance: 1400, ExpiryID: 63, ExpiresAt: once.AddDate(0, 1, 0),
+		ReinstatedAt: once}))
 	show(fromActivation(loyaltyevent.PointsActivated{TransactionID: 67, EarnTransactionID: 61, MemberID: 51, PersonID: 1, Points: 500, Balance: 500,
 		Reason: loyaltyevent.ForPurchase, OriginID: 11, ActivatedAt: once}))
 	show(fromTransfer(loyaltyevent.PointsTransferred{TransactionID: 68, MemberID: 51, PersonID: 1, ToMemberID: 52, ToPersonID: 2, Points: 100, Balance: 400, ToBalance: 100, TransferredAt: once}))
@@ -72,12 +74,7 @@ func sampleFacts() map[string]any {
 func (m *Module) hearAll(c *bus.Consumer) {
 	hear(m, c, fromOrigin)
 	hear(m, c, fromRefund)
-	hear(m, c, fromOffer)
 	hear(m, c, fromClaim)
-	hear(m, c, fromReferral)
-	hear(m, c, fromApproval)
-	hear(m, c, fromVoid)
-	hear(m, c, fromClawback)
 	hear(m, c, fromCoupon)
 	hear(m, c, fromShelf)
 	hear(m, c, fromMember)
@@ -86,6 +83,7 @@ func (m *Module) hearAll(c *bus.Consumer) {
 	hear(m, c, fromExpiring)
 	hear(m, c, fromHold)
 	hear(m, c, fromActivation)
+	hear(m, c, fromReinstatement)
 	hear(m, c, fromTransfer)
 	hear(m, c, fromAdjustment)
 	hear(m, c, fromRedemption)

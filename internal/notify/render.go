@@ -22,6 +22,7 @@ const (
 	pointsEarnedVersion = 2
 	shared              = "share"
 	sharedVersion       = 2
+	noticeVersion       = 1
 )
 
 //go:embed templates
@@ -40,7 +41,18 @@ type words struct {
 func necessary(template string) bool { return templates[template].necessary }
 
 // templates are parsed once; a broken one is a broken build, which the tests see.
-var templates = map[string]words{pointsEarned: load(pointsEarned, pointsEarnedVersion), shared: load(shared, sharedVersion).atMost(sharesDaily)}
+var templates = loadAll()
+
+func loadAll() map[string]words {
+	out := map[string]words{}
+	for _, k := range mailKinds {
+		if k.notice != (notice{}) {
+			out[k.template] = load("notice", noticeVersion)
+		}
+	}
+	out[pointsEarned], out[shared] = load(pointsEarned, pointsEarnedVersion), load(shared, sharedVersion).atMost(sharesDaily)
+	return out
+}
 
 // sharesDaily is how many advocates may have the site write to one person in a day, who asked for none of it.
 const sharesDaily = 5
@@ -129,6 +141,9 @@ func (j job) values() (map[string]any, error) {
 		"unsubscribe": j.Unsubscribe}
 	if j.Template == shared {
 		return values, j.shareValues(values)
+	}
+	if k, _ := kindOf(j.Template); k.notice != (notice{}) {
+		return values, j.noticeValues(k, values)
 	}
 	var f facts
 	if err := json.Unmarshal([]byte(j.Data), &f); err != nil {

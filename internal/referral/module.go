@@ -2,7 +2,7 @@
 //
 // It tells:  referral.offer_created.v1, referral.links_visited.v1, referral.referral_created.v1, referral.referral_approved.v1,
 // referral.referral_voided.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1, referral.coupon_issued.v1,
-// referral.coupons_low.v1, referral.offer_shared.v1, referral.offer_claimed.v1, referral.offer_withheld.v1, referral.personal_coupon_made.v1,
+// referral.coupons_low.v1, referral.offer_shared.v1, referral.offer_claimed.v1, referral.offer_withheld.v1, referral.share_reminder_due.v1, referral.coupons_used.v1, referral.personal_coupon_made.v1,
 // referral.budget_reached.v1, referral.gift_card_sent.v1, referral.commission_earned.v1, referral.commission_released.v1,
 // referral.commission_clawed_back.v1, referral.account_adjusted.v1, referral.payout_paid.v1, referral.payout_failed.v1
 //
@@ -93,6 +93,8 @@ type Module struct {
 	offers    *lru.Cache[offerKey, cachedOffer]
 	joins     *postgres.Group[want, *referralapi.Offer]
 	visits    *postgres.Group[visit, visited]
+	shares    *postgres.Group[sharing, idempotency.Done[keptShared]]
+	claims    *postgres.Group[claiming, idempotency.Done[keptClaim]]
 	giftCards GiftCards
 	payer     Payer
 	calls     *outcall.Client
@@ -120,9 +122,16 @@ func New(d Deps) *Module {
 		cookie:    cookieTail(strings.HasPrefix(d.PublicURL, "https://")), metrics: metricsApart(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known,
 		versions: versions, trials: &experimenting{real: clock.System}, offers: offers,
 		books: newBooks(d.Now), people: d.People, facts: d.Facts, giftCards: d.GiftCards, payer: d.Payer, calls: d.Calls}
-	m.joins = postgres.NewGroup(joinBatch, m.join).Writers(2).Observe(func(n int) { m.metrics.Real.batch.WithLabelValues("join").Observe(float64(n)) })
-	m.visits = postgres.NewGroup(visitBatch, m.visit).Writers(2).Crowd(visitCrowd).Observe(func(n int) { m.metrics.Real.batch.WithLabelValues("visit").Observe(float64(n)) })
+	m.joins = postgres.NewGroup(joinBatch, m.join).Writers(2).Observe(m.sizes("join"))
+	m.visits = postgres.NewGroup(visitBatch, m.visit).Writers(2).Crowd(visitCrowd).Observe(m.sizes("visit"))
+	m.shares = postgres.NewGroup(shareBatch, m.share).Writers(2).Crowd(shareCrowd).Observe(m.sizes("share"))
+	m.claims = postgres.NewGroup(claimBatch, m.carryOutClaims).Writers(2).Crowd(claimCrowd).Observe(m.sizes("claim"))
 	return m
+}
+
+// sizes observes how many requests of a kind are committed together.
+func (m *Module) sizes(kind string) func(int) {
+	return func(n int) { m.metrics.Real.batch.WithLabelValues(kind).Observe(float64(n)) }
 }
 
 // Consumer is what the module hears.
@@ -158,6 +167,9 @@ func (m *Module) Run(ctx context.Context) error {
 	var drops sync.WaitGroup
 	defer drops.Wait()
 	drops.Go(func() { m.dropTestData(ctx) })
+	var reminders sync.WaitGroup
+	defer reminders.Wait()
+	reminders.Go(func() { m.remindAll(ctx) })
 	var cards sync.WaitGroup
 	defer cards.Wait()
 	if m.giftCards != nil {

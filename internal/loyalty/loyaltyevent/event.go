@@ -5,7 +5,7 @@ import "time"
 
 // Types lists every event of this package, for the catalogue and the golden files.
 var Types = []interface{ EventType() string }{MemberJoined{}, PointsEarned{}, PointsClawedBack{}, PointsExpired{}, PointsExpiring{}, PointsAdjusted{}, PointsRedeemed{}, RedemptionCancelled{}, HoldChanged{},
-	TierChanged{}, PointsActivated{}, PointsTransferred{}}
+	TierChanged{}, PointsActivated{}, PointsTransferred{}, PointsReinstated{}}
 
 // MemberJoined says that a person is a member of the site's programme.
 type MemberJoined struct {
@@ -79,6 +79,22 @@ type PointsExpired struct {
 }
 
 func (PointsExpired) EventType() string { return "loyalty.points_expired.v1" }
+
+// PointsReinstated says that points which had expired are the member's again, because somebody reversed a run of expiry.
+type PointsReinstated struct {
+	SiteID        int64     `json:"site_id"`
+	TransactionID int64     `json:"transaction_id"`
+	MemberID      int64     `json:"member_id"`
+	PersonID      int64     `json:"person_id"`
+	LotID         int64     `json:"lot_id"` // of the transaction that made it
+	Points        int64     `json:"points"`
+	Balance       int64     `json:"balance"`
+	ExpiryID      int64     `json:"expiry_id"` // the transaction by which they had expired
+	ExpiresAt     time.Time `json:"expires_at"`
+	ReinstatedAt  time.Time `json:"reinstated_at"`
+}
+
+func (PointsReinstated) EventType() string { return "loyalty.points_reinstated.v1" }
 
 // PointsExpiring says, some days before, that points will expire: of one lot, or all those of a member that live by activity. It is
 // said once of a lot and a date.
