@@ -19,7 +19,7 @@ var files embed.FS
 var Modules = []string{"gateway", "customer", "referral", "loyalty", "analytics", "notify"}
 
 // Audited are those in which people change things by hand, by name: each keeps an audit log.
-var Audited = []string{"gateway", "loyalty", "notify", "referral"}
+var Audited = []string{"customer", "gateway", "loyalty", "notify", "referral"}
 
 // Schema is one module's part of a database.
 func Schema(module string) postgres.Schema {

@@ -101,6 +101,7 @@ var plants = map[string]string{
 	"redemption/transaction": `update loyalty.redemption set points = points + 1`,
 	"redemption/cancelled":   `insert into loyalty.txn (site_id, member_id, kind, source, reason, points, earn_id, rule, effective_at, recorded_at) select site_id, member_id, 'cancel', 'twice:' || id, 'redemption', points, id, '{}', now(), now() from loyalty.redemption where status = 'cancelled'`,
 	"redemption/batch":       `update loyalty.redemption set site_id = 3 - site_id where id = (select min(id) from loyalty.redemption)`,
+	"redemption/stock":       `insert into loyalty.redemption_count (site_id, batch_id, member_id, span, since, taken, most) values (1, 1, 0, 'ever', '0001-01-01', 1, 9)`,
 	"redemption/limit":       `update loyalty.program set adjustment_limit = 1`,
 	"redemption/accounts":    `drop index loyalty.account_system; update loyalty.account set name = 'adjusted' where name = 'redeemed'`,
 	"redemption/served":      `delete from referral.coupon_wait where redemption_id is not null`,

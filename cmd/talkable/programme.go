@@ -160,7 +160,12 @@ func located(name string, err error) error {
 		f.Position = blueprint.Position{}
 		lines[i] = place(name, at) + f.Error()
 	}
-	return errors.New(strings.Join(lines, "\n"))
+	return mistakes(lines)
+}
+
+// mistakes begin on a line of their own, for tools that read where they are.
+func mistakes(lines []string) error {
+	return errors.New("the file can't be applied:\n" + strings.Join(lines, "\n"))
 }
 
 // place is FILE:LINE:COLUMN: as compilers write it, so that editors go there.
@@ -186,7 +191,7 @@ func (s source) refused(err error) error {
 		}
 		lines[i] = place(s.name, s.At(pointer)) + strings.TrimPrefix(blueprint.Place(pointer)+": ", ": ") + f.Detail
 	}
-	return errors.New(strings.Join(lines, "\n"))
+	return mistakes(lines)
 }
 
 func programmeCheck() *cobra.Command {

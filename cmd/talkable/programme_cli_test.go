@@ -56,14 +56,14 @@ func TestProgrammeCommands(t *testing.T) {
 	write(documented(t))
 	ends(0, []string{"all is as it should be"}, "check", file)
 	ends(2, []string{`+ programme "Club"`, `+ rewards "$5 off"`, `+ campaigns "Give and get"`}, "diff", file)
-	ends(0, []string{`  1. create coupon_lists "Fives"`, `create campaigns "Give and get"`, "change campaigns \"Give and get\" links\n       claim_page: false → true", "6 steps; 0 need none. The programme has 0 members."}, "plan", file)
+	ends(0, []string{`  1. create coupon_lists "Fives"`, `create campaigns "Give and get"`, "change campaigns \"Give and get\" links\n       claim_page: false → true", "Steps: 6; as they should be: 0. Members of the programme: 0."}, "plan", file)
 	ends(1, []string{"Only yes is a yes", "Nothing was done"}, "apply", file)
 	ends(2, nil, "diff", file, "--site", "code-cli")
 	ends(0, []string{"done    create coupon_lists \"Fives\"", "done    change campaigns \"Give and get\" limits"}, "apply", file, "--yes", "--reason", "The first")
 	if out := ends(0, nil, "diff", file, "--prune"); out != "" {
 		t.Errorf("what was applied differs:\n%s", out)
 	}
-	ends(0, []string{"The site is what the file says: 4 as they should be."}, "plan", file, "--site", "code-cli")
+	ends(0, []string{"The site is what the file says. As they should be: 4."}, "plan", file, "--site", "code-cli")
 
 	got := ends(0, []string{"# yaml-language-server: $schema=" + s.demo.Server + "/programme.schema.json\nformat: talkable-programme-1\n\nprogramme:\n  name: Club\n"}, "export")
 	if straight := ends(0, nil, "export", "--site", "code-cli"); withoutFirst(straight) != withoutFirst(got) {

@@ -211,7 +211,7 @@ func (p programmePlanned) tell(out io.Writer) {
 		fmt.Fprintf(out, "note: %s\n", w)
 	}
 	if len(p.Steps) == 0 {
-		fmt.Fprintf(out, "The site is what the file says: %d as they should be.\n", p.Unchanged)
+		fmt.Fprintf(out, "The site is what the file says. As they should be: %d.\n", p.Unchanged)
 		return
 	}
 	for _, s := range p.Steps {
@@ -221,7 +221,7 @@ func (p programmePlanned) tell(out io.Writer) {
 			fmt.Fprintf(out, "       - %s\n", e)
 		}
 	}
-	fmt.Fprintf(out, "%d steps; %d need none. The programme has %d members.\n", len(p.Steps), p.Unchanged, p.Members)
+	fmt.Fprintf(out, "Steps: %d; as they should be: %d. Members of the programme: %d.\n", len(p.Steps), p.Unchanged, p.Members)
 }
 
 // told writes what became of the steps.

@@ -34,7 +34,7 @@ type sample struct {
 // nobody is, for each thing that a sample learns or names, one that exists nowhere.
 var nobody = map[string]string{
 	"$campaign": "987654321", "$trial": "987654321", "$program": "987654321", "$lot": "987654321", "$hold": "987654321", "$code": "zzzzzzzzzz", "$visitor": "0193b1d6-9bd1-7cc0-9d8e-0c2f1f6f6a6b",
-	"$purchase": "987654321", "$reward": "987654321", "$message": "987654321", "$person": "987654321", "$batch": "987654321", "$redemption": "987654321", "$merge": "987654321",
+	"$purchase": "987654321", "$reward": "987654321", "$message": "987654321", "$person": "987654321", "$batch": "987654321", "$redemption": "987654321", "$merge": "987654321", "$prize": "987654321", "$mug": "987654321",
 	"$couponlist": "987654321", "$ownlist": "987654321", "$job": "987654321", "$plan": "987654321", "$commission": "987654321", "$payout": "987654321", "$line": "987654321", "$asset": "987654321", "$action": "987654321", "$hook": "987654321", "$endedhook": "987654321", "$delivery": "987654321", "$referral": "987654321", "$byhand": "987654321", "$friendoffer": "987654321", "SAVE-ONE": "NO-SUCH-ONE", "c-gone": "c-never",
 	"ann@shop.example": "nobody@shop.example", "1001": "no-such-order",
 }
@@ -42,6 +42,8 @@ var nobody = map[string]string{
 // samples: an operation without one fails TestRouterAndDescriptionAgree.
 var samples = append([]sample{
 	{id: "getSite"},
+	{id: "getTestClock", status: http.StatusConflict, why: "this is no test platform"},
+	{id: "advanceTestClock", body: `{"by":"1s"}`, status: http.StatusConflict, why: "nor is it here"},
 	{id: "createCouponList", learn: map[string]string{"couponlist": "coupon_list.id"}, body: `{"name":"Ten off","kind":"single-use","percent":10,"low_stock":1}`},
 	{id: "createCouponList", learn: map[string]string{"ownlist": "coupon_list.id"}, body: `{"name":"Advocates' own","kind":"multi-use","percent":10}`},
 	{id: "createCampaign", learn: map[string]string{"campaign": "campaign.id"}, body: `{"name":"Sample","status":"Live","tags":["sample"],
@@ -263,7 +265,7 @@ var samples = append([]sample{
 	{id: "getMetric", path: map[string]string{"metric": "total_sales_sum"}, query: "start_date=2026-01-01&end_date=2026-12-31&traffic_sources=ios,web&sharing_channels=email&device_type=mobile&campaign_ids=1"},
 	{id: "detalizeMetric", path: map[string]string{"metric": "offers"}, query: "start_date=2026-01-01&end_date=2026-12-31&detalize_by[campaigns]=true&campaign_tags=sample&detalize_by[split_test]=true&detalize_by[sharing_channels]=true&traffic_sources[]=ios&mobile_visitor=true"},
 	{id: "segmentizeMetric", path: map[string]string{"metric": "total_sales_sum"}, query: "start_date=2026-01-01&end_date=2026-12-31&segment_by[period]=month&segment_by[traffic_sources]=true"},
-}, slices.Concat(tierSamples, earningSamples, codeSamples)...)
+}, slices.Concat(tierSamples, earningSamples, rewardSamples, codeSamples)...)
 
 // picture is a form with an image of one pixel.
 var picture = func() string {

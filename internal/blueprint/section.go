@@ -15,6 +15,7 @@ type Section struct {
 	Read      string // that reads one whole, where the list doesn't; "": it does
 	Create    string
 	Replace   string
+	Versions  string // that lists versions, of which later ones may be scheduled; "": none are
 	Of        string // section whose id is in their paths, too; "" is the site's
 	ID        string // parameter of their own id
 	Most      int    // of them in a file
@@ -51,7 +52,7 @@ var sections = []*Section{
 		Many: "redemption_batches", One: "redemption_batch", List: "listProgramRedemptionBatches", Create: "createRedemptionBatch", Replace: "replaceRedemptionBatch", Of: Programme, ID: "batch_id",
 		Apart: []string{siteSlug}, Retire: &member{"status", "archived"}, Gone: "archived", Effect: "redemptions keep the cost, description and coupon list that they were made with"},
 	{Name: "campaigns", Key: "name", Most: 100, About: "Referral campaigns with their incentives. The members of PUT /campaigns/{id}, and of its parts",
-		Many: "campaigns", One: "campaign", List: "listCampaigns", Read: "getCampaign", Create: "createCampaign", Replace: "replaceCampaign", ID: "id",
+		Many: "campaigns", One: "campaign", List: "listCampaigns", Read: "getCampaign", Create: "createCampaign", Replace: "replaceCampaign", Versions: "listCampaignVersions", ID: "id",
 		Apart: []string{siteSlug}, Retire: &member{"status", "Disabled"}, Effect: "offers that were made keep the incentives of their version, and rewards stay",
 		Parts: []Part{
 			{Name: "links", Read: "getCampaignLinks", Replace: "replaceCampaignLinks", Answer: "links", Usual: `{"claim_page":false,"gate":"none","opt_in":false}`,

@@ -63,6 +63,7 @@ type members interface {
 	Member(ctx context.Context, siteID, personID int64) (loyaltyapi.Member, error)
 	Entries(ctx context.Context, siteID, personID int64, after loyaltyapi.After, limit int) ([]loyaltyapi.Entry, bool, error)
 	spenders
+	rewarders
 	collectors
 	memberDates
 	pointKeepers

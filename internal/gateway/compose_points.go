@@ -43,6 +43,7 @@ func (c Composition) pointRoutes(api huma.API) {
 		Summary:     "Read what a member had at a moment",
 		Description: "By what was written by then, whenever it happened: the ledger is never rewritten, so the answer stays. Errors: 404 `member_not_found`."}, c.getBalance)
 	c.holdRoutes(api)
+	c.rewardRoutes(api)
 	c.transferRoutes(api)
 }
 

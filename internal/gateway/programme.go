@@ -14,7 +14,6 @@ import (
 
 	"github.com/talkable/talkable/internal/blueprint"
 	"github.com/talkable/talkable/internal/bus"
-	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/web"
 )
@@ -149,7 +148,7 @@ func fileOf(raw []byte) (*blueprint.File, error) {
 // checkTime bounds a moment, which is written in years of four digits.
 func checkTime(at *time.Time) error {
 	if at != nil && (at.Year() < 2000 || at.Year() > 9999) {
-		return fault.New(fault.Invalid, "invalid_programme", "The file can't be applied.").At("/effective_at", "must be in the years 2000 to 9999").Pointed()
+		return errInvalidProgramme.At("/effective_at", "must be in the years 2000 to 9999").Pointed()
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ var (
 
 // take takes the steps of a plan in their order, and stops at the first that is refused. Each is a transaction of its module: what was done before stays, and
 // whoever applies the file again goes on from there.
-func (p *planner) take(ctx context.Context, count func(m *move)) (complete bool) {
+func (p *planner) take(ctx context.Context, count func(m *fileStep)) (complete bool) {
 	complete = true
 	for _, m := range p.moves {
 		if !complete {
@@ -38,7 +38,7 @@ func (p *planner) take(ctx context.Context, count func(m *move)) (complete bool)
 }
 
 // step takes one step; what it makes has an id for those after it.
-func (p *planner) step(ctx context.Context, m *move) *problemJSON {
+func (p *planner) step(ctx context.Context, m *fileStep) *problemJSON {
 	body, missing := p.site.request(m)
 	if len(missing) > 0 { // the step that was to make it did something else: cannot be
 		return m.problemOf(&web.Problem{Status: http.StatusConflict, Code: errSiteChanged.Code, Detail: errSiteChanged.Detail})

@@ -206,7 +206,7 @@ func (f *files) carryOut(ctx context.Context, o order, reason string, out *apply
 	if out.Plan, err = f.shown(p, stepWaiting); err != nil {
 		return err
 	}
-	out.Complete = p.take(within(ctx, false), func(m *move) { f.steps.WithLabelValues(m.Section, m.Status).Inc() })
+	out.Complete = p.take(within(ctx, false), func(m *fileStep) { f.steps.WithLabelValues(m.Section, m.Status).Inc() })
 	out.Plan.Steps = p.reports("")
 	if len(p.moves) == 0 {
 		return nil

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -21,7 +22,7 @@ type planner struct {
 	prune bool
 	from  *time.Time // when the programme's change takes effect; nil: at once
 
-	moves     []*move
+	moves     []*fileStep
 	unchanged int
 	warnings  []string
 	bad       *fault.Error
@@ -29,7 +30,7 @@ type planner struct {
 
 var errInvalidProgramme = fault.New(fault.Invalid, "invalid_programme", "The file can't be applied.")
 
-// plan is nil and what is wrong with the file, if something is.
+// plan finds the steps. What is wrong with the file is one error, with all its places.
 func (p *planner) plan() error {
 	p.bad = errInvalidProgramme
 	for _, s := range blueprint.Sections() {
@@ -74,7 +75,7 @@ func (p *planner) one(s *blueprint.Section, at string, o *blueprint.Object) erro
 	}
 	name := o.Text(s.Key)
 	t := p.site.find(s, name)
-	m := &move{section: s, at: at, body: own, stepJSON: stepJSON{Section: s.Name, Name: name}}
+	m := &fileStep{section: s, at: at, body: own, stepJSON: stepJSON{Section: s.Name, Name: name}}
 	if s.Key == "" {
 		m.Name = o.Text("name")
 	}
@@ -107,7 +108,7 @@ func (p *planner) one(s *blueprint.Section, at string, o *blueprint.Object) erro
 	return nil
 }
 
-func (p *planner) create(m *move) error {
+func (p *planner) create(m *fileStep) error {
 	m.Changes = []changeJSON{}
 	if m.section.Name == blueprint.Programme && p.from != nil {
 		p.bad = p.bad.At("/effective_at", "is for changes; a programme begins at once")
@@ -118,11 +119,14 @@ func (p *planner) create(m *move) error {
 }
 
 // change plans a step if the thing would be another afterwards. What the API makes of the file is compared, so what it fills in is no difference.
-func (p *planner) change(m *move, t *thing) error {
+func (p *planner) change(m *fileStep, t *thing) error {
 	before, err := p.before(t)
-	if err != nil || blueprint.Same(before, m.body) {
-		p.unchanged++
+	if err != nil {
 		return err
+	}
+	if blueprint.Same(before, m.body) {
+		p.unchanged++
+		return nil
 	}
 	answer, err := p.rehearse(m)
 	if err != nil {
@@ -146,6 +150,26 @@ func (p *planner) change(m *move, t *thing) error {
 	p.moves = append(p.moves, m)
 	if m.section.Name == blueprint.Programme {
 		return p.dated(m, t)
+	}
+	return p.supersedes(m, t)
+}
+
+// supersedes warns that a version which is scheduled won't come, because of the one that the step publishes.
+func (p *planner) supersedes(m *fileStep, t *thing) error {
+	if m.section.Versions == "" {
+		return nil
+	}
+	page, err := p.get(p.ctx, m.section.Versions, p.site.params(m.section, t.id), url.Values{"limit": {"1"}})
+	if err != nil {
+		return err
+	}
+	list, _ := page.Get("versions")
+	all, _ := list.([]any)
+	if len(all) == 0 {
+		return nil
+	}
+	if newest, _ := all[0].(*blueprint.Object); newest.Text("state") == "scheduled" {
+		p.warnings = append(p.warnings, fmt.Sprintf("the version of %q that is scheduled for %s is superseded", m.Name, newest.Text("effective_at")))
 	}
 	return nil
 }
@@ -171,7 +195,7 @@ func scheduledAt(t *thing) (time.Time, bool) {
 }
 
 // dated is a change of the programme with the time at which it takes effect.
-func (p *planner) dated(m *move, t *thing) error {
+func (p *planner) dated(m *fileStep, t *thing) error {
 	at, scheduled := scheduledAt(t)
 	switch {
 	case scheduled && p.from == nil:
@@ -189,10 +213,10 @@ func (p *planner) dated(m *move, t *thing) error {
 }
 
 // part plans settings of a thing that are set apart. of is the thing's own step, t is nil where it makes it.
-func (p *planner) part(of *move, part *blueprint.Part, t *thing, o *blueprint.Object) error {
+func (p *planner) part(of *fileStep, part *blueprint.Part, t *thing, o *blueprint.Object) error {
 	said, _ := o.Get(part.Name)
 	want, _ := blueprint.Tidy(said).(*blueprint.Object)
-	m := &move{section: of.section, part: part, op: part.Replace, at: of.at, id: of.id,
+	m := &fileStep{section: of.section, part: part, op: part.Replace, at: of.at, id: of.id,
 		stepJSON: stepJSON{Action: stepChange, Section: of.Section, Name: of.Name, Part: &part.Name, Effects: []string{part.Effect}}}
 	before := part.UsualSettings()
 	if t != nil {
@@ -248,7 +272,7 @@ func (p *planner) prunes(s *blueprint.Section) error {
 			p.warnings = append(p.warnings, fmt.Sprintf("%q of %s is not in the file, and stays: nothing ends one", t.name, s.Name))
 			continue
 		}
-		m := &move{section: s, op: s.Replace, id: t.id, stepJSON: stepJSON{Action: stepRetire, Section: s.Name, Name: t.name, Effects: []string{s.Effect}}}
+		m := &fileStep{section: s, op: s.Replace, id: t.id, stepJSON: stepJSON{Action: stepRetire, Section: s.Name, Name: t.name, Effects: []string{s.Effect}}}
 		if t.why != nil {
 			p.wrong("/file/"+s.Name, fmt.Sprintf("doesn't name %q, which %v and can't be ended by a file", t.name, t.why))
 			continue
@@ -264,7 +288,7 @@ func (p *planner) prunes(s *blueprint.Section) error {
 }
 
 // rehearse tries a step, if it needs nothing that an earlier one makes. Its answer is nil where it wasn't tried, or was refused; what is wrong is kept.
-func (p *planner) rehearse(m *move) (*blueprint.Object, error) {
+func (p *planner) rehearse(m *fileStep) (*blueprint.Object, error) {
 	body, missing := p.site.request(m)
 	for _, ref := range missing {
 		if !p.coming(ref) {
@@ -299,7 +323,7 @@ func (p *planner) coming(ref blueprint.Missing) bool {
 func (p *planner) wrong(pointer, what string) { p.bad = p.bad.At(pointer, what) }
 
 // request is a step's body as the API takes it.
-func (st *standing) request(m *move) (*blueprint.Object, []blueprint.Missing) {
+func (st *standing) request(m *fileStep) (*blueprint.Object, []blueprint.Missing) {
 	body, missing := blueprint.Body(m.body, st.ids)
 	if m.part != nil && m.part.Body != "" {
 		whole := blueprint.NewObject()
@@ -310,7 +334,7 @@ func (st *standing) request(m *move) (*blueprint.Object, []blueprint.Missing) {
 }
 
 // reaches says whether what stands in the path of a step is there already.
-func (st *standing) reaches(m *move) bool {
+func (st *standing) reaches(m *fileStep) bool {
 	return (m.section.Of == "" || st.programme() != nil) && (m.id > 0 || m.Action == stepCreate && m.part == nil)
 }
 
@@ -327,6 +351,6 @@ func (p *planner) reports(status string) []stepJSON {
 }
 
 // problemOf is a refusal inside an answer.
-func (m *move) problemOf(p *web.Problem) *problemJSON {
+func (m *fileStep) problemOf(p *web.Problem) *problemJSON {
 	return &problemJSON{Status: p.Status, Code: p.Code, Detail: p.Detail, Errors: m.fields(p)}
 }

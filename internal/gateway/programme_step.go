@@ -59,8 +59,8 @@ type fieldJSON struct {
 	Detail  string `json:"detail"`
 }
 
-// move is a step as it is taken.
-type move struct {
+// fileStep is a step as it is taken.
+type fileStep struct {
 	stepJSON
 	section *blueprint.Section
 	part    *blueprint.Part
@@ -71,7 +71,7 @@ type move struct {
 }
 
 // differs lists what a step changes.
-func (m *move) differs(all []blueprint.Change) {
+func (m *fileStep) differs(all []blueprint.Change) {
 	m.Changes = make([]changeJSON, len(all))
 	for i, c := range all {
 		m.Changes[i] = changeJSON{c.Place, blueprint.JSON(c.Before), blueprint.JSON(c.After)}
@@ -79,7 +79,7 @@ func (m *move) differs(all []blueprint.Change) {
 }
 
 // pointer is where the request has what the API found fault with in a step's body.
-func (m *move) pointer(of string) string {
+func (m *fileStep) pointer(of string) string {
 	if of == "/effective_at" {
 		return of
 	}
@@ -97,7 +97,7 @@ func (m *move) pointer(of string) string {
 }
 
 // fields are what a refusal finds fault with, by places of the request.
-func (m *move) fields(p *web.Problem) []fieldJSON {
+func (m *fileStep) fields(p *web.Problem) []fieldJSON {
 	out := []fieldJSON{}
 	for _, f := range p.Errors {
 		out = append(out, fieldJSON{m.pointer(f.Pointer), f.Detail})
@@ -109,7 +109,7 @@ func (m *move) fields(p *web.Problem) []fieldJSON {
 }
 
 // moving says in words who would move between tiers, as a rehearsal found.
-func (m *move) moving(found *blueprint.Object) {
+func (m *fileStep) moving(found *blueprint.Object) {
 	var moves struct {
 		Members  int64 `json:"members"`
 		Complete bool  `json:"complete"`

@@ -107,7 +107,7 @@ type simulation struct {
 	lock     sync.Mutex // of tallies, and of telling how far it is
 }
 
-const atOnce = 256 // people
+const atATime = 256 // people
 
 // apart plays each life from its beginning to its end, many at once: nobody's depends on anybody else's.
 func (s *simulation) apart(ctx context.Context) error {
@@ -117,11 +117,11 @@ func (s *simulation) apart(ctx context.Context) error {
 		group.Go(func() error {
 			replays := s.replays()
 			for {
-				from := int(next.Add(atOnce)) - atOnce
+				from := int(next.Add(atATime)) - atATime
 				if from >= len(s.people) {
 					break
 				}
-				if err := s.some(ctx, replays, from, min(from+atOnce, len(s.people))); err != nil {
+				if err := s.some(ctx, replays, from, min(from+atATime, len(s.people))); err != nil {
 					return err
 				}
 			}

@@ -236,7 +236,7 @@ func (r *replay) redeem(b *books, l *player, points int64) (*redemption, error) 
 	if l.holder == nil {
 		return nil, nil
 	}
-	made, err := b.redeem(l.holder, &redemptionBatch{SiteID: r.p.SiteID, batchSettings: batchSettings{Status: active, PointsCost: points}}, "")
+	made, err := b.redeem(l.holder, &redemptionBatch{SiteID: r.p.SiteID, batchSettings: batchSettings{Status: active, PointsCost: points}}, action{})
 	if _, refused := fault.Of(err); refused {
 		return nil, nil
 	}

@@ -148,6 +148,7 @@ type books struct {
 	rooms    *rooms         // what rules have given; nil: no rules decide
 	joined   []*holder      // in this batch
 	merits   map[siteSource]*merit
+	counts   map[countKey]*rewardCount // of redemptions, that this batch makes or cancels
 
 	txns    []txn
 	entries []entry

@@ -276,6 +276,8 @@ func (m *Module) save(ctx context.Context, u *bus.Unit, b *books, holders []*hol
 	s.refusals(b.refused, b.now)
 	s.redemptions(b.spent)
 	s.cancelled(b.unspent)
+	s.rewardCounts(b.counts)
+	s.fulfilAsks(b.spent)
 	s.dates(b.dates)
 	s.holds(b.kept)
 	s.endedHolds(b.ended)

@@ -153,6 +153,7 @@ func (w *world) dump() string {
 		union all select 'tally ' || a::text from loyalty.rule_tally a union all select 'budget ' || a::text from loyalty.rule_budget a union all select 'due ' || a::text from loyalty.rule_due a
 		union all select 'go ahead ' || a::text from loyalty.go_ahead a
 		union all select 'merit ' || a::text from loyalty.merit a union all select 'merit day ' || a::text from loyalty.merit_day a
+		union all select 'count ' || a::text from loyalty.redemption_count a
 		union all select 'told ' || a::text from loyalty.waiting a) s`)
 	if err != nil {
 		w.t.Fatal(err)
@@ -279,6 +280,18 @@ var invariants = map[string]string{
 	"what the site keeps is what is held": `
 		select a.id from loyalty.account a left join loyalty.hold k on k.site_id = a.site_id and k.status = 'held'
 		where a.owner_id is null and a.name = 'held' group by a.site_id, a.id having a.balance <> coalesce(sum(k.points), 0)`,
+	"a count of redemptions is those that it counted and that live": `
+		select c.batch_id from (
+			select r.site_id, r.batch_id, case k ->> 'of' when 'all' then 0 else r.member_id end as member_id, k ->> 'per' as span, k ->> 'since' as since, count(*) as n
+			from (
+				select site_id, batch_id, member_id, terms -> 'counted' as counted from loyalty.redemption where status <> 'cancelled'
+				union all
+				select site_id, batch_id, member_id, counted from loyalty.hold where status in ('held', 'committed')) r
+				cross join lateral jsonb_array_elements(r.counted) k
+				group by 1, 2, 3, 4, 5) r
+		full join loyalty.redemption_count c on c.site_id = r.site_id and c.batch_id = r.batch_id and c.member_id = r.member_id and c.span = r.span
+			and to_char(c.since, 'YYYY-MM-DD') = r.since
+		where coalesce(c.taken, 0) <> coalesce(r.n, 0) and not (c.taken is null and r.span = 'day')`,
 	"a hold is its transaction, and has one end; what was restored of it has its transactions": `
 		select coalesce(k.id, t.id) from loyalty.hold k full join (select * from loyalty.txn where kind = 'hold') t on t.site_id = k.site_id and t.id = k.id
 		left join lateral (select count(*) filter (where kind in ('commit', 'release')) as n, coalesce(sum(points) filter (where kind = 'restore'), 0) as back

@@ -31,6 +31,7 @@ func (m *Module) Consumer() *bus.Consumer {
 	bus.On(c, m.onVoid)
 	bus.On(c, m.onClawback)
 	bus.On(c, m.onReminder)
+	bus.On(c, m.onRewardReady)
 	m.hearAll(c)
 	return c
 }

@@ -34,6 +34,7 @@ type mailKind struct {
 var mailKinds = []mailKind{
 	{template: shared, on: true, about: "To a friend whom an advocate mails an offer to, in the advocate's words."},
 	{template: pointsEarned, on: true, about: "To an advocate who gets points for a referral."},
+	{template: rewardReady, on: true, about: "To a member when something that points were spent on is there, if it had to be waited for. A gift card's provider mails it."},
 	{template: advocateOffer, about: "To an advocate who gets an offer by signing up or by an order: the link to share.", notice: notice{
 		subject: "Share {{site_name}} with your friends",
 		message: "You can recommend {{site_name}} to your friends. This is your own page for it: whoever follows your link comes by you.",

@@ -23,6 +23,8 @@ const (
 	shared              = "share"
 	sharedVersion       = 2
 	noticeVersion       = 1
+	rewardReady         = "reward_ready"
+	rewardReadyVersion  = 1
 )
 
 //go:embed templates
@@ -51,6 +53,7 @@ func loadAll() map[string]words {
 		}
 	}
 	out[pointsEarned], out[shared] = load(pointsEarned, pointsEarnedVersion), load(shared, sharedVersion).atMost(sharesDaily)
+	out[rewardReady] = load(rewardReady, rewardReadyVersion).transactional()
 	return out
 }
 
@@ -58,6 +61,8 @@ func loadAll() map[string]words {
 const sharesDaily = 5
 
 func (w words) atMost(daily int) words { w.daily = daily; return w }
+
+func (w words) transactional() words { w.necessary = true; return w }
 
 func load(name string, version int) words {
 	parse := func(part string, raw bool) *mustache.Template {
@@ -139,8 +144,11 @@ func (j job) render(sender string) (letter, error) {
 func (j job) values() (map[string]any, error) {
 	values := map[string]any{"site_name": oneLine(j.SiteName, 80), "site_url": link(j.SiteURL), "first_name": name(j.FirstName),
 		"unsubscribe": j.Unsubscribe}
-	if j.Template == shared {
+	switch j.Template {
+	case shared:
 		return values, j.shareValues(values)
+	case rewardReady:
+		return values, j.rewardValues(values)
 	}
 	if k, _ := kindOf(j.Template); k.notice != (notice{}) {
 		return values, j.noticeValues(k, values)

@@ -32,6 +32,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"github.com/talkable/talkable/internal/agenda"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/clock"
 	"github.com/talkable/talkable/internal/idempotency"
@@ -73,6 +74,7 @@ type Deps struct {
 
 // Module is the referral module.
 type Module struct {
+	agenda.Timers
 	db        *sqlx.DB
 	outbox    *bus.Outbox
 	log       zerolog.Logger
@@ -99,6 +101,7 @@ type Module struct {
 	payer     Payer
 	calls     *outcall.Client
 
+	kept   time.Time // the day of the last housekeeping by RunDue
 	lostMu sync.Mutex
 	lostAt time.Time // when lost visits were last written to the log
 }
@@ -180,29 +183,30 @@ func (m *Module) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-approve.C:
-			if n, err := m.ApproveDue(ctx); err != nil && ctx.Err() == nil {
-				m.log.Error().Err(err).Msg("approving due referrals failed; it is tried again")
-			} else if n > 0 {
-				m.log.Info().Int("referrals", n).Msg("approved after their delay")
-			}
+			m.tick(ctx, m.ApproveDue, "approving due referrals", "approved after their delay")
 		case <-days.C:
 			m.keep(ctx)
 		case <-flagged.C:
-			if n, err := m.ResolveFlagged(ctx); err != nil && ctx.Err() == nil {
-				m.log.Error().Err(err).Msg("resolving flagged referrals failed; it is tried again")
-			} else if n > 0 {
-				m.log.Info().Int("referrals", n).Msg("flagged ones were resolved by their sites' policies")
-			}
+			m.tick(ctx, m.ResolveFlagged, "resolving flagged referrals", "flagged ones were resolved by their sites' policies")
 		case <-serve.C:
-			if _, err := m.ServeWaiting(ctx); err != nil && ctx.Err() == nil {
-				m.log.Error().Err(err).Msg("handing out coupons to those who wait failed; it is tried again")
-			}
+			m.tick(ctx, m.ServeWaiting, "handing out coupons to those who wait", "coupons were handed out to those who waited")
 		case <-low.C:
 			if err := m.CheckStock(ctx); err != nil && ctx.Err() == nil {
 				m.log.Error().Err(err).Msg("looking for low coupon lists failed; it is tried again")
 			}
 		}
 	}
+}
+
+// tick does a timer's work and notes what came of it.
+func (m *Module) tick(ctx context.Context, do func(context.Context) (int, error), what, done string) {
+	m.Tick(func() {
+		if n, err := do(ctx); err != nil && ctx.Err() == nil {
+			m.log.Error().Err(err).Msg(what + " failed; it is tried again")
+		} else if n > 0 {
+			m.log.Info().Int("count", n).Msg(done)
+		}
+	})
 }
 
 // keep does the housekeeping that nobody waits for.

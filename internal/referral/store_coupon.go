@@ -170,15 +170,24 @@ func countUses(ctx context.Context, tx *sqlx.Tx, sites []int64, codes []string, 
 	return out, nil
 }
 
-// singleUseLists says which of these lists hand out coupons.
-func singleUseLists(ctx context.Context, q sqlx.QueryerContext, sites, ids []int64) (map[key]bool, error) {
-	rows, err := keysIn(ctx, q, `
-		select l.site_id, l.id from (select distinct s, i from unnest($1::bigint[], $2::bigint[]) u (s, i)) u
-		join referral.coupon_list l on l.site_id = u.s and l.id = u.i and l.kind = 'single-use'`, pq.Array(sites), pq.Array(ids))
+// openLists are those of these lists that hand out coupons; true: they do so still.
+func openLists(ctx context.Context, q sqlx.QueryerContext, now time.Time, sites, ids []int64) (map[key]bool, error) {
+	var rows []struct {
+		SiteID int64 `db:"site_id"`
+		ID     int64 `db:"id"`
+		Open   bool  `db:"open"`
+	}
+	err := sqlx.SelectContext(ctx, q, &rows, `
+		select l.site_id, l.id, l.expires_at is null or l.expires_at > $3 as open from (select distinct s, i from unnest($1::bigint[], $2::bigint[]) u (s, i)) u
+		join referral.coupon_list l on l.site_id = u.s and l.id = u.i and l.kind = 'single-use'`, pq.Array(sites), pq.Array(ids), now)
 	if err != nil {
 		return nil, fmt.Errorf("single-use lists: %w", err)
 	}
-	return setOf(rows), nil
+	out := make(map[key]bool, len(rows))
+	for _, r := range rows {
+		out[key{r.SiteID, r.ID}] = r.Open
+	}
+	return out, nil
 }
 
 // personsOfVisitor are who a visitor is known to be.

@@ -85,7 +85,8 @@ func (m *Module) askTestDrop(ctx context.Context, siteID, campaignID, keyID int6
 // dropTestData works off what is to be dropped until ctx ends.
 func (m *Module) dropTestData(ctx context.Context) {
 	for ctx.Err() == nil {
-		more, err := m.DropTestData(ctx)
+		more, err := false, error(nil)
+		m.Tick(func() { more, err = m.DropTestData(ctx) })
 		if err != nil && ctx.Err() == nil {
 			m.log.Error().Err(err).Msg("dropping test data failed; it is tried again")
 		}

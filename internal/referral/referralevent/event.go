@@ -259,7 +259,7 @@ type BudgetReached struct {
 
 func (BudgetReached) EventType() string { return "referral.budget_reached.v1" }
 
-// GiftCardSent says that the provider has taken the order for a gift card and mails it. Key: the reward's.
+// GiftCardSent says that the provider has taken the order for a gift card and mails it. Key: the reward's, or "redemption:ID".
 type GiftCardSent struct {
 	SiteID     int64     `json:"site_id"`
 	RewardID   int64     `json:"reward_id"`
@@ -270,6 +270,8 @@ type GiftCardSent struct {
 	Provider   string    `json:"provider"`
 	OrderID    string    `json:"order_id"` // the provider's
 	SentAt     time.Time `json:"sent_at"`
+
+	RedemptionID int64 `json:"redemption_id,omitempty"` // of points; then there is neither a reward nor a campaign
 }
 
 func (GiftCardSent) EventType() string { return "referral.gift_card_sent.v1" }
