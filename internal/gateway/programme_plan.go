@@ -83,8 +83,8 @@ func (p *planner) one(s *blueprint.Section, at string, o *blueprint.Object) erro
 	case p.site.shared[s.Name][name]:
 		p.wrong(m.pointer(""), fmt.Sprintf("two of the site's %s that are in use are called so; give one of them another name", s.Name))
 		return nil
-	case t != nil && t.why != nil:
-		p.wrong(m.pointer(""), "on the site it "+t.why.Error())
+	case t != nil && t.why != "":
+		p.wrong(m.pointer(""), "no file can say what it is on the site: "+t.why)
 		return nil
 	case s.Of != "" && p.site.programme() == nil && p.file.Section(s.Of) == nil:
 		p.wrong(m.pointer(""), "needs a programme, which neither the site nor the file has")
@@ -273,8 +273,8 @@ func (p *planner) prunes(s *blueprint.Section) error {
 			continue
 		}
 		m := &fileStep{section: s, op: s.Replace, id: t.id, stepJSON: stepJSON{Action: stepRetire, Section: s.Name, Name: t.name, Effects: []string{s.Effect}}}
-		if t.why != nil {
-			p.wrong("/file/"+s.Name, fmt.Sprintf("doesn't name %q, which %v and can't be ended by a file", t.name, t.why))
+		if t.why != "" {
+			p.wrong("/file/"+s.Name, fmt.Sprintf("doesn't name %q, and no file can end it: %s", t.name, t.why))
 			continue
 		}
 		m.body = s.Retired(t.settings)

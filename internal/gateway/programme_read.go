@@ -24,7 +24,7 @@ type thing struct {
 	settings *blueprint.Object // as a file says it; nil: it can't, see why
 	parts    map[string]*blueprint.Object
 	over     bool // archived or so
-	why      error
+	why      string // no file can say it
 }
 
 // standing is what a site has.
@@ -100,7 +100,7 @@ func (c asker) readThing(ctx context.Context, st *standing, s *blueprint.Section
 		of, _ := answer.Get(part.Answer)
 		shown, _ := of.(*blueprint.Object)
 		if t.parts[part.Name], err = st.schema.Settings(s, part, shown, st.names); err != nil {
-			t.why = err
+			t.why = err.Error()
 		}
 	}
 	st.things[s.Name] = append(st.things[s.Name], t)
@@ -110,7 +110,10 @@ func (c asker) readThing(ctx context.Context, st *standing, s *blueprint.Section
 // take makes of an answer what a file says.
 func (t *thing) take(st *standing, view *blueprint.Object) {
 	t.view, t.name = view, view.Text(t.section.Key)
-	t.settings, t.why = st.schema.Settings(t.section, nil, view, st.names)
+	var err error
+	if t.settings, err = st.schema.Settings(t.section, nil, view, st.names); err != nil {
+		t.why = err.Error()
+	}
 	t.over = t.section.Gone != "" && view.Text("status") == t.section.Gone || t.settings != nil && t.section.IsRetired(t.settings)
 }
 
@@ -201,8 +204,8 @@ func (st *standing) file() (*blueprint.File, error) {
 			case st.named[s.Name][t.name] != t || s.Gone != "" && t.over:
 			case st.shared[s.Name][t.name]:
 				bad = bad.At("/"+s.Name+"/"+strconv.Itoa(i), fmt.Sprintf("%q is the name of two that are in use; give one of them another", t.name))
-			case t.why != nil:
-				bad = bad.At("/"+s.Name+"/"+strconv.Itoa(i), fmt.Sprintf("%q: %v", t.name, t.why))
+			case t.why != "":
+				bad = bad.At("/"+s.Name+"/"+strconv.Itoa(i), fmt.Sprintf("%q: %s", t.name, t.why))
 			default:
 				list = append(list, t.whole())
 			}
