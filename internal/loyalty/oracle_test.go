@@ -331,6 +331,7 @@ func TestLedgerAgainstOracle(t *testing.T) {
 		}
 		w.invariant(rt)
 	})
+	w.audited(site)
 }
 
 // twice hears a batch, and hears it again, which must change nothing.
