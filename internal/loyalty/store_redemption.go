@@ -192,13 +192,14 @@ func redemptionsOf(ctx context.Context, db sqlx.QueryerContext, site, member, af
 	if after <= 0 {
 		after = math.MaxInt64
 	}
-	which, args := `r.member_id = $4`, []any{site, after, limit, member}
+	of, args := oneself("$4")+` cross join lateral (
+			select * from loyalty.redemption r where r.site_id = $1 and r.member_id = who.id and r.id < $2 order by r.id desc limit $3) r`, []any{site, after, limit, member}
 	if member == 0 {
-		which, args = `r.status = 'waiting'`, args[:3]
+		of, args = `loyalty.redemption r where r.site_id = $1 and r.id < $2 and r.status = 'waiting'`, args[:3]
 	}
 	var rows []redemption
 	err := sqlx.SelectContext(ctx, db, &rows, `
-		select `+redemptionColumns+` from loyalty.redemption r where r.site_id = $1 and r.id < $2 and `+which+` order by r.id desc limit $3`, args...)
+		select `+redemptionColumns+` from `+of+` order by r.id desc limit $3`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read redemptions: %w", err)
 	}
@@ -212,10 +213,10 @@ func byHand(ctx context.Context, db sqlx.QueryerContext, site, member, after int
 	}
 	var rows []txnRow
 	err := sqlx.SelectContext(ctx, db, &rows, `
-		select id, kind, reason, points, description, effective_at
-		from loyalty.txn
-		where site_id = $1 and member_id = $2 and kind = 'adjust' and id < $3
-		order by id desc
+		select t.id, t.kind, t.reason, t.points, t.description, t.effective_at
+		from `+oneself("$2")+` cross join lateral (
+			select * from loyalty.txn where site_id = $1 and member_id = who.id and kind = 'adjust' and id < $3 order by id desc limit $4) t
+		order by t.id desc
 		limit $4`, site, member, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read adjustments: %w", err)
