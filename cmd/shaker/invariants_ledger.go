@@ -34,7 +34,7 @@ var ledgerInvariants = []invariant{
 			full join sides s on s.site_id = t.site_id and s.txn_id = t.id
 			where t.id is null or s.stray or coalesce(s.n, 0) <> case when t.points = 0 then 0 else 2 end
 				or s.members <> case t.kind when 'commit' then 0 when 'activate' then 2 else 1 end or s.owner <> t.member_id or s.other <> t.member_id
-				or s.amount <> t.points * case when t.kind in ('earn', 'adjust', 'cancel', 'release', 'restore', 'transfer_in') then 1 when t.kind = 'activate' then 0 else -1 end
+				or s.amount <> t.points * case when t.kind in ('earn', 'adjust', 'cancel', 'release', 'restore', 'reinstate', 'transfer_in', 'merge_in') then 1 when t.kind = 'activate' then 0 else -1 end
 				or t.kind = 'activate' and s.spendable is distinct from t.points or t.kind not in ('earn', 'claw_back', 'commit') and t.points <> 0 and s.spendable is null`},
 	{ID: "ledger/no-overdraft", Says: "spending, expiry and taking by hand never leave a member below zero: only a claw-back may",
 		SQL: `
@@ -91,7 +91,7 @@ var ledgerInvariants = []invariant{
 			full join used u on u.site_id = t.site_id and u.txn_id = t.id
 			where t.id is null or u.used > abs(t.points)
 				or (t.kind in ('expire', 'redeem', 'hold', 'transfer_out') or t.kind = 'adjust' and t.points < 0) and u.used is distinct from abs(t.points)
-				or t.kind in ('cancel', 'release', 'restore') and coalesce(-u.used, 0) <> t.points - coalesce((t.rule::jsonb ->> 'repaid_debt')::bigint, 0)
+				or t.kind in ('cancel', 'release', 'restore', 'reinstate') and coalesce(-u.used, 0) <> t.points - coalesce((t.rule::jsonb ->> 'repaid_debt')::bigint, 0)
 				or u.least <> t.member_id or u.most <> t.member_id or u.txn_id is not null and u.least is null`},
 	{ID: "ledger/source-once", Says: "what happened outside makes one transaction of a kind",
 		SQL: `select site_id, kind, source, count(*) from loyalty.txn group by 1, 2, 3 having count(*) > 1`},

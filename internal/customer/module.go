@@ -14,6 +14,7 @@ package customer
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -66,6 +67,14 @@ func New(d Deps) *Module {
 
 // Consumer is nil: the module hears nothing.
 func (m *Module) Consumer() *bus.Consumer { return nil }
+
+// Empty says whether nobody is known yet, at any site.
+func Empty(ctx context.Context, db sqlx.QueryerContext) (empty bool, err error) {
+	if err = sqlx.GetContext(ctx, db, &empty, `select not exists (select from customer.person)`); err != nil {
+		return false, fmt.Errorf("look for people: %w", err)
+	}
+	return empty, nil
+}
 
 // Run forgets old Idempotency-Keys until ctx ends; natural keys go on guarding.
 func (m *Module) Run(ctx context.Context) error {

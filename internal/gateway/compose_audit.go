@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"golang.org/x/sync/errgroup"
@@ -18,8 +19,9 @@ type Auditor interface {
 	Audit(ctx context.Context, siteID int64, f audit.Filter, before audit.Place, limit int) ([]audit.Line, error)
 }
 
-// keyNamer knows the API keys of a site by their names.
-type keyNamer interface {
+// keyKeeper knows the API keys of a site by their names, and signs members' tokens with them.
+type keyKeeper interface {
+	MemberToken(ctx context.Context, siteID, keyID, personID int64, may string, lasts time.Duration) (token string, until time.Time, err error)
 	KeyNames(ctx context.Context, siteID int64, ids []int64) (map[int64]string, error)
 }
 

@@ -12,6 +12,12 @@ const (
 	aboutProgram = "loyalty_program"
 	aboutBatch   = "redemption_batch"
 	aboutAction  = "action_config"
+	aboutMonth   = "finance_month"
+	aboutValue   = "point_value"
+	aboutRun     = "expiry_reversal"
+
+	aboutRedemption = "redemption"
+	aboutFulfilHook = "fulfilment_hook"
 )
 
 // note keeps a change of the programme, or of what it has, in the audit log; keyID is the API key that asked for it.

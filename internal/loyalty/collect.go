@@ -121,22 +121,11 @@ func (m *Module) Collect(ctx context.Context, s site.Site, personID int64, ident
 }
 
 func (m *Module) collect(ctx context.Context, u *bus.Unit, s site.Site, personID int64, identifier, traffic string) (out loyaltyapi.Collected, err error) {
-	programs, err := sharePrograms(ctx, u, []int64{s.ID})
+	h, p, err := lockActive(ctx, u, person{s.ID, personID})
 	if err != nil {
 		return out, err
 	}
-	who := person{s.ID, personID}
-	holders, err := lockHolders(ctx, u, []person{who})
-	if err != nil {
-		return out, err
-	}
-	h, p := holders[who], programs[s.ID]
-	switch {
-	case h == nil:
-		return out, errNoMember
-	case h.Status != active:
-		return out, errInactive
-	case p.Status != active:
+	if p.Status != active {
 		return out, errNoClub
 	}
 	config, found, err := actionByIdentifier(ctx, u, s.ID, p.ID, identifier)
@@ -158,7 +147,7 @@ func (m *Module) collect(ctx context.Context, u *bus.Unit, s site.Site, personID
 		return out, nil
 	}
 	c.Place = collected.last + 1 // of this member's own
-	if err := m.postEarnings(ctx, u, programs, []earning{p.forAction(c, personID)}); err != nil {
+	if err := m.postEarnings(ctx, u, map[int64]program{s.ID: p}, []earning{p.forAction(c, personID)}); err != nil {
 		return out, err
 	}
 	out.Balance, err = insertCollection(ctx, u, c)

@@ -23,7 +23,7 @@ func (b *books) pay(h *holder, own *lot, txnID, step int64) (d paid) {
 	}
 	d.own = min(step, own.Remaining)
 	b.use(own, txnID, d.own)
-	d.expired = min(step-d.own, own.Expired-own.Forgiven)
+	d.expired = min(step-d.own, own.gone())
 	rest := step - d.own - d.expired
 	d.others = b.take(h, txnID, rest)
 	if d.debt = rest - d.others; policy == withinBalance {

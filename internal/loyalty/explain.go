@@ -77,7 +77,7 @@ func explained(ctx context.Context, db sqlx.QueryerContext, site, id int64) (t l
 
 // against is the site's account on the other side of each kind of transaction.
 var against = map[string]string{kindEarn: issued, kindClawBack: issued, kindExpire: expired, kindAdjust: adjusted, kindRedeem: redeemed, kindCancel: redeemed,
-	kindHold: held, kindCommit: redeemed, kindRelease: held, kindRestore: redeemed,
+	kindHold: held, kindCommit: redeemed, kindRelease: held, kindRestore: redeemed, kindReinstate: expired,
 	kindActivate: pending, kindTransferOut: transferred, kindTransferIn: transferred,
 	kindMergeOut: transferred, kindMergeIn: transferred}
 
@@ -106,7 +106,7 @@ func entryOfQuery(column string) string {
 func lotMadeBy(ctx context.Context, db sqlx.QueryerContext, site, id, member int64) (*loyaltyapi.Lot, error) {
 	var l loyaltyapi.Lot
 	err := sqlx.GetContext(ctx, db, &l, `
-		select l.granted, l.remaining, l.clawed, l.forgiven, l.waived, l.expired, coalesce(l.pending, false) as pending, l.activates_at, coalesce(l.by_activity, false) as by_activity,
+		select l.granted, l.remaining, l.clawed, l.forgiven, l.waived, l.expired, l.reinstated, coalesce(l.pending, false) as pending, l.activates_at, coalesce(l.by_activity, false) as by_activity,
 			case when l.by_activity then m.lapses_at else l.expires_at end as expires_at
 		from loyalty.lot l join loyalty.member m on m.site_id = l.site_id and m.id = $3
 		where l.site_id = $1 and l.id = $2`, site, id, member)

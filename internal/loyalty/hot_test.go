@@ -113,7 +113,7 @@ func BenchmarkSeal(b *testing.B) {
 	n := 0
 	for b.Loop() {
 		b.StopTimer()
-		w.admin.MustExec(`truncate loyalty.chain, loyalty.anchor, loyalty.milestone, loyalty.checkpoint`)
+		w.admin.MustExec(`truncate loyalty.chain, loyalty.anchor, loyalty.milestone, loyalty.checkpoint, loyalty.turnover`)
 		b.StartTimer()
 		done, err := w.Seal(b.Context())
 		if err != nil {

@@ -82,6 +82,7 @@ type lot struct {
 	Reminded   bool       `db:"reminded"`    // of this end
 	WakeAt     *time.Time `db:"wake_at"`     // when the timer has something to do with it
 
+	Reinstated  int64      `db:"reinstated"`   // of expired: somebody took back that it did
 	Waived      int64      `db:"waived"`       // of clawed: there was nothing to take it from
 	Pending     bool       `db:"pending"`      // can't be spent yet, and is on another account
 	ActivatesAt *time.Time `db:"activates_at"` // of a pending one; nil: when somebody says so
@@ -147,6 +148,7 @@ type books struct {
 	rooms    *rooms         // what rules have given; nil: no rules decide
 	joined   []*holder      // in this batch
 	merits   map[siteSource]*merit
+	counts   map[countKey]*rewardCount // of redemptions, that this batch makes or cancels
 
 	txns    []txn
 	entries []entry
@@ -159,6 +161,7 @@ type books struct {
 	kept    []*hold // new
 	ended   []*hold // looked at to be ended
 	refused []earning
+	asked   []step // rules that were asked, with what became of them
 	tells   []told
 }
 

@@ -20,12 +20,17 @@ type metrics struct {
 	unspent  prometheus.Counter
 	let      prometheus.Counter
 	passed   prometheus.Counter
+	closed   prometheus.Counter
+	returned prometheus.Counter
 	group    prometheus.Histogram
 	members  prometheus.Counter
 	tiers    *prometheus.CounterVec // cause
 	refused  *prometheus.CounterVec // why
 	seconds  *prometheus.HistogramVec
 	ruled    *prometheus.CounterVec // result
+
+	redemptions *prometheus.CounterVec // kind, change
+	fulfilments *prometheus.CounterVec // state, answer
 }
 
 // metricsApart are the module's metrics, and others that nobody sees, for rehearsals.
@@ -46,21 +51,26 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		unspent:  prometheus.NewCounter(counter("points_restored_total", "Points of redemptions that were cancelled.")),
 		let:      prometheus.NewCounter(counter("points_activated_total", "Pending points that members can spend now.")),
 		passed:   prometheus.NewCounter(counter("points_transferred_total", "Points that members gave to others.")),
+		closed:   prometheus.NewCounter(counter("months_closed_total", "Months that were closed in the books.")),
+		returned: prometheus.NewCounter(counter("points_reinstated_total", "Points that had expired and were given back, because a run of expiry was reversed.")),
 		reminded: prometheus.NewCounter(counter("expiry_reminders_total", "Times that points were told of as expiring.")),
 		holds:    prometheus.NewCounterVec(counter("points_held_total", "Points that checkouts kept, and what became of them."), []string{"change"}),
 		group: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "talkable", Subsystem: "loyalty", Name: "actions_per_commit",
 			Help: "Adjustments, redemptions and cancellations of a transaction.", Buckets: prometheus.ExponentialBuckets(1, 2, 9)}),
-		members: prometheus.NewCounter(counter("members_joined_total", "People that became members.")),
-		tiers:   prometheus.NewCounterVec(counter("tier_changes_total", "Moves of members between tiers."), []string{"cause"}),
-		refused: prometheus.NewCounterVec(counter("unearned_total", "Things heard that earned no points."), []string{"why"}),
-		ruled:   prometheus.NewCounterVec(counter("rules_asked_total", "Rules of earning that were asked, by what became of them."), []string{"result"}),
+		members:     prometheus.NewCounter(counter("members_joined_total", "People that became members.")),
+		tiers:       prometheus.NewCounterVec(counter("tier_changes_total", "Moves of members between tiers."), []string{"cause"}),
+		refused:     prometheus.NewCounterVec(counter("unearned_total", "Things heard that earned no points."), []string{"why"}),
+		fulfilments: prometheus.NewCounterVec(counter("fulfilment_asks_total", "Tries to ask fulfilment hooks, by what became of the question."), []string{"state", "answer"}),
+		redemptions: prometheus.NewCounterVec(counter("redemptions_total", "Redemptions that were made, that were fulfilled after waiting, and that were cancelled."),
+			[]string{"kind", "change"}),
+		ruled: prometheus.NewCounterVec(counter("rules_asked_total", "Rules of earning that were asked, by what became of them."), []string{"result"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "talkable", Subsystem: "loyalty",
 			Name: "posting_seconds", Help: "Time to decide and write one batch of postings.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 10)}, []string{"kind"}),
 	}
 	if reg != nil {
 		reg.MustRegister(m.earned, m.clawed, m.expired, m.byHand, m.spent, m.unspent, m.group, m.members, m.tiers, m.refused, m.seconds, m.reminded, m.holds,
-			m.let, m.passed, m.ruled)
+			m.let, m.passed, m.ruled, m.closed, m.returned, m.redemptions, m.fulfilments)
 	}
 	return m
 }
@@ -85,12 +95,28 @@ func (m *metrics) count(b *books, joined int) {
 			m.spent.Add(float64(t.Points))
 		case kindHold, kindCommit, kindRelease, kindRestore:
 			m.holds.WithLabelValues(t.Kind).Add(float64(t.Points))
+		case kindReinstate:
+			m.returned.Add(float64(t.Points))
 		case kindActivate:
 			m.let.Add(float64(t.Points))
 		case kindTransferOut:
 			m.passed.Add(float64(t.Points))
 		case kindCancel:
 			m.unspent.Add(float64(t.Points))
+		}
+	}
+	for _, e := range b.refused {
+		m.refused.WithLabelValues(e.Refused).Inc()
+	}
+	for _, s := range b.asked {
+		m.ruled.WithLabelValues(s.Result).Inc()
+	}
+	for _, r := range b.spent {
+		m.redemptions.WithLabelValues(r.Kind, "made").Inc()
+	}
+	for _, r := range b.unspent {
+		if r.dirty {
+			m.redemptions.WithLabelValues(r.Kind, cancelled).Inc()
 		}
 	}
 	for _, c := range b.changes {

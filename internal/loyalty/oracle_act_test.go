@@ -115,8 +115,8 @@ func (p *purse) redeem(cost int, id int64, w *world) bool {
 	if p.live()-p.debt < cost {
 		return false
 	}
+	p.active(false, w.clock.Now()) // spending is an activity first, so that what nothing prolongs is spent before what it prolongs
 	p.spend(cost, id)
-	p.active(false, w.clock.Now())
 	if p.redeemed == nil {
 		p.redeemed, p.cancelled = map[int64]bool{}, map[int64]bool{}
 	}

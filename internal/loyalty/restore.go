@@ -24,6 +24,7 @@ type lotDate struct {
 const (
 	causeRestored = "restored"
 	causeByHand   = "by_hand"
+	causeReversed = "reinstated" // a run of expiry was taken back
 )
 
 // redate changes the date of a lot, and keeps which it was.
@@ -38,11 +39,19 @@ func (b *books) redate(l *lot, ends *time.Time, cause, note string, txnID int64)
 // out of what the member has then. The member's due lots have expired before. What came out of lots that were given back to a duplicate since is
 // a lot of its own.
 func (b *books) giveBack(h *holder, t txn, used []allocation) (repaid int64, graced []redated, err error) {
+	if grace := b.programs[h.SiteID].RestoreGraceDays; grace > 0 {
+		ends := b.now.AddDate(0, 0, grace)
+		return b.giveBackUntil(h, t, used, &ends, causeRestored)
+	}
+	return b.giveBackUntil(h, t, used, nil, "")
+}
+
+// giveBackUntil is giveBack where it has been said until when lapsed lots are good; nil: not at all.
+func (b *books) giveBackUntil(h *holder, t txn, used []allocation, ends *time.Time, cause string) (repaid int64, graced []redated, err error) {
 	lots := make(map[int64]*lot, len(h.lots))
 	for _, l := range h.lots {
 		lots[l.ID] = l
 	}
-	grace := b.programs[h.SiteID].RestoreGraceDays
 	back := map[*lot]int64{}
 	var sum, anothers int64
 	for _, a := range used {
@@ -51,10 +60,9 @@ func (b *books) giveBack(h *holder, t txn, used []allocation) (repaid int64, gra
 			anothers, sum = anothers+a.Amount, sum+a.Amount
 			continue
 		}
-		if grace > 0 && l.lapsed(b.now) {
-			ends := b.now.AddDate(0, 0, grace)
-			graced = append(graced, redated{l.ID, l.ends(), ends})
-			b.redate(l, &ends, causeRestored, "", t.ID)
+		if ends != nil && l.lapsed(b.now) {
+			graced = append(graced, redated{l.ID, l.ends(), *ends})
+			b.redate(l, ends, cause, "", t.ID)
 		}
 		l.Remaining, l.dirty = l.Remaining+a.Amount, true
 		back[l] += a.Amount

@@ -21,7 +21,7 @@ const (
 	milestoneStep = 256          // entries of an account
 )
 
-// sealer follows what was posted and makes it provable: it extends each site's chain, keeps where to look for old balances, and signs a
+// sealer follows what was posted and makes it provable: it extends each site's chain, keeps where to look for old balances and what came to each quarter of an hour, and signs a
 // checkpoint a day. Nobody waits for it. Package seal says what a chain is.
 type sealer struct {
 	key         ed25519.PrivateKey // nil: checkpoints are not signed
@@ -143,6 +143,9 @@ func (m *Module) sealSome(ctx context.Context, site, floor int64) (n int, err er
 			return err
 		}
 		if err := saveMilestones(ctx, tx, site, due); err != nil {
+			return err
+		}
+		if err := saveTurnover(ctx, tx, site, turnoverOf(records)); err != nil {
 			return err
 		}
 		return saveChain(ctx, tx, c, m.now())

@@ -153,6 +153,7 @@ func (w *world) dump() string {
 		union all select 'tally ' || a::text from loyalty.rule_tally a union all select 'budget ' || a::text from loyalty.rule_budget a union all select 'due ' || a::text from loyalty.rule_due a
 		union all select 'go ahead ' || a::text from loyalty.go_ahead a
 		union all select 'merit ' || a::text from loyalty.merit a union all select 'merit day ' || a::text from loyalty.merit_day a
+		union all select 'count ' || a::text from loyalty.redemption_count a
 		union all select 'told ' || a::text from loyalty.waiting a) s`)
 	if err != nil {
 		w.t.Fatal(err)
@@ -197,7 +198,7 @@ var invariants = map[string]string{
 	"INV-10 a source has one transaction of a kind": `
 		select count(*) from loyalty.txn group by site_id, kind, source having count(*) > 1`,
 	"INV-12 history cannot be rewritten": `
-		select 1 from unnest(array['UPDATE', 'DELETE', 'TRUNCATE']) p, unnest(array['loyalty.entry', 'loyalty.txn', 'loyalty.allocation', 'loyalty.lot_date', 'loyalty.anchor', 'loyalty.checkpoint', 'loyalty.milestone']) t
+		select 1 from unnest(array['UPDATE', 'DELETE', 'TRUNCATE']) p, unnest(array['loyalty.entry', 'loyalty.txn', 'loyalty.allocation', 'loyalty.lot_date', 'loyalty.anchor', 'loyalty.checkpoint', 'loyalty.milestone', 'loyalty.point_value', 'loyalty.closing']) t
 		where has_table_privilege('talkable_loyalty', t, p)`,
 	"INV-13 amounts are bigint": `
 		select 1 from information_schema.columns where table_schema = 'loyalty'
@@ -212,9 +213,15 @@ var invariants = map[string]string{
 		left join loyalty.account b on b.site_id = t.site_id and b.pending_of = t.member_id
 		left join loyalty.entry w on w.site_id = t.site_id and w.txn_id = t.id and w.account_id = b.id
 		where coalesce(e.amount, 0) + coalesce(w.amount, 0) <> t.points * case
-				when t.kind in ('earn', 'adjust', 'cancel', 'release', 'restore', 'transfer_in', 'merge_in') then 1 when t.kind in ('commit', 'activate') then 0 else -1 end
+				when t.kind in ('earn', 'adjust', 'cancel', 'release', 'restore', 'reinstate', 'transfer_in', 'merge_in') then 1 when t.kind in ('commit', 'activate') then 0 else -1 end
 			or t.kind = 'activate' and e.amount is distinct from t.points or t.kind <> 'activate' and e.amount <> 0 and w.amount <> 0
 			or t.kind not in ('earn', 'claw_back', 'activate', 'merge_in', 'merge_out') and w.amount <> 0`,
+	"what was reinstated of a lot has its transactions, each of an expiry and of no more points": `
+		select l.id from loyalty.lot l left join (
+			select x.site_id, x.earn_id, sum(x.points) as expired, coalesce(sum(r.points), 0) as back, bool_or(r.points > x.points) as more from loyalty.txn x
+			left join loyalty.txn r on r.site_id = x.site_id and r.kind = 'reinstate' and r.earn_id = x.id where x.kind = 'expire' group by 1, 2) t on t.site_id = l.site_id and t.earn_id = l.id
+		where l.expired <> coalesce(t.expired, 0) or l.reinstated <> coalesce(t.back, 0) or t.more
+		union all select r.id from loyalty.txn r left join loyalty.txn x on x.site_id = r.site_id and x.id = r.earn_id and x.kind = 'expire' where r.kind = 'reinstate' and x.id is null`,
 	"every entry has its transaction, every transaction two entries": `
 		select e.txn_id from loyalty.entry e left join loyalty.txn t on t.site_id = e.site_id and t.id = e.txn_id
 		group by e.site_id, e.txn_id, t.id having t.id is null or count(*) <> 2`,
@@ -273,6 +280,18 @@ var invariants = map[string]string{
 	"what the site keeps is what is held": `
 		select a.id from loyalty.account a left join loyalty.hold k on k.site_id = a.site_id and k.status = 'held'
 		where a.owner_id is null and a.name = 'held' group by a.site_id, a.id having a.balance <> coalesce(sum(k.points), 0)`,
+	"a count of redemptions is those that it counted and that live": `
+		select c.batch_id from (
+			select r.site_id, r.batch_id, case k ->> 'of' when 'all' then 0 else r.member_id end as member_id, k ->> 'per' as span, k ->> 'since' as since, count(*) as n
+			from (
+				select site_id, batch_id, member_id, terms -> 'counted' as counted from loyalty.redemption where status <> 'cancelled'
+				union all
+				select site_id, batch_id, member_id, counted from loyalty.hold where status in ('held', 'committed')) r
+				cross join lateral jsonb_array_elements(r.counted) k
+				group by 1, 2, 3, 4, 5) r
+		full join loyalty.redemption_count c on c.site_id = r.site_id and c.batch_id = r.batch_id and c.member_id = r.member_id and c.span = r.span
+			and to_char(c.since, 'YYYY-MM-DD') = r.since
+		where coalesce(c.taken, 0) <> coalesce(r.n, 0) and not (c.taken is null and r.span = 'day')`,
 	"a hold is its transaction, and has one end; what was restored of it has its transactions": `
 		select coalesce(k.id, t.id) from loyalty.hold k full join (select * from loyalty.txn where kind = 'hold') t on t.site_id = k.site_id and t.id = k.id
 		left join lateral (select count(*) filter (where kind in ('commit', 'release')) as n, coalesce(sum(points) filter (where kind = 'restore'), 0) as back

@@ -123,7 +123,7 @@ func earnedBy(ctx context.Context, tx sqlx.QueryerContext, sites []int64, source
 	return out, nil
 }
 
-const lotColumns = `l.site_id, l.id, l.account_id, l.granted, l.remaining, l.clawed, l.expired, l.forgiven, l.expires_at, coalesce(l.by_activity, false) as by_activity, l.wake_at, coalesce(l.reminded, false) as reminded,
+const lotColumns = `l.site_id, l.id, l.account_id, l.granted, l.remaining, l.clawed, l.expired, l.forgiven, l.reinstated, l.expires_at, coalesce(l.by_activity, false) as by_activity, l.wake_at, coalesce(l.reminded, false) as reminded,
 	l.waived, coalesce(l.pending, false) as pending, l.activates_at`
 
 // lotsOf reads the lots of locked accounts that have points left, and those of the given earnings whether or not, also where they are pending.

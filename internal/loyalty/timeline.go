@@ -27,6 +27,7 @@ const (
 	typeCommitted = "hold_committed"
 	typeReleased  = "hold_released"
 	typeRestored  = "points_restored"
+	typeReturned  = "points_reinstated"
 	typeActivated = "points_activated"
 	typeGave      = "points_given_away"
 	typeGot       = "points_received"
@@ -35,7 +36,7 @@ const (
 )
 
 var typeOf = map[string]string{kindEarn: typeEarned, kindClawBack: typeClawed, kindExpire: typeExpired, kindAdjust: typeByHand,
-	kindRedeem: typeSpent, kindCancel: typeUnspent, kindHold: typeHeld, kindCommit: typeCommitted, kindRelease: typeReleased, kindRestore: typeRestored,
+	kindRedeem: typeSpent, kindCancel: typeUnspent, kindHold: typeHeld, kindCommit: typeCommitted, kindRelease: typeReleased, kindRestore: typeRestored, kindReinstate: typeReturned,
 	kindActivate: typeActivated, kindTransferOut: typeGave, kindTransferIn: typeGot, kindMergeOut: typeMergeOut, kindMergeIn: typeMergeIn}
 
 // Timeline reads what happened to a person here before a place, newest first. Points stand at the time of what they are for.
@@ -145,6 +146,8 @@ func (t txnRow) entry() timeline.Entry {
 		e.Summary = "Gave " + points(t.Points) + " to another member"
 	case kindTransferIn:
 		e.Summary = "Got " + points(t.Points) + " from another member"
+	case kindReinstate:
+		e.Summary = "Got back " + points(t.Points) + " that had expired"
 	case kindMergeOut, kindMergeIn:
 		e.Summary = mergeSummary(t)
 	case kindRestore:

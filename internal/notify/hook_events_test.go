@@ -59,11 +59,13 @@ func TestHookEveryEvent(t *testing.T) {
 	happens(b, announcing(b, fromTaking), loyaltyevent.PointsClawedBack{SiteID: 1, TransactionID: 62, PersonID: 7, RecordedAt: start})
 	happens(b, announcing(b, fromExpiry), loyaltyevent.PointsExpired{SiteID: 1, TransactionID: 63, PersonID: 7, ExpiredAt: start})
 	happens(b, announcing(b, fromExpiring), loyaltyevent.PointsExpiring{SiteID: 1, LotID: 61, PersonID: 7, ExpiresAt: start, ToldAt: start})
+	happens(b, announcing(b, fromReinstatement), loyaltyevent.PointsReinstated{SiteID: 1, TransactionID: 69, PersonID: 7, ReinstatedAt: start})
 	happens(b, announcing(b, fromActivation), loyaltyevent.PointsActivated{SiteID: 1, TransactionID: 67, PersonID: 7, ActivatedAt: start})
 	happens(b, announcing(b, fromTransfer), loyaltyevent.PointsTransferred{SiteID: 1, TransactionID: 68, PersonID: 7, ToPersonID: 8, TransferredAt: start})
 	happens(b, announcing(b, fromHold), loyaltyevent.HoldChanged{SiteID: 1, HoldID: 81, TransactionID: 81, PersonID: 7, Change: "hold", ChangedAt: start})
 	happens(b, announcing(b, fromAdjustment), loyaltyevent.PointsAdjusted{SiteID: 1, TransactionID: 64, PersonID: 7, AdjustedAt: start})
 	happens(b, announcing(b, fromRedemption), loyaltyevent.PointsRedeemed{SiteID: 1, RedemptionID: 71, PersonID: 7, RedeemedAt: start})
+	happens(b, b.onRewardReady, loyaltyevent.RedemptionFulfilled{SiteID: 1, RedemptionID: 71, PersonID: 7, Kind: "coupon", FulfilledAt: start})
 	happens(b, announcing(b, fromCancellation), loyaltyevent.RedemptionCancelled{SiteID: 1, RedemptionID: 71, PersonID: 7, CancelledAt: start})
 	happens(b, announcing(b, fromTier), sampleTier(1))
 	b.phone(999, "") // the friend of the earning

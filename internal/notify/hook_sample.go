@@ -58,9 +58,13 @@ func sampleFacts() map[string]any {
 	show(fromExpiring(loyaltyevent.PointsExpiring{LotID: 61, MemberID: 51, PersonID: 1, Points: 50, Balance: 1350, ExpiresAt: once.AddDate(0, 0, 14), ToldAt: once}))
 	show(fromAdjustment(loyaltyevent.PointsAdjusted{TransactionID: 64, MemberID: 51, PersonID: 1, Points: 150, Balance: 1500, AdjustedAt: once}))
 	show(fromRedemption(loyaltyevent.PointsRedeemed{RedemptionID: 71, TransactionID: 65, MemberID: 51, PersonID: 1, Points: 1000, Balance: 500, RedeemedAt: once}))
+	show(fromFulfilment(loyaltyevent.RedemptionFulfilled{RedemptionID: 71, MemberID: 51, PersonID: 1, BatchID: 70, Kind: "coupon", Description: "$5 off", Points: 1000, CouponID: 41,
+		CouponCode: "SAMPLE-10", FulfilledAt: once}))
 	show(fromCancellation(loyaltyevent.RedemptionCancelled{RedemptionID: 71, TransactionID: 66, MemberID: 51, PersonID: 1, Points: 1000, Balance: 1500, CancelledAt: once}))
 	show(fromHold(loyaltyevent.HoldChanged{HoldID: 81, TransactionID: 82, MemberID: 51, PersonID: 1, Change: "commit", Status: "committed", Points: 10, Balance: 490,
 		Reference: "cart-77", ChangedAt: once}))
+	show(fromReinstatement(loyaltyevent.PointsReinstated{TransactionID: 69, MemberID: 51, PersonID: 1, LotID: 61, Points: 50, Balance: 1400, ExpiryID: 63, ExpiresAt: once.AddDate(0, 1, 0),
+		ReinstatedAt: once}))
 	show(fromActivation(loyaltyevent.PointsActivated{TransactionID: 67, EarnTransactionID: 61, MemberID: 51, PersonID: 1, Points: 500, Balance: 500,
 		Reason: loyaltyevent.ForPurchase, OriginID: 11, ActivatedAt: once}))
 	show(fromTransfer(loyaltyevent.PointsTransferred{TransactionID: 68, MemberID: 51, PersonID: 1, ToMemberID: 52, ToPersonID: 2, Points: 100, Balance: 400, ToBalance: 100, TransferredAt: once}))
@@ -72,12 +76,7 @@ func sampleFacts() map[string]any {
 func (m *Module) hearAll(c *bus.Consumer) {
 	hear(m, c, fromOrigin)
 	hear(m, c, fromRefund)
-	hear(m, c, fromOffer)
 	hear(m, c, fromClaim)
-	hear(m, c, fromReferral)
-	hear(m, c, fromApproval)
-	hear(m, c, fromVoid)
-	hear(m, c, fromClawback)
 	hear(m, c, fromCoupon)
 	hear(m, c, fromShelf)
 	hear(m, c, fromMember)
@@ -86,6 +85,7 @@ func (m *Module) hearAll(c *bus.Consumer) {
 	hear(m, c, fromExpiring)
 	hear(m, c, fromHold)
 	hear(m, c, fromActivation)
+	hear(m, c, fromReinstatement)
 	hear(m, c, fromTransfer)
 	hear(m, c, fromAdjustment)
 	hear(m, c, fromRedemption)

@@ -3,6 +3,7 @@ package web
 import (
 	"time"
 
+	"github.com/talkable/talkable/internal/clock"
 	"github.com/talkable/talkable/internal/fault"
 )
 
@@ -18,17 +19,17 @@ const longestPeriod = 366 // days
 func (d Days) Period(now time.Time) (from, to time.Time, err error) {
 	wrong := fault.New(fault.Invalid, "invalid_period", "The period is not valid.")
 	midnight := func(year int, month time.Month, day int) time.Time {
-		return time.Date(year, month, day, 0, 0, 0, 0, now.Location())
+		return clock.Midnight(year, month, day, now.Location())
 	}
 	day := func(name, text string, without time.Time) time.Time {
 		if text == "" {
 			return without
 		}
-		at, err := time.ParseInLocation(time.DateOnly, text, now.Location())
+		at, err := time.Parse(time.DateOnly, text)
 		if err != nil || at.Year() < 1970 || at.Year() > 2999 {
 			wrong = wrong.At("query."+name, "must be a day like 2026-11-01, from 1970 to 2999")
 		}
-		return at
+		return midnight(at.Date())
 	}
 	last := day("to", d.To, midnight(now.Date()))
 	from = day("from", d.From, midnight(last.Year(), last.Month(), 1))

@@ -60,25 +60,6 @@ create table customer.merge_suggestion (
 );
 create index merge_suggestion_high on customer.merge_suggestion (site_id, high_id); -- to forget those of a person
 
--- What people changed by hand, see package audit: never updated, never deleted.
-create table customer.audit (
-	site_id bigint not null,
-	id bigint not null generated always as identity,
-	key_id bigint not null, -- the API key; 0: none is known
-	action text not null,
-	subject text not null,
-	subject_id bigint not null,
-	reason text constraint audit_reason check (length(reason) between 1 and 1000),
-	before jsonb,
-	after jsonb,
-	at timestamptz not null,
-	constraint audit_pkey primary key (site_id, id)
-);
-create index audit_by_time on customer.audit (site_id, at, id);
-create index audit_by_subject on customer.audit (site_id, subject, subject_id, at, id);
-create index audit_by_action on customer.audit (site_id, action, at, id);
-
 grant select, insert, delete on customer.merge_side to talkable_customer;
 grant select, insert, update on customer.merge to talkable_customer;
 grant select, insert, delete on customer.merge_suggestion to talkable_customer;
-grant select, insert on customer.audit to talkable_customer;

@@ -103,6 +103,10 @@ type OriginRecorded struct {
 	Phone   string `json:"phone,omitempty"`   // of the number that came with it; the person may have another
 
 	DeviceType string `json:"device_type,omitempty"` // desktop, mobile, tablet; empty: nobody knows
+
+	// Of a sign-up: the person wants mail, and said so with it for the first time.
+	OptedIn    bool `json:"opted_in,omitempty"`
+	FirstOptIn bool `json:"first_opt_in,omitempty"`
 }
 
 func (OriginRecorded) EventType() string { return "customer.origin_recorded.v1" }

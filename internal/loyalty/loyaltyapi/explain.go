@@ -14,8 +14,8 @@ type Balance struct {
 type Transaction struct {
 	ID          int64     `db:"id" json:"id"`
 	MemberID    int64     `db:"member_id" json:"member_id"`
-	Kind        string    `db:"kind" json:"kind" enum:"earn,claw_back,expire,adjust,redeem,cancel,hold,commit,release,restore,activate,transfer_out,transfer_in"`
-	Reason      string    `db:"reason" json:"reason" enum:"purchase,reward,referral,action,join,tier,date,adjustment,redemption,hold,transfer"`
+	Kind        string    `db:"kind" json:"kind" enum:"earn,claw_back,expire,adjust,redeem,cancel,hold,commit,release,restore,reinstate,activate,transfer_out,transfer_in,merge_out,merge_in"`
+	Reason      string    `db:"reason" json:"reason" enum:"purchase,reward,referral,action,join,tier,date,adjustment,redemption,hold,transfer,merge,unmerge"`
 	Source      string    `db:"source" json:"source" doc:"What caused it: each does so once"`
 	Points      int64     `db:"points" json:"points" doc:"Moved"`
 	About       *int64    `db:"earn_id" json:"about" doc:"The transaction that it takes back, ends or undoes"`
@@ -44,7 +44,8 @@ type Lot struct {
 	ClawedBack int64      `db:"clawed" json:"clawed_back"`
 	Forgiven   int64      `db:"forgiven" json:"forgiven" doc:"Of what was clawed back: had expired, so nobody paid"`
 	Waived     int64      `db:"waived" json:"waived" doc:"Of what was clawed back: not asked for, by the programme's debt policy"`
-	Expired    int64      `db:"expired" json:"expired"`
+	Expired    int64      `db:"expired" json:"expired" doc:"Each time that its points did"`
+	Reinstated int64      `db:"reinstated" json:"reinstated" doc:"Of what had expired: given back, because a run of expiry was reversed"`
 	Pending    bool       `db:"pending" json:"pending" doc:"Can't be spent yet"`
 	ActivateAt *time.Time `db:"activates_at" json:"activates_at" doc:"When they can be, or could; null: at once, or when somebody says so"`
 	ExpiresAt  *time.Time `db:"expires_at" json:"expires_at" doc:"null: never"`
@@ -56,7 +57,7 @@ type Lot struct {
 type LotDate struct {
 	Was   *time.Time `db:"was" json:"was"`
 	Ends  *time.Time `db:"ends" json:"ends"`
-	Cause string     `db:"cause" json:"cause" enum:"restored,by_hand"`
+	Cause string     `db:"cause" json:"cause" enum:"restored,by_hand,reinstated"`
 	Note  *string    `db:"note" json:"note"`
 	At    time.Time  `db:"changed_at" json:"at"`
 }

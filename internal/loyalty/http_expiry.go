@@ -1,0 +1,86 @@
+package loyalty
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/talkable/talkable/internal/web"
+)
+
+func (m *Module) expiryRoutes(api huma.API) {
+	const path = "/api/v2/loyalty/expiry_runs"
+	tags := []string{"Loyalty"}
+	huma.Register(api, huma.Operation{OperationID: "listExpiryRuns", Method: http.MethodGet, Path: path, Tags: tags,
+		Summary: "List the days on which points expired", Description: "Newest first, by days of the site: how much expired, of how many members, and what of it was taken back."}, m.listExpiryRuns)
+	huma.Register(api, huma.Operation{OperationID: "getExpiryRun", Method: http.MethodGet, Path: path + "/{id}", Tags: tags,
+		Summary: "Read what expired on a day", Description: "And how far a reversal is. Errors: 404 `expiry_run_not_found`."}, m.getExpiryRun)
+	huma.Register(api, huma.Operation{OperationID: "reverseExpiryRun", Method: http.MethodPost, Path: path + "/{id}/reverse", Tags: tags, DefaultStatus: http.StatusAccepted,
+		Summary: "Give back what expired on a day", Description: "Because it was wrong. All that expired on that day by now goes back to the same lots, each once, and is good for `grace_days` from now on, " +
+			"unless its lot is good for longer. A debt that the member has made since is repaid first; what a refund has taken since of what had expired stays gone. It is done in the background, " +
+			"in sets; `dry_run=true` says what it will come to. Takes `Idempotency-Key`. Errors: 404 `expiry_run_not_found`, 400 `invalid_reversal`, 409 `nothing_to_reverse`, `reversal_running`."}, m.postReversal)
+}
+
+type expiryRunAnswer struct {
+	Run expiryRun `json:"expiry_run"`
+}
+
+type expiryRunsAnswer struct {
+	Runs       []expiryRun `json:"expiry_runs"`
+	NextCursor *string     `json:"next_cursor" doc:"null on the last page"`
+}
+
+type reversalAnswer struct {
+	Reversal expiryReversal `json:"reversal"`
+}
+
+func (m *Module) listExpiryRuns(ctx context.Context, in *struct{ web.Page }) (*web.OK[expiryRunsAnswer], error) {
+	s := web.From(ctx).Site
+	after := struct {
+		At time.Time `json:"at"`
+	}{time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)}
+	const list = "expiry runs"
+	if _, err := m.cursors.Decode(s.ID, list, in.Cursor, &after); err != nil {
+		return nil, err
+	}
+	runs, err := m.expiryRuns(ctx, s, after.At, in.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	answer := expiryRunsAnswer{Runs: runs[:min(in.Limit, len(runs))]}
+	if len(runs) > in.Limit {
+		after.At = runs[in.Limit-1].BeginsAt
+		next := m.cursors.Encode(s.ID, list, after)
+		answer.NextCursor = &next
+	}
+	return web.Answer(answer), nil
+}
+
+func (m *Module) getExpiryRun(ctx context.Context, in *struct {
+	ID string `path:"id" maxLength:"10" doc:"The day" example:"2026-11-01"`
+}) (*web.OK[expiryRunAnswer], error) {
+	run, err := expiryRunOf(ctx, m.db, web.From(ctx).Site, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return web.Answer(expiryRunAnswer{run}), nil
+}
+
+func (m *Module) postReversal(ctx context.Context, in *struct {
+	ID   string `path:"id" maxLength:"10" doc:"The day" example:"2026-11-01"`
+	Body struct {
+		web.SiteBody
+		GraceDays int    `json:"grace_days" minimum:"1" maximum:"3650" doc:"How long what is given back is good, from now on" example:"30"`
+		Note      string `json:"note" doc:"Why; 1 to 500 printable characters" example:"The rule was one month too short"`
+	}
+}) (*web.OK[reversalAnswer], error) {
+	req := web.From(ctx)
+	out, replayed, err := m.reverseRun(ctx, req.Site, in.ID, in.Body.GraceDays, in.Body.Note, req.KeyID, req.Idempotency)
+	if err != nil {
+		return nil, err
+	}
+	req.MarkReplayed(replayed)
+	return web.Answer(reversalAnswer{out}), nil
+}
