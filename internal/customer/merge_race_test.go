@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/talkable/talkable/internal/customer/customerapi"
 	"github.com/talkable/talkable/internal/fault"
 )
 

@@ -17,7 +17,8 @@ func (m *Module) ToldOrigin(ctx context.Context, siteID int64, slug string) (cus
 	if err != nil {
 		return customerevent.OriginRecorded{}, err
 	}
-	return m.toldNow(ctx, o)
+	p, err := ownerOf(ctx, m.db, o)
+	return o.told(p), err
 }
 
 // ToldOriginByID is ToldOrigin by the origin's id.
@@ -30,20 +31,15 @@ func (m *Module) ToldOriginByID(ctx context.Context, siteID, id int64) (customer
 	if err != nil {
 		return customerevent.OriginRecorded{}, wrap("read origin", err)
 	}
-	return m.toldNow(ctx, o)
-}
-
-func (m *Module) toldNow(ctx context.Context, o origin) (customerevent.OriginRecorded, error) {
 	p, err := ownerOf(ctx, m.db, o)
-	if err != nil || p == nil {
-		return o.told(0), err
-	}
-	return o.told(p.ID), nil
+	return o.told(p), err
 }
 
-// told is what OriginRecorded says of an origin of a person's (0: of nobody's), as it would be told today.
-func (o *origin) told(personID int64) customerevent.OriginRecorded {
+// told is what OriginRecorded says of an origin of p's, as it would be told today.
+func (o *origin) told(p *person) customerevent.OriginRecorded {
 	e := o.event(false)
-	e.OriginID, e.PersonID = o.ID, personID
+	if e.OriginID = o.ID; p != nil {
+		e.PersonID = p.ID
+	}
 	return e
 }

@@ -280,11 +280,3 @@ func (m *Module) kinOfAdvocates(ctx context.Context, q sqlx.QueryerContext, keys
 	}
 	return m.kinOf(ctx, q, people)
 }
-
-func pairsOf(siteID, personID int64, visitors []string) []seen {
-	var out []seen
-	for _, v := range visitors {
-		out = append(out, seen{siteID, v, personID})
-	}
-	return out
-}
