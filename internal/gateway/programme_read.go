@@ -23,7 +23,7 @@ type thing struct {
 	view     *blueprint.Object // as the API answers it
 	settings *blueprint.Object // as a file says it; nil: it can't, see why
 	parts    map[string]*blueprint.Object
-	over     bool // archived or so
+	over     bool   // archived or so
 	why      string // no file can say it
 }
 

@@ -174,11 +174,10 @@ func (s *simulation) together(ctx context.Context) error {
 			}
 			for len(q.turns) > 0 && ctx.Err() == nil {
 				t := &q.turns[0]
-				more, err := r.step(ctx, t.player, t.deeds)
-				if err != nil {
+				if _, err := r.step(ctx, t.player, t.deeds); err != nil {
 					return fmt.Errorf("person %d: %w", t.player.ID, err)
 				}
-				if more = q.when(t); more {
+				if q.when(t) {
 					heap.Fix(q, 0)
 					continue
 				}
