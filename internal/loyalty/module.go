@@ -1,7 +1,7 @@
 // Package loyalty owns programmes, members and the points ledger (schema "loyalty").
 //
 // It tells:  loyalty.member_joined.v1, loyalty.points_earned.v1, loyalty.points_clawed_back.v1, loyalty.points_expired.v1,
-// loyalty.points_expiring.v1, loyalty.points_activated.v1, loyalty.points_reinstated.v1, loyalty.points_transferred.v1, loyalty.hold_changed.v1, loyalty.points_adjusted.v1, loyalty.points_redeemed.v1, loyalty.redemption_cancelled.v1, loyalty.redemption_fulfilled.v1, loyalty.tier_changed.v1
+// loyalty.points_expiring.v1, loyalty.points_activated.v1, loyalty.points_reinstated.v1, loyalty.points_transferred.v1, loyalty.points_merged.v1, loyalty.hold_changed.v1, loyalty.points_adjusted.v1, loyalty.points_redeemed.v1, loyalty.redemption_cancelled.v1, loyalty.redemption_fulfilled.v1, loyalty.tier_changed.v1
 // It hears:  customer.origin_recorded.v1, customer.origin_refunded.v1, customer.person_anonymized.v1, customer.person_merged.v1, customer.person_unmerged.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1,
 // referral.referral_approved.v1, referral.referral_voided.v1, referral.coupon_issued.v1, referral.gift_card_sent.v1
 //
