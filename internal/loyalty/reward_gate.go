@@ -114,32 +114,24 @@ type candidate struct {
 	cost    int64
 }
 
+// saying notes a reason why not, in words.
+type saying func(code string, r loyaltyapi.RewardRefusal, detail string, args ...any)
+
 // refusals are all the reasons why a member can't have a reward at a moment, the first that is answered first. taken says what counts
 // have come to.
 func (b *redemptionBatch) refusals(p program, who candidate, now time.Time, taken func(countKey) int64) (out []loyaltyapi.RewardRefusal) {
-	no := func(code string, r loyaltyapi.RewardRefusal, detail string, args ...any) {
+	no := saying(func(code string, r loyaltyapi.RewardRefusal, detail string, args ...any) {
 		r.Code, r.Detail = code, fmt.Sprintf(detail, args...)
 		out = append(out, r)
-	}
+	})
 	if b.Terms.RewardPlan != nil {
 		b.windowRefusals(p, who, now, no)
 		if who.unmet != nil {
 			no(conditionUnmet, loyaltyapi.RewardRefusal{}, "%s", *who.unmet)
 		}
 		for _, l := range b.limitsAt(now) {
-			if l.takenBy(b, who.members, taken) < l.most {
-				continue
-			}
-			at := loyaltyapi.RewardRefusal{At: l.anew}
-			switch {
-			case l.Of == ofAll && l.Per == spanEver:
-				no(outOfStock, at, "The reward is out of stock.")
-			case l.Of == ofAll:
-				no(limitReached, at, "The reward was redeemed %d times this %s, and can't be more often.", l.most, l.Per)
-			case l.Per == spanEver:
-				no(limitReached, at, "The member can redeem the reward %d times, and did.", l.most)
-			default:
-				no(limitReached, at, "The member can redeem the reward %d times a %s, and did.", l.most, l.Per)
+			if l.takenBy(b, who.members, taken) >= l.most {
+				l.refuse(no)
 			}
 		}
 		if missing := b.Terms.MinBalance - who.balance; missing > 0 {
@@ -152,7 +144,23 @@ func (b *redemptionBatch) refusals(p program, who candidate, now time.Time, take
 	return out
 }
 
-func (b *redemptionBatch) windowRefusals(p program, who candidate, now time.Time, no func(string, loyaltyapi.RewardRefusal, string, ...any)) {
+// refuse says that there is no room any more.
+func (l rewardLimit) refuse(no saying) {
+	at := loyaltyapi.RewardRefusal{At: l.anew}
+	switch {
+	case l.Of == ofAll && l.Per == spanEver:
+		no(outOfStock, at, "The reward is out of stock.")
+	case l.Of == ofAll:
+		no(limitReached, at, "The reward's limit of %d a %s is reached.", l.most, l.Per)
+	case l.Per == spanEver:
+		no(limitReached, at, "The member's limit of %d is reached.", l.most)
+	default:
+		no(limitReached, at, "The member's limit of %d a %s is reached.", l.most, l.Per)
+	}
+}
+
+// windowRefusals says whether it is the batch's time, and the member's tier high enough.
+func (b *redemptionBatch) windowRefusals(p program, who candidate, now time.Time, no saying) {
 	t := b.Terms
 	if t.StartsAt != nil && now.Before(*t.StartsAt) {
 		no(notStarted, loyaltyapi.RewardRefusal{At: t.StartsAt}, "The reward can be redeemed from %s on.", t.StartsAt.Format(time.RFC3339))

@@ -82,15 +82,7 @@ func (m *Module) Rewards(ctx context.Context, siteID, personID int64) ([]loyalty
 		return nil, err
 	}
 	members := append(pq.Int64Array{r.ID}, r.Duplicates...)
-	var keys []countKey
-	for i := range batches {
-		for _, l := range batches[i].limitsAt(now) {
-			for _, member := range members {
-				keys = append(keys, l.key(siteID, batches[i].ID, member))
-			}
-		}
-	}
-	counts, err := countsOf(ctx, m.db, keys, "offset 0")
+	counts, err := countsOfAll(ctx, m.db, now, batches, members)
 	if err != nil {
 		return nil, err
 	}
@@ -118,6 +110,19 @@ func (m *Module) Rewards(ctx context.Context, siteID, personID int64) ([]loyalty
 		out[i].RedemptionBatch = views[i]
 	}
 	return out, nil
+}
+
+// countsOfAll reads what the limits of batches count of members.
+func countsOfAll(ctx context.Context, db sqlx.QueryerContext, now time.Time, batches []redemptionBatch, members []int64) (map[countKey]*rewardCount, error) {
+	var keys []countKey
+	for i := range batches {
+		for _, l := range batches[i].limitsAt(now) {
+			for _, member := range members {
+				keys = append(keys, l.key(batches[i].SiteID, batches[i].ID, member))
+			}
+		}
+	}
+	return countsOf(ctx, db, keys, "offset 0")
 }
 
 // reward is a batch as it is for a member.
