@@ -22,6 +22,8 @@ func (m *Module) Consumer() *bus.Consumer {
 	bus.On(c, m.onSite)
 	bus.On(c, m.onPerson)
 	bus.On(c, m.onAnonymized)
+	bus.On(c, m.onMerged)
+	bus.On(c, m.onUnmerged)
 	bus.On(c, m.onPointsEarned)
 	bus.On(c, m.onShared)
 	bus.On(c, m.onReward)

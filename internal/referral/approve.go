@@ -154,6 +154,9 @@ func (m *Module) goOn(ctx context.Context, u *bus.Unit, list []referral) error {
 // reward tells that referrals were approved, decides what they earn, and issues it. run are their campaigns, where the transaction has
 // read them already.
 func (m *Module) reward(ctx context.Context, u *bus.Unit, list []referral, run map[key]*campaign) error {
+	if _, err := m.advocatesAsOne(ctx, u, list); err != nil {
+		return err
+	}
 	var sites, ids []int64
 	for _, r := range list {
 		sites, ids = append(sites, r.SiteID), append(ids, r.OfferID)
