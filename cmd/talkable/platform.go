@@ -130,7 +130,7 @@ func (p *platform) wire(c *config, now clock.Clock, smtp, texts string, secret f
 	programmes := gateway.NewProgrammes(gateway.ProgrammesDeps{DB: pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg})
 	p.timed = []gateway.Timed{points, referrals, jobs, messages}
 	hands := gateway.NewTestClock(gateway.TestClockDeps{DB: pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg, Now: now,
-		Time: c.testTime, Modules: p.timed, Drained: p.bearings})
+		Time: c.testTime, Modules: p.timed, Drained: p.drained})
 	p.pages = page.New(page.Deps{Referrals: referrals, Customers: customers, Members: points, Mails: compose, Looks: looks, Cursors: cursors, Reg: reg,
 		PublicURL: c.PublicURL})
 	compose.Printer = p.pages

@@ -33,6 +33,8 @@ func (m *Module) Consumer() *bus.Consumer {
 	bus.On(c, m.onVoid)
 	bus.On(c, m.onClawback)
 	bus.On(c, m.onReminder)
+	bus.On(c, m.onExpiring)
+	bus.On(c, m.onTier)
 	bus.On(c, m.onRewardReady)
 	m.hearAll(c)
 	return c

@@ -75,7 +75,7 @@ func lockDue(ctx context.Context, tx sqlx.ExtContext, now time.Time, n int) ([]j
 			coalesce(c.first_name, '') as first_name, coalesce(c.last_name, '') as last_name,
 			coalesce(a.first_name, '') as advocate,
 			s.site_id is not null as site_known, coalesce(s.name, '') as site_name, coalesce(s.url, '') as site_url,
-			coalesce(s.email_from, '') as site_from
+			coalesce(s.email_from, '') as site_from, coalesce(s.time_zone, '') as site_zone
 		from notify.message m
 		left join notify.contact c on c.site_id = m.site_id and c.person_id = m.person_id
 		left join notify.sms_consent o on c.email = '' and c.phone <> '' and o.site_id = m.site_id and o.person_id = m.person_id

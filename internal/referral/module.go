@@ -99,6 +99,7 @@ type Module struct {
 	visits    *postgres.Group[visit, visited]
 	shares    *postgres.Group[sharing, idempotency.Done[keptShared]]
 	claims    *postgres.Group[claiming, idempotency.Done[keptClaim]]
+	steps     *postgres.Group[stepping, idempotency.Done[referralapi.Referral]]
 	giftCards GiftCards
 	payer     Payer
 	calls     *outcall.Client
@@ -131,6 +132,7 @@ func New(d Deps) *Module {
 	m.visits = postgres.NewGroup(visitBatch, m.visit).Writers(2).Crowd(visitCrowd).Observe(m.sizes("visit"))
 	m.shares = postgres.NewGroup(shareBatch, m.share).Writers(2).Crowd(shareCrowd).Observe(m.sizes("share"))
 	m.claims = postgres.NewGroup(claimBatch, m.carryOutClaims).Writers(2).Crowd(claimCrowd).Observe(m.sizes("claim"))
+	m.steps = postgres.NewGroup(stepBatch, m.takeSteps).Writers(2).Crowd(stepCrowd).Observe(m.sizes("step"))
 	return m
 }
 
