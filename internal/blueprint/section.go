@@ -51,7 +51,7 @@ var sections = []*Section{
 	{Name: "rewards", Key: "description", Most: 200, About: "What members spend points on. The members of PUT /loyalty/programs/{id}/redemption_batches/{batch_id}",
 		Many: "redemption_batches", One: "redemption_batch", List: "listProgramRedemptionBatches", Create: "createRedemptionBatch", Replace: "replaceRedemptionBatch", Of: Programme, ID: "batch_id",
 		Apart: []string{siteSlug}, Retire: &member{"status", "archived"}, Gone: "archived", Effect: "redemptions keep the cost, description and coupon list that they were made with"},
-	{Name: "campaigns", Key: "name", Most: 100, About: "Referral campaigns with their incentives. The members of PUT /campaigns/{id}, and of its parts",
+	{Name: "campaigns", Key: "name", Most: 300, About: "Referral campaigns with their incentives. The members of PUT /campaigns/{id}, and of its parts",
 		Many: "campaigns", One: "campaign", List: "listCampaigns", Read: "getCampaign", Create: "createCampaign", Replace: "replaceCampaign", Versions: "listCampaignVersions", ID: "id",
 		Apart: []string{siteSlug}, Retire: &member{"status", "Disabled"}, Effect: "offers that were made keep the incentives of their version, and rewards stay",
 		Parts: []Part{
@@ -62,10 +62,10 @@ var sections = []*Section{
 			{Name: "fraud_policy", Read: "getCampaignFraudPolicy", Replace: "replaceCampaignFraudPolicy", Answer: "policy", Usual: `{"profile":"site"}`, Decides: "profile",
 				Effect: "referrals that were judged stay as they are"},
 		}},
-	{Name: "coupon_lists", Key: "name", Most: 200, About: "Coupon lists: what the shop gives for their codes. The codes are stock, and no part of a file. The members of PUT /coupon_lists/{id}",
+	{Name: "coupon_lists", Key: "name", Most: 500, About: "Coupon lists: what the shop gives for their codes. The codes are stock, and no part of a file. The members of PUT /coupon_lists/{id}",
 		Many: "coupon_lists", One: "coupon_list", List: "listCouponLists", Create: "createCouponList", Replace: "replaceCouponList", ID: "id",
 		Apart: []string{siteSlug}, Effect: "coupons that were handed out keep the date that was counted from then"},
-	{Name: "commission_plans", Key: "name", Most: 100, About: "What orders pay to advocates. The members of PUT /commission_plans/{id}",
+	{Name: "commission_plans", Key: "name", Most: 200, About: "What orders pay to advocates. The members of PUT /commission_plans/{id}",
 		Many: "commission_plans", One: "commission_plan", List: "listCommissionPlans", Create: "createCommissionPlan", Replace: "replaceCommissionPlan", ID: "id",
 		Apart: []string{siteSlug}, Retire: &member{"active", false}, Effect: "commissions keep the terms that they were made by"},
 }

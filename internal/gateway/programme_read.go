@@ -78,7 +78,7 @@ func (c asker) readSection(ctx context.Context, st *standing, s *blueprint.Secti
 
 func (c asker) readThing(ctx context.Context, st *standing, s *blueprint.Section, view *blueprint.Object) error {
 	t := &thing{section: s, id: idOf(view), parts: map[string]*blueprint.Object{}}
-	if s.Most > 0 && len(st.things[s.Name]) >= 5*s.Most {
+	if s.Most > 0 && len(st.things[s.Name]) >= 5*s.Most { // with those that are over
 		return fault.New(fault.Conflict, "programme_too_large", "The site has more %s than a file is made for.", s.Name)
 	}
 	params := st.params(s, t.id)
@@ -212,6 +212,8 @@ func (st *standing) file() (*blueprint.File, error) {
 		}
 		switch {
 		case len(list) == 0:
+		case s.Most > 0 && len(list) > s.Most:
+			bad = bad.At("/"+s.Name, fmt.Sprintf("has %d, and a file %d at most", len(list), s.Most))
 		case s.Key == "":
 			root.Set(s.Name, list[0])
 		default:
