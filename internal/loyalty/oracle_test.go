@@ -336,4 +336,5 @@ func TestLedgerAgainstOracle(t *testing.T) {
 			w.invariant(rt)
 		}
 	})
+	w.audited(site)
 }
