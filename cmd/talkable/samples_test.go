@@ -255,7 +255,7 @@ var samples = append([]sample{
 	{id: "listPersonShares", path: map[string]string{"person_slug": "ann@shop.example"}, query: "limit=5"},
 	{id: "listTrafficSources"},
 	{id: "updateLoyaltyMember", path: map[string]string{"email": "ann@shop.example"}, body: `{"data":{"custom_properties":{"contest":true,"n":123},"member_dates":[{"identifier":"birthday","date":"1990-05-17"}]}}`},
-	{id: "mergePeople", learn: map[string]string{"merge": "merge.id"}, body: `{"survivor":"fred@shop.example","duplicate":"gone@shop.example","reason":"One person"}`, before: `{"data":{"customer_id":"c-gone"}}`},
+	{id: "mergePeople", learn: map[string]string{"merge": "merge.id"}, body: `{"survivor":"cid@shop.example","duplicate":"gone@shop.example","reason":"One person"}`, before: `{"data":{"customer_id":"c-gone"}}`},
 	{id: "listMerges", query: "limit=5"}, {id: "getMerge", path: map[string]string{"id": "$merge"}},
 	{id: "undoMerge", path: map[string]string{"id": "$merge"}, body: `{"reason":"They are two"}`},
 	{id: "listMergeSuggestions", query: "limit=5"},
