@@ -35,6 +35,9 @@ shake: ## five minutes of faults under load, and what is left compared with what
 fuzz: ## fuzz every decoder of foreign bytes for a minute each
 	./.ci/fuzz 60s
 
+properties: ## ten thousand random lives of members against the naive ledger, about a quarter of an hour
+	$(GO) test -timeout 60m -run '^TestLedgerAgainstOracle$$' ./internal/loyalty -rapid.checks 10000
+
 lint: ## golangci-lint, as .golangci.yml says
 	@test -x "$(GOLANGCI_LINT)" || $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	$(GOLANGCI_LINT) run ./...
@@ -58,4 +61,4 @@ tools: ## what the tests need on a fresh Debian machine: PostgreSQL, Chromium, a
 clean: ## what was built, and the data of make run
 	rm -rf bin data
 
-.PHONY: help run test build image bench shake fuzz lint vuln golden generate check tools clean
+.PHONY: help run test build image bench shake fuzz properties lint vuln golden generate check tools clean

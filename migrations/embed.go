@@ -4,7 +4,9 @@ package migrations
 import (
 	"embed"
 	"io/fs"
+	"slices"
 
+	"github.com/talkable/talkable/internal/audit"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/postgres"
@@ -16,11 +18,18 @@ var files embed.FS
 // Modules lists the schemas in the order in which they are migrated; none depends on another.
 var Modules = []string{"gateway", "customer", "referral", "loyalty", "analytics", "notify"}
 
+// Audited are those in which people change things by hand, by name: each keeps an audit log.
+var Audited = []string{"customer", "gateway", "loyalty", "notify", "referral"}
+
 // Schema is one module's part of a database.
 func Schema(module string) postgres.Schema {
 	dir, err := fs.Sub(files, module)
 	if err != nil {
 		panic(err) // the name is one of Modules
 	}
-	return postgres.Schema{Name: module, Files: dir, Parts: []string{bus.Schema, idempotency.Schema}}
+	parts := []string{bus.Schema, idempotency.Schema}
+	if slices.Contains(Audited, module) {
+		parts = append(parts, audit.Schema)
+	}
+	return postgres.Schema{Name: module, Files: dir, Parts: parts}
 }

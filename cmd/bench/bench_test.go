@@ -156,7 +156,7 @@ func TestYardstick(t *testing.T) {
 	if err := supply(t.Context(), pg.yardstick, `select bench.print(4, 20000), bench.print(1, 50000), bench.hold(50000)`); err != nil {
 		t.Fatal(err)
 	}
-	for script, rows := range map[string]string{"claim.sql": "bench.claim", "coupon.sql": "bench.coupon where issued_at is not null", "coupon_hot.sql": "bench.click_reward where site = 1",
+	for script, rows := range map[string]string{"share.sql": "bench.share", "claim.sql": "bench.claim", "coupon.sql": "bench.coupon where issued_at is not null", "coupon_hot.sql": "bench.click_reward where site = 1",
 		"approve.sql": "bench.held where status <> 'waiting'", "purchase.sql": "bench.outbox where type = 'purchase'", "purchases.sql": "bench.purchase",
 		"visit.sql": "bench.visit", "post.sql": "bench.ledger_tx where kind = 'post'", "post_hot.sql": "bench.entry where (site, account) = (1, 1) and amount = 10"} {
 		var before, after int64

@@ -7,12 +7,13 @@ import (
 	"net/url"
 )
 
-// joining signs up advocates and keeps their links.
+// joining signs up advocates and keeps their links and offers.
 type joining struct {
 	*platform
-	todo  []int // sites
-	links map[int][]string
-	n     int
+	todo   []int // sites
+	links  map[int][]string
+	offers map[int][]string // their codes
+	n      int
 }
 
 func (j *joining) next(buf []byte) []byte {
@@ -28,6 +29,7 @@ func (j *joining) done(r *response) error {
 	var got struct {
 		Result struct {
 			Offer *struct {
+				Code     string `json:"short_url_code"`
 				ClaimURL string `json:"claim_url"`
 			} `json:"offer"`
 		} `json:"result"`
@@ -42,7 +44,8 @@ func (j *joining) done(r *response) error {
 	if err != nil {
 		return err
 	}
-	j.links[j.todo[j.n]] = append(j.links[j.todo[j.n]], link.Path)
+	site := j.todo[j.n]
+	j.links[site], j.offers[site] = append(j.links[site], link.Path), append(j.offers[site], got.Result.Offer.Code)
 	j.n++
 	return nil
 }

@@ -16,8 +16,8 @@ type entry struct {
 	how         string
 }
 
-// entries are all lines. The floors are what the trial of the design reached, less what a platform does beside it; those of claims,
-// coupons, budgets and approvals, which no trial had, are half of what was first measured, and keep them from getting worse. A line
+// entries are all lines. The floors are what the trial of the design reached, less what a platform does beside it; those of shares,
+// claims, coupons, budgets and approvals, which no trial had, are half of what was first measured, and keep them from getting worse. A line
 // without one informs.
 var entries = []entry{
 	{"visits / K1", "visits", 1.0, 1.6, false, "GET /x/{code} on 64 connections, each by a new visitor with a browser's name, recorded before the answer. K1: pgbench inserting the visit's row, a transaction each, the best of 8, 32 and 64 clients"},
@@ -37,6 +37,8 @@ var entries = []entry{
 	{"adjusted / P1", "points", 0, 0, false, "POST /api/v2/loyalty/members/{email}/manual_adjustment_actions on 64 connections, spread over ten thousand members (fewer where fewer have bought)"},
 	{"redeemed / P1", "points", 0, 0, false, "POST …/redeem_actions on 64 connections, spread over the same members"},
 	{"redeemed by one / P1", "points", 0, 0, false, "the same by one member, against pgbench posting to one account"},
+	{"shares / S1", "shares", 0.3, 0, false, "POST /api/v2/offers/{code}/shares/social on 64 connections, of offers of ten sites, each share with a link of its own. S1: pgbench with the same writes in one call of a function per transaction (writes.sql), the best of 8, 32 and 64 clients"},
+	{"shares of 8 / S1", "shares", 0.1, 0, false, "the same on 8 connections"},
 	{"claims / C1", "claims", 0.08, 0, false, "POST /api/v2/offer_claims on 64 connections, each of a friend who is new, of offers of ten sites. C1: pgbench with the same writes in one call of a function per transaction (writes.sql), the best of 8, 32 and 64 clients"},
 	{"claims of 8 / C1", "claims", 0.07, 0, false, "the same on 8 connections"},
 	{"claims by page / C1", "claims", 0.12, 0, false, "the form of the claim page, sent by browsers on 64 connections, each a friend who is new"},

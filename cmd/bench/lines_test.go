@@ -35,7 +35,7 @@ func TestOnly(t *testing.T) {
 		parts []string
 		fails bool
 	}{
-		"nothing is everything":   {only: "", parts: []string{"visits", "purchases", "single", "hot", "points", "claims", "coupons", "budgets", "approvals", "filled", "latency"}},
+		"nothing is everything":   {only: "", parts: []string{"visits", "purchases", "single", "hot", "points", "shares", "claims", "coupons", "budgets", "approvals", "filled", "latency"}},
 		"a part":                  {only: "visits", parts: []string{"visits"}},
 		"a line":                  {only: "settled / L1", parts: []string{"purchases"}},
 		"the beginnings of lines": {only: "rollup, one site", parts: []string{"hot", "filled"}},

@@ -30,6 +30,8 @@ var (
 	postScript string
 	//go:embed post_hot.sql
 	postHotScript string
+	//go:embed share.sql
+	shareScript string
 	//go:embed claim.sql
 	claimScript string
 	//go:embed coupon.sql
@@ -41,7 +43,7 @@ var (
 )
 
 var scripts = map[string]string{"purchase.sql": purchaseScript, "purchases.sql": purchasesScript, "visit.sql": visitScript,
-	"post.sql": postScript, "post_hot.sql": postHotScript, "claim.sql": claimScript}
+	"post.sql": postScript, "post_hot.sql": postHotScript, "share.sql": shareScript, "claim.sql": claimScript}
 
 // supplied are scripts that use up what was made for them.
 var supplied = map[string]string{"coupon.sql": couponScript, "coupon_hot.sql": couponHotScript, "approve.sql": approveScript}

@@ -183,6 +183,7 @@ type shop struct {
 	id        int64
 	campaign  int64
 	links     []string // paths of its advocates' claim links
+	offers    []string // codes of their offers
 	program   int64
 	batch     int64 // what members can spend points on; 0: nothing yet
 	coupons   int64 // a list of single-use ones; 0: none

@@ -133,7 +133,7 @@ func (b *bench) everything(ctx context.Context) error {
 		name string
 		run  func(context.Context) error
 	}{{"probe", b.probe}, {"visits", b.visits}, {"purchases", b.purchases}, {"single", b.single}, {"hot", b.hot}, {"points", b.points},
-		{"claims", b.claims}, {"coupons", b.coupons}, {"budgets", b.budgets}, {"approvals", b.approvals}, {"filled", b.filled}, {"latency", b.latency}} {
+		{"shares", b.shares}, {"claims", b.claims}, {"coupons", b.coupons}, {"budgets", b.budgets}, {"approvals", b.approvals}, {"filled", b.filled}, {"latency", b.latency}} {
 		if part.name != "probe" && !b.o.only.part(part.name) {
 			continue
 		}

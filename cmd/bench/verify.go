@@ -131,6 +131,7 @@ func verifyYardstick(ctx context.Context, db *sqlx.DB) error {
 		{"the yardstick's entries against its balances", `select (select coalesce(sum(points), 0) from bench.balance)::bigint - (select coalesce(sum(amount), 0) from bench.entry where account <> 0)::bigint`, 0},
 		{"the yardstick's purchases against its rollup", `select (select count(*) from bench.purchase) - (select coalesce(sum(purchases), 0) from bench.rollup_hour)::bigint`, 0},
 		{"the yardstick's purchases against its outbox", `select 2 * (select count(*) from bench.purchase) - (select count(*) from bench.outbox where type in ('purchase', 'reward'))`, 0},
+		{"the yardstick's shares against their links and messages", `select 2 * (select count(*) from bench.share) - (select count(*) from bench.share_link) - (select count(*) from bench.outbox where type = 'share')`, 0},
 		{"the yardstick's claims against its friend offers and people", `select 2 * (select count(*) from bench.claim) - (select count(*) from bench.friend_offer) - (select count(*) from bench.person)`, 0},
 		{"the yardstick's coupons that were handed out against its rewards", `select (select count(*) from bench.coupon c join bench.click_reward w on (w.site, w.coupon, w.id, w.person) = (c.site, c.id, c.reward, c.person)
 			where c.issued_at is not null) - (select count(*) from bench.click_reward)`, 0},

@@ -10,7 +10,7 @@ import (
 func (p *platform) join(ctx context.Context, people int) error {
 	jobs := make([]*joining, connections)
 	for i := range jobs {
-		jobs[i] = &joining{platform: p, links: map[int][]string{}}
+		jobs[i] = &joining{platform: p, links: map[int][]string{}, offers: map[int][]string{}}
 	}
 	for n := range people * len(p.sites) {
 		j := jobs[n%connections]
@@ -24,6 +24,7 @@ func (p *platform) join(ctx context.Context, people int) error {
 	for _, j := range jobs {
 		for site, links := range j.links {
 			p.sites[site].links = append(p.sites[site].links, links...)
+			p.sites[site].offers = append(p.sites[site].offers, j.offers[site]...)
 		}
 	}
 	return p.quiet(ctx)

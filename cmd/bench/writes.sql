@@ -1,5 +1,5 @@
--- The yardstick of what campaigns write beside visits and purchases, as schema.sql does those: a claim, with or without a coupon of a
--- list, and the approval of a referral that waits, each a call of one function in one transaction.
+-- The yardstick of what campaigns write beside visits and purchases, as schema.sql does those: a share by a channel, a claim, with or without a
+-- coupon of a list, and the approval of a referral that waits, each a call of one function in one transaction.
 create table bench.person (
 	site int not null, id bigint generated always as identity, email text not null, at timestamptz not null,
 	primary key (site, id), unique (site, email));
@@ -39,6 +39,31 @@ create sequence bench.coupon_no;
 create function bench.print(n int, many int) returns void language sql as $$
 	insert into bench.coupon (site, code) select s, 'C' || nextval('bench.coupon_no') from generate_series(1, n) s, generate_series(1, many);
 $$;
+
+create table bench.share (
+	site int not null, id bigint generated always as identity, link bigint not null, channel text not null, code text not null, at timestamptz not null,
+	primary key (site, id), unique (site, code));
+create index on bench.share (site, link, id);
+create table bench.share_link (
+	code text not null primary key, site int not null, link bigint not null, at timestamptz not null);
+
+-- share lets an advocate share a link by a channel: the share has a code of its own, which is looked up without its site.
+create function bench.share(s int, who bigint) returns bigint language plpgsql as $$
+declare
+	t timestamptz := clock_timestamp();
+	word text := substr(md5(random()::text || t), 1, 12);
+	before bigint; share_id bigint;
+begin
+	perform from bench.link where site = s and id = who for no key update;
+	select count(*) into before from (select from bench.share where site = s and link = who limit 2) h;
+	insert into bench.share (site, link, channel, code, at) values (s, who, 'sms', word, t) returning id into share_id;
+	insert into bench.share_link (code, site, link, at) values (word, s, who, t);
+	insert into bench.outbox (site, type, key, payload, at)
+	values (s, 'share', 'l' || who, jsonb_build_object('share_id', share_id, 'link_id', who, 'code', word, 'first', before = 0), t);
+	insert into bench.rollup_day as r (site, metric, day, n) values (s, 'shares', t::date, 1)
+	on conflict (site, metric, day) do update set n = r.n + 1;
+	return share_id;
+end $$;
 
 -- claim lets somebody new claim an advocate's offer, and gives out a coupon for it, if there is to be one.
 create function bench.claim(s int, who bigint, mail text, coupon boolean) returns bigint language plpgsql as $$

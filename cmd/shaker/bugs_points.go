@@ -4,7 +4,7 @@ package main
 var pointsBugs = []bug{
 	{Name: "redeem-checked-before", Says: "whether the points suffice is looked at before the member is locked: two redemptions at once of a balance that allows one",
 		Edits: []edit{
-			{"internal/loyalty/spend.go", "	if h.Balance < cost {\n		return nil, errTooFew\n	}\n", ""},
+			{"internal/loyalty/reward_gate.go", "who.cost - who.balance; missing > 0 {", "who.cost - who.balance; missing > maxPoints {"},
 			{"internal/loyalty/spend.go", "taken != cost {", "taken > cost {"},
 			{"internal/loyalty/action.go", "	return m.actions.Do(ctx, action{site: siteID, person: personID, kind: kindRedeem,", `	who, err := m.Member(ctx, siteID, personID)
 	if err != nil {
@@ -23,7 +23,7 @@ var pointsBugs = []bug{
 		}},
 	{Name: "redeem-balance-ignored", Says: "points are spent that are not there",
 		Edits: []edit{
-			{"internal/loyalty/spend.go", "	if h.Balance < cost {\n		return nil, errTooFew\n	}\n", ""},
+			{"internal/loyalty/reward_gate.go", "who.cost - who.balance; missing > 0 {", "who.cost - who.balance; missing > maxPoints {"},
 			{"internal/loyalty/spend.go", "taken != cost {", "taken > cost {"},
 		}},
 	{Name: "cancelled-twice", Says: "a redemption that is cancelled again gives its points back again",

@@ -15,6 +15,7 @@ const (
 	tagBudget  = "budget"  // of little money
 	tagPartner = "partner" // paid by plans
 	tagCode    = "code"    // advocates have codes of their own
+	tagRepeat  = "repeat"  // paid for several orders of a friend, by plans with caps
 )
 
 const (
@@ -35,6 +36,7 @@ type promise struct {
 	manual          bool
 	points, percent int64
 	plans           bool
+	repeats         bool
 }
 
 var promises = map[string]promise{
@@ -45,6 +47,7 @@ var promises = map[string]promise{
 	tagBudget:  {manual: true, points: 100},
 	tagPartner: {manual: true, plans: true},
 	tagCode:    {points: 150},
+	tagRepeat:  {manual: true, repeats: true},
 }
 
 // planPercent is another one in each site.
@@ -68,6 +71,10 @@ func (w *world) makeCampaigns(ctx context.Context, site int, s *shop) error {
 	if err != nil {
 		return err
 	}
+	repeats, err := w.makeRepeats(ctx, *s)
+	if err != nil {
+		return err
+	}
 	s.Campaigns = map[string]int64{}
 	points := func(tag string) object {
 		return object{"identifier": "points", "action_type": "referrer", "kind": "points", "points": promises[tag].points}
@@ -81,6 +88,9 @@ func (w *world) makeCampaigns(ctx context.Context, site int, s *shop) error {
 		tagPartner: {"approval": object{"mode": "manual"}, "incentives": []object{
 			{"identifier": "share", "action_type": "referrer", "kind": "commission", "commission_plan_id": plans[0]},
 			{"identifier": "later", "action_type": "referrer", "kind": "commission", "commission_plan_id": plans[1]}}},
+		tagRepeat: {"approval": object{"mode": "manual"}, "incentives": []object{
+			{"identifier": "again", "action_type": "referrer", "kind": "commission", "commission_plan_id": repeats[0]},
+			{"identifier": "month", "action_type": "referrer", "kind": "commission", "commission_plan_id": repeats[1]}}},
 		tagCode: {"incentives": []object{points(tagCode)}, "attribution": object{"personal_coupons": object{"coupon_list_id": codes}}},
 	} {
 		c["name"], c["tags"], c["status"], c["destination_url"] = tag, []string{tag}, "Live", "https://shop.example/welcome"

@@ -71,7 +71,7 @@ var duels = append([]duel{
 		q.Email, q.Visitor = "eve-"+t.base+"@shop.example", ""
 		return []op{p, q}
 	}},
-}, slices.Concat(pointsDuels, giftDuels, claimDuels, capDuels, payoutDuels)...)
+}, slices.Concat(pointsDuels, giftDuels, claimDuels, capDuels, payoutDuels, repeatDuels)...)
 
 // fight tells a duel by the story's dice.
 func fight(ctx context.Context, t *tale) {

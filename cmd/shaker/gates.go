@@ -16,7 +16,8 @@ func gates(only []string, load time.Duration) []gate {
 	list := append([]gate{{"attempts unknown", 20}, {"looks at the invariants under load", 3}, {"poisonous events", 6}}, loadGates(only)...)
 	if len(only) == 0 {
 		list = append(list, gate{"unknown found committed", 3}, gate{"replays", 20}, gate{"answers of replica 0", 100}, gate{"answers of replica 1", 100},
-			gate{"looks at who waits for a coupon of a claim", 5}, gate{"rewards refused by a limit", 2}, gate{"rewards refused by a budget", 2})
+			gate{"looks at who waits for a coupon of a claim", 5}, gate{"rewards refused by a limit", 2}, gate{"rewards refused by a budget", 2},
+			gate{"members of the club", 2}, gate{"pending points activated", 2})
 	}
 	if len(only) == 0 && load >= longRun {
 		list = append(list, gate{"claims told again after an unknown answer", 1}, gate{"pages that could not be shown", 1}, gate{"accounts in debt after a payout", 1})

@@ -36,7 +36,8 @@ func (m *merchant) limit() {
 	}
 	m.ask(200, m.secret, "POST", "/api/v2/commission_plans", map[string]any{"name": "Partners", "currency": "GBP", "per_order": 500}, &plan)
 	kept := plan
-	m.ask(200, m.secret, "POST", "/api/v2/commission_plans", map[string]any{"name": "Later", "currency": "EUR", "per_order": 500, "hold_days": 30}, &kept)
+	m.ask(200, m.secret, "POST", "/api/v2/commission_plans", map[string]any{"name": "Later", "currency": "EUR", "per_order": 500, "hold_days": 30,
+		"recurring": map[string]any{"orders": 2}, "caps": map[string]any{"friend": 900}}, &kept)
 	campaign("partner", "automatic", map[string]any{"identifier": "now", "action_type": "referrer", "kind": "commission", "commission_plan_id": plan.Plan.ID},
 		map[string]any{"identifier": "later", "action_type": "referrer", "kind": "commission", "commission_plan_id": kept.Plan.ID})
 	link := m.signUp("ann@shop.example", "partner")
@@ -52,6 +53,8 @@ func (m *merchant) limit() {
 			m.ask(200, m.secret, "POST", fmt.Sprintf("/api/v2/payout_batches/%d/%s", batch, step), body, nil)
 		}
 	}
+	m.buy(m.secret, "partner8000@shop.example", "", "8010", "40.00", "") // is paid for
+	m.buy(m.secret, "partner8000@shop.example", "", "8011", "40.00", "") // isn't
 	m.refund("8000", "20")
 }
 

@@ -10,6 +10,18 @@ const programme = `
 		group by p.site_id, p.id
 	)`
 
+// ruleSteps are what the rules of earning gave, decision by decision, and what is left of it.
+const ruleSteps = `
+	step as (
+		select t.site_id, t.member_id, s ->> 'rule' as rule, s -> 'since' as since, coalesce((s ->> 'budget')::boolean, false) as budget, l.clawed < l.granted as lives,
+			p.points - case when l.clawed = l.granted then p.points else div(p.points::numeric * l.clawed, l.granted) end as kept
+		from (select * from loyalty.txn where kind = 'earn' and rule like '{"rule":"rules"%' offset 0) t
+		join loyalty.lot l on l.site_id = t.site_id and l.id = t.id
+		cross join jsonb_array_elements(t.rule::jsonb #> '{trace,rules}') s
+		cross join lateral (select coalesce((s ->> 'points')::bigint, 0) as points) p
+		where s ? 'since' or s ? 'budget'
+	)`
+
 // loyaltyInvariants: that the ledger has heard what the other modules told, once, and says what it did.
 var loyaltyInvariants = []invariant{
 	{ID: "loyalty/purchases", Says: "each verified purchase of a known person earned points once, or was refused them", Settled: true,
@@ -26,7 +38,7 @@ var loyaltyInvariants = []invariant{
 		SQL: `
 			select t.site_id, t.id, t.source, t.points, o.subtotal, o.person_id, m.person_id as member
 			from (
-				select site_id, id, member_id, origin_id, source, points, (r ->> 'program_id')::bigint as program_id, (r ->> 'version')::int as version
+				select site_id, id, member_id, origin_id, source, points, (r ->> 'program_id')::bigint as program_id, (r ->> 'version')::int as version, r ->> 'rule' as ruled
 				from (select *, rule::jsonb as r from loyalty.txn where kind = 'earn' and reason = 'purchase' offset 0) t) t
 			join loyalty.member m on m.site_id = t.site_id and m.id = t.member_id
 			left join customer.origin o on o.site_id = t.site_id and o.id = t.origin_id
@@ -35,7 +47,38 @@ var loyaltyInvariants = []invariant{
 				from loyalty.program_version offset 0) v
 				on v.site_id = t.site_id and v.program_id = t.program_id and v.version = t.version
 			where o.id is null or not o.verified or o.person_id is distinct from m.person_id or t.source <> 'origin:' || o.id or v.version is null
-				or t.points <> o.subtotal * v.rate / v.unit`},
+				or t.ruled is distinct from 'rules' and t.points <> o.subtotal * v.rate / v.unit`},
+	{ID: "loyalty/rule-tallies", Says: "what a rule gave a member is counted, less what was taken back, and within its limits",
+		SQL: `
+			with ` + ruleSteps + `, given as (
+				select s.site_id, s.member_id, s.rule, d.key as span, d.value::date as since, sum(s.kept) as points, count(*) filter (where s.lives) as times
+				from step s cross join jsonb_each_text(s.since) d group by 1, 2, 3, 4, 5
+			)
+			select coalesce(g.site_id, t.site_id) as site_id, coalesce(g.member_id, t.member_id) as member_id, coalesce(g.rule, t.rule) as rule, g.points, t.points as counted, g.times, t.times as counted_times
+			from given g
+			full join loyalty.rule_tally t on (t.site_id, t.member_id, t.rule, t.span, t.since) = (g.site_id, g.member_id, g.rule, g.span, g.since)
+			where (coalesce(g.points, 0), coalesce(g.times, 0)) is distinct from (coalesce(t.points, 0)::numeric, coalesce(t.times, 0))
+			union all
+			select t.site_id, t.member_id, t.rule, (l ->> 'points')::bigint, t.points, (l ->> 'times')::bigint, t.times from loyalty.rule_tally t
+			join loyalty.program p on p.site_id = t.site_id
+			join loyalty.program_version v on v.site_id = p.site_id and v.program_id = p.id and v.version = p.rules_version
+			cross join jsonb_array_elements(v.settings::jsonb #> '{earning,rules}') r
+			cross join jsonb_array_elements(r -> 'limits') l
+			where r ->> 'key' = t.rule and l ->> 'per' = t.span and (t.points > (l ->> 'points')::bigint or t.times > (l ->> 'times')::bigint)`},
+	{ID: "loyalty/rule-budgets", Says: "a rule's budget has spent what the rule gave, less what was taken back, and no more than there is",
+		SQL: `
+			with ` + ruleSteps + `, given as (
+				select site_id, rule, sum(kept) as points from step where budget group by 1, 2
+			)
+			select coalesce(g.site_id, b.site_id) as site_id, coalesce(g.rule, b.rule) as rule, g.points, b.spent from given g
+			full join loyalty.rule_budget b on b.site_id = g.site_id and b.rule = g.rule
+			where coalesce(g.points, 0) <> coalesce(b.spent, 0)
+			union all
+			select b.site_id, b.rule, (r ->> 'budget')::bigint, b.spent from loyalty.rule_budget b
+			join loyalty.program p on p.site_id = b.site_id and p.id = b.program_id
+			join loyalty.program_version v on v.site_id = p.site_id and v.program_id = p.id and v.version = p.rules_version
+			cross join jsonb_array_elements(v.settings::jsonb #> '{earning,rules}') r
+			where r ->> 'key' = b.rule and b.spent > (r ->> 'budget')::bigint`},
 	{ID: "loyalty/rewards", Says: "each reward of points was posted to whom it was issued, once", Settled: true,
 		SQL: `
 			with ` + programme + `

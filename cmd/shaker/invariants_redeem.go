@@ -23,7 +23,22 @@ var redemptionInvariants = []invariant{
 			select r.site_id, r.id, r.batch_id, r.member_id from loyalty.redemption r
 			left join loyalty.redemption_batch b on b.site_id = r.site_id and b.id = r.batch_id
 			left join loyalty.member m on m.site_id = r.site_id and m.id = r.member_id
-			where b.id is null or m.id is null or (r.status = 'waiting' and r.coupon_list_id is null)`},
+			where b.id is null or m.id is null or (r.status = 'waiting' and r.coupon_list_id is null and r.kind <> 'gift_card' and coalesce(r.terms ->> 'fulfilment', 'at_once') = 'at_once')`},
+	{ID: "redemption/stock", Says: "what is taken of a batch's stock and limits is the redemptions and holds that counted there and live, and never more than there was",
+		SQL: `
+			with live as (
+				select r.site_id, r.batch_id, case k ->> 'of' when 'all' then 0 else r.member_id end as member_id, k ->> 'per' as span, (k ->> 'since')::date as since, count(*) as n
+				from (
+				select site_id, batch_id, member_id, terms -> 'counted' as counted from loyalty.redemption where status <> 'cancelled'
+				union all
+				select site_id, batch_id, member_id, counted from loyalty.hold where status in ('held', 'committed')) r
+				cross join lateral jsonb_array_elements(r.counted) k
+				group by 1, 2, 3, 4, 5
+			)
+			select coalesce(c.site_id, l.site_id) as site_id, coalesce(c.batch_id, l.batch_id) as id, coalesce(c.member_id, l.member_id) as member_id, c.span, c.since, c.taken, c.most, l.n
+			from loyalty.redemption_count c
+			full join live l on l.site_id = c.site_id and l.batch_id = c.batch_id and l.member_id = c.member_id and l.span = c.span and l.since = c.since
+			where coalesce(c.taken, 0) <> coalesce(l.n, 0) and not (c.taken is null and l.span = 'day') or c.taken not between 0 and c.most`},
 	{ID: "redemption/limit", Says: "what is given by hand leaves a balance within the limit that the programme had",
 		SQL: `
 			select e.site_id, e.txn_id, e.balance_after from loyalty.entry e
@@ -43,7 +58,8 @@ var redemptionInvariants = []invariant{
 			select r.site_id, r.id, r.coupon_list_id, r.status from loyalty.redemption r
 			left join referral.coupon c on c.site_id = r.site_id and c.redemption_id = r.id
 			left join referral.coupon_wait w on w.site_id = r.site_id and w.redemption_id = r.id
-			where case when r.coupon_list_id is null then num_nonnulls(c.id, w.id) > 0 when r.status = 'cancelled' then w.id is not null
+			where (r.cancel_wanted_at is null or r.status = 'cancelled') -- else it is about to be
+				and case when r.coupon_list_id is null then num_nonnulls(c.id, w.id) > 0 when r.status = 'cancelled' then w.id is not null
 				else num_nonnulls(c.id, w.id) <> 1 end`},
 	{ID: "redemption/coupon", Says: "a redemption shows the coupon that it was given", Settled: true,
 		SQL: `

@@ -121,7 +121,7 @@ func played(t *testing.T) *sqlx.DB {
 	for slug, place := range map[string]string{"one": "Pacific/Auckland", "two": "America/Los_Angeles"} {
 		secret := keys.FindString(talkable("site", "create", slug, "--url", "https://"+slug+".example", "--time-zone", place))
 		public := keys.FindString(talkable("key", "create", slug, "--public"))
-		shops = append(shops, &merchant{t: t, server: "http://" + address, secret: secret, public: public})
+		shops = append(shops, &merchant{t: t, server: "http://" + address, secret: secret, public: public, ruled: slug == "two"})
 	}
 	serve := exec.Command(path, "serve")
 	serve.Env = environ
@@ -173,6 +173,7 @@ const longest = 3 * time.Minute
 type merchant struct {
 	t                      *testing.T
 	server, secret, public string
+	ruled                  bool // the programme has rules of earning
 }
 
 // ask sends a request until somebody answers, and insists on the class of the status; 0: any.
@@ -279,6 +280,10 @@ func (m *merchant) play() {
 	}
 	programme := map[string]any{"name": "Points", "points_per_unit": 3, "points_per_referral": 50,
 		"expires_after_days": 30, "tiers": []any{map[string]any{"name": "Silver", "threshold": 300}, map[string]any{"name": "Gold", "threshold": 700}}}
+	if m.ruled {
+		programme["earning"] = map[string]any{"rules": []any{map[string]any{"key": "more", "kind": "fixed", "points": 5, "budget": 100,
+			"limits": []any{map[string]any{"per": "year", "times": 2}}}}}
+	}
 	var made struct{ Program struct{ ID int64 } }
 	m.ask(200, m.secret, "POST", "/api/v2/loyalty/programs", programme, &made)
 	time.Sleep(1200 * time.Millisecond) // the programme's first second

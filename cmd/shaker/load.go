@@ -49,7 +49,7 @@ func (l *load) begin(ctx context.Context) error {
 	for site := range l.sites {
 		t := l.tale(-1, 0, site)
 		for i := range 4 {
-			for _, tag := range []string{tagAuto, tagManual, tagGift, tagClaim, tagCap, tagBudget, tagPartner, tagCode} {
+			for _, tag := range []string{tagAuto, tagManual, tagGift, tagClaim, tagCap, tagBudget, tagPartner, tagRepeat, tagCode} {
 				a := t.advocate(ctx, fmt.Sprintf("ann-%s-%d@shop.example", tag, i), tag)
 				if a.code == "" {
 					return fmt.Errorf("an advocate of site %d got no link", site)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math/big"
 	"slices"
@@ -24,6 +25,7 @@ type ledger struct {
 	Coupons map[string]string // of those who claimed, by e-mail address; "": it waits
 	Refused map[string]string // why a referral of an order is not rewarded
 	Spent   int64             // of the budget
+	Granted map[string]string // what a month's cap left of an order's commission
 	PaidOut map[string]string // commissions that were paid, by order and currency, and what people were paid, by e-mail address and currency
 }
 
@@ -48,6 +50,11 @@ type person struct {
 	Cancelled map[int64]int64       // points by redemption
 	Passed    map[string]int64      // given to others, below zero, or got from them; and what was held: by key
 	Released  map[int64]int64       // points by hold
+}
+
+// inOrder are somebody's orders as they were first told.
+func (p *person) inOrder() []*order {
+	return slices.SortedFunc(slices.Values(p.Orders), func(a, b *order) int { return cmp.Compare(a.told, b.told) })
 }
 
 // bought are the orders that count.
@@ -260,6 +267,10 @@ func (l *ledger) gifts(r *referral, o *order) []gift {
 	if p.plans {
 		commission("EUR", inEUR((o.Amount*planPercent(r.Site)+50)/100)+planPerOrder)
 		commission("GBP", heldPence)
+	}
+	if p.repeats {
+		commission(currency, again(o.Amount, 0))
+		commission(francs, l.granted(o))
 	}
 	for i := range out {
 		out[i].Clawed = share(out[i].Value, o.refunded(), o.Amount)

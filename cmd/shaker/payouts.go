@@ -263,6 +263,9 @@ func (l *ledger) earned() (earned, held map[string]int64) {
 					held[at] += g.Value - g.Clawed
 				}
 			}
+			for _, g := range l.again(r, o) {
+				earned[r.Advocate+" "+g.Currency] += g.Value - g.Clawed
+			}
 		}
 	}
 	return earned, held

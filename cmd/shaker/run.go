@@ -123,6 +123,9 @@ func (w *world) shake(ctx context.Context, l *load, o options, p *printer) {
 	all.Go(func() { w.look(lookCtx) })
 	all.Go(func() { w.watchQueue(lookCtx) })
 	all.Go(func() { w.befriend(loadCtx, l.end) })
+	for door := range clubDoors {
+		all.Go(func() { w.admit(loadCtx, l.end, door) })
+	}
 	all.Go(func() { p.follow(lookCtx, w, began) })
 	l.run(loadCtx)
 	stopLook()

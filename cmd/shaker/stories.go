@@ -31,6 +31,7 @@ var stories = []story{
 	{"friends of an advocate with a limit buy", 8, capped},
 	{"a friend of a partner buys", 8, partnerSells},
 	{"partners are paid", 4, partnersArePaid},
+	{"a friend comes again", 7, comesAgain},
 	{"somebody looks at pages", 4, looksAround},
 	{"nonsense", 3, nonsense},
 }

@@ -73,6 +73,7 @@ func checkDatabase(ctx context.Context, db *sqlx.DB, siteID int64, l *ledger) (*
 		{"coupons of claims", wantClaimCoupons, claimCouponsSQL},
 		{"accounts", wantAccounts, accountsSQL},
 		{"payouts", wantPayouts, payoutsSQL},
+		{"commissions of later orders", wantAgain, againSQL},
 		{"adjustments", wantAdjustments, adjustmentsSQL},
 		{"redemptions", wantRedemptions, redemptionsSQL},
 		{"coupons of redemptions", wantStock, stockSQL},
@@ -96,6 +97,7 @@ func checkDatabase(ctx context.Context, db *sqlx.DB, siteID int64, l *ledger) (*
 	if err := l.checkCaps(ctx, db, siteID, c); err != nil {
 		return c, err
 	}
+	l.checkMonths(c)
 	return c, l.checkVisits(ctx, db, siteID, c)
 }
 
@@ -104,7 +106,7 @@ func (l *ledger) choices(ctx context.Context, db *sqlx.DB, siteID int64) error {
 	for _, part := range []struct {
 		into  *map[string]string
 		query string
-	}{{&l.Coupons, heldCouponsSQL}, {&l.Refused, refusedSQL}, {&l.PaidOut, paidSQL}} {
+	}{{&l.Coupons, heldCouponsSQL}, {&l.Refused, refusedSQL}, {&l.PaidOut, paidSQL}, {&l.Granted, grantedSQL}} {
 		got, err := pairs(ctx, db, part.query, siteID)
 		if err != nil {
 			return fmt.Errorf("read what was chosen: %w", err)

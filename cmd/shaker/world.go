@@ -37,6 +37,7 @@ type world struct {
 	hooks       *hookSink
 	texts       *textOffice
 	phones      phones
+	club        club
 	history     *history
 	tally       *tally
 	calm        int64 // since when nothing is done to it, in microseconds of the history

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/talkable/talkable/internal/clock"
+	"github.com/talkable/talkable/internal/gateway"
 )
 
 // beside gives a command the platform without its listeners. It works next to a running `serve` as well as alone.
@@ -23,7 +24,11 @@ func beside(c *config, fn func(ctx context.Context, p *platform, cmd *cobra.Comm
 			return err
 		}
 		defer func() { err = errors.Join(err, dbs.close(context.WithoutCancel(ctx))) }()
-		p, err := build(ctx, c, dbs, clock.System, log)
+		now, err := gateway.TimeBeside(ctx, dbs.pools["gateway"], clock.System)
+		if err != nil {
+			return err
+		}
+		p, err := build(ctx, c, dbs, now, log)
 		if err != nil {
 			return err
 		}

@@ -110,7 +110,7 @@ func settled(t testing.TB, _ *served, db *sqlx.DB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	query := leftQuery()
+	query := leftQuery(t)
 	for end := time.Now().Add(longest); time.Now().Before(end); time.Sleep(30 * time.Millisecond) {
 		if err := db.QueryRow(query, n).Scan(&left, &ends); err != nil {
 			t.Fatal(err)
@@ -126,21 +126,31 @@ func settled(t testing.TB, _ *served, db *sqlx.DB) {
 	t.Fatalf("the server does not come to rest: %s", left)
 }
 
-// hearings is how many cursors there are once every consumer has begun. Wiring a platform to count them is dear, so it is done once.
-var hearings = sync.OnceValues(func() (n int, err error) {
+// wired is a platform on nothing, for what it is made of. Wiring is dear, so it is done once.
+var wired = sync.OnceValues(func() (*platform, error) {
 	p := &platform{dbs: &databases{}, tables: map[string]*bus.Table{}, registry: prometheus.NewRegistry(), log: zerolog.Nop()}
-	if err := p.wire(&config{}, clock.System, "smtp://localhost", "", func(*gateway.Gateway) ([]byte, error) { return nil, nil }); err != nil {
+	return p, p.wire(&config{}, clock.System, "smtp://localhost", "", func(*gateway.Gateway) ([]byte, error) { return nil, nil })
+})
+
+// hearings is how many cursors there are once every consumer has begun.
+func hearings() (n int, err error) {
+	p, err := wired()
+	if err != nil {
 		return 0, err
 	}
 	for _, c := range p.consumers {
 		n += len(c.Sources())
 	}
 	return n, nil
-})
+}
 
 // leftQuery says what is left to do, and where the logs end, at one moment: what was told and isn't heard, what is queued, what the timers will do
-// within a minute, and transactions under way.
-func leftQuery() string {
+// within a minute (each module's agenda says it), and transactions under way.
+func leftQuery(t testing.TB) string {
+	p, err := wired()
+	if err != nil {
+		t.Fatal(err)
+	}
 	rows, heads, cursors := []string{}, []string{}, []string{}
 	row := func(what, count string) { rows = append(rows, `select '`+what+`' as what, (`+count+`) as n`) }
 	for _, m := range migrations.Modules {
@@ -150,33 +160,13 @@ func leftQuery() string {
 	}
 	row("not heard", `select coalesce(sum(h.seq - c.seq), 0) from cursor c join head h using (source)`)
 	row("consumers not begun", `select greatest($1 - count(*), 0) from cursor`)
-	row("messages", `select count(*) from notify.message where lease_until is not null or status = 'queued' and next_at < now() + interval '1 minute'`)
-	row("webhooks", `select count(*) from notify.delivery where state = 'sending' or state = 'waiting' and next_at < now() + interval '1 minute'`)
-	row("batches", `select count(*) from gateway.job where state = 'waiting'`)
-	row("referrals due", `select count(*) from referral.referral where status = 'pending' and approve_at < now() + interval '1 minute'`)
-	row("flagged to resolve", `select count(*) from (select distinct on (site_id) site_id, policy -> 'flagged' ->> 'after_days' as days from referral.fraud_policy where campaign_id = 0
-		order by site_id, version desc) u join referral.referral r using (site_id) where r.status = 'flagged' and r.updated_at < now() + interval '1 minute' - make_interval(days => u.days::int)`)
-	row("decisions", `select count(*) from referral.hook_ask where state = 'waiting' and next_at < now() + interval '1 minute'`)
-	row("commissions to release", `select count(*) from referral.commission where held and hold_until < now() + interval '1 minute'`)
-	row("commissions to convert", `select count(*) from referral.commission c join referral.exchange_rate x on x.site_id = c.site_id and x.source = c.order_currency
-		and x.target = c.currency and x.day = (c.occurred_at at time zone 'UTC')::date where c.status = 'waiting'`)
-	row("payouts to hand over", `select count(*) from referral.payout_batch where status = 'approved' and next_at < now() + interval '1 minute'`)
-	row("lists to serve", `select count(*) from referral.coupon_list l where kind = 'single-use' and (expires_at is null or expires_at > now())
-		and exists (select from referral.coupon_wait w where w.site_id = l.site_id and w.list_id = l.id)
-		and exists (select from referral.coupon c where c.site_id = l.site_id and c.list_id = l.id and c.single_use and c.issued_at is null)`)
-	row("test data", `select count(*) from referral.test_drop where state = 'running'`)
+	for _, m := range p.timed {
+		for _, item := range m.Agenda() {
+			row(item.What, item.Left(`now() + interval '1 minute'`))
+		}
+	}
+	row("payouts to hand over", `select count(*) from referral.payout_batch where status = 'approved' and next_at < now() + interval '1 minute'`) // here is no provider
 	row("gift cards", `select count(*) from referral.giftcard where lease_until is not null`)
-	row("members of older tiers", `select count(*) from loyalty.member m join loyalty.program p using (site_id) where m.tiers_version < p.tiers_version`)
-	row("tiers that time changes", `select count(*) from loyalty.member where tier_due_at < now() + interval '1 minute'`)
-	row("points that expire", `select count(*) from loyalty.lot where remaining > 0 and expires_at < now() + interval '1 minute'`)
-	row("holds", `select count(*) from loyalty.hold where status = 'held' and until < now() + interval '1 minute'`)
-	row("points to activate", `select count(*) from loyalty.lot where pending and remaining > 0 and activates_at < now() + interval '1 minute'`)
-	row("members who lapse", `select count(*) from loyalty.member where lapses_at < now() + interval '1 minute'`)
-	row("points to wake", `select (select count(*) from loyalty.lot where wake_at < now() + interval '1 minute') + (select count(*) from loyalty.member where wake_at < now() + interval '1 minute')`)
-	row("expiry to reverse", `select count(*) from loyalty.expiry_reversal where done_at is null`)
-	row("scheduled programmes", `select count(*) from loyalty.program where next_at < now() + interval '1 minute'`)
-	row("rules to be asked", `select count(*) from loyalty.rule_due`)
-	row("changed reminders", `select count(*) from loyalty.program where rewake_after is not null`)
 	row("transactions", `select count(*) from pg_stat_activity where datname = current_database() and backend_type = 'client backend' and backend_xid is not null and pid <> pg_backend_pid()`)
 	return `with head as (` + strings.Join(heads, " union all ") + `), cursor as (` + strings.Join(cursors, " union all ") + `),
 		todo as (` + strings.Join(rows, " union all ") + `)

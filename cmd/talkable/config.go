@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/talkable/talkable/internal/asset"
+	"github.com/talkable/talkable/internal/gateway"
 	"github.com/talkable/talkable/internal/loyalty/seal"
 	"github.com/talkable/talkable/internal/notify"
 	"github.com/talkable/talkable/internal/referral"
@@ -51,6 +52,7 @@ type config struct {
 	AssetsQuota    int64  `env:"ASSETS_QUOTA" envDefault:"1073741824" help:"bytes of uploaded images that one site may have"`
 	LedgerKey      string `env:"LEDGER_KEY" secret:"true" help:"signs the ledger's daily checkpoints: 32 random bytes in base64; empty: the embedded database makes DATA_DIR/ledger.key, others sign nothing"`
 	EventRetention string `env:"EVENT_RETENTION" envDefault:"2160h" help:"events older than this are dropped, a million at a time, once everyone heard them"`
+	TestClock      bool   `env:"TEST_CLOCK" envDefault:"false" help:"a test platform, whose clock can be moved forward; on a data directory or database of its own"`
 	GCPercent      int    `env:"GC_PERCENT" envDefault:"400" help:"how much the heap may grow between collections: memory for speed; 100 is Go's own"`
 	Profile        bool   `env:"PROFILE" envDefault:"false" help:"serve Go's profiles at /debug/pprof on the internal address"`
 	LogLevel       string `env:"LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
@@ -67,6 +69,7 @@ type config struct {
 	proxies   []netip.Prefix
 	giftCards referral.GiftCards // nil: none
 	ledgerKey ed25519.PrivateKey // nil: none
+	testTime  *gateway.TestTime  // nil: a live platform
 }
 
 const prefix = "TALKABLE_"

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
-	"slices"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
@@ -43,6 +41,7 @@ type platform struct {
 	dbs       *databases
 	tables    map[string]*bus.Table
 	modules   []module
+	timed     []gateway.Timed // those that have timers, in the order in which they do what is due at one moment
 	consumers []*bus.Consumer
 	gateway   *gateway.Gateway
 	customer  *customer.Module
@@ -106,11 +105,11 @@ func (p *platform) wire(c *config, now clock.Clock, smtp, texts string, secret f
 	}
 	cursors := web.NewCursors(key)
 	calls := outcall.New(outcall.Settings{Private: c.PrivateTargets, Agent: "talkable/" + version, Now: now})
-	customers := customer.New(customer.Deps{DB: pools["customer"], Outbox: outboxes["customer"], Log: logs["customer"], Reg: reg, Now: now})
+	customers := customer.New(customer.Deps{DB: pools["customer"], Outbox: outboxes["customer"], Log: logs["customer"], Reg: reg, Now: now, Cursors: cursors})
 	referrals := referral.New(referral.Deps{DB: pools["referral"], Outbox: outboxes["referral"], Log: logs["referral"], Reg: reg, Now: now,
 		Cursors: cursors, People: customers, Facts: customers, Payer: payer(c), Calls: calls, PublicURL: c.PublicURL, GiftCards: c.giftCards})
 	points := loyalty.New(loyalty.Deps{DB: pools["loyalty"], Outbox: outboxes["loyalty"], Log: logs["loyalty"], Reg: reg, Now: now,
-		Cursors: cursors, People: customers, Coupons: referrals, LedgerKey: c.ledgerKey})
+		Cursors: cursors, People: customers, Coupons: referrals, Calls: calls, LedgerKey: c.ledgerKey})
 	counts := analytics.New(analytics.Deps{DB: pools["analytics"], Outbox: outboxes["analytics"], Log: logs["analytics"], Reg: reg, Now: now,
 		Campaigns: referrals})
 	messages := notify.New(notify.Deps{DB: pools["notify"], Outbox: outboxes["notify"], Log: logs["notify"], Reg: reg, Now: now, Cursors: cursors,
@@ -118,7 +117,7 @@ func (p *platform) wire(c *config, now clock.Clock, smtp, texts string, secret f
 
 	compose := gateway.Composition{Customers: customers, Referrals: referrals, Members: points, Cursors: cursors, Now: now,
 		Tellers:  []gateway.Teller{customers, referrals, points, messages},
-		Auditors: []gateway.Auditor{edge, referrals, points, messages}, Keys: edge}
+		Auditors: []gateway.Auditor{edge, customers, referrals, points, messages}, Keys: edge}
 	jobs := gateway.NewJobs(gateway.JobsDeps{DB: pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg, Now: now,
 		Cursors: cursors, Customers: customers, Referrals: referrals})
 	store, err := c.assets()
@@ -128,13 +127,16 @@ func (p *platform) wire(c *config, now clock.Clock, smtp, texts string, secret f
 	files := gateway.NewAssets(gateway.AssetsDeps{DB: pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg, Now: now,
 		Store: store, PublicURL: c.PublicURL, Quota: c.AssetsQuota})
 	looks := gateway.NewLooks(pools["gateway"], outboxes["gateway"], now, c.PublicURL)
+	p.timed = []gateway.Timed{points, referrals, jobs, messages}
+	hands := gateway.NewTestClock(gateway.TestClockDeps{DB: pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg, Now: now,
+		Time: c.testTime, Modules: p.timed, Drained: p.bearings})
 	p.pages = page.New(page.Deps{Referrals: referrals, Customers: customers, Members: points, Mails: compose, Looks: looks, Cursors: cursors, Reg: reg,
 		PublicURL: c.PublicURL})
 	compose.Printer = p.pages
 	p.gateway, p.customer, p.points, p.visit, p.qr, p.files = edge, customers, points, referrals.Visit(p.pages), referrals.QR(), files
 	p.apps[0], p.apps[1] = referrals.Apps()
-	p.register = []func(huma.API){compose.Routes, jobs.Routes, files.Routes, edge.Routes, looks.Routes, customers.Routes, referrals.Routes, points.Routes, counts.Routes, messages.Routes}
-	p.modules = []module{edge, jobs, files, customers, referrals, points, counts, messages}
+	p.register = []func(huma.API){compose.Routes, jobs.Routes, files.Routes, edge.Routes, looks.Routes, customers.Routes, referrals.Routes, points.Routes, counts.Routes, messages.Routes, hands.Routes}
+	p.modules = []module{edge, jobs, files, hands, customers, referrals, points, counts, messages}
 	for _, m := range p.modules {
 		if consumer := m.Consumer(); consumer != nil {
 			p.consumers = append(p.consumers, consumer)
@@ -231,67 +233,6 @@ func (p *platform) run(ctx context.Context) error {
 func part(ctx context.Context, name string, run func(context.Context) error) error {
 	if err := run(ctx); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("%s stopped: %w", name, err)
-	}
-	return nil
-}
-
-// floor is how far everybody has heard a module's log.
-func (p *platform) floor(ctx context.Context, source string) (int64, error) {
-	head, err := p.tables[source].Head(ctx)
-	if err != nil {
-		return 0, err
-	}
-	least := head.Seq
-	for _, c := range p.consumers {
-		if !slices.Contains(c.Sources(), source) {
-			continue
-		}
-		seq, err := c.Cursor(ctx, source)
-		if err != nil {
-			return 0, err
-		}
-		least = min(least, seq)
-	}
-	return least, nil
-}
-
-// behind counts the events that somebody has still to hear, and what waits in outboxes. Zero means settled.
-func (p *platform) behind(ctx context.Context) (int64, error) {
-	var n int64
-	for _, m := range migrations.Modules {
-		waiting, err := p.tables[m].Waiting(ctx)
-		if err != nil {
-			return 0, err
-		}
-		head, err := p.tables[m].Head(ctx)
-		if err != nil {
-			return 0, err
-		}
-		heard, err := p.floor(ctx, m)
-		if err != nil {
-			return 0, err
-		}
-		n += waiting + head.Seq - heard
-	}
-	return n, nil
-}
-
-// settle waits until every event that was told has been heard, telling progress how many are left.
-func (p *platform) settle(ctx context.Context, progress func(left int64)) error {
-	for quiet := 0; quiet < 2; { // twice in a row: a consumer may have told something in between
-		left, err := p.behind(ctx)
-		if err != nil {
-			return err
-		}
-		if quiet++; left > 0 {
-			quiet = 0
-		}
-		progress(left)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(50 * time.Millisecond):
-		}
 	}
 	return nil
 }

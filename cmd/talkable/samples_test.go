@@ -34,7 +34,7 @@ type sample struct {
 // nobody is, for each thing that a sample learns or names, one that exists nowhere.
 var nobody = map[string]string{
 	"$campaign": "987654321", "$trial": "987654321", "$program": "987654321", "$lot": "987654321", "$hold": "987654321", "$code": "zzzzzzzzzz", "$visitor": "0193b1d6-9bd1-7cc0-9d8e-0c2f1f6f6a6b",
-	"$purchase": "987654321", "$reward": "987654321", "$message": "987654321", "$person": "987654321", "$batch": "987654321", "$redemption": "987654321",
+	"$purchase": "987654321", "$reward": "987654321", "$message": "987654321", "$person": "987654321", "$batch": "987654321", "$redemption": "987654321", "$merge": "987654321", "$prize": "987654321", "$mug": "987654321",
 	"$couponlist": "987654321", "$ownlist": "987654321", "$job": "987654321", "$plan": "987654321", "$commission": "987654321", "$payout": "987654321", "$line": "987654321", "$asset": "987654321", "$action": "987654321", "$hook": "987654321", "$endedhook": "987654321", "$delivery": "987654321", "$referral": "987654321", "$byhand": "987654321", "$friendoffer": "987654321", "SAVE-ONE": "NO-SUCH-ONE", "c-gone": "c-never",
 	"ann@shop.example": "nobody@shop.example", "1001": "no-such-order",
 }
@@ -42,6 +42,8 @@ var nobody = map[string]string{
 // samples: an operation without one fails TestRouterAndDescriptionAgree.
 var samples = append([]sample{
 	{id: "getSite"},
+	{id: "getTestClock", status: http.StatusConflict, why: "this is no test platform"},
+	{id: "advanceTestClock", body: `{"by":"1s"}`, status: http.StatusConflict, why: "nor is it here"},
 	{id: "createCouponList", learn: map[string]string{"couponlist": "coupon_list.id"}, body: `{"name":"Ten off","kind":"single-use","percent":10,"low_stock":1}`},
 	{id: "createCouponList", learn: map[string]string{"ownlist": "coupon_list.id"}, body: `{"name":"Advocates' own","kind":"multi-use","percent":10}`},
 	{id: "createCampaign", learn: map[string]string{"campaign": "campaign.id"}, body: `{"name":"Sample","status":"Live","tags":["sample"],
@@ -120,6 +122,7 @@ var samples = append([]sample{
 	{id: "getAttribution", path: map[string]string{"id": "$purchase"}},
 	{id: "updateReferral", path: map[string]string{"origin_slug": "1001"}, learn: map[string]string{"referral": "referral.id"}, body: `{"data":{"status":"approved"}}`},
 	{id: "listReferrals", query: "limit=5"},
+	{id: "listReferrals", query: "limit=5&status=approved&campaign_id=$campaign"},
 	{id: "tryFraudPolicy", body: `{"profile":"high","rules":{"velocity":"block"},"thresholds":{"velocity_referrals":3},"limit":50}`},
 	{id: "resolveReferral", path: map[string]string{"id": "$referral"}, body: `{"status":"approved","reason":"Both are known"}`},
 	{id: "explainReferral", path: map[string]string{"id": "$referral"}, learn: map[string]string{"reward": "rewards.0.id"}},
@@ -157,6 +160,7 @@ var samples = append([]sample{
 	{id: "holdCommission", path: map[string]string{"id": "$commission"}, body: `{"reason":"Looks odd"}`},
 	{id: "releaseCommission", path: map[string]string{"id": "$commission"}, body: `{"reason":"Is well"}`},
 	{id: "adjustAccount", path: map[string]string{"person_id": "$person"}, body: `{"amount":500,"currency":"EUR","note":"Sorry"}`},
+	{id: "getLeaderboard", query: "person_id=$person&campaign_id=$campaign"},
 	{id: "getCommissionAccount", path: map[string]string{"person_id": "$person"}},
 	{id: "listAccountEntries", path: map[string]string{"person_id": "$person"}, query: "currency=EUR&limit=5"},
 	{id: "previewPayout", query: "currency=EUR&minimum=100"},
@@ -238,6 +242,8 @@ var samples = append([]sample{
 	{id: "resendWebhookDelivery", path: map[string]string{"id": "$delivery"}, body: `{}`},
 	{id: "resendWebhookDeliveries", path: map[string]string{"id": "$hook"}, body: `{"since":"2026-01-01T00:00:00Z"}`},
 	{id: "resendMessage", path: map[string]string{"id": "$message"}, body: `{}`, status: http.StatusConflict, why: "the message was sent; only failed ones are sent again"},
+	{id: "listMails"},
+	{id: "replaceMail", path: map[string]string{"template": "friend_reward"}, body: `{"enabled":true,"delay_minutes":5,"subject":"For {{first_name}}","message":"You get {{reward}}."}`},
 	{id: "replaceSMSConsent", path: map[string]string{"person_id": "$person"}, body: `{"opted_in":true}`},
 	{id: "getSMSConsent", path: map[string]string{"person_id": "$person"}},
 	{id: "updatePerson", path: map[string]string{"person_slug": "ann@shop.example"}, body: `{"data":{"first_name":"Ann","last_name":"Lee","identifier_hash":"9f86d081",
@@ -249,6 +255,10 @@ var samples = append([]sample{
 	{id: "listPersonShares", path: map[string]string{"person_slug": "ann@shop.example"}, query: "limit=5"},
 	{id: "listTrafficSources"},
 	{id: "updateLoyaltyMember", path: map[string]string{"email": "ann@shop.example"}, body: `{"data":{"custom_properties":{"contest":true,"n":123},"member_dates":[{"identifier":"birthday","date":"1990-05-17"}]}}`},
+	{id: "mergePeople", learn: map[string]string{"merge": "merge.id"}, body: `{"survivor":"fred@shop.example","duplicate":"gone@shop.example","reason":"One person"}`, before: `{"data":{"customer_id":"c-gone"}}`},
+	{id: "listMerges", query: "limit=5"}, {id: "getMerge", path: map[string]string{"id": "$merge"}},
+	{id: "undoMerge", path: map[string]string{"id": "$merge"}, body: `{"reason":"They are two"}`},
+	{id: "listMergeSuggestions", query: "limit=5"},
 	{id: "unsubscribePerson", path: map[string]string{"person_slug": "ann@shop.example"}, body: `{}`},
 	{id: "anonymizePerson", path: map[string]string{"person_slug": "c-gone"}, body: `{}`, before: `{"data":{"customer_id":"c-gone"}}`},
 	{id: "deleteAsset", path: map[string]string{"id": "$asset"}},
@@ -256,7 +266,7 @@ var samples = append([]sample{
 	{id: "getMetric", path: map[string]string{"metric": "total_sales_sum"}, query: "start_date=2026-01-01&end_date=2026-12-31&traffic_sources=ios,web&sharing_channels=email&device_type=mobile&campaign_ids=1"},
 	{id: "detalizeMetric", path: map[string]string{"metric": "offers"}, query: "start_date=2026-01-01&end_date=2026-12-31&detalize_by[campaigns]=true&campaign_tags=sample&detalize_by[split_test]=true&detalize_by[sharing_channels]=true&traffic_sources[]=ios&mobile_visitor=true"},
 	{id: "segmentizeMetric", path: map[string]string{"metric": "total_sales_sum"}, query: "start_date=2026-01-01&end_date=2026-12-31&segment_by[period]=month&segment_by[traffic_sources]=true"},
-}, slices.Concat(tierSamples, earningSamples)...)
+}, slices.Concat(tierSamples, earningSamples, rewardSamples)...)
 
 // picture is a form with an image of one pixel.
 var picture = func() string {

@@ -17,6 +17,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/talkable/talkable/internal/clock"
+	"github.com/talkable/talkable/internal/customer"
+	"github.com/talkable/talkable/internal/gateway"
 	"github.com/talkable/talkable/internal/postgres/embedded"
 )
 
@@ -68,6 +70,14 @@ func serve(ctx context.Context, c *config, now clock.Clock, log zerolog.Logger, 
 	}
 	life := context.WithoutCancel(ctx) // what is under way outlives the signal
 	defer func() { err = errors.Join(err, dbs.close(life)) }()
+	if c.testTime, err = testTime(ctx, c, dbs, now); err != nil {
+		return err
+	}
+	if c.testTime != nil {
+		defer func() { err = errors.Join(err, c.testTime.Close()) }() // before the databases
+		now = c.testTime.Clock.Now
+		log.Info().Time("now", now()).Msg("a test platform: its clock can be moved")
+	}
 	p, err := build(ctx, c, dbs, now, log)
 	if err != nil {
 		return err
@@ -104,6 +114,16 @@ func serve(ctx context.Context, c *config, now clock.Clock, log zerolog.Logger, 
 	}
 	log.Info().Msg("stopped")
 	return nil
+}
+
+// testTime is the clock of a test platform, nil on a live one. A database can be one or the other.
+func testTime(ctx context.Context, c *config, d *databases, machine clock.Clock) (*gateway.TestTime, error) {
+	if !c.TestClock {
+		return nil, gateway.RefuseMoved(ctx, d.pools["gateway"])
+	}
+	return gateway.OpenTestTime(ctx, d.pools["gateway"], machine, func(ctx context.Context) (bool, error) {
+		return customer.Empty(ctx, d.pools["customer"])
+	})
 }
 
 // profiled adds Go's profiles where they are wanted.

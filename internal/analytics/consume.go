@@ -21,12 +21,13 @@ func (m *Module) Consumer() *bus.Consumer {
 	count(m, c, refundFacts)
 	count(m, c, offerFacts)
 	count(m, c, sharedFacts)
-	bus.On(c, m.onReferrals)
+	count(m, c, createdFacts)
 	count(m, c, claimedFacts)
 	count(m, c, approvedFacts)
 	count(m, c, voidedFacts)
 	count(m, c, rewardFacts)
 	count(m, c, rewardBackFacts)
+	count(m, c, couponFacts)
 	count(m, c, memberFacts)
 	count(m, c, earnedFacts)
 	count(m, c, pointsBackFacts)
@@ -49,31 +50,16 @@ func count[T bus.Payload](m *Module, c *bus.Consumer, facts func(T) []fact) {
 	})
 }
 
-// countAll counts facts, those of QA referrals apart.
+// countAll counts facts.
 func (m *Module) countAll(ctx context.Context, u *bus.Unit, all []fact) error {
 	sites, err := m.places(ctx, u, all)
 	if err != nil {
-		return err
-	}
-	if err := markQA(ctx, u, all); err != nil {
 		return err
 	}
 	if err := m.bound(ctx, u, all); err != nil {
 		return err
 	}
 	return m.add(ctx, u, fold(all, sites))
-}
-
-// onReferrals also remembers which of them are QA: what is told of them later has their key, and so comes later.
-func (m *Module) onReferrals(ctx context.Context, u *bus.Unit, batch []bus.Event[referralevent.ReferralCreated]) error {
-	var all []fact
-	for _, e := range batch {
-		all = append(all, createdFacts(e.Body)...)
-	}
-	if err := saveQA(ctx, u, batch); err != nil {
-		return err
-	}
-	return m.countAll(ctx, u, all)
 }
 
 func (m *Module) onSite(ctx context.Context, u *bus.Unit, batch []bus.Event[gatewayevent.SiteChanged]) error {

@@ -28,7 +28,7 @@ type facetKind struct {
 var facetKinds = [facetCount]facetKind{
 	channel: {"channel", "sharing_channels", "sharing_channels", "sharing_channel", 100,
 		"the sharing channel: of a share its own; of a visit that of the link; of a referral that of the link by which the friend first came to the offer, `email` if " +
-			"an e-mail share brought the friend, `coupon` if a code did, none if a person made it. An offer has none: it may be shared by several"},
+			"an e-mail share brought the friend, `coupon` if a code did, none if a person made it; of a reward that of what it is for. An offer has none: it may be shared by several"},
 	source: {"traffic_source", "traffic_sources", "traffic_sources", "traffic_source", 50,
 		"the `traffic_source` of the origin: of the sale, sign-up, event or refund itself, of the friend's origin for a referral, of the advocate's for " +
 			"an offer and its shares"},
@@ -79,24 +79,27 @@ const (
 )
 
 // keptBy says by what each key is kept: a fact's other facets are dropped. It decides how many rows a day has, so visits, of which there
-// are most, aren't kept by what their offer was made for. Rewards' events say of what campaign they are, and no more.
+// are most, aren't kept by what their offer was made for. Rewards are
+// kept by what they are for: a referral, a click, a share, a sign-up.
 var keptBy = map[string]keeping{
-	signUps: ofOrigins, knownSignUps: ofOrigins, siteEvents: ofOrigins,
+	signUps: ofOrigins, knownSignUps: ofOrigins, optedInSignUps: ofOrigins, optedInSignUpsNew: ofOrigins, siteEvents: ofOrigins,
 	sales: ofOrigins | byCurrency, firstSales: ofOrigins | byCurrency, refundedSales: ofOrigins | byCurrency,
+
+	couponOrders: ofOrigins | byCurrency, advocateCouponOrders: ofOrigins | byCurrency, friendCouponOrders: ofOrigins | byCurrency, rewardsUsed: ofOrigins,
 
 	offers: ofOffers, shares: ofOffers | byChannel, sharers: ofOffers | byChannel, multisharers: ofOffers | byChannel,
 	visits: ofVisits, uniqueVisits: ofVisits, firstVisits: ofVisits, mailVisits: ofVisits,
-	claims: byCampaign | byChannel, optedInClaims: byCampaign | byChannel,
+	claims: byCampaign | byChannel, optedInClaims: byCampaign | byChannel, optedInClaimsNew: byCampaign | byChannel,
 
 	referredSales: ofReferrals | byCurrency, referredNew: ofReferrals | byCurrency, approvedSales: ofReferrals | byCurrency,
 	couponSales: ofReferrals | byCurrency, couponNew: ofReferrals | byCurrency, couponNotNew: ofReferrals | byCurrency,
 	visitedReferrals: ofReferrals, blocked: ofReferrals, voided: ofReferrals,
 
-	rewards: byCampaign | byCurrency, advocateRewards: byCampaign | byCurrency, friendRewards: byCampaign | byCurrency,
-	commissions: byCampaign | byCurrency, commissionsBack: byCampaign | byCurrency, referrerRewards: byCampaign, referrerPaid: byCampaign,
+	rewards: ofReferrals | byCurrency, advocateRewards: ofReferrals | byCurrency, friendRewards: ofReferrals | byCurrency,
+	commissions: ofReferrals | byCurrency, commissionsBack: ofReferrals | byCurrency, referrerRewards: ofReferrals, referrerPaid: ofReferrals,
 
 	points: 0, advocatePoints: 0, pointsBack: 0, pointsExpired: 0, members: 0, tierChanges: 0,
-	mailsSent: 0, shareMails: 0, mailsFailed: 0, mailsUncertain: 0, advocateRewardMails: 0,
+	mailsSent: 0, shareMails: 0, mailsFailed: 0, mailsUncertain: 0, advocateRewardMails: 0, friendRewardMails: 0, offerMails: 0,
 }
 
 // only keeps what the key is kept by.

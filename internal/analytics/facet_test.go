@@ -30,17 +30,26 @@ func faceted() []fact {
 		TrafficSource: when, DeviceType: "mobile"}
 	member, event := sale, sale
 	member.Type, member.PersonID, event.Type, event.Category = customerevent.AffiliateMember, 7, customerevent.Event, "quiz"
+	member.OptedIn, member.FirstOptIn = true, true
+	rewarded := func(w referralevent.RewardIssued) referralevent.RewardIssued {
+		w.SiteID, w.CampaignID, w.OccurredAt = 1, 1, start
+		w.Channel, w.TrafficSource, w.DeviceType, w.EventCategory, w.Variant = at, when, "mobile", "purchase", "b"
+		return w
+	}
 	return slices.Concat(originFacts(sale), originFacts(member), originFacts(event), createdFacts(made), createdFacts(barred), approvedFacts(approved), approvedFacts(fresh),
 		refundFacts(customerevent.OriginRefunded{SiteID: 1, Refunded: 100, RefundedTotal: 100, Currency: "USD", OccurredAt: start, Type: customerevent.Purchase, TrafficSource: when, DeviceType: "mobile"}),
 		offerFacts(referralevent.OfferCreated{SiteID: 1, CampaignID: 1, CreatedAt: start, TrafficSource: when, DeviceType: "mobile", EventCategory: "purchase", Variant: "b"}),
 		sharedFacts(referralevent.OfferShared{SiteID: 1, CampaignID: 1, Channel: at, First: true, SharedAt: start, TrafficSource: when, DeviceType: "mobile", EventCategory: "purchase", Variant: "b"}),
 		visitFacts(1, referralevent.Visit{CampaignID: 1, VisitorID: "v", Channel: "email", FirstOfThem: true, VisitedAt: start, DeviceType: "mobile", Variant: "b"}),
-		rewardFacts(referralevent.RewardIssued{SiteID: 1, CampaignID: 1, Side: "advocate", Reason: "referrer", Kind: referralevent.Commission, Amount: 50, Currency: "USD", OccurredAt: start}),
-		rewardFacts(referralevent.RewardIssued{SiteID: 1, CampaignID: 1, Side: "advocate", Reason: "referrer", Kind: referralevent.Points, OccurredAt: start}),
-		rewardFacts(referralevent.RewardIssued{SiteID: 1, CampaignID: 1, Side: "friend", Kind: referralevent.Commission, Amount: 100, Currency: "USD", OccurredAt: start}),
-		rewardBackFacts(referralevent.RewardClawedBack{SiteID: 1, CampaignID: 1, Kind: referralevent.Commission, Amount: 20, Currency: "USD", ClawedAt: start}),
+		rewardFacts(rewarded(referralevent.RewardIssued{Side: "advocate", Reason: "referrer", Kind: referralevent.Commission, Amount: 50, Currency: "USD"})),
+		rewardFacts(rewarded(referralevent.RewardIssued{Side: "advocate", Reason: "referrer", Kind: referralevent.Points})),
+		rewardFacts(rewarded(referralevent.RewardIssued{Side: "friend", Kind: referralevent.Commission, Amount: 100, Currency: "USD"})),
+		rewardBackFacts(referralevent.RewardClawedBack{SiteID: 1, CampaignID: 1, Kind: referralevent.Commission, Amount: 25, Currency: "USD", ClawedAt: start,
+			Channel: at, TrafficSource: when, DeviceType: "mobile", EventCategory: "purchase", Variant: "b"}),
+		couponFacts(referralevent.CouponsUsed{SiteID: 1, ByAdvocate: true, ByFriend: true, RewardsUsed: 1, Subtotal: 100, Currency: "USD", OccurredAt: start,
+			TrafficSource: when, DeviceType: "mobile", EventCategory: "purchase"}),
 		sharedFacts(referralevent.OfferShared{SiteID: 1, CampaignID: 1, Channel: at, Second: true, SharedAt: start, TrafficSource: when, DeviceType: "mobile", EventCategory: "purchase", Variant: "b"}),
-		claimedFacts(referralevent.OfferClaimed{SiteID: 1, CampaignID: 1, ClaimedAt: start, Channel: at, OptedIn: true}),
+		claimedFacts(referralevent.OfferClaimed{SiteID: 1, CampaignID: 1, ClaimedAt: start, Channel: at, OptedIn: true, Stranger: true}),
 		voidedFacts(referralevent.ReferralVoided{SiteID: 1, CampaignID: 1, Status: referralevent.Voided, VoidedAt: start,
 			Channel: at, TrafficSource: when, DeviceType: "mobile", EventCategory: "purchase", Variant: "b"}))
 }

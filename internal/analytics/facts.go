@@ -32,9 +32,16 @@ func originFacts(o customerevent.OriginRecorded) []fact {
 		if o.PersonID == 0 {
 			return []fact{f}
 		}
-		known := f
-		known.key = knownSignUps
-		return []fact{f, known}
+		facts := []fact{f}
+		for _, also := range []struct {
+			key string
+			is  bool
+		}{{knownSignUps, true}, {optedInSignUps, o.OptedIn}, {optedInSignUpsNew, o.FirstOptIn}} {
+			if f.key = also.key; also.is {
+				facts = append(facts, f)
+			}
+		}
+		return facts
 	case customerevent.Event:
 		f.key = siteEvents
 		return []fact{f}
@@ -105,7 +112,12 @@ func claimedFacts(c referralevent.OfferClaimed) []fact {
 	}
 	wanted := f
 	wanted.key = optedInClaims
-	return []fact{f, wanted}
+	if !c.Stranger {
+		return []fact{f, wanted}
+	}
+	stranger := f
+	stranger.key = optedInClaimsNew
+	return []fact{f, wanted, stranger}
 }
 
 // How a referral was found, as referral names it.
@@ -193,7 +205,8 @@ func voidedFacts(r referralevent.ReferralVoided) []fact {
 }
 
 func rewardFacts(r referralevent.RewardIssued) []fact {
-	f := fact{site: r.SiteID, key: rewards, at: r.OccurredAt, campaign: r.CampaignID, referral: r.ReferralID, count: 1}
+	f := fact{site: r.SiteID, key: rewards, at: r.OccurredAt, campaign: r.CampaignID, qa: r.QA, count: 1,
+		facets: facets{r.Channel, r.TrafficSource, r.DeviceType, r.EventCategory, r.Variant}}
 	if r.Kind == referralevent.Commission {
 		f.money, f.currency, f.sum = true, r.Currency, r.Amount
 	}
@@ -204,7 +217,8 @@ func rewardFacts(r referralevent.RewardIssued) []fact {
 	}
 	facts = append(facts, side)
 	if side.key == advocateRewards && r.Reason == "referrer" {
-		plain := fact{site: f.site, key: referrerRewards, at: f.at, campaign: f.campaign, referral: f.referral, count: 1}
+		plain := f
+		plain.key, plain.money, plain.currency, plain.sum = referrerRewards, false, "", 0
 		facts = append(facts, plain)
 		if plain.key = referrerPaid; !f.money { // points and coupons are paid as they are issued
 			facts = append(facts, plain)
@@ -221,8 +235,27 @@ func rewardBackFacts(r referralevent.RewardClawedBack) []fact {
 	if r.Kind != referralevent.Commission {
 		return nil // points come back through the ledger, and that is counted there
 	}
-	return []fact{{site: r.SiteID, key: commissionsBack, at: r.ClawedAt, campaign: r.CampaignID, referral: r.ReferralID, money: true, currency: r.Currency,
-		count: 1, sum: r.Amount}}
+	return []fact{{site: r.SiteID, key: commissionsBack, at: r.ClawedAt, campaign: r.CampaignID, qa: r.QA, money: true, currency: r.Currency,
+		count: 1, sum: r.Amount, facets: facets{r.Channel, r.TrafficSource, r.DeviceType, r.EventCategory, r.Variant}}}
+}
+
+// couponFacts: an order with a coupon for advocates and one for friends counts for both, and once for all coupons.
+func couponFacts(o referralevent.CouponsUsed) []fact {
+	f := fact{site: o.SiteID, key: couponOrders, at: o.OccurredAt, money: true, currency: o.Currency, count: 1, sum: o.Subtotal,
+		facets: facets{source: o.TrafficSource, device: o.DeviceType, category: o.EventCategory}}
+	facts := []fact{f}
+	if o.ByAdvocate {
+		f.key = advocateCouponOrders
+		facts = append(facts, f)
+	}
+	if o.ByFriend {
+		f.key = friendCouponOrders
+		facts = append(facts, f)
+	}
+	if o.RewardsUsed > 0 {
+		facts = append(facts, fact{site: o.SiteID, key: rewardsUsed, at: o.OccurredAt, count: o.RewardsUsed, facets: f.facets})
+	}
+	return facts
 }
 
 func memberFacts(m loyaltyevent.MemberJoined) []fact { return plain(m.SiteID, members, m.JoinedAt, 0) }
@@ -256,8 +289,12 @@ func sentFacts(m notifyevent.MessageSent) []fact {
 	}
 	facts := append(plain(m.SiteID, mailsSent, m.SentAt, 0), doubtEnded(m.SiteID, m.UncertainAt)...)
 	switch m.Template {
-	case "points_earned":
+	case "points_earned", "advocate_reward":
 		facts = append(facts, plain(m.SiteID, advocateRewardMails, m.SentAt, 0)...)
+	case "friend_reward":
+		facts = append(facts, plain(m.SiteID, friendRewardMails, m.SentAt, 0)...)
+	case "advocate_offer":
+		facts = append(facts, plain(m.SiteID, offerMails, m.SentAt, 0)...)
 	case "share":
 		facts = append(facts, plain(m.SiteID, shareMails, m.SentAt, 0)...)
 	}

@@ -2,9 +2,8 @@ package analytics
 
 // Why some numbers are 0.
 const (
-	notAdvocates = "Always 0: sales aren't counted by whether their person is an advocate."
-	notCoupons   = "Always 0: which coupon an order used isn't counted."
-	notOpened    = "Always 0: e-mails hold nothing that tells whether they are opened, and their links but those to friends aren't counted."
+	notAdvocates = "Always 0: who of the buyers is an advocate would have to be looked up for every sale."
+	notOpened    = "Always 0, by decision: mails hold no pixel and no links that count who follows them, so reading one tells nobody. Only a friend's way by an advocate's link is counted."
 )
 
 // metrics are all there are, in the order in which they are listed. Talkable doesn't publish its formulas; these are ours.
@@ -66,7 +65,7 @@ var metrics = []metric{
 	{name: "advocate_loyalty_referral_rewards_count", of: advocatePoints, formula: "Postings of points to advocates for referrals."},
 	{name: "advocate_loyalty_referral_rewards_points", kind: tallyOf, of: advocatePoints, formula: "Points posted to advocates for referrals."},
 	{name: "advocate_reward_paid_email_delivered", of: advocateRewardMails,
-		formula: "E-mails about earned points that the next mail server accepted."},
+		formula: "E-mails to advocates about earned points and other rewards that the next mail server accepted."},
 
 	{name: "members_joined", of: members, formula: "Members that joined the loyalty programme."},
 	{name: "points_earned", kind: tallyOf, of: points, formula: "Points posted to members for any reason, by the date of what they are for."},
@@ -87,8 +86,8 @@ var metrics = []metric{
 	{name: "sign_up_percentage", kind: percentOf, of: signUps, over: offers, formula: "sign_up in percent of signup_shown."},
 	{name: "emails_collected_on_signup", of: knownSignUps, formula: "Sign-ups of people who said who they are."},
 	{name: "people", of: knownSignUps, formula: "The same as emails_collected_on_signup."},
-	{name: "sign_up_and_opted_in", kind: noNumber, formula: "Always 0: opting in isn't counted."},
-	{name: "sign_up_and_opted_in_new", kind: noNumber, formula: "Always 0: opting in isn't counted."},
+	{name: "sign_up_and_opted_in", of: optedInSignUps, formula: "Sign-ups of people who want mail: they said so then, or before, and haven't unsubscribed."},
+	{name: "sign_up_and_opted_in_new", of: optedInSignUpsNew, formula: "Sign-ups among sign_up_and_opted_in by which people said for the first time that they want mail."},
 	{name: "widget_click_percentage", kind: noPercent, formula: "Always 0: clicks on widgets aren't counted."},
 	{name: "advocacy_percentage", kind: percentOf, of: sharers, over: offers, formula: "sharers in percent of offer_shown: the same as sharing_rate."},
 	{name: "click_rate", kind: percentOf, of: visits, over: shares, formula: "clicks in percent of shares of the same days."},
@@ -97,7 +96,7 @@ var metrics = []metric{
 	{name: "emails_collected_on_claim", of: claims, formula: "Claims of friends whose address the shop named."},
 	{name: "email_gated", of: claims, formula: "The same as emails_collected_on_claim."},
 	{name: "email_gated_and_opted_in", of: optedInClaims, formula: "Claims on pages by friends who want mail."},
-	{name: "email_gated_and_opted_in_new", kind: noNumber, formula: "Always 0: who claims and was known before isn't told."},
+	{name: "email_gated_and_opted_in_new", of: optedInClaimsNew, formula: "Claims among email_gated_and_opted_in by friends whom the site hadn't known before."},
 	{name: "customers", of: sales, formula: "The same as total_sales_count: who buys twice counts twice."},
 	{name: "visited_referrals", of: visitedReferrals, formula: "Referrals among total_referred_sales_count that were found by a visit of the friend's."},
 
@@ -122,24 +121,24 @@ var metrics = []metric{
 	{name: "ideal_advocate_sales_existing_customers_sum", kind: noMoney, formula: notAdvocates},
 	{name: "ideal_sales_count", of: referredSales, formula: "The same as ideal_friend_sales_count, since advocates' own sales aren't counted."},
 	{name: "ideal_sales_sum", kind: moneyOf, of: referredSales, formula: "The same as ideal_friend_sales_sum, since advocates' own sales aren't counted."},
-	{name: "total_sales_with_curebit_coupon_count", kind: noNumber, formula: notCoupons},
-	{name: "total_sales_with_curebit_coupon_sum", kind: noMoney, formula: notCoupons},
-	{name: "total_sales_with_talkable_ad_coupon_count", kind: noNumber, formula: notCoupons},
-	{name: "total_sales_with_talkable_ad_coupon_sum", kind: noMoney, formula: notCoupons},
-	{name: "total_sales_with_talkable_fr_coupon_count", kind: noNumber, formula: notCoupons},
-	{name: "total_sales_with_talkable_fr_coupon_sum", kind: noMoney, formula: notCoupons},
+	{name: "total_sales_with_curebit_coupon_count", of: couponOrders, formula: "Purchases with a coupon that the site's campaigns or lists give, whoever it is for, by order date."},
+	{name: "total_sales_with_curebit_coupon_sum", kind: moneyOf, of: couponOrders, formula: "Subtotals of total_sales_with_curebit_coupon_count."},
+	{name: "total_sales_with_talkable_ad_coupon_count", of: advocateCouponOrders, formula: "Purchases with a coupon that advocates get: as a reward, or a code that campaigns name for advocates only."},
+	{name: "total_sales_with_talkable_ad_coupon_sum", kind: moneyOf, of: advocateCouponOrders, formula: "Subtotals of total_sales_with_talkable_ad_coupon_count."},
+	{name: "total_sales_with_talkable_fr_coupon_count", of: friendCouponOrders, formula: "Purchases with a coupon that friends get: as a reward, an advocate's own code, or a code that campaigns name for friends only."},
+	{name: "total_sales_with_talkable_fr_coupon_sum", kind: moneyOf, of: friendCouponOrders, formula: "Subtotals of total_sales_with_talkable_fr_coupon_count."},
 
 	{name: "advocate_referral_rewards_paid_count", of: referrerPaid,
 		formula: "Points and coupons of advocates for referrals: they are paid when they are issued."},
 	{name: "advocate_referral_rewards_paid_and_pending_count", of: referrerRewards, formula: "Rewards of advocates for referrals, commissions included."},
-	{name: "advocate_referral_rewards_used_count", kind: noNumber, formula: "Always 0: which orders used a reward isn't counted."},
+	{name: "advocate_referral_rewards_used_count", of: rewardsUsed, formula: "Single-use coupons that advocates got for referrals, by the date of the first order with each."},
 	{name: "advocate_loyalty_referral_rewards_sum", kind: noMoney, formula: "Always 0: points have no amount; advocate_loyalty_referral_rewards_points counts them."},
 	{name: "advocate_reward_paid_email_opened", kind: noNumber, formula: notOpened},
 	{name: "advocate_reward_paid_email_clicked", kind: noNumber, formula: notOpened},
-	{name: "friend_reward_paid_email_delivered", kind: noNumber, formula: "Always 0: friends get no e-mail about rewards."},
+	{name: "friend_reward_paid_email_delivered", of: friendRewardMails, formula: "E-mails to friends about their rewards that the next mail server accepted."},
 	{name: "friend_reward_paid_email_opened", kind: noNumber, formula: notOpened},
 	{name: "friend_reward_paid_email_clicked", kind: noNumber, formula: notOpened},
-	{name: "advocate_offer_email_delivered", kind: noNumber, formula: "Always 0: advocates get no e-mail about their offers."},
+	{name: "advocate_offer_email_delivered", of: offerMails, formula: "E-mails to advocates about their offers that the next mail server accepted."},
 	{name: "advocate_offer_email_opened", kind: noNumber, formula: notOpened},
 	{name: "advocate_offer_email_clicked", kind: noNumber, formula: notOpened},
 	{name: "share_emails_delivered", of: shareMails, formula: "The same as share_emails_sent: nobody tells whether a mail server passes on what it accepted."},

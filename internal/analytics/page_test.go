@@ -1,7 +1,6 @@
 package analytics
 
 import (
-	"context"
 	"os"
 	"strings"
 	"testing"
@@ -72,35 +71,33 @@ func TestQAIsCountedApart(t *testing.T) {
 	b := newBench(t)
 	b.site(1, "USD", "UTC")
 	b.site(2, "USD", "UTC")
-	hear := func(work func(ctx context.Context, u *bus.Unit) error) {
-		t.Helper()
-		if err := b.Outbox.InTx(t.Context(), func(u *bus.Unit) error { return work(t.Context(), u) }); err != nil {
-			t.Fatal(err)
-		}
-	}
 	made := func(site, id int64, qa bool) referralevent.ReferralCreated {
 		return referralevent.ReferralCreated{SiteID: site, ReferralID: id, CampaignID: 1, Status: referralevent.Pending, Subtotal: 100, Currency: "USD", QA: qa, OccurredAt: start}
 	}
-	hear(func(ctx context.Context, u *bus.Unit) error {
-		return b.onReferrals(ctx, u, events(made(1, 1, true), made(1, 2, false), made(2, 1, false)))
-	})
+	if err := apply(b, createdFacts, made(1, 1, true), made(1, 2, false), made(2, 1, false)); err != nil {
+		t.Fatal(err)
+	}
 	for _, approved := range []referralevent.ReferralApproved{{SiteID: 1, ReferralID: 1, QA: true}, {SiteID: 1, ReferralID: 2}, {SiteID: 2, ReferralID: 1}} {
 		approved.CampaignID, approved.Subtotal, approved.Currency, approved.OccurredAt = 1, 100, "USD", start
 		if err := apply(b, approvedFacts, approved); err != nil {
 			t.Fatal(err)
 		}
 	}
-	reward := referralevent.RewardIssued{SiteID: 1, ReferralID: 1, CampaignID: 1, Side: "advocate", Kind: referralevent.Commission, Amount: 50, Currency: "USD", OccurredAt: start}
+	reward := referralevent.RewardIssued{SiteID: 1, ReferralID: 1, CampaignID: 1, Side: "advocate", Kind: referralevent.Commission, Amount: 50, Currency: "USD", OccurredAt: start, QA: true}
 	another := reward
-	another.ReferralID = 2
+	another.ReferralID, another.QA = 2, false
 	if err := apply(b, rewardFacts, reward, another); err != nil {
+		t.Fatal(err)
+	}
+	back := referralevent.RewardClawedBack{SiteID: 1, ReferralID: 1, CampaignID: 1, Side: "advocate", Kind: referralevent.Commission, Amount: 20, Currency: "USD", ClawedAt: start, QA: true}
+	if err := apply(b, rewardBackFacts, back); err != nil {
 		t.Fatal(err)
 	}
 	if err := apply(b, voidedFacts, referralevent.ReferralVoided{SiteID: 1, ReferralID: 1, CampaignID: 1, Status: referralevent.Voided, QA: true, VoidedAt: start}); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string][2]string{"total_referred_sales_count": {"1", "2"}, "talkable_sales_count": {"1", "2"}, "talkable_sales_sum": {"1.00", "2.00"},
-		"ad_rewards_count": {"1", "2"}, "commissions_sum": {"0.50", "1.00"}, "referrals_voided": {"0", "1"}} {
+		"ad_rewards_count": {"1", "2"}, "commissions_sum": {"0.50", "1.00"}, "commissions_clawed_back_sum": {"0.00", "0.20"}, "referrals_voided": {"0", "1"}} {
 		for i, query := range []string{"", "&exclude_qa_generated=false"} {
 			for _, more := range []string{"", "&exclude_qa_generated=true"}[:2-i] {
 				_, body := get(t, b.server(1, "USD"), "/api/v2/metrics/"+name+"?start_date=2026-03-01&end_date=2026-03-01"+query+more)

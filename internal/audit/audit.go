@@ -27,7 +27,7 @@ type Change struct {
 // Line is a change as it is kept, and as the API shows it.
 type Line struct {
 	ID        int64            `json:"id" db:"id" doc:"Counts within the module"`
-	Module    string           `json:"module" db:"module" doc:"That keeps the line" enum:"gateway,loyalty,notify,referral"`
+	Module    string           `json:"module" db:"module" doc:"That keeps the line" enum:"customer,gateway,loyalty,notify,referral"`
 	KeyID     *int64           `json:"key_id" db:"key_id" doc:"The API key that asked for it"`
 	KeyName   *string          `json:"key_name" db:"-" doc:"What the key is called; null if it isn't known"`
 	Action    string           `json:"action" db:"action" doc:"As referral.approved, campaign.published, loyalty_program.changed, webhook.deleted, look.set"`

@@ -22,14 +22,11 @@ func TestMain(m *testing.M) { leaktest.Main(m, pgtest.IgnoreServer()) }
 
 var epoch = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-// keepers are the modules that keep a log.
-var keepers = []string{"gateway", "loyalty", "notify", "referral"}
-
 // pools are those of the modules that keep a log, on one database.
 func pools(t *testing.T) map[string]*sqlx.DB {
 	t.Helper()
 	url := pgtest.Database(t, "audit", func(ctx context.Context, url string) error {
-		for _, m := range keepers {
+		for _, m := range migrations.Audited {
 			if _, err := migrations.Schema(m).Migrate(ctx, url); err != nil {
 				return err
 			}
@@ -37,7 +34,7 @@ func pools(t *testing.T) map[string]*sqlx.DB {
 		return nil
 	})
 	out := map[string]*sqlx.DB{}
-	for _, m := range keepers {
+	for _, m := range migrations.Audited {
 		db, err := postgres.Open(t.Context(), postgres.Pool{URL: url, Role: "talkable_" + m, Size: 2})
 		if err != nil {
 			t.Fatal(err)
@@ -54,7 +51,7 @@ func TestLog_is_one_over_all_modules(t *testing.T) {
 	dbs := pools(t)
 	var want []string
 	for n := range 24 { // six moments, at each of which every module writes a line, and so does the twin site
-		module, at := keepers[n%4], epoch.Add(time.Duration(n/4)*time.Microsecond)
+		module, at := migrations.Audited[n%4], epoch.Add(time.Duration(n/4)*time.Microsecond)
 		for site := range int64(2) {
 			c := audit.Change{KeyID: int64(n % 3), Action: fmt.Sprintf("thing.%d", n%2), Subject: "thing", SubjectID: int64(n % 5), Reason: "spring", After: n}
 			if err := audit.Write(t.Context(), dbs[module], module, at, site+1, c); err != nil {
@@ -100,7 +97,7 @@ func all(t *testing.T, dbs map[string]*sqlx.DB, site int64, f audit.Filter, limi
 	var before audit.Place
 	for more := true; more; {
 		var lists [][]audit.Line
-		for _, m := range keepers {
+		for _, m := range migrations.Audited {
 			lines, err := audit.Read(t.Context(), dbs[m], m, site, f, before, limit+1)
 			if err != nil {
 				t.Fatal(err)
@@ -135,7 +132,7 @@ func at(t *testing.T, l audit.Line) (n int) {
 func TestMerge_does_not_depend_on_the_lists(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		lines := rapid.SliceOfDistinct(rapid.Custom(func(t *rapid.T) audit.Line {
-			return audit.Line{ID: rapid.Int64Range(1, 3).Draw(t, "id"), Module: rapid.SampledFrom(keepers).Draw(t, "module"), At: epoch.Add(time.Duration(rapid.IntRange(0, 2).Draw(t, "at")))}
+			return audit.Line{ID: rapid.Int64Range(1, 3).Draw(t, "id"), Module: rapid.SampledFrom(migrations.Audited).Draw(t, "module"), At: epoch.Add(time.Duration(rapid.IntRange(0, 2).Draw(t, "at")))}
 		}), audit.Line.Place).Draw(t, "lines")
 		limit := rapid.IntRange(1, 12).Draw(t, "limit")
 		one, more := audit.Merge(limit, lines)

@@ -42,3 +42,33 @@ func TestMovable(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+func TestSteered(t *testing.T) {
+	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	machine := clock.NewMovable(noon)
+	s := clock.NewSteered(machine.Now, time.Hour)
+	is := func(what string, got, want time.Time) {
+		t.Helper()
+		if !got.Equal(want) {
+			t.Errorf("%s: %v, want %v", what, got, want)
+		}
+	}
+	machine.Move(time.Minute)
+	is("it runs", s.Now(), noon.Add(61*time.Minute))
+	is("it is held", s.Hold(), noon.Add(61*time.Minute))
+	machine.Move(time.Minute)
+	is("it stands", s.Now(), noon.Add(61*time.Minute))
+	s.Put(noon.Add(24 * time.Hour))
+	s.Put(noon) // never back
+	is("it was put", s.Now(), noon.Add(24*time.Hour))
+	machine.Move(time.Minute)
+	if got := s.Release(); got != 24*time.Hour-3*time.Minute || s.Ahead(noon) != got {
+		t.Errorf("it is %v ahead", got)
+	}
+	machine.Move(time.Minute)
+	is("it runs on", s.Now(), noon.Add(24*time.Hour+time.Minute))
+	s.Hold()
+	machine.Move(time.Hour)
+	s.Release()
+	is("it catches up", s.Now(), noon.Add(25*time.Hour+time.Minute)) // a clock that stood isn't behind for it
+}

@@ -55,10 +55,10 @@ type addresseeRow struct {
 func addressees(ctx context.Context, db sqlx.QueryerContext, siteID int64, marks []string) ([]addresseeRow, error) {
 	var out []addresseeRow
 	err := sqlx.SelectContext(ctx, db, &out, `
-		select u.n, p.id, p.unsubscribed
+		select u.n, p.id, p.unsubscribed_at is not null as unsubscribed
 		from unnest($2::text[]) with ordinality u (mark, n)
-		cross join lateral (
-			select id, unsubscribed_at is not null as unsubscribed from customer.person where site_id = $1 and email_norm = u.mark offset 0) p
+		cross join lateral (select coalesce(merged_into, id) as id from customer.person where site_id = $1 and email_norm = u.mark offset 0) hit
+		cross join lateral (select id, unsubscribed_at from customer.person where site_id = $1 and id = hit.id offset 0) p
 		where u.mark <> ''`, siteID, pq.Array(marks))
 	return out, wrap("read addressees", err)
 }

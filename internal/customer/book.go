@@ -20,6 +20,7 @@ type book struct {
 	turned  []*origin // stored ones that are confirmed
 	seen    []sighting
 	told    []func(u *bus.Unit)
+	alike   []pair // who may be one
 	now     time.Time
 }
 
@@ -38,8 +39,13 @@ func newBook(people *people, stored []origin, now time.Time) *book {
 		if o.PersonID != nil {
 			o.person = people.id[[2]int64{o.SiteID, *o.PersonID}]
 		}
+		if o.person != nil {
+			o.person = people.survivor(o.person)
+		}
 		if o.Type == customerevent.AffiliateMember && o.person != nil {
-			o.person.signUp = o
+			if o.person.signUp == nil || o.person.ID == *o.PersonID { // rather its own than a duplicate's
+				o.person.signUp = o
+			}
 			continue
 		}
 		b.origins[o.place()] = o
@@ -170,6 +176,7 @@ func (b *book) describe(e entry, p *person) (*person, error) {
 		if p, told, err = b.people.describe(p, e.site, e.who, b.now); err != nil {
 			return nil, err
 		}
+		b.suspect(e, p)
 	case p == nil:
 		p, told = b.people.introduce(e.site, e.who, b.now), true
 	}
@@ -199,6 +206,10 @@ func (b *book) see(e entry, o *origin) {
 func (b *book) tell(o *origin) {
 	p := o.person
 	event := o.event(o.Type == customerevent.Purchase && p != nil && p.Purchases == 0 && !p.Existing)
+	if p != nil && o.Type == customerevent.AffiliateMember {
+		event.OptedIn = o.optsIn || p.SubscribedAt != nil && p.UnsubscribedAt == nil
+		event.FirstOptIn = o.optsIn && p.SubscribedAt == nil
+	}
 	b.told = append(b.told, func(u *bus.Unit) {
 		event.OriginID = o.ID
 		key := o.key()

@@ -30,6 +30,7 @@ func (m *Module) Routes(api huma.API) {
 			"Errors: 400 when `uuid` is none.",
 	}, m.postVisitor)
 	m.personRoutes(api)
+	m.mergeRoutes(api)
 }
 
 type refundInput struct {

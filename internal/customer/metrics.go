@@ -27,7 +27,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		refunds: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "talkable_customer_refunds_total",
 			Help: "Refunds asked for: partial, full, refused."}, []string{"result"}),
 		people: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "talkable_customer_people_total",
-			Help: "Persons whom the merchant updated, unsubscribed or anonymized."}, []string{"change"}),
+			Help: "Persons whom the merchant updated, unsubscribed, anonymized, merged or unmerged."}, []string{"change"}),
 		races: prometheus.NewCounter(prometheus.CounterOpts{Name: "talkable_customer_races_total",
 			Help: "Transactions done again because another replica created the same meanwhile."}),
 		batch: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "talkable_customer_batch_size",

@@ -1,7 +1,11 @@
 // Package customer owns persons, visitors, what they did (origins) and what was taken back (schema "customer").
 //
-// It tells:  customer.person_changed.v1, customer.person_anonymized.v1, customer.origin_recorded.v1, customer.origin_refunded.v1
+// It tells:  customer.person_changed.v1, customer.person_anonymized.v1, customer.person_merged.v1, customer.person_unmerged.v1, customer.origin_recorded.v1, customer.origin_refunded.v1
 // It hears:  nothing.
+//
+// Two persons who are one are merged by the merchant, and parted again: the duplicate's row stays, and whatever finds it goes on to the survivor.
+// Nobody is merged by a guess. Families share phones and addresses, shops mistype customer ids, and what was earned, spent or told to the wrong
+// person meanwhile can't be taken back; so what looks like one person is only suggested.
 //
 // A person is found by e-mail, else by customer id, else by phone; the merchant's newest word about a person counts, a browser's
 // changes nobody who is known. An origin is unique for ever by its number. Telling it again with the same data is harmless, with
@@ -10,6 +14,7 @@ package customer
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -21,6 +26,7 @@ import (
 	"github.com/talkable/talkable/internal/customer/customerapi"
 	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/postgres"
+	"github.com/talkable/talkable/internal/web"
 )
 
 const (
@@ -35,6 +41,8 @@ type Deps struct {
 	Log    zerolog.Logger
 	Reg    prometheus.Registerer
 	Now    clock.Clock
+
+	Cursors *web.Cursors
 }
 
 // Module is the module.
@@ -43,13 +51,14 @@ type Module struct {
 	outbox  *bus.Outbox
 	log     zerolog.Logger
 	now     clock.Clock
+	cursors *web.Cursors
 	metrics postgres.Apart[*metrics]
 	group   *postgres.Group[request, customerapi.Recorded]
 }
 
 // New makes the module.
 func New(d Deps) *Module {
-	m := &Module{db: d.DB, outbox: d.Outbox, log: d.Log, now: d.Now, metrics: metricsApart(d.Reg)}
+	m := &Module{db: d.DB, outbox: d.Outbox, log: d.Log, now: d.Now, cursors: d.Cursors, metrics: metricsApart(d.Reg)}
 	m.group = postgres.NewGroup(500, func(ctx context.Context, in []request) ([]answer, error) {
 		return m.record(ctx, in, 0, nil)
 	}).Writers(2).Crowd(recordCrowd).Observe(func(size int) { m.metrics.Real.batch.Observe(float64(size)) })
@@ -58,6 +67,14 @@ func New(d Deps) *Module {
 
 // Consumer is nil: the module hears nothing.
 func (m *Module) Consumer() *bus.Consumer { return nil }
+
+// Empty says whether nobody is known yet, at any site.
+func Empty(ctx context.Context, db sqlx.QueryerContext) (empty bool, err error) {
+	if err = sqlx.GetContext(ctx, db, &empty, `select not exists (select from customer.person)`); err != nil {
+		return false, fmt.Errorf("look for people: %w", err)
+	}
+	return empty, nil
+}
 
 // Run forgets old Idempotency-Keys until ctx ends; natural keys go on guarding.
 func (m *Module) Run(ctx context.Context) error {

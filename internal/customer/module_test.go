@@ -21,6 +21,7 @@ import (
 	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/postgres/pgtest"
 	"github.com/talkable/talkable/internal/site"
+	"github.com/talkable/talkable/internal/web"
 	"github.com/talkable/talkable/migrations"
 )
 
@@ -56,7 +57,7 @@ func (b *bundle) replica(size int) *Module {
 	}
 	b.t.Cleanup(func() { db.Close() })
 	return New(Deps{DB: db, Outbox: bus.NewOutbox("customer", db, b.clock.Now, nil), Log: zerolog.Nop(),
-		Reg: prometheus.NewRegistry(), Now: b.clock.Now})
+		Reg: prometheus.NewRegistry(), Now: b.clock.Now, Cursors: web.NewCursors([]byte("secret"))})
 }
 
 // admin is a connection that sees everything.

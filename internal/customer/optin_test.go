@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/talkable/talkable/internal/customer/customerapi"
+	"github.com/talkable/talkable/internal/customer/customerevent"
 	"github.com/talkable/talkable/internal/idempotency"
 )
 
@@ -56,5 +57,28 @@ func TestOptIn(t *testing.T) {
 	optIn(true, true)
 	if p, err := b.Person(t.Context(), 1, gone.Email); err != nil || p.OptedInAt != nil {
 		t.Errorf("anonymized for good: %+v, %v", p, err)
+	}
+}
+
+// What a sign-up says of mail is told with it: by whom, and whether that is news.
+func TestSignUps_tell_who_opted_in(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, 1)
+	b.update(b.a, "old@example.com", customerapi.PersonUpdate{Subscribed: new(true)})
+	b.update(b.a, "left@example.com", customerapi.PersonUpdate{Subscribed: new(true)})
+	b.update(b.a, "left@example.com", customerapi.PersonUpdate{Subscribed: new(false)})
+	want := map[string][2]bool{ // opted in, for the first time
+		"new@example.com": {true, true}, "silent@example.com": {false, false}, "old@example.com": {true, false}, "left@example.com": {false, false}, "browser@example.com": {false, false},
+	}
+	people := map[int64]string{}
+	for email := range want {
+		in := customerapi.Origin{Type: customerevent.AffiliateMember, Person: customerapi.Identity{Email: email}, Verified: email != "browser@example.com",
+			OptsIn: email == "new@example.com" || email == "browser@example.com"}
+		people[b.must(in).PersonID] = email
+	}
+	for _, e := range toldOf[customerevent.OriginRecorded](b) {
+		if got := [2]bool{e.OptedIn, e.FirstOptIn}; got != want[people[e.PersonID]] {
+			t.Errorf("%s: %v", people[e.PersonID], got)
+		}
 	}
 }

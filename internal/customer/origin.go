@@ -43,6 +43,7 @@ type origin struct {
 	RecordedAt      time.Time      `db:"recorded_at" json:"recorded_at"`
 
 	phone  string             // that came with it; not kept
+	optsIn bool               // the person agrees to mail with it; likewise
 	person *person            // of PersonID, when the batch has it at hand
 	items  []customerapi.Item // to be written
 	stored bool               // the row is there
@@ -107,7 +108,7 @@ func (o *origin) fill(e entry, p *person, now time.Time) {
 	o.CouponCodes, o.CampaignTags, o.TrafficSource = in.CouponCodes, in.CampaignTags, in.TrafficSource
 	o.Segments, o.UTM = in.Segments[:], utm(in.UTM)
 	o.IP, o.UserAgent, o.ShippingAddress, o.ShippingZip = in.IP, in.UserAgent, in.ShippingAddress, in.ShippingZip
-	o.Verified, o.Digest = in.Verified, e.digest
+	o.Verified, o.Digest, o.optsIn = in.Verified, e.digest, in.Verified && in.OptsIn
 	if o.OccurredAt = in.OccurredAt.UTC().Truncate(time.Microsecond); in.OccurredAt.IsZero() {
 		o.OccurredAt = now
 	}

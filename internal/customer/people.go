@@ -96,14 +96,22 @@ func (m *Module) Person(ctx context.Context, siteID int64, slug string) (custome
 	return p.api(), nil
 }
 
-// People reads persons by their ids; those whom the site doesn't have are missing.
+// People reads persons by their ids; those whom the site doesn't have are missing. Under the id of a duplicate stands its survivor.
 func (m *Module) People(ctx context.Context, siteID int64, ids []int64) (map[int64]customerapi.Person, error) {
 	rows, err := peopleByID(ctx, m.db, siteID, ids)
 	if err != nil {
 		return nil, err
 	}
+	survivors, err := survivorsOf(ctx, m.db, siteID, rows)
+	if err != nil {
+		return nil, err
+	}
 	out := make(map[int64]customerapi.Person, len(rows))
 	for _, p := range rows {
+		if s, merged := survivors[p.MergedInto]; merged {
+			out[p.ID] = s.api()
+			continue
+		}
 		out[p.ID] = p.api()
 	}
 	return out, nil

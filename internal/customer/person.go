@@ -33,6 +33,7 @@ type person struct {
 	PhoneOptedInAt *time.Time `db:"phone_opted_in_at" json:"-"`
 	AnonymizedAt   *time.Time `db:"anonymized_at" json:"-"`
 	Existing       bool       `db:"existing_customer" json:"-"` // had bought before we heard of it; written by markExisting only
+	MergedInto     int64      `db:"merged_into" json:"-"`       // is a duplicate of that person; 0: of none. Written by saveSides only
 
 	signUp  *origin // the one sign-up that a person has
 	changed bool    // the row isn't as it is stored
@@ -121,13 +122,23 @@ func newPeople(stored []person) *people {
 	for i := range stored {
 		p := &stored[i]
 		b.id[[2]int64{p.SiteID, p.ID}] = p
-		for _, m := range p.marks() {
+	}
+	for i := range stored {
+		for _, m := range stored[i].marks() {
 			if m.value != "" {
-				b.by[m] = p
+				b.by[m] = b.survivor(&stored[i])
 			}
 		}
 	}
 	return b
+}
+
+// survivor is who stands for p: itself, or whom it was merged into.
+func (b *people) survivor(p *person) *person {
+	if p.MergedInto != 0 {
+		return b.id[[2]int64{p.SiteID, p.MergedInto}]
+	}
+	return p
 }
 
 // find says who it is: by e-mail, else by customer id, else by phone. Families share a phone, so it doesn't find somebody whose

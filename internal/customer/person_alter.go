@@ -37,7 +37,7 @@ func (m *Module) Unsubscribe(ctx context.Context, siteID int64, slug string, key
 
 // Anonymize takes from a person all that says who it is, for good, and lets the other modules know. What it did stays.
 func (m *Module) Anonymize(ctx context.Context, siteID int64, slug string, key idempotency.Key) (out customerapi.Person, replayed bool, err error) {
-	address := uuid.NewString() + "@anonymized.email"
+	address := nowhere()
 	return m.alter(ctx, alteration{site: siteID, slug: slug, key: key, label: "anonymized"},
 		func(_ *people, p *person, now time.Time) (*person, error) {
 			if p == nil {
@@ -164,24 +164,72 @@ func saveAltered(ctx context.Context, u *bus.Unit, b *people, was, p *person) er
 	if was.AnonymizedAt != nil || p.AnonymizedAt == nil {
 		return nil
 	}
+	if err := erase(ctx, u, p); err != nil {
+		return err
+	}
+	return eraseDuplicates(ctx, u, p)
+}
+
+// erase has everybody forget who a person was that has just been anonymized.
+func erase(ctx context.Context, u *bus.Unit, p *person) error {
 	u.Tell(p.SiteID, p.key(), customerevent.PersonAnonymized{SiteID: p.SiteID, PersonID: p.ID, AnonymizedAt: *p.AnonymizedAt})
 	if err := anonymizeOrigins(ctx, u, p); err != nil {
+		return err
+	}
+	if err := forgetMerges(ctx, u, p); err != nil {
 		return err
 	}
 	return anonymizeAnswers(ctx, u, p)
 }
 
+// eraseDuplicates does the same to all who were merged into the person: they are the same one.
+func eraseDuplicates(ctx context.Context, u *bus.Unit, p *person) error {
+	ids, err := duplicatesOf(ctx, u, p.SiteID, p.ID)
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	keys := make([][2]int64, len(ids))
+	for i, id := range ids {
+		keys[i] = [2]int64{p.SiteID, id}
+	}
+	duplicates, err := lockPeopleByID(ctx, u, keys)
+	if err != nil {
+		return err
+	}
+	for i := range duplicates {
+		d := &duplicates[i]
+		if !d.anonymize(nowhere(), *p.AnonymizedAt) {
+			continue
+		}
+		if err := savePerson(ctx, u, d); err != nil {
+			return err
+		}
+		u.Tell(d.SiteID, d.key(), d.contact().event(d, u.Now))
+		if err := erase(ctx, u, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nowhere is an address that leads to nobody.
+func nowhere() string { return uuid.NewString() + "@anonymized.email" }
+
 func sameMoment(x, y *time.Time) bool {
 	return x == nil && y == nil || x != nil && y != nil && x.Equal(*y)
 }
 
-// personalData is all that the module keeps of a person: the person, and what it did, newest first.
+// personalData is all that the module keeps of a person: the person, and what it did, also as a duplicate, newest first.
 func (m *Module) personalData(ctx context.Context, siteID int64, slug string) (person, []origin, error) {
 	p, err := personBySlug(ctx, m.db, siteID, slug)
 	if err != nil {
 		return person{}, nil, err
 	}
-	origins, err := originsOfPerson(ctx, m.db, siteID, p.ID)
+	ids, err := duplicatesOf(ctx, m.db, siteID, p.ID)
+	if err != nil {
+		return person{}, nil, err
+	}
+	origins, err := originsOfPeople(ctx, m.db, siteID, append(ids, p.ID))
 	return p, origins, err
 }
 

@@ -11,14 +11,24 @@ import (
 )
 
 func recordedWithPerson(ctx context.Context, db sqlx.QueryerContext, o origin) (customerapi.Recorded, error) {
+	p, err := ownerOf(ctx, db, o)
+	return o.recorded(p), err
+}
+
+// ownerOf is the person whose an origin is, for a duplicate the survivor; nil: nobody is known.
+func ownerOf(ctx context.Context, db sqlx.QueryerContext, o origin) (*person, error) {
 	if o.PersonID == nil {
-		return o.recorded(nil), nil
+		return nil, nil
 	}
 	rows, err := peopleByID(ctx, db, o.SiteID, []int64{*o.PersonID})
 	if err != nil || len(rows) == 0 {
-		return o.recorded(nil), err
+		return nil, err
 	}
-	return o.recorded(&rows[0]), nil
+	survivors, err := survivorsOf(ctx, db, o.SiteID, rows)
+	if s, merged := survivors[rows[0].MergedInto]; merged {
+		return &s, err
+	}
+	return &rows[0], err
 }
 
 func (d deed) entry() timeline.Entry {

@@ -84,12 +84,14 @@ func (m *Module) refund(ctx context.Context, s site.Site, slug string, in Refund
 		if err != nil {
 			return err
 		}
-		if full, err = refundIn(ctx, u, &o, asked, in); err != nil {
+		p, err := ownerOf(ctx, u, o)
+		if err != nil {
 			return err
 		}
-		if out, err = recordedWithPerson(ctx, u, o); err != nil {
+		if full, err = refundIn(ctx, u, &o, p, asked, in); err != nil {
 			return err
 		}
+		out = o.recorded(p)
 		kept, err := json.Marshal(out)
 		if err != nil {
 			return wrap("keep the answer", err)
@@ -107,8 +109,8 @@ func (m *Module) refund(ctx context.Context, s site.Site, slug string, in Refund
 	return out, err
 }
 
-// refundIn refunds an origin that is locked. A key that the origin has seen is answered with what stands, for ever.
-func refundIn(ctx context.Context, u *bus.Unit, o *origin, asked *int64, in Refund) (full bool, err error) {
+// refundIn refunds an origin of p's that is locked. A key that the origin has seen is answered with what stands, for ever.
+func refundIn(ctx context.Context, u *bus.Unit, o *origin, p *person, asked *int64, in Refund) (full bool, err error) {
 	earlier, err := refundsOf(ctx, u, o.SiteID, o.ID)
 	if err != nil {
 		return false, err
@@ -146,9 +148,9 @@ func refundIn(ctx context.Context, u *bus.Unit, o *origin, asked *int64, in Refu
 	e := customerevent.OriginRefunded{SiteID: o.SiteID, OriginID: o.ID, RefundID: id, Subtotal: o.Subtotal, Currency: o.Currency,
 		Refunded: amount, RefundedTotal: o.RefundedTotal, Full: full, OccurredAt: o.OccurredAt, RefundedAt: at,
 		Type: o.Type, Category: o.Category, TrafficSource: o.TrafficSource, DeviceType: web.DeviceType(o.UserAgent)}
-	if o.PersonID != nil {
-		e.PersonID = *o.PersonID
+	if p != nil {
+		e.PersonID = p.ID
 	}
-	u.Tell(o.SiteID, o.key(), e)
+	u.Tell(o.SiteID, o.key(), e) // the key under which the origin was told
 	return full, nil
 }

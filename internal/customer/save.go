@@ -44,17 +44,38 @@ func readBook(ctx context.Context, u *bus.Unit, entries []entry) (*book, error) 
 		if stored, err = lockPeople(ctx, u, marks); err != nil {
 			return nil, err
 		}
+		if stored, err = withOwners(ctx, u, stored, origins); err != nil {
+			return nil, err
+		}
 	}
 	return newBook(newPeople(stored), origins, u.Now), nil
 }
 
 // known says whether the persons of all origins are among those that were read.
-func known(people []person, origins []origin) bool {
-	ids := map[[2]int64]bool{}
+func known(people []person, origins []origin) bool { return len(unknown(people, origins)) == 0 }
+
+// unknown are the persons of origins, by site and id, who aren't among those that were read.
+func unknown(people []person, origins []origin) (ids [][2]int64) {
+	read := map[[2]int64]bool{}
 	for _, p := range people {
-		ids[[2]int64{p.SiteID, p.ID}] = true
+		read[[2]int64{p.SiteID, p.ID}] = true
 	}
-	return !slices.ContainsFunc(origins, func(o origin) bool { return o.PersonID != nil && !ids[[2]int64{o.SiteID, *o.PersonID}] })
+	for _, o := range origins {
+		if o.PersonID != nil && !read[[2]int64{o.SiteID, *o.PersonID}] {
+			ids = append(ids, [2]int64{o.SiteID, *o.PersonID})
+		}
+	}
+	return ids
+}
+
+// withOwners adds to the persons whom the requests name those of the origins: an order of a duplicate is the survivor's, by whatever mark
+// it is told again.
+func withOwners(ctx context.Context, u *bus.Unit, people []person, origins []origin) ([]person, error) {
+	more, err := lockPeopleByID(ctx, u, unknown(people, origins))
+	if err != nil {
+		return nil, err
+	}
+	return withSurvivors(ctx, u, append(people, more...))
 }
 
 func (w identity) addMarks(site int64, to map[mark]bool) {
@@ -90,6 +111,9 @@ func (b *book) save(ctx context.Context, u *bus.Unit) error {
 		return err
 	}
 	if err := saveVisitors(ctx, u, b.sightings()); err != nil {
+		return err
+	}
+	if err := b.saveAlike(ctx, u); err != nil {
 		return err
 	}
 	for _, tell := range b.told {

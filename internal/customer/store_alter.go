@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
 
 	"github.com/talkable/talkable/internal/bus"
 )
@@ -61,14 +62,14 @@ func anonymizeAnswers(ctx context.Context, u *bus.Unit, p *person) error {
 	return wrap("anonymize answers", err)
 }
 
-// originsOfPerson reads all that a person did, newest first.
-func originsOfPerson(ctx context.Context, db sqlx.QueryerContext, siteID, personID int64) ([]origin, error) {
+// originsOfPeople reads all that persons did, newest first.
+func originsOfPeople(ctx context.Context, db sqlx.QueryerContext, siteID int64, ids []int64) ([]origin, error) {
 	var out []origin
 	err := sqlx.SelectContext(ctx, db, &out, `
 		select `+originColumns+`
 		from customer.origin o
-		where o.site_id = $1 and o.person_id = $2
-		order by o.occurred_at desc, o.id desc`, siteID, personID)
+		where o.site_id = $1 and o.person_id = any ($2)
+		order by o.occurred_at desc, o.id desc`, siteID, pq.Array(ids))
 	return out, wrap("read a person's origins", err)
 }
 

@@ -19,12 +19,14 @@ import (
 const personColumns = `p.site_id, p.id, coalesce(p.email, '') email, coalesce(p.email_norm, '') email_norm, coalesce(p.phone, '') phone,
 	coalesce(p.customer_id, '') customer_id, coalesce(p.username, '') username, coalesce(p.username_norm, '') username_norm,
 	p.first_name, p.last_name, p.custom_properties, p.purchases, p.events, p.created_at, coalesce(p.identifier_hash, '') identifier_hash,
-	p.subscribed_at, p.unsubscribed_at, p.opted_in_at, p.phone_opted_in_at, p.anonymized_at, p.existing_customer`
+	p.subscribed_at, p.unsubscribed_at, p.opted_in_at, p.phone_opted_in_at, p.anonymized_at, p.existing_customer,
+	coalesce(p.merged_into, 0) merged_into`
 
 // markColumns are the columns of person that marks are in.
 var markColumns = [...]string{byEmail: "email_norm", byCustomerID: "customer_id", byPhone: "phone", byUsername: "username_norm"}
 
-// lockPeople locks and reads the persons who have any of the marks, in one order. Only the kinds of mark that there are cost anything,
+// lockPeople locks and reads the persons who have any of the marks, in one order, and behind them the survivors of those who were merged
+// into another. Only the kinds of mark that there are cost anything,
 // and the lateral parts leave the planner nothing to choose: a look-up a mark, also before the first ANALYZE.
 func lockPeople(ctx context.Context, u *bus.Unit, marks map[mark]bool) ([]person, error) {
 	if len(marks) == 0 {
@@ -53,7 +55,10 @@ func lockPeople(ctx context.Context, u *bus.Unit, marks map[mark]bool) ([]person
 		from (select site_id, id from (`+strings.Join(hits, " union ")+`) h order by site_id, id) hit
 		cross join lateral (
 			select * from customer.person where site_id = hit.site_id and id = hit.id for no key update) p`, args...)
-	return out, wrap("lock persons", err)
+	if err != nil {
+		return nil, wrap("lock persons", err)
+	}
+	return withSurvivors(ctx, u, out)
 }
 
 // insertPeople writes the new persons and gives them their ids.
@@ -135,7 +140,7 @@ func markExisting(ctx context.Context, u *bus.Unit, marked []*person) error {
 	return wrap("mark existing customers", err)
 }
 
-// personBySlug reads the person whom Talkable's person_slug means: an e-mail, a phone number, a customer id or a username.
+// personBySlug reads the person whom, or whose duplicate, Talkable's person_slug means: an e-mail, a phone number, a customer id or a username.
 func personBySlug(ctx context.Context, db sqlx.QueryerContext, siteID int64, slug string) (person, error) {
 	if slug == "" || len(slug) > 1020 || strings.ContainsRune(slug, 0) || strings.ToValidUTF8(slug, "") != slug {
 		return person{}, errNoPerson
@@ -154,14 +159,16 @@ func personBySlug(ctx context.Context, db sqlx.QueryerContext, siteID int64, slu
 			union all select site_id, id, 3 from customer.person where site_id = $1 and customer_id = $4
 			union all select site_id, id, 4 from customer.person where site_id = $1 and username_norm = $5
 			order by place limit 1
-		) hit join customer.person p on p.site_id = hit.site_id and p.id = hit.id`, siteID, email, phone, slug, strings.ToLower(slug))
+		) hit
+		join customer.person h on h.site_id = hit.site_id and h.id = hit.id
+		join customer.person p on p.site_id = h.site_id and p.id = coalesce(h.merged_into, h.id)`, siteID, email, phone, slug, strings.ToLower(slug))
 	if errors.Is(err, sql.ErrNoRows) {
 		return person{}, errNoPerson
 	}
 	return p, wrap("read person", err)
 }
 
-// peopleByID reads persons; those that the site doesn't have are missing.
+// peopleByID reads persons, duplicates as they are; those that the site doesn't have are missing.
 func peopleByID(ctx context.Context, db sqlx.QueryerContext, siteID int64, ids []int64) ([]person, error) {
 	if len(ids) == 0 {
 		return nil, nil

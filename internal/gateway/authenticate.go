@@ -43,7 +43,7 @@ func (g *Gateway) enter(w http.ResponseWriter, r *http.Request, forms *shapes, n
 	if err != nil {
 		return err
 	}
-	req.Site, req.KeyID, req.Public = c.site, c.keyID, c.public
+	req.Site, req.KeyID, req.Public, req.MemberID, req.Redeems = c.site, c.keyID, c.public, c.personID, c.may == mayRedeem
 	if !g.withinRate(w, r, c) {
 		return nil
 	}
@@ -67,7 +67,7 @@ func (g *Gateway) enter(w http.ResponseWriter, r *http.Request, forms *shapes, n
 		err = ownSite(r, doc, c.site.Slug)
 	}
 	if err == nil {
-		req.Idempotency, err = idempotencyKey(r, doc.raw)
+		req.Idempotency, err = idempotencyKey(r, doc.raw, c)
 	}
 	if req.DryRun { // its answer is nobody's
 		r, req.Idempotency = r.WithContext(postgres.Rehearsal(r.Context())), idempotency.Key{}
@@ -82,18 +82,29 @@ func (g *Gateway) enter(w http.ResponseWriter, r *http.Request, forms *shapes, n
 // an address that keeps sending wrong ones is put off.
 func (g *Gateway) identify(w http.ResponseWriter, r *http.Request, b *body) (caller, error) {
 	plain := credential(r, b)
+	if token, ok := readMemberToken(plain); ok {
+		c, err := g.holder(w, r, named{siteID: token.SiteID, keyID: token.KeyID})
+		if err != nil {
+			return c, err
+		}
+		return token.of(c, g.keys.real())
+	}
 	if !wellFormed(plain) {
 		return caller{}, errUnknownKey
 	}
-	hash := hashOf(plain)
-	if c, ok, err := g.keys.cached(hash); ok {
+	return g.holder(w, r, named{hash: hashOf(plain)})
+}
+
+// holder is whom a key stands for. Who names many that there aren't is put off.
+func (g *Gateway) holder(w http.ResponseWriter, r *http.Request, key named) (caller, error) {
+	if c, ok, err := g.keys.cached(key); ok {
 		return c, err
 	}
 	from := addressKey(r)
 	if _, rate, err := g.strangers.Status(from); err == nil && int(rate) >= g.limits.PublicRate {
 		return caller{}, tooMany()
 	}
-	c, err := g.keys.find(r.Context(), hash)
+	c, err := g.keys.find(r.Context(), key)
 	if fault.Is(err, fault.Unauthenticated) {
 		g.strangers.OnLimit(w, r, from) // counts it
 	}
@@ -152,12 +163,23 @@ func ownSite(r *http.Request, doc document, slug string) error {
 	return nil
 }
 
-// onlyPublic keeps public keys to the operations that say they are for them.
+// onlyPublic keeps public keys and members' tokens to the operations that say they are for them.
 func onlyPublic(ctx huma.Context, next func(huma.Context)) {
-	if web.From(ctx.Context()).Public && ctx.Operation().Metadata["public"] != true {
+	if err := allowed(web.From(ctx.Context()), ctx.Operation().Metadata); err != nil {
 		r, w := humachi.Unwrap(ctx)
-		web.Fail(w, r, errNotPublic)
+		web.Fail(w, r, err)
 		return
 	}
 	next(ctx)
+}
+
+// allowed says why a request may not have an operation, by what that is for: "public" is true, or "member" says what a token must be good for.
+func allowed(req *web.Request, operation map[string]any) error {
+	switch may := operation["member"]; {
+	case req.MemberID != 0 && may != mayRead && (may != mayRedeem || !req.Redeems):
+		return errNotMembers
+	case req.MemberID == 0 && req.Public && operation["public"] != true:
+		return errNotPublic
+	}
+	return nil
 }

@@ -26,7 +26,7 @@ type Composition struct {
 	Printer   Printer
 	Tellers   []Teller  // every module that has something to say of a person
 	Auditors  []Auditor // every module that people change by hand
-	Keys      keyNamer
+	Keys      keyKeeper
 	Cursors   *web.Cursors
 	Now       clock.Clock
 }
@@ -36,6 +36,7 @@ type customers interface {
 	Origin(ctx context.Context, siteID int64, slug string) (customerapi.Recorded, error)
 	Person(ctx context.Context, siteID int64, slug string) (customerapi.Person, error)
 	People(ctx context.Context, siteID int64, ids []int64) (map[int64]customerapi.Person, error)
+	Duplicates(ctx context.Context, siteID, personID int64) ([]int64, error)
 	personKeeper
 	optIns
 	addressBook
@@ -62,6 +63,7 @@ type members interface {
 	Member(ctx context.Context, siteID, personID int64) (loyaltyapi.Member, error)
 	Entries(ctx context.Context, siteID, personID int64, after loyaltyapi.After, limit int) ([]loyaltyapi.Entry, bool, error)
 	spenders
+	rewarders
 	collectors
 	memberDates
 	pointKeepers
@@ -110,10 +112,10 @@ func (c Composition) Routes(api huma.API) {
 		Tags: []string{"People"}, Summary: "Read what happened to a person, over all modules",
 		Description: "Newest first: what the person did, shared and was referred for, rewards, points, messages."}, c.getTimeline)
 	c.couponRoutes(api)
-	huma.Register(api, huma.Operation{OperationID: "getLoyaltyMember", Method: http.MethodGet, Path: "/api/v2/loyalty/members/{email}",
+	huma.Register(api, huma.Operation{OperationID: "getLoyaltyMember", Metadata: forMembers(mayRead), Method: http.MethodGet, Path: "/api/v2/loyalty/members/{email}",
 		Tags: []string{"Loyalty"}, Summary: "Read a loyalty member",
 		Description: "The member may also be named by phone number, customer id or username."}, c.getMember)
-	huma.Register(api, huma.Operation{OperationID: "listMemberEntries", Method: http.MethodGet, Path: "/api/v2/loyalty/members/{email}/entries",
+	huma.Register(api, huma.Operation{OperationID: "listMemberEntries", Metadata: forMembers(mayRead), Method: http.MethodGet, Path: "/api/v2/loyalty/members/{email}/entries",
 		Tags: []string{"Loyalty"}, Summary: "Read the entries of a member's account",
 		Description: "Newest first. Each entry says what it was for, which rule decided it, and the balance after it. Errors: 404 `member_not_found`."}, c.listEntries)
 	c.memberUpdateRoutes(api)
@@ -121,6 +123,7 @@ func (c Composition) Routes(api huma.API) {
 	c.collectRoutes(api)
 	c.pointRoutes(api)
 	c.statementRoutes(api)
+	c.memberTokenRoutes(api)
 	c.auditRoutes(api)
 	c.tierRoutes(api)
 }

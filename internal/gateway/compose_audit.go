@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"golang.org/x/sync/errgroup"
@@ -18,15 +19,16 @@ type Auditor interface {
 	Audit(ctx context.Context, siteID int64, f audit.Filter, before audit.Place, limit int) ([]audit.Line, error)
 }
 
-// keyNamer knows the API keys of a site by their names.
-type keyNamer interface {
+// keyKeeper knows the API keys of a site by their names, and signs members' tokens with them.
+type keyKeeper interface {
+	MemberToken(ctx context.Context, siteID, keyID, personID int64, may string, lasts time.Duration) (token string, until time.Time, err error)
 	KeyNames(ctx context.Context, siteID int64, ids []int64) (map[int64]string, error)
 }
 
 func (c Composition) auditRoutes(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "listAudit", Method: http.MethodGet, Path: "/api/v2/audit", Tags: []string{"Audit"},
 		Summary: "List what was decided and changed by hand", Description: "Every decision about referrals, and every change of campaigns (versions, links, limits), fraud " +
-			"policies, decision hooks, commission plans, placements, sharing channels, webhooks, of the loyalty programme, its redemption batches and action configs, and of the " +
+			"policies, decision hooks, commission plans, placements, sharing channels, webhooks, of the loyalty programme, its redemption batches and action configs, of merged persons, and of the " +
 			"site's settings and look: which key asked for it, why, and what was before and after, in short where it is long: all that a version changed stands in the " +
 			"campaign's versions. Newest first, over all modules; nothing in it is ever changed. 400 `invalid_subject` for a `subject_id` without a `subject`."}, c.getAudit)
 }

@@ -23,7 +23,7 @@ type collectors interface {
 func (c Composition) collectRoutes(api huma.API) {
 	const path = "/api/v2/loyalty/members/{email}/collect_actions"
 	tags := []string{"Loyalty"}
-	huma.Register(api, huma.Operation{OperationID: "listCollectActions", Method: http.MethodGet, Path: path, Tags: tags,
+	huma.Register(api, huma.Operation{OperationID: "listCollectActions", Metadata: forMembers(mayRead), Method: http.MethodGet, Path: path, Tags: tags,
 		Summary:     "List the actions that a member collected points by",
 		Description: "Newest first. Points for purchases and referrals stand in /entries. Errors: 400 `member_not_found`, `member_not_active`, `no_program`."}, c.listCollects)
 	huma.Register(api, huma.Operation{OperationID: "collectAction", Method: http.MethodPost, Path: path, Tags: tags,

@@ -75,6 +75,9 @@ func memberJSON(p customerapi.Person, m loyaltyapi.Member, s site.Site) loyaltyM
 
 // memberPerson is the person that a member's path names.
 func (c Composition) memberPerson(ctx context.Context, siteID int64, slug string) (customerapi.Person, error) {
+	if me := web.From(ctx).MemberID; me != 0 {
+		return c.me(ctx, siteID, me, slug)
+	}
 	p, err := c.Customers.Person(ctx, siteID, slug)
 	if fault.Is(err, fault.Invalid) {
 		return p, errNoMember

@@ -138,6 +138,7 @@ func (c Composition) record(ctx context.Context, kind string, data originData) (
 	if integrationCheck(in) {
 		return web.Answer(originAnswer{Origin: unrecorded(in, c.Now()).Talkable(req.Site)}), nil
 	}
+	in.OptsIn = data.EmailOptIn.or(false) && !req.Public
 	recorded, err := c.Customers.Record(ctx, req.Site, in)
 	if err != nil {
 		return nil, data.asWritten(err)

@@ -88,7 +88,8 @@ type timelineAnswer struct {
 	NextCursor *string          `json:"next_cursor" doc:"null on the last page"`
 }
 
-// getTimeline asks every module for its newest entries before the cursor at once, and merges them.
+// getTimeline asks every module for its newest entries before the cursor at once, of the person and of those who were merged into it, and
+// puts them together.
 func (c Composition) getTimeline(ctx context.Context, in *timelineInput) (*web.OK[timelineAnswer], error) {
 	req := web.From(ctx)
 	p, err := c.Customers.Person(ctx, req.Site.ID, in.Slug)
@@ -100,11 +101,17 @@ func (c Composition) getTimeline(ctx context.Context, in *timelineInput) (*web.O
 	if _, err := c.Cursors.Decode(req.Site.ID, list, in.Cursor, &before); err != nil {
 		return nil, err
 	}
-	told := make([][]timeline.Entry, len(c.Tellers))
+	ids, err := c.Customers.Duplicates(ctx, req.Site.ID, p.ID)
+	if err != nil {
+		return nil, err
+	}
+	ids = append(ids, p.ID)
+	told := make([][]timeline.Entry, len(c.Tellers)*len(ids))
 	group, gctx := errgroup.WithContext(ctx)
-	for i, t := range c.Tellers {
+	group.SetLimit(2 * len(c.Tellers))
+	for i := range told {
 		group.Go(func() (err error) {
-			told[i], err = t.Timeline(gctx, req.Site.ID, p.ID, before, in.Limit+1)
+			told[i], err = c.Tellers[i%len(c.Tellers)].Timeline(gctx, req.Site.ID, ids[i/len(c.Tellers)], before, in.Limit+1)
 			return err
 		})
 	}

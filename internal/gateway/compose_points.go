@@ -32,17 +32,18 @@ func (c Composition) pointRoutes(api huma.API) {
 		Description: "Tells which points a refund of this amount would take back from the buyer, beside the refunds so far, and changes nothing. The slug is the order " +
 			"number, or `category:number` of an event. What the order brought others, as rewards of a referral, is not shown. Errors: 404 `origin_not_found`, " +
 			"`nothing_earned`; 400 `refund_exceeds`."}, c.previewRefund)
-	huma.Register(api, huma.Operation{OperationID: "listExpirations", Method: http.MethodGet, Path: member + "/expirations", Tags: tags,
+	huma.Register(api, huma.Operation{OperationID: "listExpirations", Metadata: forMembers(mayRead), Method: http.MethodGet, Path: member + "/expirations", Tags: tags,
 		Summary:     "List when a member's points expire",
 		Description: "What is left of each earning, the next to expire first: in this order points are spent, too. Errors: 404 `member_not_found`."}, c.listExpirations)
 	huma.Register(api, huma.Operation{OperationID: "extendPoints", Method: http.MethodPost, Path: member + "/extensions", Tags: tags,
 		Summary: "Set by hand when a member's points expire",
 		Description: "Later or earlier, of some lots or of all. What has expired already stays so. Each change is kept with its note. Takes `Idempotency-Key`. Errors: " +
 			"404 `member_not_found`, `lot_not_found`; 400 `invalid_extension`."}, c.extendPoints)
-	huma.Register(api, huma.Operation{OperationID: "getPointsBalance", Method: http.MethodGet, Path: member + "/balance", Tags: tags,
+	huma.Register(api, huma.Operation{OperationID: "getPointsBalance", Metadata: forMembers(mayRead), Method: http.MethodGet, Path: member + "/balance", Tags: tags,
 		Summary:     "Read what a member had at a moment",
 		Description: "By what was written by then, whenever it happened: the ledger is never rewritten, so the answer stays. Errors: 404 `member_not_found`."}, c.getBalance)
 	c.holdRoutes(api)
+	c.rewardRoutes(api)
 	c.transferRoutes(api)
 }
 

@@ -45,15 +45,16 @@ func (c Composition) redeemRoutes(api huma.API) {
 		Description: "Points that are given expire like points earned today; points that are taken come from those that expire next. Tiers don't move, unless `counts_for_tier` says that the points count as earned. " +
 			"Takes `Idempotency-Key`. Errors: 400 `member_not_found`; 422 `invalid_adjustment` when the balance would be below zero or above the programme's " +
 			"`adjustment_limit`, or what counts for tiers below zero."}, c.adjustPoints)
-	huma.Register(api, huma.Operation{OperationID: "listRedeemActions", Method: http.MethodGet, Path: member + "/redeem_actions", Tags: tags,
+	huma.Register(api, huma.Operation{OperationID: "listRedeemActions", Metadata: forMembers(mayRead), Method: http.MethodGet, Path: member + "/redeem_actions", Tags: tags,
 		Summary:     "List what a member spent points on",
 		Description: "Newest first, with coupons. Errors: 400 `member_not_found`, `member_not_active`, `no_program`."}, c.listRedeems)
-	huma.Register(api, huma.Operation{OperationID: "redeemPoints", Method: http.MethodPost, Path: member + "/redeem_actions", Tags: tags,
+	huma.Register(api, huma.Operation{OperationID: "redeemPoints", Metadata: forMembers(mayRedeem), Method: http.MethodPost, Path: member + "/redeem_actions", Tags: tags,
 		Summary: "Spend a member's points",
 		Description: "Takes what the redemption batch costs from the points that expire next, and hands out one of its coupons. The answer waits some seconds for " +
 			"the coupon; if it isn't there by then, `coupon` is null and the redemption's `status` is `waiting`: GET /loyalty/redemptions/{id} shows it later. " +
-			"Takes `Idempotency-Key`. Errors: 400 `member_not_found`, `member_not_active`, `no_program`, `redemption_batch_not_found`, `not_enough_points`."}, c.redeemPoints)
-	huma.Register(api, huma.Operation{OperationID: "listRedemptionBatches", Method: http.MethodGet, Path: member + "/redemption_batches", Tags: tags,
+			"Takes `Idempotency-Key`. Errors: 400 `member_not_found`, `member_not_active`, `no_program`, `redemption_batch_not_found`, `not_enough_points`; by the batch's terms also " +
+			"`reward_not_started`, `reward_over`, `reward_tier_required`, `reward_out_of_stock`, `reward_limit_reached`, `reward_balance_too_low`."}, c.redeemPoints)
+	huma.Register(api, huma.Operation{OperationID: "listRedemptionBatches", Metadata: forMembers(mayRead), Method: http.MethodGet, Path: member + "/redemption_batches", Tags: tags,
 		Summary:     "List what a member can spend points on",
 		Description: "By position. Errors: 400 `member_not_found`, `member_not_active`, `no_program`."}, c.listBatches)
 }

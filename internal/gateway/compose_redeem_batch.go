@@ -17,7 +17,7 @@ type talkableBatch struct {
 	Description string         `json:"description"`
 	PointsCost  int64          `json:"points_cost"`
 	Position    int            `json:"position"`
-	Available   *int64         `json:"available_coupons_count" doc:"null where the merchant hands out what was bought"`
+	Available   *int64         `json:"available_coupons_count" doc:"null where the merchant hands out what was bought, or the coupon is made for it"`
 	CouponList  *spendableList `json:"coupon_list" doc:"null where the merchant hands out what was bought"`
 }
 
@@ -50,8 +50,11 @@ func (c Composition) listBatches(ctx context.Context, in *MemberPath) (*web.OK[m
 		out := talkableBatch{ID: b.ID, Description: b.Description, PointsCost: b.PointsCost, Position: b.Position}
 		if b.CouponListID != nil {
 			l, known := lists[*b.CouponListID]
-			if out.Available = new(int64); known { // of an unknown list nothing is available
-				out.CouponList, *out.Available = spendable(l, req.Site), l.Available
+			if known {
+				out.CouponList = spendable(l, req.Site)
+			}
+			if b.Kind == "coupon" { // of an unknown list nothing is available
+				out.Available = new(l.Available)
 			}
 		}
 		answer.Batches[i] = out

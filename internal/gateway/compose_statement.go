@@ -29,10 +29,10 @@ func (c Composition) statementRoutes(api huma.API) {
 	const member = "/api/v2/loyalty/members/{email}"
 	const about = "By what was written in the period, so that a period which is over has the same statement for ever. Times are in the site's zone. Without a period it is the " +
 		"present month; at most 366 days. Errors: 404 `member_not_found`; 400 `invalid_period`."
-	huma.Register(api, huma.Operation{OperationID: "getStatement", Method: http.MethodGet, Path: member + "/statements", Tags: []string{"Loyalty"},
+	huma.Register(api, huma.Operation{OperationID: "getStatement", Metadata: forMembers(mayRead), Method: http.MethodGet, Path: member + "/statements", Tags: []string{"Loyalty"},
 		Summary: "Read a member's statement", Description: "The balance at the beginning, what moved points, each with the balance after it, what the kinds of movements add up to, the " +
 			"balance at the end, and what expires next. " + about}, c.getStatement)
-	huma.Register(api, huma.Operation{OperationID: "printStatement", Method: http.MethodGet, Path: member + "/statements.html", Tags: []string{"Loyalty"},
+	huma.Register(api, huma.Operation{OperationID: "printStatement", Metadata: forMembers(mayRead), Method: http.MethodGet, Path: member + "/statements.html", Tags: []string{"Loyalty"},
 		Summary: "Read a member's statement as a page to print", Description: "In the site's look, in the language that `Accept-Language` asks for; up to 1,000 entries. " + about,
 		Responses: map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{"text/html": {Schema: &huma.Schema{Type: huma.TypeString}}}}}}, c.printStatement)
 }

@@ -23,11 +23,11 @@ type ranks interface {
 func (c Composition) tierRoutes(api huma.API) {
 	const member = "/api/v2/loyalty/members/{email}"
 	tags := []string{"Loyalty"}
-	huma.Register(api, huma.Operation{OperationID: "getMemberTier", Method: http.MethodGet, Path: member + "/tier", Tags: tags,
+	huma.Register(api, huma.Operation{OperationID: "getMemberTier", Metadata: forMembers(mayRead), Method: http.MethodGet, Path: member + "/tier", Tags: tags,
 		Summary: "Read a member's tier, and what is missing",
 		Description: "Since and until when it is held, what counts in the window, what is missing to keep it and to reach the next, and the tier if nothing more counts. " +
 			"It is as of this moment, also right after midnight or a change of the programme. Errors: 404 `member_not_found`."}, c.getMemberTier)
-	huma.Register(api, huma.Operation{OperationID: "listTierChanges", Method: http.MethodGet, Path: member + "/tier_changes", Tags: tags,
+	huma.Register(api, huma.Operation{OperationID: "listTierChanges", Metadata: forMembers(mayRead), Method: http.MethodGet, Path: member + "/tier_changes", Tags: tags,
 		Summary: "List how a member moved between tiers", Description: "The latest first, each with its cause and what counted then. Errors: 404 `member_not_found`."}, c.listTierChanges)
 	huma.Register(api, huma.Operation{OperationID: "countTowardsTier", Method: http.MethodPost, Path: member + "/tier_counts", Tags: tags,
 		Summary: "Add to a member's own counter",

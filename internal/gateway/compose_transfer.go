@@ -21,7 +21,7 @@ type pointGivers interface {
 func (c Composition) transferRoutes(api huma.API) {
 	const member = "/api/v2/loyalty/members/{email}"
 	tags := []string{"Loyalty"}
-	huma.Register(api, huma.Operation{OperationID: "listPendingPoints", Method: http.MethodGet, Path: member + "/pending_points", Tags: tags,
+	huma.Register(api, huma.Operation{OperationID: "listPendingPoints", Metadata: forMembers(mayRead), Method: http.MethodGet, Path: member + "/pending_points", Tags: tags,
 		Summary:     "List a member's points that can't be spent yet",
 		Description: "Those that can be spent next first; those that wait for somebody's word last. Errors: 404 `member_not_found`."}, c.listPending)
 	huma.Register(api, huma.Operation{OperationID: "transferPoints", Method: http.MethodPost, Path: member + "/transfers", Tags: tags, DefaultStatus: http.StatusCreated,

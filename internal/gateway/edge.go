@@ -21,7 +21,7 @@ type Edge struct {
 // Handler builds the public side: register adds the operations, all of them under /api/v2, and plain the paths that need no key.
 func (g *Gateway) Handler(register func(api huma.API), plain func(r chi.Router)) *Edge {
 	root := chi.NewRouter()
-	root.Use(clientIP(g.proxies), g.begin, g.observe, recovered, straight, g.bounded, middleware.GetHead)
+	root.Use(clientIP(g.proxies), g.begin, g.observe, recovered, straight, g.bounded, fromPages(), middleware.GetHead)
 	root.NotFound(notFound)
 	root.MethodNotAllowed(wrongMethod(root))
 	edge := &Edge{Handler: root, Routes: root}

@@ -226,6 +226,12 @@ func (h *house) operations(api huma.API) {
 		h.saw(ctx)
 		return web.Answer("rewards of " + in.Slug), nil
 	})
+	for path, may := range map[string]string{"/member": mayRead, "/member/spend": mayRedeem} {
+		huma.Register(api, op("POST", path, func(o *huma.Operation) { o.Metadata = forMembers(may) }), func(ctx context.Context, in *struct{ Body looseBody }) (*web.OK[int64], error) {
+			h.saw(ctx)
+			return web.Answer(web.From(ctx).MemberID), nil
+		})
+	}
 	huma.Register(api, op("GET", "/panic"), func(context.Context, *struct{}) (*web.OK[string], error) { panic("a secret detail") })
 	huma.Register(api, op("GET", "/broken"), func(context.Context, *struct{}) (*web.OK[string], error) {
 		return nil, errors.New("a secret detail")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-json-experiment/json/jsontext"
@@ -18,8 +19,8 @@ var errIdempotencyKey = fault.New(fault.Invalid, "invalid_idempotency_key",
 	"The Idempotency-Key must be 1 to 255 visible ASCII characters, once.").At("header.Idempotency-Key", "not such a key")
 
 // idempotencyKey reads the header of a write. A quoted key is the same as a bare one: the draft standard has quotes, most
-// clients have none.
-func idempotencyKey(r *http.Request, raw []byte) (idempotency.Key, error) {
+// clients have none. A member's keys are their own: what one member was answered is nothing for another.
+func idempotencyKey(r *http.Request, raw []byte, c caller) (idempotency.Key, error) {
 	sent, given := r.Header["Idempotency-Key"]
 	if !given || !writes(r.Method) {
 		return idempotency.Key{}, nil
@@ -38,6 +39,9 @@ func idempotencyKey(r *http.Request, raw []byte) (idempotency.Key, error) {
 		if c <= ' ' || c > '~' || c == '"' {
 			return idempotency.Key{}, errIdempotencyKey
 		}
+	}
+	if c.personID != 0 {
+		key += " of member " + strconv.FormatInt(c.personID, 10) // no key has a blank
 	}
 	return idempotency.Key{Value: key, Fingerprint: fingerprint(r, raw)}, nil
 }

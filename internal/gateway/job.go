@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/talkable/talkable/internal/agenda"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/clock"
 	"github.com/talkable/talkable/internal/customer/customerapi"
@@ -56,6 +57,7 @@ type joiner interface {
 // Jobs takes in batches of origins and records them in the background, piece by piece, through the same calls as single ones. Whoever is free
 // takes the job whose turn it is, so that replicas share the work and no site waits for another's large batch.
 type Jobs struct {
+	agenda.Timers
 	JobsDeps
 	kick chan struct{}
 	rows *prometheus.CounterVec
@@ -82,7 +84,8 @@ func (b *Jobs) Run(ctx context.Context) error {
 	defer sweep.Stop()
 	for {
 		for {
-			worked, err := b.work(ctx)
+			worked, err := false, error(nil)
+			b.Tick(func() { worked, err = b.work(ctx) })
 			if err != nil && ctx.Err() == nil {
 				b.Log.Warn().Err(err).Msg("a batch waits")
 			}

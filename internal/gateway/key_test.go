@@ -126,7 +126,7 @@ func TestKeys_while_the_database_is_away(t *testing.T) {
 	h.fine(h.call("GET", "/api/v2/site", ""))
 	later := start
 	h.g.keys.real = func() time.Time { return later }
-	h.g.keys.known.Add(hashOf(h.secret), remembered{mustGet(t, h).caller, start})
+	h.g.keys.known.Add(named{hash: hashOf(h.secret)}, remembered{mustGet(t, h).caller, start})
 	dead, err := sqlx.Open("postgres", "postgres://nobody@127.0.0.1:1/none?sslmode=disable")
 	if err != nil {
 		t.Fatal(err)
@@ -159,7 +159,7 @@ func TestKeys_while_the_database_is_away(t *testing.T) {
 
 func mustGet(t *testing.T, h *house) remembered {
 	t.Helper()
-	r, ok := h.g.keys.known.Get(hashOf(h.secret))
+	r, ok := h.g.keys.known.Get(named{hash: hashOf(h.secret)})
 	if !ok {
 		t.Fatal("the key is not remembered")
 	}

@@ -20,7 +20,17 @@ import (
 type caller struct {
 	site   site.Site
 	keyID  int64
+	hash   keyHash // of the key
 	public bool
+
+	personID int64 // of a member's token, which public is true of, too; else 0
+	may      string
+}
+
+// named is how a request names a key: by the key itself, or in a member's token by its site and number.
+type named struct {
+	hash          keyHash
+	siteID, keyID int64
 }
 
 // A revoked key is refused within a second: what the database said is believed for less than that, and a question to it takes
@@ -39,8 +49,8 @@ var errUnknownKey = fault.New(fault.Unauthenticated, "unauthenticated", "A valid
 type keyring struct {
 	db      *sqlx.DB
 	real    clock.Clock // the machine's, also where the platform's clock is moved
-	known   *lru.Cache[keyHash, remembered]
-	unknown *lru.Cache[keyHash, time.Time]
+	known   *lru.Cache[named, remembered]
+	unknown *lru.Cache[named, time.Time]
 	asking  singleflight.Group
 }
 
@@ -51,26 +61,26 @@ type remembered struct {
 
 func newKeyring(db *sqlx.DB, real clock.Clock) *keyring {
 	k := &keyring{db: db, real: real}
-	k.known, _ = lru.New[keyHash, remembered](ringSize) // fails for sizes below one only
-	k.unknown, _ = lru.New[keyHash, time.Time](ringSize)
+	k.known, _ = lru.New[named, remembered](ringSize) // fails for sizes below one only
+	k.unknown, _ = lru.New[named, time.Time](ringSize)
 	return k
 }
 
 // cached answers from memory; ok is false when the database must be asked.
-func (k *keyring) cached(hash keyHash) (c caller, ok bool, err error) {
-	if r, hit := k.known.Get(hash); hit && k.within(r.at, believed) {
+func (k *keyring) cached(key named) (c caller, ok bool, err error) {
+	if r, hit := k.known.Get(key); hit && k.within(r.at, believed) {
 		return r.caller, true, nil
 	}
-	if at, hit := k.unknown.Get(hash); hit && k.within(at, believed) {
+	if at, hit := k.unknown.Get(key); hit && k.within(at, believed) {
 		return caller{}, true, errUnknownKey
 	}
 	return caller{}, false, nil
 }
 
 // find asks the database, once for all who want to know of the same key at the same time.
-func (k *keyring) find(ctx context.Context, hash keyHash) (caller, error) {
-	flight := k.asking.DoChan(string(hash[:]), func() (any, error) {
-		return k.ask(context.WithoutCancel(ctx), hash) // others wait for the answer even if this request goes away
+func (k *keyring) find(ctx context.Context, key named) (caller, error) {
+	flight := k.asking.DoChan(fmt.Sprint(key), func() (any, error) {
+		return k.ask(context.WithoutCancel(ctx), key) // others wait for the answer even if this request goes away
 	})
 	select {
 	case <-ctx.Done():
@@ -83,19 +93,19 @@ func (k *keyring) find(ctx context.Context, hash keyHash) (caller, error) {
 	}
 }
 
-func (k *keyring) ask(ctx context.Context, hash keyHash) (caller, error) {
+func (k *keyring) ask(ctx context.Context, key named) (caller, error) {
 	began := k.real()
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	c, err := callerOf(ctx, k.db, hash)
+	c, err := callerOf(ctx, k.db, key)
 	switch {
 	case err == nil:
-		k.known.Add(hash, remembered{c, began})
+		k.known.Add(key, remembered{c, began})
 	case errors.Is(err, errUnknownKey):
-		k.known.Remove(hash)
-		k.unknown.Add(hash, began)
+		k.known.Remove(key)
+		k.unknown.Add(key, began)
 	case postgres.Away(err) || ctx.Err() != nil:
-		if r, hit := k.known.Peek(hash); hit && k.within(r.at, trusted) {
+		if r, hit := k.known.Peek(key); hit && k.within(r.at, trusted) {
 			return r.caller, nil
 		}
 		f := fault.New(fault.Unavailable, "unavailable", "A part of the service is away; please repeat the request.").Because(err)

@@ -3,14 +3,13 @@ package gateway
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
+	"time"
 	"unicode/utf8"
 
 	"github.com/talkable/talkable/internal/audit"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/fault"
-	"github.com/talkable/talkable/internal/gateway/gatewayevent"
 )
 
 // CreateSite adds a site and tells of it. A slug that is taken is a Conflict.
@@ -110,6 +109,16 @@ func (g *Gateway) CursorSecret(ctx context.Context) ([]byte, error) {
 	return settleSetting(ctx, g.db, "cursor_secret", random[:])
 }
 
+// MemberToken makes a token that lets a page speak for a member, signed with a key of the site's.
+func (g *Gateway) MemberToken(ctx context.Context, siteID, keyID, personID int64, may string, lasts time.Duration) (token string, until time.Time, err error) {
+	key, err := g.keys.find(ctx, named{siteID: siteID, keyID: keyID})
+	if err != nil {
+		return "", until, err
+	}
+	until = g.keys.real().Add(lasts).Truncate(time.Second)
+	return memberClaims{SiteID: siteID, KeyID: keyID, PersonID: personID, Until: until.Unix(), May: may}.sign(key.hash), until, nil
+}
+
 // KeyNames are what keys of a site are called; those without a name are left out, and those that the site doesn't have.
 func (g *Gateway) KeyNames(ctx context.Context, siteID int64, ids []int64) (map[int64]string, error) {
 	return keyNames(ctx, g.db, siteID, ids)
@@ -120,20 +129,7 @@ func (g *Gateway) Audit(ctx context.Context, siteID int64, f audit.Filter, befor
 	return audit.Read(ctx, g.db, "gateway", siteID, f, before, limit)
 }
 
-// changeSetting keeps what was changed of a site in the audit log, and tells it.
+// changeSetting keeps what was changed of a site in the audit log.
 func changeSetting(ctx context.Context, u *bus.Unit, siteID, keyID int64, setting string, before, after any) error {
-	was, err := json.Marshal(before)
-	if err != nil {
-		return err
-	}
-	is, err := json.Marshal(after)
-	if err != nil {
-		return err
-	}
-	err = audit.Write(ctx, u.Tx, "gateway", u.Now, siteID, audit.Change{KeyID: keyID, Action: setting + ".set", Subject: "site", Before: before, After: after})
-	if err != nil {
-		return err
-	}
-	u.Tell(siteID, Site{ID: siteID}.key(), gatewayevent.SettingChanged{SiteID: siteID, KeyID: keyID, Setting: setting, Before: string(was), After: string(is), ChangedAt: u.Now})
-	return nil
+	return audit.Write(ctx, u.Tx, "gateway", u.Now, siteID, audit.Change{KeyID: keyID, Action: setting + ".set", Subject: "site", Before: before, After: after})
 }

@@ -121,22 +121,27 @@ func keyNames(ctx context.Context, db sqlx.QueryerContext, siteID int64, ids []i
 }
 
 // callerOf finds whom a key stands for. The key's hash is the one thing that is looked up without a site: it says which one.
-func callerOf(ctx context.Context, db sqlx.QueryerContext, hash keyHash) (caller, error) {
+func callerOf(ctx context.Context, db sqlx.QueryerContext, key named) (caller, error) {
 	var row struct {
 		Site
 		KeyID int64  `db:"key_id"`
+		Hash  []byte `db:"key_hash"`
 		Kind  string `db:"kind"`
 	}
+	where, args := `k.key_hash = $1`, []any{key.hash[:]}
+	if key.keyID != 0 {
+		where, args = `k.site_id = $1 and k.id = $2`, []any{key.siteID, key.keyID}
+	}
 	err := sqlx.GetContext(ctx, db, &row, `
-		select s.site_id, s.slug, s.name, s.currency, s.time_zone, s.url, k.id as key_id, k.kind
+		select s.site_id, s.slug, s.name, s.currency, s.time_zone, s.url, k.id as key_id, k.key_hash, k.kind
 		from gateway.api_key k
 		join gateway.site s on s.site_id = k.site_id
-		where k.key_hash = $1 and k.revoked_at is null`, hash[:])
+		where `+where+` and k.revoked_at is null`, args...)
 	if err != nil {
 		return caller{}, missing(err, errUnknownKey, "find key")
 	}
 	s, err := row.Tenant()
-	return caller{keyID: row.KeyID, public: row.Kind == Public, site: s}, err
+	return caller{keyID: row.KeyID, hash: keyHash(row.Hash), public: row.Kind == Public, site: s}, err
 }
 
 // settleSetting keeps value under name unless there is one, and returns what is kept.

@@ -35,7 +35,7 @@ func stream(w http.ResponseWriter, r *http.Request, next http.Handler) error {
 			return errEncoding
 		}
 	}
-	key, err := idempotencyKey(r, nil)
+	key, err := idempotencyKey(r, nil, caller{})
 	if err != nil {
 		return err
 	}

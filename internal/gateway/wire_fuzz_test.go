@@ -129,7 +129,7 @@ func FuzzIdempotencyKey(f *testing.F) {
 			r := httptest.NewRequest("POST", "/api/v2/origins", nil)
 			r = r.WithContext(context.WithValue(r.Context(), chi.RouteCtxKey, chi.NewRouteContext()))
 			r.Header["Idempotency-Key"] = []string{sent}
-			k, err := idempotencyKey(r, []byte(`{}`))
+			k, err := idempotencyKey(r, []byte(`{}`), caller{})
 			return k.Value, err == nil
 		}
 		bare, ok := take(sent)

@@ -311,3 +311,59 @@ func TestSweep(t *testing.T) {
 		}
 	}
 }
+
+// batch does requests as modules do them in sets: each is answered by its place, or refused where no says so.
+func batch(t *testing.T, db *sqlx.DB, no map[int]bool, claims ...idempotency.Claim) string {
+	t.Helper()
+	var done []idempotency.Done[string]
+	err := postgres.InTx(t.Context(), db, func(tx *sqlx.Tx) (err error) {
+		done, err = idempotency.Batch(t.Context(), tx, "work", now, claims, func(fresh []int, out []idempotency.Done[string]) error {
+			for _, i := range fresh {
+				if out[i].Value = fmt.Sprint("answer ", i); no[i] {
+					out[i] = idempotency.Done[string]{Err: fault.New(fault.Invalid, "no", "not now")}
+				}
+			}
+			return nil
+		})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, d := range done {
+		switch {
+		case fault.Is(d.Err, fault.Unprocessable):
+			all = append(all, "another's")
+		case d.Err != nil:
+			all = append(all, "refused")
+		case d.Replayed:
+			all = append(all, "replayed "+d.Value)
+		default:
+			all = append(all, d.Value)
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+func TestBatch(t *testing.T) {
+	t.Parallel()
+	db := module(t)
+	for _, step := range []struct {
+		says   string
+		no     map[int]bool
+		claims []idempotency.Claim
+		want   string
+	}{
+		{"nothing", nil, nil, ""},
+		{"no keys guard nothing", nil, []idempotency.Claim{claim(1, "", "x"), claim(1, "", "x")}, "answer 0, answer 1"},
+		{"a key twice is done once", nil, []idempotency.Claim{claim(1, "a", "x"), claim(2, "a", "x"), claim(1, "a", "x"), claim(1, "a", "y")}, "answer 0, answer 1, replayed answer 0, another's"},
+		{"later too", nil, []idempotency.Claim{claim(1, "b", "x"), claim(1, "a", "x"), claim(2, "a", "z")}, "answer 0, replayed answer 0, another's"},
+		{"who is refused is refused with all of his key", map[int]bool{0: true}, []idempotency.Claim{claim(1, "c", "x"), claim(1, "d", "x"), claim(1, "c", "x")}, "refused, answer 1, refused"},
+		{"and has it free", nil, []idempotency.Claim{claim(1, "d", "x"), claim(1, "c", "y")}, "replayed answer 1, answer 1"},
+	} {
+		if got := batch(t, db, step.no, step.claims...); got != step.want {
+			t.Errorf("%s: %s; want %s", step.says, got, step.want)
+		}
+	}
+}

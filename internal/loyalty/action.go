@@ -18,11 +18,13 @@ import (
 type action struct {
 	site, person int64
 	kind         string        // of the transaction
-	points       int64         // to adjust by
+	points       int64         // to adjust by, or to pay
 	text         string        // description of an adjustment, traffic source of a redemption, reason of a cancellation
-	id           int64         // batch to redeem, redemption to cancel, hold to end
+	id           int64         // batch to redeem or to hold for, redemption to cancel, hold to end
 	lasts        time.Duration // of a hold
 	forTier      bool          // an adjustment counts as earned
+	about        string        // the caller's own reference of a redemption
+	byHook       bool          // the fulfilment hook cancels: only what waits
 	due          bool          // the timer releases it: only if its time is over
 	key          idempotency.Key
 }
@@ -43,12 +45,12 @@ func (m *Module) AdjustForTier(ctx context.Context, siteID, personID, points int
 
 // Redeem spends the points that a batch costs, and says so to whom hands out its coupons. The redemption waits until that is heard.
 func (m *Module) Redeem(ctx context.Context, siteID, personID, batchID int64, source string, key idempotency.Key) (loyaltyapi.Action, error) {
-	return m.actions.Do(ctx, action{site: siteID, person: personID, kind: kindRedeem, id: batchID, text: source, key: key})
+	return m.RedeemFor(ctx, siteID, personID, batchID, 0, "", source, key)
 }
 
-// Cancel gives a redemption's points back to where they came from.
-func (m *Module) Cancel(ctx context.Context, siteID, redemptionID int64, reason string, key idempotency.Key) (loyaltyapi.Action, error) {
-	return m.actions.Do(ctx, action{site: siteID, kind: kindCancel, id: redemptionID, text: reason, key: key})
+// RedeemFor is Redeem with points that the member chooses, where the batch pays part of an order, and with the caller's own reference.
+func (m *Module) RedeemFor(ctx context.Context, siteID, personID, batchID, points int64, reference, source string, key idempotency.Key) (loyaltyapi.Action, error) {
+	return m.actions.Do(ctx, action{site: siteID, person: personID, kind: kindRedeem, id: batchID, points: points, about: reference, text: source, key: key})
 }
 
 // act runs actions as one transaction, in their order upon the locked balances.
@@ -124,9 +126,9 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, in []action, work []in
 		case a.kind == kindAdjust:
 			t, err = d.adjust(h, a.points, a.text, a.forTier)
 		case a.kind == kindRedeem:
-			r, err = d.redeem(h, d.batches[siteID{a.site, a.id}], a.text)
+			r, err = d.redeem(h, d.batches[siteID{a.site, a.id}], a)
 		case a.kind == kindHold:
-			k, err = d.keep(h, a.points, a.text, u.Now.Add(a.lasts))
+			k, err = d.keep(h, d.batches[siteID{a.site, a.id}], a)
 		case a.ends():
 			if k = d.holds[siteID{a.site, a.id}]; k == nil { // the member's redemption, which another action cancels
 				out[i].Err = errNoHold
@@ -138,7 +140,9 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, in []action, work []in
 				out[i].Err = errNoRedemption
 				continue
 			}
-			err = d.cancel(h, r, d.used[siteID{a.site, a.id}], a.text)
+			if err = d.mayCancel(r, a); err == nil {
+				err = d.cancel(h, r, d.used[siteID{a.site, a.id}], a.text)
+			}
 		}
 		if f, ok := fault.Of(err); ok {
 			out[i].Err = f
@@ -151,7 +155,7 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, in []action, work []in
 		if r != nil {
 			view := r.view()
 			v.Redemption, v.TransactionID, v.Points = &view, r.ID, -r.Points
-			if a.kind == kindCancel {
+			if a.kind == kindCancel && r.CancelTxnID != nil {
 				v.TransactionID, v.Points, v.At = *r.CancelTxnID, r.Points, *r.CancelledAt
 			}
 		}
@@ -162,7 +166,7 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, in []action, work []in
 		out[i].Value = v
 	}
 	d.unspent, d.ended = values(d.redemptions), values(d.holds)
-	return m.save(ctx, u, d.books, values(d.holders), d.loaded, 0)
+	return m.save(ctx, u, d.books, each(d.holders), d.loaded, 0)
 }
 
 // desk is what a batch of actions works on.
@@ -173,6 +177,7 @@ type desk struct {
 	batches     map[siteID]*redemptionBatch
 	redemptions map[siteID]*redemption // to cancel
 	holds       map[siteID]*hold       // to end
+	asks        map[siteID]*fulfilAsk  // what hooks are asked about redemptions to cancel
 	used        map[siteID][]allocation
 	loaded      []*lot
 }
@@ -203,7 +208,7 @@ func (d *desk) holderOf(a action) *holder {
 	return d.holders[person{a.site, a.person}]
 }
 
-// openDesk locks programmes, batches, members, redemptions and the sites' accounts, in this order.
+// openDesk locks programmes, batches, members, redemptions, holds, counts and the sites' accounts, in this order.
 func openDesk(ctx context.Context, u *bus.Unit, in []action, work []int) (*desk, error) {
 	var sites []int64
 	var people []person
@@ -219,7 +224,10 @@ func openDesk(ctx context.Context, u *bus.Unit, in []action, work []int) (*desk,
 			batches = append(batches, siteID{a.site, a.id})
 		case kindHold, kindCommit, kindRelease, kindRestore:
 			accounts = []string{adjusted, redeemed, expired, held}
-			if a.ends() {
+			switch {
+			case a.kind == kindHold && a.id != 0:
+				batches = append(batches, siteID{a.site, a.id})
+			case a.ends():
 				ends = append(ends, siteID{a.site, a.id})
 			}
 		}
@@ -249,13 +257,19 @@ func openDesk(ctx context.Context, u *bus.Unit, in []action, work []int) (*desk,
 	if d.holders, err = lockHolders(ctx, u, inOrder(people)); err != nil || len(d.holders) == 0 {
 		return d, err
 	}
-	if err = d.readScores(ctx, u, values(d.holders)); err != nil {
+	if err = d.readScores(ctx, u, each(d.holders)); err != nil {
 		return nil, err
 	}
 	if d.redemptions, d.used, err = lockRedemptions(ctx, u, cancels); err != nil {
 		return nil, err
 	}
+	if d.asks, err = lockFulfilAsks(ctx, u, d.hooked()); err != nil {
+		return nil, err
+	}
 	if d.holds, err = lockHolds(ctx, u, ends, d.used); err != nil {
+		return nil, err
+	}
+	if err = d.loadCounts(ctx, u, in, work); err != nil {
 		return nil, err
 	}
 	taken := map[siteSource]earned{}
@@ -267,7 +281,7 @@ func openDesk(ctx context.Context, u *bus.Unit, in []action, work []int) (*desk,
 	if d.loaded, err = lotsOf(ctx, u, d.holders, taken); err != nil {
 		return nil, err
 	}
-	hand(d.loaded, values(d.holders))
+	hand(d.loaded, each(d.holders))
 	if d.made, err = madeBy(ctx, u, dueOf(d.loaded, u.Now)); err != nil {
 		return nil, err
 	}

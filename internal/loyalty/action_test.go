@@ -210,7 +210,7 @@ func TestRedemptionWaitsForItsCoupon(t *testing.T) {
 	if _, err := w.Cancel(t.Context(), 2, a.Redemption.ID, "not mine", noKey); !errors.Is(err, errNoRedemption) {
 		t.Errorf("the twin's redemption: %v", err)
 	}
-	page, more, err := w.redemptions(t.Context(), 1, 0, loyaltyapi.AfterID{}, 10)
+	page, more, err := w.SiteRedemptions(t.Context(), 1, loyaltyapi.RedemptionFilter{Status: waiting}, loyaltyapi.AfterID{}, 10)
 	if err != nil || more || len(page) != 1 {
 		t.Errorf("waiting %+v, %v, %v", page, more, err)
 	}

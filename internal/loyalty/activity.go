@@ -84,9 +84,9 @@ func dueOf(lots []*lot, now time.Time) (due []siteID) {
 // hardly ever anybody.
 func (b *books) asleep(ctx context.Context, tx sqlx.QueryerContext, holders map[person]*holder) ([]*lot, error) {
 	lapsed := map[person]*holder{}
-	for who, h := range holders {
+	for _, h := range each(holders) {
 		if h.lapsed(b.now) {
-			lapsed[who] = h
+			lapsed[person{h.SiteID, h.PersonID}] = h
 		}
 	}
 	if len(lapsed) == 0 {
@@ -96,7 +96,7 @@ func (b *books) asleep(ctx context.Context, tx sqlx.QueryerContext, holders map[
 	if err != nil {
 		return nil, err
 	}
-	hand(lots, values(lapsed))
+	hand(lots, each(lapsed))
 	b.made, err = madeBy(ctx, tx, dueOf(lots, b.now))
 	return lots, err
 }

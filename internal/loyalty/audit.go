@@ -15,6 +15,9 @@ const (
 	aboutMonth   = "finance_month"
 	aboutValue   = "point_value"
 	aboutRun     = "expiry_reversal"
+
+	aboutRedemption = "redemption"
+	aboutFulfilHook = "fulfilment_hook"
 )
 
 // note keeps a change of the programme, or of what it has, in the audit log; keyID is the API key that asked for it.

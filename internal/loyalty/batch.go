@@ -2,6 +2,7 @@ package loyalty
 
 import (
 	"context"
+	"slices"
 
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/fault"
@@ -13,12 +14,17 @@ const maxBatches = 200 // of a programme: all are shown at once
 
 // createBatch adds something to spend points on. With an Idempotency-Key that was used before it answers as it did then.
 func (m *Module) createBatch(ctx context.Context, site, program int64, in batchSettings, keyID int64, key idempotency.Key) (out loyaltyapi.RedemptionBatch, replayed bool, err error) {
+	in.Kind = kindOf(in.Kind, in.CouponListID)
 	if err := m.checkBatch(ctx, site, in); err != nil {
 		return out, false, err
 	}
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, module, u.Now, site, key, &out, func() error {
-			if _, err := lockProgram(ctx, u, site, program); err != nil { // so that two don't both become the last
+			p, err := lockProgram(ctx, u, site, program) // so that two don't both become the last
+			if err != nil {
+				return err
+			}
+			if err := in.checkTier(p.Tiers); err != nil {
 				return err
 			}
 			batches, err := batchesOf(ctx, u, site, program, true)
@@ -32,7 +38,9 @@ func (m *Module) createBatch(ctx context.Context, site, program int64, in batchS
 			if err != nil {
 				return err
 			}
-			out = b.view()
+			if out, err = shownOne(ctx, u, u.Now, b); err != nil {
+				return err
+			}
 			return note(ctx, u, site, keyID, "created", aboutBatch, b.ID, nil, out)
 		})
 		return err
@@ -43,13 +51,21 @@ func (m *Module) createBatch(ctx context.Context, site, program int64, in batchS
 // replaceBatch changes what a batch is from now on. Redemptions keep what they were made with. With an Idempotency-Key that was
 // used before it answers as it did then.
 func (m *Module) replaceBatch(ctx context.Context, site, program, id int64, in batchSettings, keyID int64, key idempotency.Key) (out loyaltyapi.RedemptionBatch, replayed bool, err error) {
+	in.Kind = kindOf(in.Kind, in.CouponListID)
 	if err := m.checkBatch(ctx, site, in); err != nil {
 		return out, false, err
 	}
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, module, u.Now, site, key, &out, func() error {
+			programs, err := sharePrograms(ctx, u, []int64{site})
+			if err != nil {
+				return err
+			}
 			b, err := lockBatch(ctx, u, site, program, id)
 			if err != nil {
+				return err
+			}
+			if err := in.checkTier(programs[site].Tiers); err != nil {
 				return err
 			}
 			before := b.view()
@@ -57,7 +73,9 @@ func (m *Module) replaceBatch(ctx context.Context, site, program, id int64, in b
 			if err := saveBatch(ctx, u, b); err != nil {
 				return err
 			}
-			out = b.view()
+			if out, err = shownOne(ctx, u, u.Now, b); err != nil {
+				return err
+			}
 			return note(ctx, u, site, keyID, "changed", aboutBatch, id, before, out)
 		})
 		return err
@@ -78,13 +96,15 @@ func (m *Module) checkBatch(ctx context.Context, site int64, in batchSettings) e
 	return err
 }
 
-// Batches are what a member can spend points on, in their order.
+// Batches are what a member can spend points on, in their order: as Talkable has it, whatever else their terms ask for, and without payments,
+// which need more than a batch's number.
 func (m *Module) Batches(ctx context.Context, siteID, personID int64) ([]loyaltyapi.RedemptionBatch, error) {
 	if _, err := m.clubMember(ctx, siteID, personID); err != nil {
 		return nil, err
 	}
 	batches, err := batchesOf(ctx, m.db, siteID, 0, false)
-	return views(batches), err
+	now := m.now()
+	return views(slices.DeleteFunc(batches, func(b redemptionBatch) bool { return b.Kind == rewardPayment || !b.open(now) })), err
 }
 
 // Redemptions reads a member's redemptions, newest first, and says whether older ones follow.
@@ -93,20 +113,11 @@ func (m *Module) Redemptions(ctx context.Context, siteID, personID int64, after 
 	if err != nil {
 		return nil, false, err
 	}
-	return m.redemptions(ctx, siteID, r.ID, after, limit)
-}
-
-// redemptions reads redemptions of a member, or, with member 0, those of all that wait for a coupon.
-func (m *Module) redemptions(ctx context.Context, siteID, memberID int64, after loyaltyapi.AfterID, limit int) ([]loyaltyapi.Redemption, bool, error) {
-	rows, err := redemptionsOf(ctx, m.db, siteID, memberID, after.ID, limit+1)
+	rows, err := redemptionsOf(ctx, m.db, siteID, r.ID, after.ID, limit+1)
 	if err != nil {
 		return nil, false, err
 	}
-	out := make([]loyaltyapi.Redemption, min(limit, len(rows)))
-	for i := range out {
-		out[i] = rows[i].view()
-	}
-	return out, len(rows) > limit, nil
+	return column(rows[:min(limit, len(rows))], redemption.view), len(rows) > limit, nil
 }
 
 // Adjustments reads how a member's points were moved by hand, newest first, and says whether older ones follow.

@@ -34,6 +34,18 @@ func (c clawBack) due(granted int64) int64 {
 	}
 }
 
+// takeBack takes back what is due by now of an earning, and lowers what it counts towards tiers. own is its lot; nil: nothing was ever earned.
+func (b *books) takeBack(c clawBack, holders map[person]*holder, of earned, own *lot) error {
+	lowered := b.demerit(c, holders)
+	if own != nil {
+		if err := b.clawBack(holders[person{of.SiteID, of.PersonID}], own, of.txn(), c); err != nil {
+			return err
+		}
+	}
+	b.replace(lowered, c)
+	return nil
+}
+
 func ofRefund(r customerevent.OriginRefunded) clawBack {
 	of := sourceOf("origin", r.OriginID)
 	return clawBack{SiteID: r.SiteID, Of: of, Source: sourceOf("refund:"+of, r.RefundID), Cause: "refund",

@@ -121,22 +121,11 @@ func (m *Module) Collect(ctx context.Context, s site.Site, personID int64, ident
 }
 
 func (m *Module) collect(ctx context.Context, u *bus.Unit, s site.Site, personID int64, identifier, traffic string) (out loyaltyapi.Collected, err error) {
-	programs, err := sharePrograms(ctx, u, []int64{s.ID})
+	h, p, err := lockActive(ctx, u, person{s.ID, personID})
 	if err != nil {
 		return out, err
 	}
-	who := person{s.ID, personID}
-	holders, err := lockHolders(ctx, u, []person{who})
-	if err != nil {
-		return out, err
-	}
-	h, p := holders[who], programs[s.ID]
-	switch {
-	case h == nil:
-		return out, errNoMember
-	case h.Status != active:
-		return out, errInactive
-	case p.Status != active:
+	if p.Status != active {
 		return out, errNoClub
 	}
 	config, found, err := actionByIdentifier(ctx, u, s.ID, p.ID, identifier)
@@ -148,16 +137,17 @@ func (m *Module) collect(ctx context.Context, u *bus.Unit, s site.Site, personID
 			At("/data/type", "is the identifier of no active action")
 	}
 	c := collection{SiteID: s.ID, MemberID: h.MemberID, Config: config, Period: periods[config.Period](u.Now.In(s.Zone)), Traffic: traffic, At: u.Now}
-	collected, err := countCollections(ctx, u, c)
+	collected, err := countCollections(ctx, u, c, h.tallied())
 	if err != nil {
 		return out, err
 	}
 	out = loyaltyapi.Collected{Balance: h.Balance}
-	if c.Place, out.Collected = config.next(collected); !out.Collected {
+	if c.Place, out.Collected = config.next(collected.n); !out.Collected {
 		m.m.Of(ctx).refused.WithLabelValues("limit").Inc()
 		return out, nil
 	}
-	if err := m.postEarnings(ctx, u, programs, []earning{p.forAction(c, personID)}); err != nil {
+	c.Place = collected.last + 1 // of this member's own
+	if err := m.postEarnings(ctx, u, map[int64]program{s.ID: p}, []earning{p.forAction(c, personID)}); err != nil {
 		return out, err
 	}
 	out.Balance, err = insertCollection(ctx, u, c)

@@ -114,9 +114,28 @@ func (m *Module) referralsVoided(ctx context.Context, u *bus.Unit, batch []bus.E
 
 // coupon is what module referral handed out for a redemption.
 type coupon struct {
-	site, redemption, id int64
-	code                 string
-	at                   time.Time
+	site, redemption, id, person int64
+	code                         string
+	at                           time.Time
+}
+
+// giftCardsSent: redemptions' gift cards are on their way.
+func (m *Module) giftCardsSent(ctx context.Context, u *bus.Unit, batch []bus.Event[referralevent.GiftCardSent]) error {
+	for _, e := range batch { // few: each was a call to the provider
+		if e.Body.RedemptionID == 0 {
+			continue
+		}
+		r, who, err := lockRedemption(ctx, u, e.Site, e.Body.RedemptionID)
+		if err != nil {
+			return err
+		}
+		if r.Status == waiting {
+			if err := m.deliver(ctx, u, &r, who, ""); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // couponsIssued: redemptions got what they waited for.
@@ -124,11 +143,24 @@ func (m *Module) couponsIssued(ctx context.Context, u *bus.Unit, batch []bus.Eve
 	var got []coupon
 	for _, e := range batch {
 		if e.Body.RedemptionID != 0 {
-			got = append(got, coupon{e.Site, e.Body.RedemptionID, e.Body.CouponID, e.Body.Code, moment(e.Body.IssuedAt, u.Now)})
+			got = append(got, coupon{e.Site, e.Body.RedemptionID, e.Body.CouponID, e.Body.PersonID, e.Body.Code, moment(e.Body.IssuedAt, u.Now)})
 		}
 	}
 	if len(got) == 0 {
 		return nil
 	}
-	return giveCoupons(ctx, u, got)
+	waited, err := giveCoupons(ctx, u, got)
+	if err != nil {
+		return err
+	}
+	for _, c := range got {
+		r := waited[siteID{c.site, c.redemption}]
+		if r == nil || r.Status != waiting || r.CouponID != nil {
+			continue
+		}
+		r.Status, r.CouponID, r.CouponCode, r.FulfilledAt = fulfilled, &c.id, &c.code, &c.at
+		u.Tell(c.site, sourceOf("member", r.MemberID), r.fulfilledEvent(c.person))
+		m.m.Of(ctx).redemptions.WithLabelValues(r.Kind, fulfilled).Inc()
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 
@@ -22,24 +23,30 @@ type People interface {
 // decide as for somebody new, since only who earns something becomes a member. The last word is spoken when the members are locked.
 func (m *Module) foresee(ctx context.Context, u *bus.Unit, all []earning) error {
 	for _, e := range all {
-		if o := e.occasion; o != nil {
-			o.at, o.facts.Now = moment(o.at, u.Now), u.Now
-		}
+		e.occasion.happen(u.Now)
 	}
 	if err := m.introduce(ctx, all); err != nil {
 		return err
 	}
 	for i := range all {
-		o := all[i].occasion
-		if o == nil || all[i].Joins {
-			continue
+		if err := all[i].foresee(ctx); err != nil {
+			return err
 		}
-		v, err := o.by.decide(ctx, o, criteria.Member{}, unbounded)
-		if err != nil {
-			return bus.Later(err)
-		}
-		all[i].Joins = v.Points > 0
 	}
+	return nil
+}
+
+// foresee says whether what rules would give somebody new makes a member.
+func (e *earning) foresee(ctx context.Context) error {
+	o := e.occasion
+	if o == nil || e.Joins {
+		return nil
+	}
+	v, err := o.by.decide(ctx, o, criteria.Member{}, unbounded)
+	if err != nil {
+		return bus.Later(err)
+	}
+	e.Joins = v.Points > 0
 	return nil
 }
 
@@ -67,6 +74,13 @@ func (m *Module) introduce(ctx context.Context, all []earning) error {
 		}
 	}
 	return nil
+}
+
+// happen fixes when it happened, and that it is decided now.
+func (o *occasion) happen(now time.Time) {
+	if o != nil {
+		o.at, o.facts.Now = moment(o.at, now), now
+	}
 }
 
 // meet takes down what conditions may ask of the person.
@@ -99,7 +113,9 @@ func openRooms(ctx context.Context, u *bus.Unit, all []earning, holders map[pers
 			}
 			if h := holders[person{e.SiteID, e.PersonID}]; h != nil {
 				for span, since := range o.by.earner.counts(r, moment(o.at, u.Now)) {
-					tallies[tallyKey{e.SiteID, h.MemberID, r.Key, span, since}] = true
+					for _, member := range h.tallied() {
+						tallies[tallyKey{e.SiteID, member, r.Key, span, since}] = true
+					}
 				}
 			}
 		}
@@ -160,13 +176,13 @@ func reopenRooms(ctx context.Context, u *bus.Unit, programs map[int64]program, e
 }
 
 // judge lets the rules decide about a member as they are now; h is nil for who is none and becomes none.
-func (m *Module) judge(ctx context.Context, b *books, h *holder, e earning) (earning, error) {
+func (b *books) judge(ctx context.Context, h *holder, e earning) (earning, error) {
 	o := e.occasion
 	who, room := criteria.Member{}, allowance(unbounded)
 	if h != nil {
 		b.settleTier(h, b.programs[h.SiteID])
 		who = criteria.Member{ID: h.MemberID, Tier: h.Tier, Earned: h.Earned}
-		room = b.rooms.of(o.by, h.MemberID, o.at)
+		room = b.rooms.of(o.by, h.tallied(), o.at)
 	}
 	v, err := o.by.decide(ctx, o, who, room)
 	if err != nil {
@@ -177,7 +193,7 @@ func (m *Module) judge(ctx context.Context, b *books, h *holder, e earning) (ear
 		b.rooms.give(o.by, h.MemberID, o.at, v)
 	}
 	for _, s := range v.Trace.Rules {
-		m.m.Of(ctx).ruled.WithLabelValues(s.Result).Inc()
+		b.ruled = append(b.ruled, s.Result)
 	}
 	digits := o.by.Digits
 	arrived := e.ArrivedAt

@@ -65,8 +65,8 @@ func (r *rooms) budget(k budgetKey) *budget {
 	return b
 }
 
-// of is how much the rules may still give a member for something that happened at a moment.
-func (r *rooms) of(p program, memberID int64, at time.Time) allowance {
+// of is how much the rules may still give a member for something that happened at a moment; members are that one and who was merged into it.
+func (r *rooms) of(p program, members []int64, at time.Time) allowance {
 	return func(rule *earnRule) (int64, string) {
 		left, why := int64(math.MaxInt64), ""
 		narrow := func(to int64, because string) {
@@ -78,7 +78,7 @@ func (r *rooms) of(p program, memberID int64, at time.Time) allowance {
 			narrow(max(*rule.Budget-r.budget(budgetKey{p.SiteID, p.ID, rule.Key}).Spent, 0), wasBudget)
 		}
 		for _, l := range rule.Limits {
-			t := r.tally(tallyKey{p.SiteID, memberID, rule.Key, l.Per, p.earner.since(l.Per, at)})
+			t := r.sum(tallyKey{SiteID: p.SiteID, Rule: rule.Key, Span: l.Per, Since: p.earner.since(l.Per, at)}, members)
 			if l.Points > 0 {
 				narrow(max(l.Points-t.Points, 0), wasLimit)
 			}
@@ -87,7 +87,7 @@ func (r *rooms) of(p program, memberID int64, at time.Time) allowance {
 			}
 		}
 		if rule.Cooldown > 0 {
-			last := r.tally(tallyKey{p.SiteID, memberID, rule.Key, "ever", p.earner.since("ever", at)}).LastAt
+			last := r.sum(tallyKey{SiteID: p.SiteID, Rule: rule.Key, Span: "ever", Since: p.earner.since("ever", at)}, members).LastAt
 			if last != nil && at.Sub(*last).Abs() < time.Duration(rule.Cooldown)*time.Minute {
 				narrow(0, wasCooldown)
 			}

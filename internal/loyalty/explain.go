@@ -78,7 +78,8 @@ func explained(ctx context.Context, db sqlx.QueryerContext, site, id int64) (t l
 // against is the site's account on the other side of each kind of transaction.
 var against = map[string]string{kindEarn: issued, kindClawBack: issued, kindExpire: expired, kindAdjust: adjusted, kindRedeem: redeemed, kindCancel: redeemed,
 	kindHold: held, kindCommit: redeemed, kindRelease: held, kindRestore: redeemed, kindReinstate: expired,
-	kindActivate: pending, kindTransferOut: transferred, kindTransferIn: transferred}
+	kindActivate: pending, kindTransferOut: transferred, kindTransferIn: transferred,
+	kindMergeOut: transferred, kindMergeIn: transferred}
 
 // entryOf is the side of a transaction on the account that is the member's by a column; nil: nothing moved on it.
 func entryOf(ctx context.Context, db sqlx.QueryerContext, site, id, member int64, column string) (*loyaltyapi.Posting, error) {

@@ -44,9 +44,10 @@ var (
 // hold is points that a checkout keeps for itself.
 type hold struct {
 	loyaltyapi.Hold
-	SiteID   int64  `db:"site_id"`
-	PersonID int64  `db:"person_id"`
-	EndTxnID *int64 `db:"end_txn_id"`
+	SiteID   int64     `db:"site_id"`
+	PersonID int64     `db:"person_id"`
+	EndTxnID *int64    `db:"end_txn_id"`
+	Counted  countedIn `db:"counted"`
 	dirty    bool
 }
 
@@ -64,7 +65,8 @@ type holdRule struct {
 }
 
 // keep takes points off a member for a checkout: nobody else can spend them, and they don't expire while it lasts.
-func (b *books) keep(h *holder, points int64, reference string, until time.Time) (*hold, error) {
+func (b *books) keep(h *holder, batch *redemptionBatch, a action) (*hold, error) {
+	points, reference, until := a.points, a.text, b.now.Add(a.lasts)
 	p, ok := b.programs[h.SiteID]
 	switch {
 	case h.Status != active:
@@ -78,6 +80,13 @@ func (b *books) keep(h *holder, points int64, reference string, until time.Time)
 	if h.Balance < points {
 		return nil, errTooFew
 	}
+	var worth payment
+	if a.id != 0 {
+		var err error
+		if worth, err = b.pledge(h, p, batch, points); err != nil {
+			return nil, err
+		}
+	}
 	t := b.txn(h, kindHold, "", forHold, points, b.now, "")
 	t.Source = sourceOf(kindHold, t.ID)
 	t.Rule = text(holdRule{Rule: kindHold, HoldID: t.ID, Reference: reference, Until: until, Before: h.Balance, After: h.Balance - points})
@@ -88,7 +97,7 @@ func (b *books) keep(h *holder, points int64, reference string, until time.Time)
 		return nil, err
 	}
 	k := &hold{SiteID: h.SiteID, PersonID: h.PersonID, Hold: loyaltyapi.Hold{ID: t.ID, MemberID: h.MemberID, Status: held, Points: points,
-		Reference: reference, Until: until, CreatedAt: b.now}}
+		Reference: reference, Until: until, CreatedAt: b.now, BatchID: worth.batch, Amount: worth.amount, Currency: worth.currency}, Counted: worth.counted}
 	b.txns, b.kept = append(b.txns, t), append(b.kept, k)
 	b.tellHold(h, k, t)
 	return k, nil
@@ -134,6 +143,9 @@ func (b *books) release(h *holder, k *hold, used []allocation) error {
 		return err
 	}
 	t := b.ends(h, k, kindRelease, sourceOf(kindHold, k.ID), k.Points)
+	if k.BatchID != nil {
+		b.uncount(k.Counted, k.SiteID, *k.BatchID, k.MemberID)
+	}
 	return b.returned(h, k, t, held, used, status)
 }
 
@@ -212,6 +224,11 @@ func (b *books) tellHold(h *holder, k *hold, t txn) {
 
 // Hold keeps a member's points for a checkout until a time.
 func (m *Module) Hold(ctx context.Context, siteID, personID, points int64, reference string, lasts time.Duration, key idempotency.Key) (loyaltyapi.Action, error) {
+	return m.HoldFor(ctx, siteID, personID, 0, points, reference, lasts, key)
+}
+
+// HoldFor is Hold for a payment by a batch, which says what the points are worth and who may pay so; 0: for none.
+func (m *Module) HoldFor(ctx context.Context, siteID, personID, batchID, points int64, reference string, lasts time.Duration, key idempotency.Key) (loyaltyapi.Action, error) {
 	switch {
 	case points < 1 || points > maxPoints:
 		return loyaltyapi.Action{}, errHoldPoints
@@ -220,7 +237,7 @@ func (m *Module) Hold(ctx context.Context, siteID, personID, points int64, refer
 	case len([]rune(reference)) < 1 || len([]rune(reference)) > 200 || !printable(reference):
 		return loyaltyapi.Action{}, errReference
 	}
-	return m.actions.Do(ctx, action{site: siteID, person: personID, kind: kindHold, points: points, text: reference, lasts: lasts, key: key})
+	return m.actions.Do(ctx, action{site: siteID, person: personID, kind: kindHold, id: batchID, points: points, text: reference, lasts: lasts, key: key})
 }
 
 // endHold commits a hold, releases it, or restores points of it.

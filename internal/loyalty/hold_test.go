@@ -245,7 +245,7 @@ func TestHoldsOverHTTP(t *testing.T) {
 	}{
 		{twin, "GET", path, "", "", 404, "hold_not_found", false},
 		{twin, "POST", path + "/commit", "", "{}", 404, "hold_not_found", false},
-		{call, "GET", path, "", "", 200, `{"ok":true,"result":{"hold":{"id":` + strconv.FormatInt(k.ID, 10) + `,"member_id":1,"status":"held","points":60,"restored":0,"reference":"cart","until":"2026-03-01T13:00:00Z","created_at":"2026-03-01T12:00:00Z","ended_at":null}}}`, false},
+		{call, "GET", path, "", "", 200, `{"ok":true,"result":{"hold":{"id":` + strconv.FormatInt(k.ID, 10) + `,"member_id":1,"status":"held","points":60,"restored":0,"reference":"cart","until":"2026-03-01T13:00:00Z","created_at":"2026-03-01T12:00:00Z","ended_at":null,"redemption_batch_id":null,"amount":null,"currency":null}}}`, false},
 		{call, "POST", path + "/commit", "k1", "{}", 200, `"status":"committed","points":60,"restored":0`, false},
 		{call, "POST", path + "/commit", "k1", "{}", 200, `"balance":40`, true},
 		{call, "POST", path + "/restore", "k2", `{"points":5}`, 200, `"restored":5`, false},

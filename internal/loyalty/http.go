@@ -34,6 +34,7 @@ func (m *Module) Routes(api huma.API) {
 			"With `effective_at` the settings are kept until then, in place of others that are scheduled; what is told late is decided by the version that was in force when it happened. " +
 			"Takes `Idempotency-Key`. Errors: 404 `program_not_found`, 400 `invalid_program`."}, m.replaceProgram)
 	m.redemptionRoutes(api)
+	m.fulfilRoutes(api)
 	m.holdRoutes(api)
 	m.explainRoutes(api)
 	m.sealRoutes(api)

@@ -7,6 +7,8 @@ import (
 	"sort"
 	"time"
 
+	"github.com/lib/pq"
+
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyevent"
 )
@@ -58,6 +60,9 @@ type holder struct {
 	tiered  bool     // earned or tier changed
 
 	joinedAt time.Time // of who joins in this batch
+
+	MergedInto int64         `db:"merged_into"` // the member that has everything of this one; 0: none
+	Duplicates pq.Int64Array `db:"duplicates"`  // members that were merged into this one
 }
 
 func (h *holder) key() string { return sourceOf("member", h.MemberID) }
@@ -143,6 +148,7 @@ type books struct {
 	rooms    *rooms         // what rules have given; nil: no rules decide
 	joined   []*holder      // in this batch
 	merits   map[siteSource]*merit
+	counts   map[countKey]*rewardCount // of redemptions, that this batch makes or cancels
 
 	txns    []txn
 	entries []entry
@@ -155,6 +161,7 @@ type books struct {
 	kept    []*hold // new
 	ended   []*hold // looked at to be ended
 	refused []earning
+	ruled   []string // what became of rules that were asked
 	tells   []told
 }
 
@@ -239,7 +246,7 @@ func (b *books) clawBack(h *holder, own *lot, of txn, c clawBack) error {
 	d := b.pay(h, own, t.ID, step)
 	own.Clawed, own.Forgiven, own.Waived, own.dirty = after, own.Forgiven+d.expired, own.Waived+d.waived, true
 	if b.rooms != nil {
-		b.rooms.takeBack(p, h.MemberID, own, before, after)
+		b.rooms.takeBack(p, of.MemberID, own, before, after)
 	}
 
 	t.Points = step - d.expired - d.waived

@@ -6,6 +6,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
 )
@@ -52,6 +53,25 @@ func memberIn(ctx context.Context, db sqlx.QueryerContext, siteID, personID int6
 		out.NextTier, out.ToNext = s.above()
 	}
 	return out, nil
+}
+
+// lockActive locks a person's membership, which must be an active one, behind the site's programme.
+func lockActive(ctx context.Context, u *bus.Unit, who person) (*holder, program, error) {
+	programs, err := sharePrograms(ctx, u, []int64{who.site})
+	if err != nil {
+		return nil, program{}, err
+	}
+	holders, err := lockHolders(ctx, u, []person{who})
+	switch h := holders[who]; {
+	case err != nil:
+		return nil, program{}, err
+	case h == nil:
+		return nil, program{}, errNoMember
+	case h.Status != active:
+		return nil, program{}, errInactive
+	default:
+		return h, programs[who.site], nil
+	}
 }
 
 // Entries reads a member's account, newest first, and says whether older entries follow.

@@ -100,5 +100,9 @@ func (m *Module) anonymized(ctx context.Context, u *bus.Unit, batch []bus.Event[
 	for i, e := range batch {
 		people[i] = person{e.Site, e.Body.PersonID}
 	}
-	return dropDates(ctx, u, inOrder(people))
+	people = inOrder(people)
+	if err := dropNotes(ctx, u, people); err != nil {
+		return err
+	}
+	return dropDates(ctx, u, people)
 }

@@ -28,6 +28,9 @@ type metrics struct {
 	refused  *prometheus.CounterVec // why
 	seconds  *prometheus.HistogramVec
 	ruled    *prometheus.CounterVec // result
+
+	redemptions *prometheus.CounterVec // kind, change
+	fulfilments *prometheus.CounterVec // state, answer
 }
 
 // metricsApart are the module's metrics, and others that nobody sees, for rehearsals.
@@ -54,17 +57,20 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		holds:    prometheus.NewCounterVec(counter("points_held_total", "Points that checkouts kept, and what became of them."), []string{"change"}),
 		group: prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "talkable", Subsystem: "loyalty", Name: "actions_per_commit",
 			Help: "Adjustments, redemptions and cancellations of a transaction.", Buckets: prometheus.ExponentialBuckets(1, 2, 9)}),
-		members: prometheus.NewCounter(counter("members_joined_total", "People that became members.")),
-		tiers:   prometheus.NewCounterVec(counter("tier_changes_total", "Moves of members between tiers."), []string{"cause"}),
-		refused: prometheus.NewCounterVec(counter("unearned_total", "Things heard that earned no points."), []string{"why"}),
-		ruled:   prometheus.NewCounterVec(counter("rules_asked_total", "Rules of earning that were asked, by what became of them."), []string{"result"}),
+		members:     prometheus.NewCounter(counter("members_joined_total", "People that became members.")),
+		tiers:       prometheus.NewCounterVec(counter("tier_changes_total", "Moves of members between tiers."), []string{"cause"}),
+		refused:     prometheus.NewCounterVec(counter("unearned_total", "Things heard that earned no points."), []string{"why"}),
+		fulfilments: prometheus.NewCounterVec(counter("fulfilment_asks_total", "Tries to ask fulfilment hooks, by what became of the question."), []string{"state", "answer"}),
+		redemptions: prometheus.NewCounterVec(counter("redemptions_total", "Redemptions that were made, that were fulfilled after waiting, and that were cancelled."),
+			[]string{"kind", "change"}),
+		ruled: prometheus.NewCounterVec(counter("rules_asked_total", "Rules of earning that were asked, by what became of them."), []string{"result"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "talkable", Subsystem: "loyalty",
 			Name: "posting_seconds", Help: "Time to decide and write one batch of postings.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 10)}, []string{"kind"}),
 	}
 	if reg != nil {
 		reg.MustRegister(m.earned, m.clawed, m.expired, m.byHand, m.spent, m.unspent, m.group, m.members, m.tiers, m.refused, m.seconds, m.reminded, m.holds,
-			m.let, m.passed, m.ruled, m.closed, m.returned)
+			m.let, m.passed, m.ruled, m.closed, m.returned, m.redemptions, m.fulfilments)
 	}
 	return m
 }
@@ -97,6 +103,20 @@ func (m *metrics) count(b *books, joined int) {
 			m.passed.Add(float64(t.Points))
 		case kindCancel:
 			m.unspent.Add(float64(t.Points))
+		}
+	}
+	for _, e := range b.refused {
+		m.refused.WithLabelValues(e.Refused).Inc()
+	}
+	for _, result := range b.ruled {
+		m.ruled.WithLabelValues(result).Inc()
+	}
+	for _, r := range b.spent {
+		m.redemptions.WithLabelValues(r.Kind, "made").Inc()
+	}
+	for _, r := range b.unspent {
+		if r.dirty {
+			m.redemptions.WithLabelValues(r.Kind, cancelled).Inc()
 		}
 	}
 	for _, c := range b.changes {

@@ -1,17 +1,17 @@
 // Package loyalty owns programmes, members and the points ledger (schema "loyalty").
 //
 // It tells:  loyalty.member_joined.v1, loyalty.points_earned.v1, loyalty.points_clawed_back.v1, loyalty.points_expired.v1,
-// loyalty.points_expiring.v1, loyalty.points_activated.v1, loyalty.points_reinstated.v1, loyalty.points_transferred.v1, loyalty.hold_changed.v1, loyalty.points_adjusted.v1, loyalty.points_redeemed.v1, loyalty.redemption_cancelled.v1, loyalty.tier_changed.v1
-// It hears:  customer.origin_recorded.v1, customer.origin_refunded.v1, customer.person_anonymized.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1,
-// referral.referral_approved.v1, referral.referral_voided.v1, referral.coupon_issued.v1
+// loyalty.points_expiring.v1, loyalty.points_activated.v1, loyalty.points_reinstated.v1, loyalty.points_transferred.v1, loyalty.hold_changed.v1, loyalty.points_adjusted.v1, loyalty.points_redeemed.v1, loyalty.redemption_cancelled.v1, loyalty.redemption_fulfilled.v1, loyalty.tier_changed.v1
+// It hears:  customer.origin_recorded.v1, customer.origin_refunded.v1, customer.person_anonymized.v1, customer.person_merged.v1, customer.person_unmerged.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1,
+// referral.referral_approved.v1, referral.referral_voided.v1, referral.coupon_issued.v1, referral.gift_card_sent.v1
 //
 // Points move in double entry: a transaction has one entry on the member's account and its opposite on an account of the site
 // ("issued", "expired", "adjusted", "redeemed", "held", "transferred"). Points that can't be spent yet are on a second account of the member, "pending". Each earning makes a lot, which remembers how many of its points are left, expired
 // or taken back; an allocation says which lots a transaction took its points from.
 // Tiers follow from what counts, by days (tier_ladder.go). Programmes that ask for more than lifetime points keep merits and their days;
 // others keep none.
-// Rows are locked in one order everywhere: idempotency keys, programmes by site, redemption batches, members' accounts by site and
-// person, redemptions, holds, budgets of rules, the site's own accounts.
+// Rows are locked in one order everywhere: idempotency keys, reversals of expiry, programmes by site, redemption batches, members' accounts by site and
+// person, redemptions, holds, counts of redemptions, budgets of rules, the site's own accounts.
 package loyalty
 
 import (
@@ -26,10 +26,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"github.com/talkable/talkable/internal/agenda"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/clock"
 	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
+	"github.com/talkable/talkable/internal/outcall"
 	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/referral/referralapi"
 	"github.com/talkable/talkable/internal/web"
@@ -46,16 +48,20 @@ type Deps struct {
 	People  People      // who knows the people that conditions ask about; nil: nobody, so that is empty
 	Coupons couponLists // who has coupon lists; nil: nobody, so lists are not looked up
 
+	Calls     *outcall.Client    // asks fulfilment hooks; nil: nobody is asked
 	LedgerKey ed25519.PrivateKey // signs the ledger's checkpoints; nil: nobody does
 }
 
-// couponLists knows the lists whose coupons redemptions hand out.
+// couponLists knows the lists whose coupons redemptions hand out, and what they handed out.
 type couponLists interface {
 	CouponLists(ctx context.Context, siteID int64, ids []int64) (map[int64]referralapi.CouponList, error)
+	// TakeBack takes back what a redemption got, if it can still be had back; gone: it can't. It may be asked again.
+	TakeBack(ctx context.Context, siteID, redemptionID int64) (gone bool, err error)
 }
 
 // Module is the loyalty module.
 type Module struct {
+	*agenda.Timers
 	db      *sqlx.DB
 	outbox  *bus.Outbox
 	log     zerolog.Logger
@@ -65,6 +71,7 @@ type Module struct {
 	cursors *web.Cursors
 	coupons couponLists
 	people  People
+	calls   *outcall.Client
 	known   *lru.Cache[versionKey, edition]
 	marks   *lru.Cache[versionKey, []versionMark]
 	actions *postgres.Group[action, loyaltyapi.Action]
@@ -84,7 +91,7 @@ func New(d Deps) *Module {
 		panic(err)
 	}
 	m := &Module{
-		people: d.People, asked: new(atomic.Int32), known: known, marks: marks,
+		Timers: new(agenda.Timers), people: d.People, calls: d.Calls, asked: new(atomic.Int32), known: known, marks: marks,
 		db: d.DB, outbox: d.Outbox, log: d.Log.With().Str("module", "loyalty").Logger(), reg: d.Reg, now: d.Now,
 		m: metricsApart(d.Reg), cursors: d.Cursors, coupons: d.Coupons, kick: make(chan struct{}, 1),
 		seals: newSealer(d.LedgerKey, d.Reg),
@@ -103,7 +110,10 @@ func (m *Module) Consumer() *bus.Consumer {
 	bus.On(c, m.referralsApproved)
 	bus.On(c, m.referralsVoided)
 	bus.On(c, m.couponsIssued)
+	bus.On(c, m.giftCardsSent)
 	bus.On(c, m.anonymized)
+	bus.On(c, m.merged)
+	bus.On(c, m.unmerged)
 	return c
 }
 
@@ -118,14 +128,15 @@ const (
 // Run expires points, re-tiers members after a change of tiers, seals the ledger, and forgets old idempotency keys, until ctx ends. Any
 // number of replicas may run it.
 func (m *Module) Run(ctx context.Context) error {
-	var sealing sync.WaitGroup
-	defer sealing.Wait()
-	sealing.Go(func() { m.keepSealing(ctx) })
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	beside.Go(func() { m.keepSealing(ctx) })
+	beside.Go(func() { m.keepAsking(ctx) }) // a shop's slowness is nobody else's
 	t := time.NewTicker(look)
 	defer t.Stop()
 	for {
 		last := m.now()
-		m.pass(ctx)
+		m.Tick(func() { m.pass(ctx) })
 		for again := false; !again; {
 			select {
 			case <-ctx.Done():
@@ -133,7 +144,7 @@ func (m *Module) Run(ctx context.Context) error {
 			case <-t.C:
 				if m.asked.Load() > 0 {
 					m.asked.Add(-1)
-					m.askRules(ctx)
+					m.Tick(func() { m.askRules(ctx) })
 				}
 				passed := m.now().Sub(last)
 				again = passed >= tick || passed < 0
@@ -177,6 +188,12 @@ func (m *Module) pass(ctx context.Context) {
 	m.askRules(ctx)
 	if err := m.sweepTallies(ctx); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Msg("sweep what rules gave")
+	}
+	if n, err := m.finishCancels(ctx); err != nil && ctx.Err() == nil {
+		m.log.Error().Err(err).Int("done", n).Msg("end cancellations")
+	}
+	if err := m.sweepCounts(ctx); err != nil && ctx.Err() == nil {
+		m.log.Error().Err(err).Msg("sweep counts of redemptions")
 	}
 	if err := sweepGoAheads(ctx, m.db, m.now().Add(-keepGoAheads), perPass); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Msg("sweep go-aheads")

@@ -1,6 +1,7 @@
 package loyalty
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -33,15 +34,17 @@ func (o *oracle) act(rt *rapid.T, w *world, site int64, batch []action) (redeeme
 		p, ok := o.people[a.person], false
 		switch {
 		case a.kind == kindCancel:
-			for _, q := range o.people {
-				if q.cancel(a.id, o.grace, w) {
-					p, ok = q, true
+			for who, q := range o.people {
+				if q.redeemed[a.id] {
+					p, ok = o.people[o.as(who)], true
+					o.cancel(q, p, a.id, w)
 				}
 			}
 		case a.ends():
-			for _, q := range o.people {
-				if mine, done := q.end(a, o.grace, w); mine {
-					p, ok = q, done
+			for who, q := range o.people {
+				if q.holds[a.id] != nil {
+					p = o.people[o.as(who)]
+					ok = o.end(q.holds[a.id], p, a, w)
 				}
 			}
 		case p == nil:
@@ -112,8 +115,8 @@ func (p *purse) redeem(cost int, id int64, w *world) bool {
 	if p.live()-p.debt < cost {
 		return false
 	}
+	p.active(false, w.clock.Now()) // spending is an activity first, so that what nothing prolongs is spent before what it prolongs
 	p.spend(cost, id)
-	p.active(false, w.clock.Now())
 	if p.redeemed == nil {
 		p.redeemed, p.cancelled = map[int64]bool{}, map[int64]bool{}
 	}
@@ -142,27 +145,31 @@ func (p *purse) extend(ends, now time.Time) bool {
 	return true
 }
 
-// cancel says whether the redemption is this person's.
-func (p *purse) cancel(id int64, grace int, w *world) bool {
-	if !p.redeemed[id] || p.cancelled[id] {
-		return p.redeemed[id]
+// cancel gives back what a redemption of q's took, to p, who q is by now.
+func (o *oracle) cancel(q, p *purse, id int64, w *world) {
+	if !q.cancelled[id] {
+		q.cancelled[id] = true
+		o.back(p, id, math.MaxInt, w)
 	}
-	p.cancelled[id] = true
-	p.back(id, math.MaxInt, grace, w)
-	return true
 }
 
-// back gives back up to n points that were spent by something, those of the newest grants first.
-func (p *purse) back(id int64, n, grace int, w *world) {
+// back gives back up to n points that were spent by something, those of the newest grants first. Those of a grant that is another's by now come as new ones.
+func (o *oracle) back(p *purse, id int64, n int, w *world) {
 	tag := fmt.Sprint("spent ", id)
 	p.expire(w.clock.Now())
-	for _, g := range slices.Backward(p.grants) {
-		if n > 0 && grace > 0 && g.count(tag) > 0 && p.over(g, w.clock.Now()) {
-			g.ends, g.idle = w.clock.Now().AddDate(0, 0, grace), false
+	anothers := 0
+	for _, g := range slices.Backward(o.all()) {
+		mine := slices.Contains(p.grants, g)
+		if mine && n > 0 && o.grace > 0 && g.count(tag) > 0 && p.over(g, w.clock.Now()) {
+			g.ends, g.idle = w.clock.Now().AddDate(0, 0, o.grace), false
 		}
-		for ; n > 0 && g.turn(tag, "live"); n-- {
+		for ; n > 0 && g.turn(tag, map[bool]string{true: "live", false: "gone"}[mine]); n-- {
+			if !mine {
+				anothers++
+			}
 		}
 	}
+	o.anew(p, anothers, w)
 	for ; p.debt > 0 && p.take("gone"); p.debt-- {
 	}
 	p.expire(w.clock.Now())
@@ -181,12 +188,8 @@ func (p *purse) hold(points int, lasts time.Duration, id int64, w *world) bool {
 	return true
 }
 
-// end does with a hold what an action wants, and says whether it is this person's and that could be done.
-func (p *purse) end(a action, grace int, w *world) (mine, ok bool) {
-	k := p.holds[a.id]
-	if k == nil {
-		return false, false
-	}
+// end does with a hold what an action wants, for whose it is by now, and says whether that could be done.
+func (o *oracle) end(k *kept, p *purse, a action, w *world) (ok bool) {
 	over := !k.until.After(w.clock.Now())
 	switch a.kind {
 	case kindCommit:
@@ -198,24 +201,29 @@ func (p *purse) end(a action, grace int, w *world) (mine, ok bool) {
 	case kindRelease:
 		if ok = k.status != "committed"; k.status == held {
 			k.status = "released"
-			p.back(a.id, k.points, grace, w)
+			o.back(p, a.id, k.points, w)
 		}
 	default:
 		if ok = k.status == "committed" && int(a.points) <= k.points-k.restored; ok {
 			k.restored += int(a.points)
-			p.back(a.id, int(a.points), grace, w)
+			o.back(p, a.id, int(a.points), w)
 		}
 	}
-	return true, ok
+	return ok
 }
 
 // release ends the holds whose time is over.
 func (o *oracle) release(w *world) {
-	for _, p := range o.people {
-		for _, id := range slices.Sorted(maps.Keys(p.holds)) {
-			if k := p.holds[id]; !k.until.After(w.clock.Now()) && k.status == held {
-				p.end(action{kind: kindRelease, id: id}, o.grace, w)
-			}
+	holds, whose := map[int64]*kept{}, map[int64]int64{}
+	for who, p := range o.people {
+		for id, k := range p.holds {
+			holds[id], whose[id] = k, who
+		}
+	}
+	due := slices.SortedFunc(maps.Keys(holds), func(x, y int64) int { return cmp.Or(holds[x].until.Compare(holds[y].until), cmp.Compare(x, y)) })
+	for _, id := range due {
+		if k := holds[id]; !k.until.After(w.clock.Now()) && k.status == held {
+			o.end(k, o.people[o.as(whose[id])], action{kind: kindRelease, id: id}, w)
 		}
 	}
 }

@@ -30,7 +30,7 @@ func (p *purse) promise(g *grant, n, days int, at time.Time) {
 	for range n {
 		g.points = append(g.points, "waiting")
 	}
-	p.grants = append(p.grants, g)
+	p.add(g)
 }
 
 // activate ends the waiting of those whose time has come, in the order of their times.
@@ -94,7 +94,7 @@ func (o *oracle) call(rt *rapid.T, w *world, site int64, source string, activate
 	switch {
 	case !want || !g.pending:
 	case activate:
-		o.arrive(o.people[g.owner], g, w.clock.Now())
+		o.arrive(o.people[o.as(g.owner)], g, w.clock.Now())
 	default:
 		for g.turn("waiting", "gone") {
 			g.clawed++
@@ -114,7 +114,7 @@ func (o *oracle) give(from, to int64, n int, now time.Time) bool {
 	for range n {
 		if next := p.next(); next != of {
 			of, g = next, &grant{ends: p.ending(next), given: true}
-			q.grants = append(q.grants, g)
+			q.add(g)
 		}
 		of.turn("live", "gone")
 		if q.debt > 0 {

@@ -25,6 +25,7 @@ type oracle struct {
 	waits  int  // days that points of purchases are pending; below zero: until somebody says so
 	fresh  bool // and their ten days count from their activation
 	debts  string
+	unions map[int64]*union // by the duplicate
 }
 
 type purse struct {
@@ -47,7 +48,9 @@ type grant struct {
 	owner    int64
 	subtotal int64
 	ends     time.Time
-	points   []string // each: live, gone, expired, forgiven, spent by a redemption
+	points   []string // each: live, gone, expired, forgiven, spent by a redemption, paid for the debt of a merge
+	home     int64    // whose it was before a merge
+	made     int64    // counts grants
 	clawed   int
 	given    bool // by hand
 	idle     bool // lives by activity, and has no end of its own
@@ -61,11 +64,7 @@ func (o *oracle) earn(source string, who, subtotal int64, n int, at time.Time) {
 	if o.earned[source] != nil || n == 0 {
 		return
 	}
-	p := o.people[who]
-	if p == nil {
-		p = &purse{}
-		o.people[who] = p
-	}
+	p := o.join(o.as(who))
 	if !p.lapses.IsZero() && !p.lapses.After(at) {
 		p.expire(at)
 	}
@@ -90,7 +89,7 @@ func (p *purse) fill(g *grant, n int) {
 			g.points = append(g.points, "live")
 		}
 	}
-	p.grants = append(p.grants, g)
+	p.add(g)
 }
 
 // claw takes points one by one until due of the earning are taken.
@@ -99,7 +98,7 @@ func (o *oracle) claw(source string, due int) {
 	if g == nil {
 		return
 	}
-	p := o.people[g.owner]
+	p := o.people[o.as(g.owner)]
 	for ; g.clawed < due; g.clawed++ {
 		if g.turn("waiting", "gone") || o.debts == pendingOnly || g.turn("live", "gone") || g.turn("expired", "forgiven") {
 			continue
@@ -217,7 +216,7 @@ func TestLedgerAgainstOracle(t *testing.T) {
 		if idle {
 			s.ExpiryRule = inactivity
 		}
-		o := &oracle{people: map[int64]*purse{}, earned: map[string]*grant{}, idle: idle}
+		o := &oracle{people: map[int64]*purse{}, earned: map[string]*grant{}, idle: idle, unions: map[int64]*union{}}
 		o.draw(rt, &s)
 		s.RestoreGraceDays = rapid.SampledFrom([]int{0, 3}).Draw(rt, "grace")
 		s.ExpiresAfterDays, s.PointsPerUnit, s.Tiers = days(10), 1, []tier{{Name: "Low", Threshold: 5}, {Name: "Mid", Threshold: 12}, {Name: "High", Threshold: 30}}
@@ -225,12 +224,12 @@ func TestLedgerAgainstOracle(t *testing.T) {
 		for _, cost := range costs {
 			w.offer(site, club.ID, cost, 0)
 		}
-		made, redeemed := 0, []int64{}
+		made, redeemed, history := 0, []int64{}, past{}
 		o.grace = s.RestoreGraceDays
 		person := rapid.Int64Range(1, 3)
 		small := rapid.Int64Range(4, 8)
 		for range rapid.IntRange(6, 20).Draw(rt, "steps") {
-			switch rapid.SampledFrom([]string{"buy", "buy", "refund", "refund", "reward", "claw", "wait", "extend", "give", "call", "reverse", "act", "act", "act", "act"}).Draw(rt, "step") {
+			switch rapid.SampledFrom([]string{"buy", "buy", "refund", "refund", "reward", "claw", "wait", "extend", "give", "call", "reverse", "act", "act", "act", "act", "merge", "part"}).Draw(rt, "step") {
 			case "buy":
 				var batch []customerevent.OriginRecorded
 				for range rapid.IntRange(1, 4).Draw(rt, "n") {
@@ -284,14 +283,18 @@ func TestLedgerAgainstOracle(t *testing.T) {
 					}
 					o.release(w)
 				}
+			case "merge":
+				o.merge(rt, w, site, person.Draw(rt, "survivor"), person.Draw(rt, "duplicate"))
+			case "part":
+				o.part(rt, w, site, person.Draw(rt, "duplicate"))
 			case "extend":
-				who, ends := person.Draw(rt, "person"), w.clock.Now().AddDate(0, 0, rapid.IntRange(1, 15).Draw(rt, "days"))
+				who, ends := o.as(person.Draw(rt, "person")), w.clock.Now().AddDate(0, 0, rapid.IntRange(1, 15).Draw(rt, "days"))
 				_, _, err := w.Extend(t.Context(), site, who, nil, &ends, "closed", noKey)
 				if p := o.people[who]; (p != nil && p.extend(ends, w.clock.Now())) != (err == nil) {
 					rt.Fatalf("extend: %v", err)
 				}
 			case "give":
-				from, to, points := person.Draw(rt, "from"), person.Draw(rt, "to"), rapid.Int64Range(1, 15).Draw(rt, "points")
+				from, to, points := o.as(person.Draw(rt, "from")), o.as(person.Draw(rt, "to")), rapid.Int64Range(1, 15).Draw(rt, "points")
 				_, _, err := w.Transfer(t.Context(), site, from, to, points, "", noKey)
 				if o.give(from, to, int(points), w.clock.Now()) != (err == nil) {
 					rt.Fatalf("transfer of %d: %v", points, err)
@@ -304,7 +307,7 @@ func TestLedgerAgainstOracle(t *testing.T) {
 				batch := make([]action, rapid.IntRange(1, 5).Draw(rt, "n"))
 				for i := range batch {
 					made++
-					a := action{site: site, person: person.Draw(rt, "person"), text: "test", key: idempotency.Key{Value: fmt.Sprint(made), Fingerprint: "f"}}
+					a := action{site: site, person: o.as(person.Draw(rt, "person")), text: "test", key: idempotency.Key{Value: fmt.Sprint(made), Fingerprint: "f"}}
 					switch a.kind = rapid.SampledFrom([]string{kindAdjust, kindRedeem, kindRedeem, kindCancel, kindCancel, kindHold, kindHold, kindCommit, kindRelease, kindRestore}).Draw(rt, "action"); {
 					case a.kind == kindAdjust:
 						a.points, a.forTier = rapid.Int64Range(-15, 15).Draw(rt, "points"), rapid.Bool().Draw(rt, "for tiers")
@@ -328,8 +331,12 @@ func TestLedgerAgainstOracle(t *testing.T) {
 				redeemed = append(redeemed, o.act(rt, w, site, batch)...)
 			}
 			w.compare(rt, site, o)
+			history.keep(w.clock.Now(), o)
 		}
-		w.invariant(rt)
+		w.remembered(rt, site, history)
+		if site%20 == 1 { // it looks at all sites; after the test they are looked at anyway
+			w.invariant(rt)
+		}
 	})
 	w.audited(site)
 }
@@ -358,6 +365,9 @@ func twice[T bus.Payload](rt *rapid.T, w *world, h bus.Handler[T], site int64, b
 
 func (w *world) compare(rt *rapid.T, site int64, o *oracle) {
 	for who := range o.people {
+		if o.unions[who] != nil {
+			continue
+		}
 		balance, earned := o.balance(who)
 		m, err := w.Member(w.t.Context(), site, who)
 		if err != nil {
@@ -389,7 +399,7 @@ func (w *world) compare(rt *rapid.T, site int64, o *oracle) {
 // invariant checks what the ledger promises of all sites.
 func (w *world) invariant(rt *rapid.T) {
 	for _, name := range []string{"INV-02", "INV-04", "INV-06", "INV-07", "INV-09", "INV-11", "INV-22", "what was reinstated", "what is spent", "what the site keeps", "a hold is", "pending lots", "points are activated",
-		"what one member gave", "a member's entries", "earned is"} {
+		"what one member gave", "a member's entries", "earned is", "what left by", "a merged member"} {
 		for full, query := range invariants {
 			if len(full) > len(name) && full[:len(name)] == name {
 				var n int

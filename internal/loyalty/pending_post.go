@@ -136,7 +136,7 @@ func (m *Module) activateSome(ctx context.Context) (n int, err error) {
 
 // wakeBooks opens the books for n transactions of locked members, and for the end of what those who lapsed have left, which it returns.
 func (b *books) wakeBooks(ctx context.Context, u *bus.Unit, members map[person]*holder, n int, sites []int64, accounts ...string) ([]*lot, error) {
-	if err := b.readScores(ctx, u, values(members)); err != nil {
+	if err := b.readScores(ctx, u, each(members)); err != nil {
 		return nil, err
 	}
 	asleep, err := b.asleep(ctx, u, members)
@@ -241,7 +241,7 @@ func (b *books) activateNow(h *holder, l *lot, of txn) error {
 // lotOf reads the lot of an earning of a locked member, and the earning.
 func lotOf(ctx context.Context, u *bus.Unit, h *holder, e earned) (*lot, txn, error) {
 	id := siteID{e.SiteID, e.ID}
-	lots, err := lotsOf(ctx, u, map[person]*holder{{e.SiteID, e.PersonID}: h}, map[siteSource]earned{{e.SiteID, e.Source}: e})
+	lots, err := lotsOf(ctx, u, map[person]*holder{{h.SiteID, h.PersonID}: h}, map[siteSource]earned{{e.SiteID, e.Source}: e})
 	if err != nil {
 		return nil, txn{}, err
 	}

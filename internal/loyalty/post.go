@@ -54,7 +54,7 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 	if err := b.readMerits(ctx, u, meritsIn(all)); err != nil {
 		return err
 	}
-	if err := b.readScores(ctx, u, values(holders)); err != nil {
+	if err := b.readScores(ctx, u, each(holders)); err != nil {
 		return err
 	}
 	asleep, err := b.asleep(ctx, u, holders)
@@ -76,35 +76,12 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 	}
 	b.ids, b.own = o.ids, o.own
 	for _, e := range all {
-		counted := b.merit(holders[person{e.SiteID, e.PersonID}], e)
-		known := o.known[siteSource{e.SiteID, e.Source}]
-		if e.occasion != nil && !known {
-			if e, err = m.judge(ctx, b, holders[person{e.SiteID, e.PersonID}], e); err != nil {
-				return err
-			}
-		}
-		switch {
-		case known:
-		case e.Points > 0:
-			h := holders[person{e.SiteID, e.PersonID}]
-			if h.lapsed(u.Now) && !moment(e.EffectiveAt, u.Now).Before(*h.LapsesAt) { // too late: the timer would have come by first
-				if err := b.expireDue(h); err != nil {
-					return err
-				}
-			}
-			if err := b.earn(h, e); err != nil {
-				return err
-			}
-		case e.Refused != "":
-			b.refused = append(b.refused, e)
-			m.m.Of(ctx).refused.WithLabelValues(e.Refused).Inc()
-		}
-		if counted {
-			b.placeBy(holders[person{e.SiteID, e.PersonID}], programs[e.SiteID], tierChange{Cause: e.Merit, Source: e.Source, At: moment(e.EffectiveAt, u.Now)})
+		if err := b.settle(ctx, holders[person{e.SiteID, e.PersonID}], e, o.known[siteSource{e.SiteID, e.Source}]); err != nil {
+			return err
 		}
 	}
 	b.joined = fresh
-	return m.save(ctx, u, b, values(holders), asleep, len(fresh))
+	return m.save(ctx, u, b, each(holders), asleep, len(fresh))
 }
 
 // members locks the people's memberships, and those of who is looked at. Who is to be a member and is none yet is enrolled as of the
@@ -119,8 +96,8 @@ func (m *Module) members(ctx context.Context, u *bus.Unit, since map[person]time
 	}
 	people = inOrder(people)
 	holders, err := lockHolders(ctx, u, people)
-	if err != nil || len(holders) == len(people) {
-		return holders, nil, err
+	if err != nil {
+		return nil, nil, err
 	}
 	strangers := slices.DeleteFunc(people, func(p person) bool { return holders[p] != nil || since[p].IsZero() })
 	if len(strangers) == 0 {
@@ -143,7 +120,37 @@ func (m *Module) members(ctx context.Context, u *bus.Unit, since map[person]time
 		}
 		maps.Copy(holders, late)
 	}
-	return holders, fresh, nil
+	late, err := m.survivors(ctx, u, slices.DeleteFunc(strangers, func(p person) bool { return holders[p] != nil }), holders, since, programs)
+	return holders, append(fresh, late...), err
+}
+
+// settle decides about one thing that may earn points, and posts what it earns; h is nil for who is no member and becomes none. What is known
+// already only counts towards tiers, where it didn't yet.
+func (b *books) settle(ctx context.Context, h *holder, e earning, known bool) (err error) {
+	counted := b.merit(h, e)
+	if e.occasion != nil && !known {
+		if e, err = b.judge(ctx, h, e); err != nil {
+			return err
+		}
+	}
+	switch {
+	case known:
+	case e.Points > 0:
+		if h.lapsed(b.now) && !moment(e.EffectiveAt, b.now).Before(*h.LapsesAt) { // too late: the timer would have come by first
+			if err := b.expireDue(h); err != nil {
+				return err
+			}
+		}
+		if err := b.earn(h, e); err != nil {
+			return err
+		}
+	case e.Refused != "":
+		b.refused = append(b.refused, e)
+	}
+	if counted {
+		b.placeBy(h, b.programs[e.SiteID], tierChange{Cause: e.Merit, Source: e.Source, At: moment(e.EffectiveAt, b.now)})
+	}
+	return nil
 }
 
 // postClawBacks takes back, in order, what is due by now of earnings. What was never earned is passed over.
@@ -198,31 +205,31 @@ func (m *Module) postClawBacks(ctx context.Context, u *bus.Unit, claws []clawBac
 	if err != nil {
 		return err
 	}
-	own := hand(lots, values(holders))
+	own := hand(lots, each(holders))
 	if err := loadWaiting(ctx, u, earnings, own, holders); err != nil {
 		return err
 	}
 	if b.rooms, err = reopenRooms(ctx, u, programs, earnings); err != nil {
 		return err
 	}
-	if err := b.readScores(ctx, u, values(holders)); err != nil {
+	if err := b.readScores(ctx, u, each(holders)); err != nil {
 		return err
 	}
-	o, err := open(ctx, u, len(claws), sitesOf(values(holders), func(h *holder) int64 { return h.SiteID }), []string{issued}, nil)
+	o, err := open(ctx, u, len(claws), sitesOf(each(holders), func(h *holder) int64 { return h.SiteID }), []string{issued}, nil)
 	if err != nil {
 		return err
 	}
 	b.ids, b.own = o.ids, o.own
 	for _, c := range claws {
-		lowered := b.demerit(c, holders)
-		if e, ok := earnings[siteSource{c.SiteID, c.Of}]; !ok {
+		e, ok := earnings[siteSource{c.SiteID, c.Of}]
+		if !ok {
 			m.m.Of(ctx).refused.WithLabelValues("never_earned").Inc()
-		} else if err := b.clawBack(holders[person{e.SiteID, e.PersonID}], own[siteID{e.SiteID, e.ID}], e.txn(), c); err != nil {
+		}
+		if err := b.takeBack(c, holders, e, own[siteID{e.SiteID, e.ID}]); err != nil {
 			return err
 		}
-		b.replace(lowered, c)
 	}
-	return m.save(ctx, u, b, values(holders), lots, 0)
+	return m.save(ctx, u, b, each(holders), lots, 0)
 }
 
 type siteID struct{ site, id int64 }
@@ -269,6 +276,8 @@ func (m *Module) save(ctx context.Context, u *bus.Unit, b *books, holders []*hol
 	s.refusals(b.refused, b.now)
 	s.redemptions(b.spent)
 	s.cancelled(b.unspent)
+	s.rewardCounts(b.counts)
+	s.fulfilAsks(b.spent)
 	s.dates(b.dates)
 	s.holds(b.kept)
 	s.endedHolds(b.ended)

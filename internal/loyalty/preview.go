@@ -80,11 +80,9 @@ func previewClaw(ctx context.Context, tx sqlx.QueryerContext, c clawBack, now ti
 		Balance: h.Balance, Tier: named(h.Tier), At: now.UTC()}
 	forgiven, waived := own.Forgiven, own.Waived
 	out.Pending = own.Pending
-	lowered := b.demerit(c, holders)
-	if err := b.clawBack(h, own, e.txn(), c); err != nil {
+	if err := b.takeBack(c, holders, e, own); err != nil {
 		return out, err
 	}
-	b.replace(lowered, c)
 	out.Due, out.Forgiven = own.Clawed-out.ClawedBack, own.Forgiven-forgiven
 	out.Waived = own.Waived - waived
 	out.BalanceAfter, out.TierAfter = h.Balance, named(h.Tier)

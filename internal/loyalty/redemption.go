@@ -1,6 +1,7 @@
 package loyalty
 
 import (
+	"fmt"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -11,7 +12,7 @@ import (
 
 // States of a redemption.
 const (
-	waiting   = "waiting" // for its coupon
+	waiting   = "waiting" // for its coupon or gift card, or for the merchant
 	fulfilled = "fulfilled"
 	cancelled = "cancelled"
 )
@@ -30,17 +31,23 @@ type redemptionBatch struct {
 
 // batchSettings is what the merchant decides.
 type batchSettings struct {
+	Kind         string `db:"kind"` // "": by whether there is a coupon list
 	Status       string `db:"status"`
 	Description  string `db:"description"`
 	PointsCost   int64  `db:"points_cost"`
 	Position     int    `db:"position"`
 	CouponListID *int64 `db:"coupon_list_id"`
+	Terms        plan   `db:"terms"`
 }
 
 const maxPosition = 1_000_000
 
+func errBatch() *fault.Error {
+	return fault.New(fault.Invalid, "invalid_redemption_batch", "The redemption batch's settings are not valid.")
+}
+
 func (s batchSettings) check() error {
-	bad := fault.New(fault.Invalid, "invalid_redemption_batch", "The redemption batch's settings are not valid.")
+	bad := errBatch()
 	if n := utf8.RuneCountInString(s.Description); n < 1 || n > 200 || !printable(s.Description) {
 		bad = bad.At("/description", "must have 1 to 200 printable characters")
 	}
@@ -56,12 +63,22 @@ func (s batchSettings) check() error {
 	if s.CouponListID != nil && *s.CouponListID < 1 {
 		bad = bad.At("/coupon_list_id", "must be the id of a coupon list, or null")
 	}
+	s.checkReward(func(pointer, format string, args ...any) { bad = bad.At(pointer, fmt.Sprintf(format, args...)) })
 	return bad.Pointed()
 }
 
+// orNull is v, or null where there is nothing.
+func orNull[T comparable](v T) *T {
+	var nothing T
+	if v == nothing {
+		return nil
+	}
+	return &v
+}
+
 func (b redemptionBatch) view() loyaltyapi.RedemptionBatch {
-	return loyaltyapi.RedemptionBatch{ID: b.ID, ProgramID: b.ProgramID, Status: b.Status, Description: b.Description, PointsCost: b.PointsCost,
-		Position: b.Position, CouponListID: b.CouponListID, CreatedAt: b.CreatedAt, UpdatedAt: b.UpdatedAt}
+	return loyaltyapi.RedemptionBatch{ID: b.ID, ProgramID: b.ProgramID, Kind: b.Kind, Status: b.Status, Description: b.Description, PointsCost: b.PointsCost,
+		Position: b.Position, CouponListID: b.CouponListID, Terms: b.Terms.RewardPlan, CreatedAt: b.CreatedAt, UpdatedAt: b.UpdatedAt}
 }
 
 // redemption is points that were spent. Its id is that of the transaction that took them.
@@ -77,6 +94,9 @@ type redemption struct {
 	CouponListID  *int64     `db:"coupon_list_id"`
 	CouponID      *int64     `db:"coupon_id"`
 	CouponCode    *string    `db:"coupon_code"`
+	Kind          string     `db:"kind"`
+	Terms         award      `db:"terms"`
+	Note          *string    `db:"note"`
 	CancelReason  *string    `db:"cancel_reason"`
 	CancelTxnID   *int64     `db:"cancel_txn_id"`
 	CreatedAt     time.Time  `db:"created_at"`
@@ -86,7 +106,9 @@ type redemption struct {
 }
 
 func (r redemption) view() loyaltyapi.Redemption {
-	return loyaltyapi.Redemption{ID: r.ID, MemberID: r.MemberID, BatchID: r.BatchID, Status: r.Status, Description: r.Description,
+	g := r.Terms.of()
+	return loyaltyapi.Redemption{ID: r.ID, MemberID: r.MemberID, BatchID: r.BatchID, Kind: r.Kind, Status: r.Status, Description: r.Description,
 		Points: r.Points, TrafficSource: r.TrafficSource, CouponListID: r.CouponListID, CouponID: r.CouponID, CouponCode: r.CouponCode,
+		Amount: orNull(g.Amount), Currency: orNull(g.Currency), SKU: orNull(g.SKU), Fulfilment: orNull(g.Fulfilment), Reference: orNull(g.Reference), Note: r.Note,
 		CancelReason: r.CancelReason, CreatedAt: r.CreatedAt.UTC(), FulfilledAt: r.FulfilledAt, CancelledAt: r.CancelledAt}
 }

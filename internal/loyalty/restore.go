@@ -36,7 +36,8 @@ func (b *books) redate(l *lot, ends *time.Time, cause, note string, txnID int64)
 
 // giveBack puts points that a transaction t returns back into the lots which they were taken from. Their dates stay, but a lot that
 // has lapsed is good for the programme's grace from now on; without one its points expire again at the next look. A debt is repaid
-// out of what the member has then. The member's due lots have expired before.
+// out of what the member has then. The member's due lots have expired before. What came out of lots that were given back to a duplicate since is
+// a lot of its own.
 func (b *books) giveBack(h *holder, t txn, used []allocation) (repaid int64, graced []redated, err error) {
 	if grace := b.programs[h.SiteID].RestoreGraceDays; grace > 0 {
 		ends := b.now.AddDate(0, 0, grace)
@@ -52,11 +53,12 @@ func (b *books) giveBackUntil(h *holder, t txn, used []allocation, ends *time.Ti
 		lots[l.ID] = l
 	}
 	back := map[*lot]int64{}
-	var sum int64
+	var sum, anothers int64
 	for _, a := range used {
 		l := lots[a.LotID]
-		if l == nil {
-			return 0, nil, fmt.Errorf("transaction %d gives back to lot %d, which is not among the member's", t.ID, a.LotID)
+		if l == nil { // of somebody who was this member when they were taken, and isn't any more
+			anothers, sum = anothers+a.Amount, sum+a.Amount
+			continue
 		}
 		if ends != nil && l.lapsed(b.now) {
 			graced = append(graced, redated{l.ID, l.ends(), *ends})
@@ -68,6 +70,9 @@ func (b *books) giveBackUntil(h *holder, t txn, used []allocation, ends *time.Ti
 	}
 	if sum != t.Points {
 		return 0, nil, fmt.Errorf("transaction %d gives back %d points, of which %d were taken from lots", t.ID, t.Points, sum)
+	}
+	if anothers > 0 {
+		b.grantAnew(h, t.ID, anothers)
 	}
 	debt := max(-h.Balance, 0)
 	sortLots(h.lots)

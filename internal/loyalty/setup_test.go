@@ -153,6 +153,7 @@ func (w *world) dump() string {
 		union all select 'tally ' || a::text from loyalty.rule_tally a union all select 'budget ' || a::text from loyalty.rule_budget a union all select 'due ' || a::text from loyalty.rule_due a
 		union all select 'go ahead ' || a::text from loyalty.go_ahead a
 		union all select 'merit ' || a::text from loyalty.merit a union all select 'merit day ' || a::text from loyalty.merit_day a
+		union all select 'count ' || a::text from loyalty.redemption_count a
 		union all select 'told ' || a::text from loyalty.waiting a) s`)
 	if err != nil {
 		w.t.Fatal(err)
@@ -193,7 +194,7 @@ var invariants = map[string]string{
 	"INV-05, INV-09 only claw-backs make debts": `
 		select e.seq from loyalty.entry e join loyalty.txn t on t.site_id = e.site_id and t.id = e.txn_id
 		join loyalty.account a on a.site_id = e.site_id and a.id = e.account_id
-		where a.owner_id is not null and e.balance_after < 0 and e.amount < 0 and t.kind <> 'claw_back'`,
+		where a.owner_id is not null and e.balance_after < 0 and e.amount < 0 and t.kind not in ('claw_back', 'merge_in', 'merge_out')`,
 	"INV-10 a source has one transaction of a kind": `
 		select count(*) from loyalty.txn group by site_id, kind, source having count(*) > 1`,
 	"INV-12 history cannot be rewritten": `
@@ -212,9 +213,9 @@ var invariants = map[string]string{
 		left join loyalty.account b on b.site_id = t.site_id and b.pending_of = t.member_id
 		left join loyalty.entry w on w.site_id = t.site_id and w.txn_id = t.id and w.account_id = b.id
 		where coalesce(e.amount, 0) + coalesce(w.amount, 0) <> t.points * case
-				when t.kind in ('earn', 'adjust', 'cancel', 'release', 'restore', 'reinstate', 'transfer_in') then 1 when t.kind in ('commit', 'activate') then 0 else -1 end
+				when t.kind in ('earn', 'adjust', 'cancel', 'release', 'restore', 'reinstate', 'transfer_in', 'merge_in') then 1 when t.kind in ('commit', 'activate') then 0 else -1 end
 			or t.kind = 'activate' and e.amount is distinct from t.points or t.kind <> 'activate' and e.amount <> 0 and w.amount <> 0
-			or t.kind not in ('earn', 'claw_back', 'activate') and w.amount <> 0`,
+			or t.kind not in ('earn', 'claw_back', 'activate', 'merge_in', 'merge_out') and w.amount <> 0`,
 	"what was reinstated of a lot has its transactions, each of an expiry and of no more points": `
 		select l.id from loyalty.lot l left join (
 			select x.site_id, x.earn_id, sum(x.points) as expired, coalesce(sum(r.points), 0) as back, bool_or(r.points > x.points) as more from loyalty.txn x
@@ -259,6 +260,19 @@ var invariants = map[string]string{
 			join loyalty.lot n on n.site_id = i.site_id and n.id = i.id
 			where i.member_id = o.member_id or not exists (select from loyalty.allocation a join loyalty.lot l on l.site_id = a.site_id and l.id = a.lot_id
 				where a.site_id = o.site_id and a.txn_id = o.id and a.amount = i.points and a.lot_id = (i.rule::jsonb ->> 'from_lot')::bigint)`,
+	"what left by a merge came to the other, and nothing is left between them": `
+		select coalesce(o.id, i.id) from (select * from loyalty.txn where kind = 'merge_out') o full join (select * from loyalty.txn where kind = 'merge_in') i
+			on i.site_id = o.site_id and i.earn_id = o.id
+		where i.points is distinct from o.points or i.member_id = o.member_id or i.source <> o.source`,
+	"a merged member has nothing and counts nothing, and its lots are the survivor's": `
+		select d.id from loyalty.member d join loyalty.member s on s.site_id = d.site_id and s.id = d.merged_into
+		where d.earned <> 0 or s.merged_into is not null or not d.id = any (s.duplicates)
+			or exists (select from loyalty.account a where a.site_id = d.site_id and d.id in (a.owner_id, a.pending_of) and a.balance <> 0)
+			or exists (select from loyalty.lot l join loyalty.txn t on t.site_id = l.site_id and t.id = l.id join loyalty.account a on a.site_id = l.site_id and a.id = l.account_id
+				where t.site_id = d.site_id and t.member_id = d.id and (l.home is distinct from d.id or coalesce(a.owner_id, a.pending_of) <> s.id))
+		union all select s.id from loyalty.member s cross join unnest(s.duplicates) x (id) left join loyalty.member d on d.site_id = s.site_id and d.id = x.id
+			where d.merged_into is distinct from s.id
+		union all select l.id from loyalty.lot l join loyalty.member d on d.site_id = l.site_id and d.id = l.home where d.merged_into is null`,
 	"INV-11 a redemption is its transaction, a cancelled one has its opposite": `
 		select coalesce(r.id, t.id) from loyalty.redemption r full join (select * from loyalty.txn where kind = 'redeem') t on t.site_id = r.site_id and t.id = r.id
 		left join loyalty.txn c on c.site_id = r.site_id and c.kind = 'cancel' and c.earn_id = r.id
@@ -266,6 +280,18 @@ var invariants = map[string]string{
 	"what the site keeps is what is held": `
 		select a.id from loyalty.account a left join loyalty.hold k on k.site_id = a.site_id and k.status = 'held'
 		where a.owner_id is null and a.name = 'held' group by a.site_id, a.id having a.balance <> coalesce(sum(k.points), 0)`,
+	"a count of redemptions is those that it counted and that live": `
+		select c.batch_id from (
+			select r.site_id, r.batch_id, case k ->> 'of' when 'all' then 0 else r.member_id end as member_id, k ->> 'per' as span, k ->> 'since' as since, count(*) as n
+			from (
+				select site_id, batch_id, member_id, terms -> 'counted' as counted from loyalty.redemption where status <> 'cancelled'
+				union all
+				select site_id, batch_id, member_id, counted from loyalty.hold where status in ('held', 'committed')) r
+				cross join lateral jsonb_array_elements(r.counted) k
+				group by 1, 2, 3, 4, 5) r
+		full join loyalty.redemption_count c on c.site_id = r.site_id and c.batch_id = r.batch_id and c.member_id = r.member_id and c.span = r.span
+			and to_char(c.since, 'YYYY-MM-DD') = r.since
+		where coalesce(c.taken, 0) <> coalesce(r.n, 0) and not (c.taken is null and r.span = 'day')`,
 	"a hold is its transaction, and has one end; what was restored of it has its transactions": `
 		select coalesce(k.id, t.id) from loyalty.hold k full join (select * from loyalty.txn where kind = 'hold') t on t.site_id = k.site_id and t.id = k.id
 		left join lateral (select count(*) filter (where kind in ('commit', 'release')) as n, coalesce(sum(points) filter (where kind = 'restore'), 0) as back
@@ -273,8 +299,8 @@ var invariants = map[string]string{
 		where t.points is distinct from k.points or e.n <> (k.status <> 'held')::int or e.back <> k.restored`,
 	"earned is granted less clawed back, but for what is pending, and what was given or taken by hand that counts": `
 		select m.id from loyalty.member m left join (
-			select t.site_id, t.member_id, sum(case t.kind when 'earn' then l.granted - l.clawed else t.points end) as points
-			from loyalty.txn t left join loyalty.lot l on l.site_id = t.site_id and l.id = t.id
+			select t.site_id, coalesce(o.merged_into, o.id) as member_id, sum(case t.kind when 'earn' then l.granted - l.clawed else t.points end) as points
+			from loyalty.txn t join loyalty.member o on o.site_id = t.site_id and o.id = t.member_id left join loyalty.lot l on l.site_id = t.site_id and l.id = t.id
 			where t.kind = 'earn' and l.pending is null or t.kind = 'adjust' and (t.rule::jsonb ->> 'counts_for_tier')::boolean group by 1, 2) e
 			on e.site_id = m.site_id and e.member_id = m.id
 		where m.earned <> coalesce(e.points, 0)`,
@@ -293,10 +319,10 @@ var invariants = map[string]string{
 		where t.points <> coalesce(x.points, 0) or t.times <> x.times`,
 	"the days that count are the sums of the things that do": `
 		select 1 from (
-			select site_id, member_id, day, sum(greatest(amount - refunded, 0)) filter (where kind = 'order' and not gone) as spend,
+			select site_id, coalesce(o.merged_into, o.id) as member_id, day, sum(greatest(amount - refunded, 0)) filter (where kind = 'order' and not gone) as spend,
 				count(*) filter (where kind = 'order' and not gone) as orders, count(*) filter (where kind = 'referral' and not gone) as referrals,
 				sum(amount) filter (where kind = 'custom') as custom
-			from loyalty.merit where member_id is not null group by 1, 2, 3) q
+			from loyalty.merit join (select site_id, id as member_id, id, merged_into from loyalty.member) o using (site_id, member_id) group by 1, 2, 3) q
 		full join loyalty.merit_day d using (site_id, member_id, day)
 		where (coalesce(q.spend, 0), coalesce(q.orders, 0), coalesce(q.referrals, 0), coalesce(q.custom, 0))
 			<> (coalesce(d.spend, 0), coalesce(d.orders, 0), coalesce(d.referrals, 0), coalesce(d.custom, 0))`,

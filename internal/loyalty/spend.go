@@ -47,6 +47,9 @@ type redeemRule struct {
 	Cost      int64  `json:"points_cost"`
 	Before    int64  `json:"before"`
 	After     int64  `json:"after"`
+	Kind      string `json:"kind,omitempty"`
+	Tier      string `json:"tier,omitempty"` // the member's, where the batch has terms
+	Gives     *prize `json:"gives,omitempty"`
 }
 
 type cancelRule struct {
@@ -115,8 +118,8 @@ func (b *books) adjust(h *holder, points int64, description string, forTier bool
 	return t, nil
 }
 
-// redeem spends points on a batch. Without a coupon list the merchant hands out what was bought, so nothing is waited for.
-func (b *books) redeem(h *holder, batch *redemptionBatch, source string) (*redemption, error) {
+// redeem spends points on a batch, if its terms let the member. Unless something has to be handed out, nothing is waited for.
+func (b *books) redeem(h *holder, batch *redemptionBatch, a action) (*redemption, error) {
 	p, ok := b.programs[h.SiteID]
 	switch {
 	case h.Status != active:
@@ -129,12 +132,23 @@ func (b *books) redeem(h *holder, batch *redemptionBatch, source string) (*redem
 	if err := b.expireDue(h); err != nil {
 		return nil, err
 	}
-	cost := batch.PointsCost
-	if h.Balance < cost {
-		return nil, errTooFew
+	cost, amount, err := batch.price(a.points)
+	if err != nil {
+		return nil, err
 	}
-	t := b.txn(h, kindRedeem, "", forRedemption, cost, b.now, text(redeemRule{Rule: "redemption", ProgramID: p.ID, Version: p.Version,
-		BatchID: batch.ID, Cost: cost, Before: h.Balance, After: h.Balance - cost}))
+	if batch.Terms.RewardPlan != nil {
+		b.settleTier(h, p)
+	}
+	who := candidate{member: h.MemberID, tier: h.Tier, balance: h.Balance, cost: cost}
+	if refused := batch.refusals(p, who, b.now, func(k countKey) int64 { return b.counts[k].taken() }); len(refused) > 0 {
+		return nil, asFault(refused[0])
+	}
+	gives := batch.gives(amount, a.about, b.count(batch, h.MemberID))
+	r := redeemRule{Rule: "redemption", ProgramID: p.ID, Version: p.Version, BatchID: batch.ID, Cost: cost, Before: h.Balance, After: h.Balance - cost, Gives: gives}
+	if batch.Terms.RewardPlan != nil {
+		r.Kind, r.Tier = batch.Kind, h.Tier
+	}
+	t := b.txn(h, kindRedeem, "", forRedemption, cost, b.now, text(r))
 	t.Source = sourceOf(kindRedeem, t.ID)
 	b.active(h, p, b.now)
 	if taken := b.take(h, t.ID, cost); taken != cost {
@@ -143,16 +157,22 @@ func (b *books) redeem(h *holder, batch *redemptionBatch, source string) (*redem
 	if err := b.move(h, redeemed, t.ID, -cost); err != nil {
 		return nil, err
 	}
-	r := &redemption{SiteID: h.SiteID, ID: t.ID, MemberID: h.MemberID, BatchID: batch.ID, Status: waiting, Description: batch.Description,
-		Points: cost, TrafficSource: source, CouponListID: batch.CouponListID, CreatedAt: t.EffectiveAt}
-	told := loyaltyevent.PointsRedeemed{SiteID: h.SiteID, RedemptionID: r.ID, TransactionID: t.ID, MemberID: h.MemberID, PersonID: h.PersonID,
-		Points: cost, Balance: h.Balance, CouponListID: orZero(r.CouponListID), RedeemedAt: t.EffectiveAt}
-	if r.CouponListID == nil {
-		r.Status, r.FulfilledAt = fulfilled, &r.CreatedAt
+	made := &redemption{SiteID: h.SiteID, ID: t.ID, MemberID: h.MemberID, BatchID: batch.ID, Kind: batch.Kind, Status: waiting, Description: batch.Description,
+		Points: cost, TrafficSource: a.text, CouponListID: batch.CouponListID, Terms: award{gives}, CreatedAt: t.EffectiveAt}
+	if !batch.waits() {
+		made.Status, made.FulfilledAt = fulfilled, &made.CreatedAt
 	}
-	b.txns, b.spent = append(b.txns, t), append(b.spent, r)
-	b.tell(h, told)
-	return r, nil
+	b.txns, b.spent = append(b.txns, t), append(b.spent, made)
+	b.tell(h, made.redeemedEvent(h))
+	return made, nil
+}
+
+// redeemedEvent is what is told of a redemption that was just made.
+func (r *redemption) redeemedEvent(h *holder) loyaltyevent.PointsRedeemed {
+	g := r.Terms.of()
+	return loyaltyevent.PointsRedeemed{SiteID: h.SiteID, RedemptionID: r.ID, TransactionID: r.ID, MemberID: h.MemberID, PersonID: h.PersonID,
+		Points: r.Points, Balance: h.Balance, CouponListID: orZero(r.CouponListID), RedeemedAt: r.CreatedAt,
+		Kind: r.Kind, BatchID: r.BatchID, Description: r.Description, CouponTemplate: g.Template, Amount: g.Amount, Currency: g.Currency, SKU: g.SKU, Reference: g.Reference}
 }
 
 // cancel gives a redemption's points back to the lots that they were taken from. A debt made since is repaid out of them. A
@@ -176,8 +196,10 @@ func (b *books) cancel(h *holder, r *redemption, used []allocation, reason strin
 	}
 	b.txns = append(b.txns, t)
 	r.Status, r.CancelReason, r.CancelTxnID, r.CancelledAt, r.dirty = cancelled, &reason, &t.ID, &t.EffectiveAt, true
+	b.uncount(r.Terms.of().Counted, r.SiteID, r.BatchID, r.MemberID)
 	b.tell(h, loyaltyevent.RedemptionCancelled{SiteID: h.SiteID, RedemptionID: r.ID, TransactionID: t.ID, MemberID: h.MemberID, PersonID: h.PersonID,
-		Points: r.Points, Balance: h.Balance, CouponListID: orZero(r.CouponListID), CouponID: orZero(r.CouponID), CancelledAt: t.EffectiveAt})
+		Points: r.Points, Balance: h.Balance, CouponListID: orZero(r.CouponListID), CouponID: orZero(r.CouponID), Kind: r.Kind, Reason: reason,
+		CancelledAt: t.EffectiveAt})
 	return b.expireDue(h)
 }
 

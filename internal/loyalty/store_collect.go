@@ -8,6 +8,7 @@ import (
 	"math"
 
 	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
 
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
@@ -81,13 +82,20 @@ func actionSaved(err error) error {
 	return nil
 }
 
-// countCollections is how often the locked member collected the action in its period.
-func countCollections(ctx context.Context, tx sqlx.QueryerContext, c collection) (n int, err error) {
-	err = sqlx.GetContext(ctx, tx, &n, `
-		select coalesce(max(place), 0) from loyalty.collection where site_id = $1 and member_id = $2 and config_id = $3 and period = $4::date`,
-		c.SiteID, c.MemberID, c.Config.ID, c.Period.Format("2006-01-02"))
+// collected is how often an action was collected in a period.
+type collected struct {
+	n    int // also by those who were merged into the member
+	last int // the member's last place
+}
+
+// countCollections counts how often the locked member collected the action in its period, with whoever was merged into it.
+func countCollections(ctx context.Context, tx sqlx.QueryerContext, c collection, members []int64) (n collected, err error) {
+	err = tx.QueryRowxContext(ctx, `
+		select count(*), coalesce(max(place) filter (where member_id = $2), 0) from loyalty.collection
+		where site_id = $1 and member_id = any ($5) and config_id = $3 and period = $4::date`,
+		c.SiteID, c.MemberID, c.Config.ID, c.Period.Format("2006-01-02"), pq.Array(members)).Scan(&n.n, &n.last)
 	if err != nil {
-		return 0, fmt.Errorf("count collections: %w", err)
+		return n, fmt.Errorf("count collections: %w", err)
 	}
 	return n, nil
 }

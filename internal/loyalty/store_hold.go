@@ -14,20 +14,23 @@ import (
 	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
 )
 
-const holdColumns = `k.id, k.member_id, k.status, k.points, k.restored, k.reference, k.until, k.created_at, k.ended_at`
+const holdColumns = `k.id, k.member_id, k.status, k.points, k.restored, k.reference, k.until, k.created_at, k.ended_at, k.batch_id, k.amount, k.currency`
 
 func (s *saving) holds(rows []*hold) {
 	if len(rows) == 0 {
 		return
 	}
 	s.add("holds", `
-		insert into loyalty.hold (site_id, id, member_id, status, points, reference, until, created_at)
-		select site_id, id, member_id, 'held', points, reference, until::timestamptz, at::timestamptz from $rows`,
-		`site_id id member_id points reference:text until:text at:text`,
+		insert into loyalty.hold (site_id, id, member_id, status, points, reference, until, created_at, batch_id, amount, currency, counted)
+		select site_id, id, member_id, 'held', points, reference, until::timestamptz, at::timestamptz, nullif(batch_id, 0), nullif(amount, 0), nullif(currency, ''),
+			nullif(counted, '')::jsonb from $rows`,
+		`site_id id member_id points reference:text until:text at:text batch_id amount currency:text counted:text`,
 		column(rows, func(k *hold) int64 { return k.SiteID }), column(rows, func(k *hold) int64 { return k.ID }),
 		column(rows, func(k *hold) int64 { return k.MemberID }), column(rows, func(k *hold) int64 { return k.Points }),
 		column(rows, func(k *hold) string { return k.Reference }), column(rows, func(k *hold) string { return stamp(k.Until) }),
-		column(rows, func(k *hold) string { return stamp(k.CreatedAt) }))
+		column(rows, func(k *hold) string { return stamp(k.CreatedAt) }), column(rows, func(k *hold) int64 { return orZero(k.BatchID) }),
+		column(rows, func(k *hold) int64 { return orZero(k.Amount) }), column(rows, func(k *hold) string { return deref(k.Currency) }),
+		column(rows, func(k *hold) string { return k.Counted.text() }))
 }
 
 func (s *saving) endedHolds(all []*hold) {
@@ -78,7 +81,7 @@ func lockHolds(ctx context.Context, tx sqlx.QueryerContext, ids []siteID, used m
 	sites, own := pairs(ids)
 	var rows []*hold
 	err := sqlx.SelectContext(ctx, tx, &rows, `
-		select k.site_id, `+holdColumns+`, k.end_txn_id
+		select k.site_id, `+holdColumns+`, k.counted, k.end_txn_id
 		from (select * from unnest($1::bigint[], $2::bigint[]) with ordinality as u (site_id, id, o) order by o) u
 		cross join lateral (select * from loyalty.hold k where k.site_id = u.site_id and k.id = u.id for update) k`, pq.Array(sites), pq.Array(own))
 	if err != nil {

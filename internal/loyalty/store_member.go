@@ -14,7 +14,7 @@ import (
 // person is somebody of a site.
 type person struct{ site, id int64 }
 
-// enrol makes those people members, with an account, who are none yet, and returns them. people are sorted.
+// enrol makes those people members, with an account, who are none yet, and returns them; who was merged into another becomes none. people are sorted.
 func enrol(ctx context.Context, tx sqlx.QueryerContext, people []person, programs map[int64]program, since map[person]time.Time) ([]*holder, error) {
 	sites, ids, versions := make([]int64, len(people)), make([]int64, len(people)), make([]int64, len(people))
 	at := make([]string, len(people))
@@ -28,9 +28,10 @@ func enrol(ctx context.Context, tx sqlx.QueryerContext, people []person, program
 			select u.site_id, u.person_id, u.version, u.at::timestamptz
 			from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[]) with ordinality as u (site_id, person_id, version, at, o)
 			where not exists (select from loyalty.member m where m.site_id = u.site_id and m.person_id = u.person_id offset 0) -- a look-up each
+				and not exists (select from loyalty.person_alias x where x.site_id = u.site_id and x.person_id = u.person_id offset 0)
 			order by u.o
 			on conflict (site_id, person_id) do nothing
-			returning site_id, id, person_id, status, earned, tier, tiers_version, lapses_at, idle_days, wake_at, reminded
+			returning site_id, id, person_id, status, earned, tier, tiers_version, lapses_at, idle_days, wake_at, reminded, merged_into, duplicates
 		), opened as (
 			insert into loyalty.account (site_id, owner_id, name, asset)
 			select site_id, id, 'member', 'points' from fresh order by id
@@ -45,10 +46,11 @@ func enrol(ctx context.Context, tx sqlx.QueryerContext, people []person, program
 }
 
 const holderColumns = `m.site_id, m.id as member_id, m.person_id, m.status, m.earned, m.tier, m.tiers_version, m.lapses_at, coalesce(m.idle_days, 0) as idle_days,
-	m.wake_at, coalesce(m.reminded, false) as reminded, a.id as account_id, a.name, a.balance, a.seq`
+	m.wake_at, coalesce(m.reminded, false) as reminded, coalesce(m.merged_into, 0) as merged_into, m.duplicates, a.id as account_id, a.name, a.balance, a.seq`
 
 // lockHolders locks the members that the people are, with their accounts: both rows, since whoever waited for a lock sees the
-// newest version of locked rows only. people are sorted, and the lateral parts are visited in that order.
+// newest version of locked rows only. people are sorted, and the lateral parts are visited in that order. Who was merged into another
+// leads to that one's member, which is there under its own person, too.
 func lockHolders(ctx context.Context, tx sqlx.QueryerContext, people []person) (map[person]*holder, error) {
 	return holdersOf(ctx, tx, people, "for update")
 }
@@ -73,10 +75,15 @@ func holdersOf(ctx context.Context, tx sqlx.QueryerContext, people []person, how
 		return nil, fmt.Errorf("read members' accounts: %w", err)
 	}
 	out := make(map[person]*holder, len(rows))
+	merged := false
 	for _, h := range rows {
 		out[person{h.SiteID, h.PersonID}] = h
+		merged = merged || h.MergedInto != 0
 	}
-	return out, nil
+	if !merged {
+		return out, nil
+	}
+	return out, followMerged(ctx, tx, out, how)
 }
 
 // lockingDue locks the accounts of "due", passing by those that somebody else is at.

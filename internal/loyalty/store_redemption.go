@@ -15,10 +15,11 @@ import (
 	"github.com/talkable/talkable/internal/fault"
 )
 
-const batchColumns = `b.site_id, b.id, b.program_id, b.status, b.description, b.points_cost, b.position, b.coupon_list_id, b.created_at, b.updated_at`
+const batchColumns = `b.site_id, b.id, b.program_id, b.status, b.description, b.points_cost, b.position, b.coupon_list_id, b.kind, b.terms,
+	b.created_at, b.updated_at`
 
 const redemptionColumns = `r.site_id, r.id, r.member_id, r.batch_id, r.status, r.description, r.points, r.traffic_source, r.coupon_list_id,
-	r.coupon_id, r.coupon_code, r.cancel_reason, r.cancel_txn_id, r.created_at, r.fulfilled_at, r.cancelled_at`
+	r.coupon_id, r.coupon_code, r.kind, r.terms, r.note, r.cancel_reason, r.cancel_txn_id, r.created_at, r.fulfilled_at, r.cancelled_at`
 
 var errNoRedemption = fault.New(fault.NotFound, "redemption_not_found", "No such redemption.")
 
@@ -145,8 +146,9 @@ func madeBy(ctx context.Context, tx sqlx.QueryerContext, lots []siteID) (map[sit
 	return out, nil
 }
 
-// giveCoupons writes down which coupons redemptions got. One that was cancelled meanwhile stays cancelled, and shows what it got.
-func giveCoupons(ctx context.Context, tx sqlx.ExtContext, got []coupon) error {
+// giveCoupons writes down which coupons redemptions got, and returns the redemptions as they were before. One that was cancelled meanwhile
+// stays cancelled, and shows what it got.
+func giveCoupons(ctx context.Context, tx sqlx.ExtContext, got []coupon) (map[siteID]*redemption, error) {
 	ids := make([]siteID, len(got))
 	for i, c := range got {
 		ids[i] = siteID{c.site, c.redemption}
@@ -154,7 +156,11 @@ func giveCoupons(ctx context.Context, tx sqlx.ExtContext, got []coupon) error {
 	sites, own := pairs(ids)
 	var rows []*redemption
 	if err := sqlx.SelectContext(ctx, tx, &rows, lockedRedemptions, pq.Array(sites), pq.Array(own)); err != nil {
-		return fmt.Errorf("lock redemptions: %w", err)
+		return nil, fmt.Errorf("lock redemptions: %w", err)
+	}
+	before := make(map[siteID]*redemption, len(rows))
+	for _, r := range rows {
+		before[siteID{r.SiteID, r.ID}] = r
 	}
 	var coupons []int64
 	var codes, at []string
@@ -170,9 +176,9 @@ func giveCoupons(ctx context.Context, tx sqlx.ExtContext, got []coupon) error {
 		where r.site_id = u.site_id and r.id = u.id and r.coupon_id is null`,
 		pq.Array(sites), pq.Array(own), pq.Array(coupons), pq.Array(codes), pq.Array(at))
 	if err != nil {
-		return fmt.Errorf("save redemptions' coupons: %w", err)
+		return nil, fmt.Errorf("save redemptions' coupons: %w", err)
 	}
-	return nil
+	return before, nil
 }
 
 func redemptionOf(ctx context.Context, db sqlx.QueryerContext, site, id int64) (redemption, error) {
@@ -187,18 +193,14 @@ func redemptionOf(ctx context.Context, db sqlx.QueryerContext, site, id int64) (
 	return r, nil
 }
 
-// redemptionsOf reads redemptions below after (0: from the newest on): of a member, or, with member 0, those that wait.
+// redemptionsOf reads a member's redemptions below after (0: from the newest on).
 func redemptionsOf(ctx context.Context, db sqlx.QueryerContext, site, member, after int64, limit int) ([]redemption, error) {
 	if after <= 0 {
 		after = math.MaxInt64
 	}
-	which, args := `r.member_id = $4`, []any{site, after, limit, member}
-	if member == 0 {
-		which, args = `r.status = 'waiting'`, args[:3]
-	}
 	var rows []redemption
 	err := sqlx.SelectContext(ctx, db, &rows, `
-		select `+redemptionColumns+` from loyalty.redemption r where r.site_id = $1 and r.id < $2 and `+which+` order by r.id desc limit $3`, args...)
+		select `+redemptionColumns+` from loyalty.redemption r where r.site_id = $1 and r.id < $2 and r.member_id = $4 order by r.id desc limit $3`, site, after, limit, member)
 	if err != nil {
 		return nil, fmt.Errorf("read redemptions: %w", err)
 	}
@@ -223,9 +225,11 @@ func byHand(ctx context.Context, db sqlx.QueryerContext, site, member, after int
 	return rows, nil
 }
 
-func orZero(p *int64) int64 {
-	if p == nil {
-		return 0
+func orZero(p *int64) int64 { return deref(p) }
+
+func deref[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
 	}
-	return *p
+	return v
 }

@@ -277,16 +277,17 @@ func (s *saving) redemptions(rows []*redemption) {
 		return
 	}
 	s.add("redemptions", `
-		insert into loyalty.redemption (site_id, id, member_id, batch_id, status, description, points, traffic_source, coupon_list_id, created_at, fulfilled_at)
-		select site_id, id, member_id, batch_id, status, description, points, source, nullif(list_id, 0), at::timestamptz,
+		insert into loyalty.redemption (site_id, id, member_id, batch_id, status, description, points, traffic_source, coupon_list_id, kind, terms, created_at, fulfilled_at)
+		select site_id, id, member_id, batch_id, status, description, points, source, nullif(list_id, 0), kind, nullif(terms, '')::jsonb, at::timestamptz,
 			case status when 'fulfilled' then at::timestamptz end
 		from $rows`,
-		`site_id id member_id batch_id status:text description:text points source:text list_id at:text`,
+		`site_id id member_id batch_id status:text description:text points source:text list_id at:text kind:text terms:text`,
 		column(rows, func(r *redemption) int64 { return r.SiteID }), column(rows, func(r *redemption) int64 { return r.ID }),
 		column(rows, func(r *redemption) int64 { return r.MemberID }), column(rows, func(r *redemption) int64 { return r.BatchID }),
 		column(rows, func(r *redemption) string { return r.Status }), column(rows, func(r *redemption) string { return r.Description }),
 		column(rows, func(r *redemption) int64 { return r.Points }), column(rows, func(r *redemption) string { return r.TrafficSource }),
-		column(rows, func(r *redemption) int64 { return orZero(r.CouponListID) }), column(rows, func(r *redemption) string { return stamp(r.CreatedAt) }))
+		column(rows, func(r *redemption) int64 { return orZero(r.CouponListID) }), column(rows, func(r *redemption) string { return stamp(r.CreatedAt) }),
+		column(rows, func(r *redemption) string { return r.Kind }), column(rows, func(r *redemption) string { return r.Terms.text() }))
 }
 
 func (s *saving) cancelled(all []*redemption) {

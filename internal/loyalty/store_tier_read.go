@@ -65,7 +65,7 @@ func tierChangesOf(ctx context.Context, db sqlx.QueryerContext, site, member int
 const countingMembers = `
 	select t.name, (select count(*) from loyalty.member m where m.site_id = $1 and m.tier = t.name and m.tier <> '') as n from unnest($2::text[]) as t (name)
 	union all
-	select '', count(*) from loyalty.member where site_id = $1`
+	select '', count(*) from loyalty.member where site_id = $1 and merged_into is null`
 
 // membersIn counts the members of tiers, and all of the site.
 func membersIn(ctx context.Context, db sqlx.QueryerContext, site int64, names []string) (in map[string]int64, all int64, err error) {

@@ -55,26 +55,16 @@ func (m *Module) CountTowards(ctx context.Context, siteID, personID int64, in lo
 }
 
 func (m *Module) countTowards(ctx context.Context, u *bus.Unit, who person, in loyaltyapi.TierCount) (out loyaltyapi.TierCounted, err error) {
-	programs, err := sharePrograms(ctx, u, []int64{who.site})
+	h, p, err := lockActive(ctx, u, who)
 	if err != nil {
 		return out, err
 	}
-	holders, err := lockHolders(ctx, u, []person{who})
-	if err != nil {
-		return out, err
-	}
-	h, p := holders[who], programs[who.site]
-	switch {
-	case h == nil:
-		return out, errNoMember
-	case h.Status != active:
-		return out, errInactive
-	case !p.TierPlan.Counted:
+	if !p.TierPlan.Counted {
 		return out, errNothingCounts
 	}
 	e := earning{SiteID: who.site, PersonID: who.id, Source: sourceOf(meritCustom, h.MemberID) + ":" + in.Source, Merit: meritCustom, Amount: in.Amount,
 		EffectiveAt: moment(in.At, u.Now)}
-	b := &books{now: u.Now, programs: programs}
+	b := &books{now: u.Now, programs: map[int64]program{who.site: p}}
 	if err := b.readMerits(ctx, u, meritsIn([]earning{e})); err != nil {
 		return out, err
 	}

@@ -62,7 +62,7 @@ func previewMoves(ctx context.Context, tx sqlx.QueryerContext, p program, now ti
 	}
 	err = sqlx.SelectContext(ctx, tx, &rows, `
 		select tier as from_tier, coalesce(($3::text[])[width_bucket(earned, $2::bigint[])], '') as to_tier, count(*) as n
-		from loyalty.member where site_id = $1 group by 1, 2`, p.SiteID,
+		from loyalty.member where site_id = $1 and merged_into is null group by 1, 2`, p.SiteID,
 		pq.Array(column(p.Tiers, func(t tier) int64 { return t.Threshold })), pq.Array(column(p.Tiers, func(t tier) string { return t.Name })))
 	if err != nil {
 		return out, fmt.Errorf("preview moves between tiers: %w", err)
@@ -97,7 +97,7 @@ func previewCounted(ctx context.Context, tx sqlx.QueryerContext, p program, now 
 // membersAfter reads members behind one, by id.
 func membersAfter(ctx context.Context, tx sqlx.QueryerContext, site, after int64, limit int) (rows []*holder, err error) {
 	err = sqlx.SelectContext(ctx, tx, &rows, `
-		select site_id, id as member_id, tier from loyalty.member where site_id = $1 and id > $2 order by id limit $3`, site, after, limit)
+		select site_id, id as member_id, tier from loyalty.member where site_id = $1 and id > $2 and merged_into is null order by id limit $3`, site, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read members: %w", err)
 	}

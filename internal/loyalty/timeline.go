@@ -31,11 +31,13 @@ const (
 	typeActivated = "points_activated"
 	typeGave      = "points_given_away"
 	typeGot       = "points_received"
+	typeMergeOut  = "points_left_by_merge"
+	typeMergeIn   = "points_came_by_merge"
 )
 
 var typeOf = map[string]string{kindEarn: typeEarned, kindClawBack: typeClawed, kindExpire: typeExpired, kindAdjust: typeByHand,
 	kindRedeem: typeSpent, kindCancel: typeUnspent, kindHold: typeHeld, kindCommit: typeCommitted, kindRelease: typeReleased, kindRestore: typeRestored, kindReinstate: typeReturned,
-	kindActivate: typeActivated, kindTransferOut: typeGave, kindTransferIn: typeGot}
+	kindActivate: typeActivated, kindTransferOut: typeGave, kindTransferIn: typeGot, kindMergeOut: typeMergeOut, kindMergeIn: typeMergeIn}
 
 // Timeline reads what happened to a person here before a place, newest first. Points stand at the time of what they are for.
 func (m *Module) Timeline(ctx context.Context, siteID, personID int64, before timeline.Place, limit int) ([]timeline.Entry, error) {
@@ -146,6 +148,8 @@ func (t txnRow) entry() timeline.Entry {
 		e.Summary = "Got " + points(t.Points) + " from another member"
 	case kindReinstate:
 		e.Summary = "Got back " + points(t.Points) + " that had expired"
+	case kindMergeOut, kindMergeIn:
+		e.Summary = mergeSummary(t)
 	case kindRestore:
 		e.Summary = "Got back " + points(t.Points) + " of a payment"
 	}

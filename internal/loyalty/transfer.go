@@ -180,6 +180,8 @@ func (m *Module) give(ctx context.Context, u *bus.Unit, from, to person, g gift)
 		return out, errNoMember
 	case taker == nil:
 		return out, errNoReceiver
+	case giver == taker: // they were merged
+		return out, errSameMember
 	}
 	if giver.Balance < g.points { // to say that the rest is pending
 		if err := loadPending(ctx, u, []*holder{giver}, false); err != nil {
@@ -202,5 +204,5 @@ func (m *Module) give(ctx context.Context, u *bus.Unit, from, to person, g gift)
 		return out, err
 	}
 	out = loyaltyapi.Transfer{ID: t.ID, MemberID: giver.MemberID, ToMemberID: taker.MemberID, Points: t.Points, Note: t.Description, Balance: giver.Balance, At: t.EffectiveAt}
-	return out, m.save(ctx, u, d.books, values(d.holders), d.loaded, 0)
+	return out, m.save(ctx, u, d.books, each(d.holders), d.loaded, 0)
 }

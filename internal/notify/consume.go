@@ -25,6 +25,13 @@ func (m *Module) Consumer() *bus.Consumer {
 	bus.On(c, m.onPointsEarned)
 	bus.On(c, m.onShared)
 	bus.On(c, m.onReward)
+	bus.On(c, m.onOffer)
+	bus.On(c, m.onReferral)
+	bus.On(c, m.onApproval)
+	bus.On(c, m.onVoid)
+	bus.On(c, m.onClawback)
+	bus.On(c, m.onReminder)
+	bus.On(c, m.onRewardReady)
 	m.hearAll(c)
 	return c
 }
@@ -65,10 +72,14 @@ func (m *Module) onPointsEarned(ctx context.Context, u *bus.Unit, batch []bus.Ev
 	return m.queue(ctx, u, pointsEarned, orders)
 }
 
-// queue queues messages of one template and tells of those that end where they begin.
+// queue queues messages of one template, where their sites send it, and tells of those that end where they begin.
 func (m *Module) queue(ctx context.Context, u *bus.Unit, template string, orders []order) error {
 	if len(orders) == 0 {
 		return nil
+	}
+	orders, err := m.wanted(ctx, u, template, orders)
+	if err != nil || len(orders) == 0 {
+		return err
 	}
 	waiting, mute, err := insertOrders(ctx, u, template, u.Now, orders)
 	if err != nil {

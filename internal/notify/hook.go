@@ -34,7 +34,7 @@ var hookTypes = map[string][]string{
 	standard: {"origin.recorded", "origin.refunded", personUnsubscribed, "offer.created", "offer.shared", "offer.claimed",
 		"referral.created", "referral.approved", "referral.voided", "referral.blocked", "reward.issued", "reward.clawed_back",
 		"coupon.issued", "coupons.low", "member.joined", "points.earned", "points.clawed_back", "points.expired", "points.expiring", "points.adjusted",
-		"points.redeemed", "redemption.cancelled", "hold.changed", "tier.changed",
+		"points.redeemed", "redemption.fulfilled", "redemption.cancelled", "hold.changed", "tier.changed",
 		"points.activated", "points.transferred", "points.reinstated"},
 	talkable: {talkableReferral, talkableReward, talkableEvent, talkableShare, talkableClaim, talkableUnsubscribe},
 }
@@ -160,6 +160,10 @@ func fromAdjustment(p loyaltyevent.PointsAdjusted) (occasion, bool) {
 
 func fromRedemption(p loyaltyevent.PointsRedeemed) (occasion, bool) {
 	return occasion{siteID: p.SiteID, kind: "points.redeemed", id: itoa(p.RedemptionID), personID: p.PersonID, at: p.RedeemedAt, data: p}, true
+}
+
+func fromFulfilment(f loyaltyevent.RedemptionFulfilled) (occasion, bool) {
+	return occasion{siteID: f.SiteID, kind: "redemption.fulfilled", id: itoa(f.RedemptionID), personID: f.PersonID, at: f.FulfilledAt, data: f}, true
 }
 
 func fromCancellation(p loyaltyevent.RedemptionCancelled) (occasion, bool) {

@@ -65,6 +65,7 @@ func TestHookEveryEvent(t *testing.T) {
 	happens(b, announcing(b, fromHold), loyaltyevent.HoldChanged{SiteID: 1, HoldID: 81, TransactionID: 81, PersonID: 7, Change: "hold", ChangedAt: start})
 	happens(b, announcing(b, fromAdjustment), loyaltyevent.PointsAdjusted{SiteID: 1, TransactionID: 64, PersonID: 7, AdjustedAt: start})
 	happens(b, announcing(b, fromRedemption), loyaltyevent.PointsRedeemed{SiteID: 1, RedemptionID: 71, PersonID: 7, RedeemedAt: start})
+	happens(b, b.onRewardReady, loyaltyevent.RedemptionFulfilled{SiteID: 1, RedemptionID: 71, PersonID: 7, Kind: "coupon", FulfilledAt: start})
 	happens(b, announcing(b, fromCancellation), loyaltyevent.RedemptionCancelled{SiteID: 1, RedemptionID: 71, PersonID: 7, CancelledAt: start})
 	happens(b, announcing(b, fromTier), sampleTier(1))
 	b.phone(999, "") // the friend of the earning

@@ -16,9 +16,12 @@ import (
 // rewardsFollow is how long a message of Talkable's about a referral waits for its rewards, which are told right behind it.
 const rewardsFollow = 2 * time.Second
 
-// onReward tells of rewards, and adds them to what Talkable's message of their referral will say.
+// onReward mails and tells of rewards, and adds them to what Talkable's message of their referral will say.
 func (m *Module) onReward(ctx context.Context, u *bus.Unit, batch []bus.Event[referralevent.RewardIssued]) error {
 	if err := announce(ctx, m, u, batch, fromReward); err != nil {
+		return err
+	}
+	if err := m.mailRewards(ctx, u, batch); err != nil {
 		return err
 	}
 	rewards := map[subject][]referralevent.RewardIssued{} // by site and the occasion of their referral

@@ -58,6 +58,8 @@ func sampleFacts() map[string]any {
 	show(fromExpiring(loyaltyevent.PointsExpiring{LotID: 61, MemberID: 51, PersonID: 1, Points: 50, Balance: 1350, ExpiresAt: once.AddDate(0, 0, 14), ToldAt: once}))
 	show(fromAdjustment(loyaltyevent.PointsAdjusted{TransactionID: 64, MemberID: 51, PersonID: 1, Points: 150, Balance: 1500, AdjustedAt: once}))
 	show(fromRedemption(loyaltyevent.PointsRedeemed{RedemptionID: 71, TransactionID: 65, MemberID: 51, PersonID: 1, Points: 1000, Balance: 500, RedeemedAt: once}))
+	show(fromFulfilment(loyaltyevent.RedemptionFulfilled{RedemptionID: 71, MemberID: 51, PersonID: 1, BatchID: 70, Kind: "coupon", Description: "$5 off", Points: 1000, CouponID: 41,
+		CouponCode: "SAMPLE-10", FulfilledAt: once}))
 	show(fromCancellation(loyaltyevent.RedemptionCancelled{RedemptionID: 71, TransactionID: 66, MemberID: 51, PersonID: 1, Points: 1000, Balance: 1500, CancelledAt: once}))
 	show(fromHold(loyaltyevent.HoldChanged{HoldID: 81, TransactionID: 82, MemberID: 51, PersonID: 1, Change: "commit", Status: "committed", Points: 10, Balance: 490,
 		Reference: "cart-77", ChangedAt: once}))
@@ -74,12 +76,7 @@ func sampleFacts() map[string]any {
 func (m *Module) hearAll(c *bus.Consumer) {
 	hear(m, c, fromOrigin)
 	hear(m, c, fromRefund)
-	hear(m, c, fromOffer)
 	hear(m, c, fromClaim)
-	hear(m, c, fromReferral)
-	hear(m, c, fromApproval)
-	hear(m, c, fromVoid)
-	hear(m, c, fromClawback)
 	hear(m, c, fromCoupon)
 	hear(m, c, fromShelf)
 	hear(m, c, fromMember)

@@ -29,6 +29,8 @@ const (
 	unsubscribed = "unsubscribed" // of a suppressed one: the person wants no mail but what is necessary
 	anonymized   = "anonymized"   // of a suppressed one: nobody is to know who the person was
 	tooMany      = "too_many"     // of a suppressed one: the person had as many today as the template allows
+	passed       = "passed"       // of a suppressed one: its occasion was over before it left
+	switchedOff  = "switched_off" // of a suppressed one: the site sends no such mail any more
 )
 
 const (
@@ -70,7 +72,9 @@ type job struct {
 	SiteURL      string `db:"site_url"`
 	SiteFrom     string `db:"site_from"`
 
-	Unsubscribe string `db:"-"` // where the person says so; "": the mail is necessary
+	Unsubscribe string      `db:"-"` // where the person says so; "": the mail is necessary
+	Setting     mailSetting `db:"-"` // the site's
+	Off         bool        `db:"-"` // the site sends no such mail any more
 }
 
 // fate is what to do with a message now.
@@ -89,6 +93,8 @@ func (j job) decide(now time.Time) fate {
 		missing = noContact
 	case j.Anonymized:
 		return fate{status: suppressed, reason: anonymized}
+	case j.Off:
+		return fate{status: suppressed, reason: switchedOff}
 	case j.Unsubscribed && !necessary(j.Template):
 		return fate{status: suppressed, reason: unsubscribed}
 	case j.Email == "" && !j.textable():

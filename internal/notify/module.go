@@ -2,7 +2,9 @@
 //
 // It tells:  notify.message_sent.v1, notify.message_failed.v1, notify.message_suppressed.v1
 // It hears:  gateway.site_changed.v1, customer.person_changed.v1 (its projections), customer.person_anonymized.v1 (erasure),
-// loyalty.points_earned.v1 and referral.offer_shared.v1 (the occasions)
+// loyalty.points_earned.v1, loyalty.redemption_fulfilled.v1, referral.offer_shared.v1, referral.offer_created.v1, referral.referral_created.v1, referral.reward_issued.v1,
+// referral.share_reminder_due.v1 (the occasions of mails, which mail.go lists), referral.referral_approved.v1, referral.referral_voided.v1,
+// referral.reward_clawed_back.v1 (their ends), and what webhooks are told
 //
 // A message goes out at most once for its occasion: the dedupe key is unique, and a message whose transmission began and whose
 // outcome nobody knows is marked uncertain and waits for a person's decision. Who has unsubscribed gets only what is necessary, who
@@ -47,6 +49,7 @@ type Deps struct {
 type Module struct {
 	Deps
 	metrics postgres.Apart[*metrics]
+	mails   *mailbook
 	kick    chan struct{}
 
 	hooked    chan struct{} // deliveries may be due
@@ -55,7 +58,7 @@ type Module struct {
 
 // New makes the module. A wrong SMTP URL is told by Run; ParseSMTP tells it before.
 func New(d Deps) *Module {
-	return &Module{Deps: d, metrics: metricsApart(d.Reg), kick: make(chan struct{}, workers),
+	return &Module{Deps: d, metrics: metricsApart(d.Reg), mails: &mailbook{now: d.Now}, kick: make(chan struct{}, workers),
 		hooked: make(chan struct{}, 1), resending: make(chan struct{}, 1)}
 }
 

@@ -22,6 +22,9 @@ const (
 	pointsEarnedVersion = 2
 	shared              = "share"
 	sharedVersion       = 2
+	noticeVersion       = 1
+	rewardReady         = "reward_ready"
+	rewardReadyVersion  = 1
 )
 
 //go:embed templates
@@ -40,12 +43,26 @@ type words struct {
 func necessary(template string) bool { return templates[template].necessary }
 
 // templates are parsed once; a broken one is a broken build, which the tests see.
-var templates = map[string]words{pointsEarned: load(pointsEarned, pointsEarnedVersion), shared: load(shared, sharedVersion).atMost(sharesDaily)}
+var templates = loadAll()
+
+func loadAll() map[string]words {
+	out := map[string]words{}
+	for _, k := range mailKinds {
+		if k.notice != (notice{}) {
+			out[k.template] = load("notice", noticeVersion)
+		}
+	}
+	out[pointsEarned], out[shared] = load(pointsEarned, pointsEarnedVersion), load(shared, sharedVersion).atMost(sharesDaily)
+	out[rewardReady] = load(rewardReady, rewardReadyVersion).transactional()
+	return out
+}
 
 // sharesDaily is how many advocates may have the site write to one person in a day, who asked for none of it.
 const sharesDaily = 5
 
 func (w words) atMost(daily int) words { w.daily = daily; return w }
+
+func (w words) transactional() words { w.necessary = true; return w }
 
 func load(name string, version int) words {
 	parse := func(part string, raw bool) *mustache.Template {
@@ -127,8 +144,14 @@ func (j job) render(sender string) (letter, error) {
 func (j job) values() (map[string]any, error) {
 	values := map[string]any{"site_name": oneLine(j.SiteName, 80), "site_url": link(j.SiteURL), "first_name": name(j.FirstName),
 		"unsubscribe": j.Unsubscribe}
-	if j.Template == shared {
+	switch j.Template {
+	case shared:
 		return values, j.shareValues(values)
+	case rewardReady:
+		return values, j.rewardValues(values)
+	}
+	if k, _ := kindOf(j.Template); k.notice != (notice{}) {
+		return values, j.noticeValues(k, values)
 	}
 	var f facts
 	if err := json.Unmarshal([]byte(j.Data), &f); err != nil {

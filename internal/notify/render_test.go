@@ -23,7 +23,10 @@ func TestWords(t *testing.T) {
 	hostile.SiteURL, hostile.SiteFrom = "javascript:alert(1)", ""
 	plain := anna()
 	plain.FirstName, plain.Data = "  ", `{"points":1,"balance":1,"reason":"referral"}`
-	for name, j := range map[string]job{"anna": anna(), "hostile": hostile, "plain": plain} {
+	reward, pinched := anna(), hostile
+	reward.Template, reward.Data = rewardReady, `{"description":"$5 off","code":"FIVE-1"}`
+	pinched.Template, pinched.Data = rewardReady, `{"description":"<b>{{code}}\r\nBcc: all@example.com"}`
+	for name, j := range map[string]job{"anna": anna(), "hostile": hostile, "plain": plain, "reward": reward, "pinched": pinched} {
 		l, err := j.render("talkable@localhost")
 		if err != nil {
 			t.Fatal(name, err)

@@ -15,6 +15,7 @@ import (
 type order struct {
 	siteID, personID int64
 	dedupeKey, data  string
+	delay            time.Duration
 }
 
 // insertOrders queues messages of one template; those whose occasion has one already are left out. Whoever is known to have no
@@ -22,19 +23,20 @@ type order struct {
 // that are queued, as a number, and those that have ended. One consumer after the other comes here, so nothing is counted at a time.
 func insertOrders(ctx context.Context, tx sqlx.ExtContext, template string, now time.Time, orders []order) (waiting int, mute []ended, err error) {
 	n := len(orders)
-	sites, persons, keys, data := make([]int64, n), make([]int64, n), make([]string, n), make([]string, n)
+	sites, persons, keys, data, delays := make([]int64, n), make([]int64, n), make([]string, n), make([]string, n), make([]int64, n)
 	for i, o := range orders {
-		sites[i], persons[i], keys[i], data[i] = o.siteID, o.personID, o.dedupeKey, o.data
+		sites[i], persons[i], keys[i], data[i], delays[i] = o.siteID, o.personID, o.dedupeKey, o.data, int64(o.delay/time.Second)
 	}
 	var made []ended
 	err = sqlx.SelectContext(ctx, tx, &made, `
 		insert into notify.message (site_id, person_id, channel, template, dedupe_key, data, status, reason, since, next_at, queued_at, failed_at, suppressed_at)
-		select s, p, 'email', $5, k, d::jsonb, case when reason is null then 'queued' when reason = $7 then 'failed' else 'suppressed' end, reason, $6, $6, $6,
+		select s, p, 'email', $5, k, d::jsonb, case when reason is null then 'queued' when reason = $7 then 'failed' else 'suppressed' end, reason,
+			$6::timestamptz + w * interval '1 second', $6::timestamptz + w * interval '1 second', $6,
 			case when reason = $7 then $6::timestamptz end, case when reason <> $7 then $6::timestamptz end
 		from (
-			select s, p, k, d, coalesce(c.reason, case when daily > 0 and nth + had > daily then $12 end) as reason
-			from (select s, p, k, d, row_number() over (partition by s, p order by n) as nth, $11::int as daily
-				from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) with ordinality as u (s, p, k, d, n)) o
+			select s, p, k, d, w, coalesce(c.reason, case when daily > 0 and nth + had > daily then $12 end) as reason
+			from (select s, p, k, d, w, row_number() over (partition by s, p order by n) as nth, $11::int as daily
+				from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $13::bigint[]) with ordinality as u (s, p, k, d, w, n)) o
 			left join lateral (
 				select case when anonymized_at is not null then $8 when unsubscribed_at is not null and not $10 then $9 when email = '' and not (phone <> '' and exists (
 					select from notify.sms_consent o where o.site_id = s and o.person_id = p and o.opted_in_at is not null)) then $7 end as reason
@@ -47,7 +49,7 @@ func insertOrders(ctx context.Context, tx sqlx.ExtContext, template string, now 
 		on conflict on constraint message_dedupe_key do nothing
 		returning site_id, id, person_id, channel, template, status, coalesce(reason, '') as reason`,
 		pq.Array(sites), pq.Array(persons), pq.Array(keys), pq.Array(data), template, now, noAddress, anonymized, unsubscribed, necessary(template),
-		templates[template].daily, tooMany)
+		templates[template].daily, tooMany, pq.Array(delays))
 	if err != nil {
 		return 0, nil, fmt.Errorf("queue messages: %w", err)
 	}
@@ -74,7 +76,7 @@ func lockDue(ctx context.Context, tx sqlx.ExtContext, now time.Time, n int) ([]j
 		from notify.message m
 		left join notify.contact c on c.site_id = m.site_id and c.person_id = m.person_id
 		left join notify.sms_consent o on c.email = '' and c.phone <> '' and o.site_id = m.site_id and o.person_id = m.person_id
-		left join notify.contact a on m.template = 'share' and a.site_id = m.site_id and a.person_id = (m.data->>'advocate_id')::bigint
+		left join notify.contact a on m.template in ('share', 'share_reminder') and a.site_id = m.site_id and a.person_id = (m.data->>'advocate_id')::bigint
 		left join notify.site s on s.site_id = m.site_id
 		where m.status = 'queued' and m.next_at <= $1
 		order by m.next_at

@@ -82,8 +82,16 @@ func (w *worker) claim(ctx context.Context) (jobs []job, due int, err error) {
 			return err
 		}
 		due = len(locked)
+		settings, err := w.mails.of(ctx, u)
+		if err != nil {
+			return err
+		}
 		for _, j := range locked {
 			j.Texts = w.sms != nil
+			if k, ok := kindOf(j.Template); ok {
+				j.Setting = settingOf(settings, j.SiteID, k)
+				j.Off = !j.Setting.Enabled
+			}
 			f := j.decide(u.Now)
 			if f.status == sending {
 				if j.Channel = byEmail; j.Email == "" {

@@ -204,7 +204,7 @@ func (p *Pages) introduce(r *http.Request, l referralapi.Landing, typed *asked) 
 		}
 	}
 	req := web.From(ctx)
-	claim := referralapi.LinkClaim{Landing: l, FriendID: ids[0], OptedIn: typed.optedIn, IP: req.ClientIP,
+	claim := referralapi.LinkClaim{Landing: l, FriendID: ids[0], OptedIn: typed.optedIn, Stranger: known[0].PersonID == 0, IP: req.ClientIP,
 		Device: customerapi.Fingerprint(customerapi.DeviceMark, req.UserAgent)}
 	if asking {
 		claim.FriendPhone = customerapi.Fingerprint(customerapi.PhoneMark, dialled(typed.phone))

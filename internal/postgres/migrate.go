@@ -16,7 +16,7 @@ import (
 type Schema struct {
 	Name  string   // the schema; the role is "talkable_" + Name
 	Files fs.FS    // goose's NNNNN_name.sql, numbered from 00010
-	Parts []string // SQL of shared packages (bus, idempotency), run as versions 1, 2, …; "{schema}" and "{role}" stand for the names
+	Parts []string // SQL of shared packages (bus, idempotency, audit), run as versions 1, 2, …; "{schema}" and "{role}" stand for the names
 }
 
 // Role is the role that the module acts as.

@@ -29,6 +29,7 @@ type shelf struct {
 	home       *landing           // the shop's; nil if friends can't be sent there
 	landings   map[int64]*landing // of the campaigns that name a place themselves; nil likewise
 	hosts      []string           // that destinations may name beside the shop's; none: any
+	apps       bool               // the site has apps that open links
 }
 
 // leads is where a claim link of the campaign leads; nil: nowhere.
@@ -42,7 +43,7 @@ func (s *shelf) leads(campaignID int64) *landing {
 // settle reads where a campaign's links lead. A host that isn't allowed any more is passed over.
 func (s *shelf) settle(c *campaign) {
 	if c.Destination != "" && hostAllowed(c.Destination, s.hosts) {
-		s.landings[c.ID] = landAt(c.Destination)
+		s.landings[c.ID] = s.land(c.Destination)
 	}
 	if t := c.terms; t != nil {
 		t.expired, t.advocate = s.place(t.ExpiredURL), s.place(t.AdvocateURL)
@@ -55,6 +56,15 @@ func (s *shelf) place(address string) *landing {
 		return nil
 	}
 	return landAt(address)
+}
+
+// land reads where claim links lead.
+func (s *shelf) land(destination string) *landing {
+	l := landAt(destination)
+	if l != nil {
+		l.app = s.apps
+	}
+	return l
 }
 
 // landAt reads a destination, unless friends must not be sent there.
@@ -167,10 +177,12 @@ func (c *catalog) read(ctx context.Context, siteID int64, now time.Time, change 
 	if fresh.shop, _, err = shopOf(ctx, c.db, siteID); err != nil {
 		return nil, err
 	}
-	fresh.home = landAt(fresh.shop.URL)
-	if fresh.hosts, err = hostsOf(ctx, c.db, siteID, fresh.shop.URL); err != nil {
+	links, err := siteLinksOf(ctx, c.db, siteID)
+	if err != nil {
 		return nil, err
 	}
+	fresh.hosts, fresh.apps = links.hosts(fresh.shop.URL), len(links.IOSApps)+len(links.AndroidApps) > 0
+	fresh.home = fresh.land(fresh.shop.URL)
 	for _, one := range fresh.campaigns {
 		fresh.byID[one.ID] = one
 		fresh.settle(one)

@@ -10,11 +10,9 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/referral/referralapi"
-	"github.com/talkable/talkable/internal/referral/referralevent"
 	"github.com/talkable/talkable/internal/site"
 )
 
@@ -95,98 +93,8 @@ func (m *Module) ClaimOffer(ctx context.Context, s site.Site, in referralapi.Cla
 	if err != nil {
 		return out, false, err
 	}
-	work := func(u *bus.Unit) (err error) {
-		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, in.Idempotency, &out, func() (err error) {
-			out, err = m.claimTx(ctx, u, s, claimable(shelf.campaigns, in.CampaignTag, u.Now), in)
-			return err
-		})
-		return err
-	}
-	err = m.outbox.InTx(ctx, work)
-	for try := 1; err != nil && try < 3 && raced(err); try++ {
-		err = m.outbox.InTx(ctx, work)
-	}
-	return out, replayed, err
-}
-
-func (m *Module) claimTx(ctx context.Context, u *bus.Unit, s site.Site, campaigns []*campaign, in referralapi.Claim) (referralapi.Claimed, error) {
-	var none referralapi.Claimed
-	switch {
-	case len(campaigns) == 0:
-		return none, errNoCampaignFound
-	case in.AdvocateID == 0 || in.FriendID == 0: // the key was known when the edge asked, and is no longer
-		return none, errNobodyClaims
-	}
-	wants := make([]want, len(campaigns))
-	for i, c := range campaigns {
-		wants[i] = want{s: s, campaign: c, person: in.AdvocateID}
-	}
-	has := newOffers()
-	if err := has.find(ctx, u, wants); err != nil {
-		return none, err
-	}
-	chosen := wants[0]
-	if i := slices.IndexFunc(wants, func(w want) bool { o, _ := has.resolve(w); return o != nil }); i >= 0 {
-		chosen = wants[i]
-	}
-	made, err := m.makeOffers(ctx, u, []want{chosen})
-	if err != nil {
-		return none, err
-	}
-	if made[0] == nil { // the advocate is held out
-		return none, errNoCampaignFound
-	}
-	o, told := made[0], referralevent.OfferClaimed{SiteID: s.ID, OfferID: made[0].ID, CampaignID: made[0].CampaignID, AdvocateID: in.AdvocateID,
-		FriendID: in.FriendID, ClaimedAt: u.Now, QA: chosen.campaign.tried()}
-	var rewards []reward
-	if in.FriendID == in.AdvocateID {
-		told.Reason = claimOfSelf
-	} else if blocked, err := m.suspects(ctx, u, &told, claimant{ip: in.IP, device: in.Device}); err != nil {
-		return none, err
-	} else if !blocked {
-		if rewards, err = m.befriend(ctx, u, o, chosen.campaign, in.FriendID, in.FriendPhone, &told); err != nil {
-			return none, err
-		}
-	}
-	fresh, err := insertClaim(ctx, u.Tx, told)
-	if err != nil {
-		return none, err
-	}
-	if fresh {
-		u.Tell(s.ID, "offer:"+itoa(o.ID), told)
-	}
-	return claimedAs(told.Reason, rewards, u.Now, s.Zone), nil
-}
-
-// befriend makes the friend's offer, which a browser of the friend's would have got, and returns what it earned. Attribution finds it by the
-// friend's address, like those of browsers that the friend was seen with.
-func (m *Module) befriend(ctx context.Context, u *bus.Unit, o *offer, c *campaign, friend int64, phone string, told *referralevent.OfferClaimed) ([]reward, error) {
-	visitor := visitorOfPerson(o.SiteID, friend)
-	if _, err := learn(ctx, u.Tx, u.Now, []seen{{o.SiteID, visitor, friend}}); err != nil {
-		return nil, err
-	}
-	f, err := claimFriendOffer(ctx, u.Tx, u.Now, friendOffer{SiteID: o.SiteID, OfferID: o.ID, CampaignID: o.CampaignID, VisitorID: visitor})
-	if err != nil {
-		return nil, err
-	}
-	told.FriendOfferID = f.ID
-	if value := uuidForm(phone); value != "" {
-		if err := insertTouches(ctx, u.Tx, u.Now, []touch{{site: o.SiteID, offer: o.ID, kind: byPhone, value: value, person: friend}}); err != nil {
-			return nil, err
-		}
-	}
-	rewards, err := rewardsOfFriendOffer(ctx, u, o.SiteID, f.ID)
-	if err != nil || len(rewards) > 0 {
-		return rewards, err
-	}
-	promised, err := m.under(ctx, u, c, o.Version, o.Variant)
-	if err != nil {
-		return nil, err
-	}
-	if err := m.rewardClicks(ctx, u, []arrival{{campaign: promised, offer: f, advocate: told.AdvocateID, friend: friend}}); err != nil {
-		return nil, err
-	}
-	return rewardsOfFriendOffer(ctx, u, o.SiteID, f.ID)
+	done, err := m.claims.Do(ctx, claiming{s: s, shelf: shelf, told: in})
+	return done.Value.Answer, done.Replayed, err
 }
 
 func claimedAs(reason string, rewards []reward, now time.Time, zone *time.Location) referralapi.Claimed {

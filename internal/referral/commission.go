@@ -131,15 +131,15 @@ func (c *commission) rateKey() rateKey {
 	return rateKey{c.SiteID, rateDay(c.OccurredAt), c.OrderCurrency, c.Currency}
 }
 
-// reward is that of a first order.
-func (c *commission) reward(of *campaign) reward {
+// reward is that of a first order, which came from there.
+func (c *commission) reward(of *campaign, from provenance) reward {
 	i := incentive{ID: c.IncentiveID, Action: actionReferrer, Kind: referralevent.Commission}
 	for _, one := range of.Incentives {
 		if one.ID == c.IncentiveID {
 			i = one
 		}
 	}
-	rule, err := json.Marshal(rewardRule{Incentive: i, CampaignVersion: of.Version, Subtotal: c.Subtotal, Currency: c.OrderCurrency, Amount: c.Amount})
+	rule, err := json.Marshal(rewardRule{Incentive: i, CampaignVersion: of.Version, Subtotal: c.Subtotal, Currency: c.OrderCurrency, Amount: c.Amount, From: from})
 	if err != nil {
 		panic(err) // plain fields
 	}

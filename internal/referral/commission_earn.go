@@ -193,7 +193,9 @@ func (m *Module) rewardFirst(ctx context.Context, u *bus.Unit, list []commission
 	var rewards []reward
 	for i := range list {
 		if c := &list[i]; c.Nth == 1 && c.Amount > 0 {
-			rewards = append(rewards, c.reward(campaigns[key{c.SiteID, referrals[key{c.SiteID, c.ReferralID}].OfferID}]))
+			r := referrals[key{c.SiteID, c.ReferralID}]
+			_, deed := r.origin()
+			rewards = append(rewards, c.reward(campaigns[key{c.SiteID, r.OfferID}], r.provenance(deed)))
 		}
 	}
 	if len(rewards) == 0 {

@@ -12,6 +12,7 @@ type explainedCommission struct {
 	Explain    json.RawMessage `json:"explain" doc:"Terms, lines with their rules, rate, and caps that were hit"`
 	Entries    []entryJSON     `json:"entries" doc:"The newest 100 of the account that it made"`
 	Payout     *paidBy         `json:"payout" doc:"The newest payout that took it; null if none did"`
+	Recurring  *followingJSON  `json:"recurring" doc:"What the plan does for the friend's next order, and why it stopped if it did; null: it pays for the referred order only"`
 }
 
 type paidBy struct {
@@ -54,5 +55,6 @@ func (m *Module) explainCommission(ctx context.Context, siteID, id int64) (out e
 	if len(by) > 0 {
 		out.Payout = &by[0]
 	}
-	return out, nil
+	out.Recurring, err = recurrenceOf(ctx, m.db, &list[0], m.now())
+	return out, err
 }

@@ -30,16 +30,9 @@ func (m *Module) tendCommissions(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		for _, due := range []struct {
-			what string
-			do   func(context.Context) (int, error)
-		}{{"commissions released", m.ReleaseDue}, {"commissions converted", m.ConvertWaiting}, {"payouts tended", m.TendPayouts}} {
-			if n, err := due.do(ctx); err != nil && ctx.Err() == nil {
-				m.log.Error().Err(err).Str("what", due.what).Msg("work on commissions failed; it is tried again")
-			} else if n > 0 {
-				m.log.Info().Int("count", n).Msg(due.what)
-			}
-		}
+		m.tick(ctx, m.ReleaseDue, "releasing commissions", "commissions released")
+		m.tick(ctx, m.ConvertWaiting, "converting commissions", "commissions converted")
+		m.tick(ctx, m.TendPayouts, "tending payouts", "payouts tended")
 	}
 }
 

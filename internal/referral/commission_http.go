@@ -28,7 +28,7 @@ func (m *Module) commissionRoutes(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "explainCommission", Method: http.MethodGet, Path: "/api/v2/commissions/{id}", Tags: tags,
 		Summary: "Why a commission is what it is",
 		Description: "The terms and the order as they were seen: each line with its rule, the exchange rate, the caps that were hit; its entries in the account, and the payout " +
-			"that took it. 404 if the site has no such commission."}, m.getCommission)
+			"that took it; of a plan that pays for later orders, whether it goes on, or why it stopped. 404 if the site has no such commission."}, m.getCommission)
 	huma.Register(api, huma.Operation{OperationID: "holdCommission", Method: http.MethodPost, Path: "/api/v2/commissions/{id}/hold", Tags: tags,
 		Summary: "Keep a commission from payouts", Description: "Until it is released. Takes an Idempotency-Key. 404 if the site has no such commission, 409 if it isn't earned or a payout " +
 			"has taken it."}, m.postHold)

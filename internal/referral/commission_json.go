@@ -28,6 +28,7 @@ type commissionJSON struct {
 	FixedAmount   int64      `json:"fixed_amount" doc:"Amounts, minor units of currency"`
 	Amount        int64      `json:"amount" doc:"After conversion and caps, minor units of currency; 0 until it is earned"`
 	Clawed        int64      `json:"clawed" doc:"What refunds have taken back of it"`
+	ReducedBy     []string   `json:"reduced_by" doc:"Why it is less than the plan's rates come to: cap_order, cap_friend, cap_month, limit_30_days, limit_total, budget, budget_currency, refunded"`
 	Currency      string     `json:"currency" doc:"That it is paid in"`
 	Held          bool       `json:"held"`
 	HoldUntil     *time.Time `json:"hold_until" doc:"null of one on hold: until it is released"`
@@ -39,7 +40,7 @@ type commissionJSON struct {
 func (c *commission) json() commissionJSON {
 	return commissionJSON{ID: c.ID, Status: c.Status, PersonID: c.PersonID, FriendID: c.FriendID, OriginID: c.OriginID, ReferralID: c.ReferralID,
 		PlanID: c.PlanID, RewardID: c.RewardID, Nth: c.Nth, Subtotal: c.Subtotal, OrderCurrency: c.OrderCurrency, Base: c.Base, PercentAmount: c.PercentAmount,
-		FixedAmount: c.FixedAmount, Amount: c.Amount, Clawed: c.Clawed, Currency: c.Currency, Held: c.Held, HoldUntil: instant(c.HoldUntil),
+		FixedAmount: c.FixedAmount, Amount: c.Amount, Clawed: c.Clawed, ReducedBy: c.reducedBy(), Currency: c.Currency, Held: c.Held, HoldUntil: instant(c.HoldUntil),
 		OccurredAt: c.OccurredAt.UTC(), ApprovedAt: instant(c.ApprovedAt), UpdatedAt: c.UpdatedAt.UTC()}
 }
 

@@ -130,7 +130,7 @@ func (r *rations) settle(ctx context.Context, u *bus.Unit, m *Module, list []com
 		c := list[n]
 		why := c.explained().Refused
 		c.Amount = why.Amount // that it would have been
-		refusals[i] = refusal{reward: c.reward(campaigns[c.campaign()]), Cause: why.Cause}
+		refusals[i] = refusal{reward: c.reward(campaigns[c.campaign()], provenance{}), Cause: why.Cause}
 		m.metrics.Of(ctx).refused.WithLabelValues(why.Cause).Inc()
 	}
 	return insertRefusals(ctx, u.Tx, u.Now, refusals)

@@ -20,20 +20,24 @@ type claim struct {
 	site, list         int64
 	reward, redemption int64 // one of them
 	person             int64 // 0: only a visitor
+
+	template string // its coupon is made by it, instead of taken
 }
 
 // handed is a claim that got its coupon.
 type handed struct {
 	claim
 	coupon takenCoupon
+	made   bool // for this claim, so the list has one more
 }
 
 // handOut gives each claim a coupon of its list, or lets it wait. Free coupons are locked past each other, so transactions that hand
 // out of one list don't wait for one another. Only who finds none takes the list's lock: the one that serves a delivery holds it too,
-// so either the delivery is seen here, or the claim is seen there. Who comes while others wait goes behind them.
-func (m *Module) handOut(ctx context.Context, u *bus.Unit, claims []claim) error {
+// so either the delivery is seen here, or the claim is seen there. Who comes while others wait goes behind them. What was
+// made for somebody is given with the rest.
+func (m *Module) handOut(ctx context.Context, u *bus.Unit, claims []claim, made ...handed) error {
 	if len(claims) == 0 {
-		return nil
+		return m.give(ctx, u, made)
 	}
 	byList := map[key][]claim{}
 	for _, c := range claims {
@@ -49,10 +53,10 @@ func (m *Module) handOut(ctx context.Context, u *bus.Unit, claims []claim) error
 	if err != nil {
 		return err
 	}
-	var given []handed
+	given := made
 	for _, t := range taken {
 		k := key{t.SiteID, t.ListID}
-		given = append(given, handed{byList[k][0], t})
+		given = append(given, handed{claim: byList[k][0], coupon: t})
 		byList[k] = byList[k][1:]
 	}
 	var rest []claim
@@ -114,7 +118,7 @@ func (m *Module) serveLocked(ctx context.Context, u *bus.Unit, l *couponList) (i
 	given := make([]handed, len(taken))
 	for i, t := range taken {
 		w := waiting[i]
-		given[i] = handed{claim{site: w.SiteID, list: w.ListID, reward: w.RewardID, redemption: w.RedemptionID, person: w.PersonID}, t}
+		given[i] = handed{claim: claim{site: w.SiteID, list: w.ListID, reward: w.RewardID, redemption: w.RedemptionID, person: w.PersonID}, coupon: t}
 	}
 	if err := deleteWaits(ctx, u.Tx, waiting[:len(taken)]); err != nil {
 		return 0, err
@@ -130,20 +134,23 @@ func (m *Module) give(ctx context.Context, u *bus.Unit, list []handed) error {
 	if err := saveHanded(ctx, u.Tx, u.Now, list); err != nil {
 		return err
 	}
-	issued := map[key]int64{}
+	issued, added := map[key]int64{}, map[key]int64{}
 	var sites, ids []int64
 	for _, h := range list {
 		issued[key{h.site, h.list}]++
+		if h.made {
+			added[key{h.site, h.list}]++
+		}
 		if h.reward != 0 {
 			sites, ids = append(sites, h.site), append(ids, h.reward)
 		}
 	}
 	lists := sortedLists(issued)
-	counts := make([]int64, len(lists))
+	counts, fresh := make([]int64, len(lists)), make([]int64, len(lists))
 	for i, k := range lists {
-		counts[i] = issued[k]
+		counts[i], fresh[i] = issued[k], added[k]
 	}
-	if err := addStock(ctx, u.Tx, lists, make([]int64, len(lists)), counts); err != nil {
+	if err := addStock(ctx, u.Tx, lists, fresh, counts); err != nil {
 		return err
 	}
 	rewards, err := rewardsByID(ctx, u, sites, ids)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/customer/customerevent"
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/referral/referralevent"
 )
@@ -116,7 +117,7 @@ type use struct {
 	code string
 }
 
-// useCoupons counts the codes that verified orders came with.
+// useCoupons counts the codes that verified orders came with, and tells which orders used coupons of the site.
 func useCoupons(ctx context.Context, u *bus.Unit, deeds []deed) error {
 	counts, first := map[use]int64{}, map[use]time.Time{}
 	for _, d := range deeds {
@@ -140,7 +141,46 @@ func useCoupons(ctx context.Context, u *bus.Unit, deeds []deed) error {
 	for _, k := range sortedUses(counts) {
 		sites, codes, ns, at = append(sites, k.site), append(codes, k.code), append(ns, counts[k]), append(at, first[k])
 	}
-	return countUses(ctx, u.Tx, sites, codes, ns, at)
+	list, err := countUses(ctx, u.Tx, sites, codes, ns, at)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	ours := map[use]*used{}
+	for i := range list {
+		ours[use{list[i].SiteID, list[i].Code}] = &list[i]
+	}
+	for _, d := range deeds {
+		if told := d.couponsUsed(ours); told != nil {
+			told.UsedAt = u.Now
+			u.Tell(told.SiteID, "origin:"+itoa(told.OriginID), *told)
+		}
+	}
+	return nil
+}
+
+// couponsUsed is what an order used of the site's coupons; nil: nothing. The first order that came with a coupon is the one that used what somebody earned.
+func (d deed) couponsUsed(ours map[use]*used) *referralevent.CouponsUsed {
+	if d.body.Type != customerevent.Purchase {
+		return nil
+	}
+	told := &referralevent.CouponsUsed{SiteID: d.body.SiteID, OriginID: d.body.OriginID, PersonID: d.body.PersonID, Subtotal: d.body.Subtotal, Currency: d.body.Currency,
+		TrafficSource: d.body.TrafficSource, DeviceType: d.body.DeviceType, EventCategory: categoryOf(d.body.Type, d.body.Category), OccurredAt: d.body.OccurredAt}
+	for _, code := range d.codes() {
+		c := ours[use{d.body.SiteID, code}]
+		if c == nil {
+			continue
+		}
+		told.Codes = append(told.Codes, code)
+		told.ByAdvocate, told.ByFriend = told.ByAdvocate || c.Side == sideAdvocate, told.ByFriend || c.Side == sideFriend
+		if c.Earned && c.First {
+			told.RewardsUsed++
+			c.First = false
+		}
+	}
+	if len(told.Codes) == 0 {
+		return nil
+	}
+	return told
 }
 
 func sortedUses(m map[use]int64) []use {

@@ -55,6 +55,7 @@ type landing struct {
 	has               map[string]bool // keys of the query
 	asks              bool            // it ends with a question mark
 	holes             []hole          // placeholders that are to be filled
+	app               bool            // an app may open it, which knows the visitor by a name of its own
 }
 
 // landingOf reads a checked destination. What its query holds stays and wins, except for keys of identity, which a destination that
@@ -72,7 +73,7 @@ func landingOf(destination string) (*landing, error) {
 		if k, err := url.QueryUnescape(key); err == nil {
 			key = k
 		}
-		if part == "" || key == paramVisitor || key == paramFriendOffer {
+		if part == "" || key == paramVisitor || key == paramFriendOffer || key == paramAppVisitor {
 			continue
 		}
 		l.has[key] = true

@@ -16,6 +16,7 @@ type originExplanation struct {
 	Attribution *attributionJSON `json:"attribution" doc:"The decision, and every link, code and claim that was considered; null: there is none, or it was made by hand"`
 	Referral    *explanation     `json:"referral" doc:"The referral that counts for it, as its own explain shows it; null: there is none"`
 	Commissions []commissionJSON `json:"commissions" doc:"What it earned an advocate; also an order of a friend who was referred before, where a plan goes on paying"`
+	Unpaid      []followingJSON  `json:"unpaid_plans" doc:"Plans that went on paying for this friend's orders and didn't pay for this one, each with the reason"`
 }
 
 func (m *Module) explainRoutes(api huma.API) {
@@ -74,6 +75,9 @@ func (m *Module) getOriginExplanation(ctx context.Context, in *originPath) (*web
 	}
 	if r == nil && a == nil {
 		return nil, errNoAttribution
+	}
+	if out.Unpaid, err = m.unpaidBy(ctx, a); err != nil {
+		return nil, err
 	}
 	if r != nil {
 		e, err := m.explain(ctx, siteID, r.ID)

@@ -59,6 +59,9 @@ func TestEvents_say_what_numbers_are_taken_apart_by(t *testing.T) {
 		"referral_created":  "facebook web desktop purchase a; web desktop purchase facebook a",
 		"referral_approved": "facebook web desktop purchase a; web desktop purchase",
 		"referral_voided":   "facebook web desktop purchase a",
+		// the friend's for the click; both sides' and the commission for the referral, and again for whom it was given to
+		"reward_issued":      "facebook mobile a; " + strings.Repeat("facebook web desktop purchase a; ", 3) + strings.TrimSuffix(strings.Repeat("web desktop purchase; ", 3), "; "),
+		"reward_clawed_back": strings.TrimSuffix(strings.Repeat("facebook web desktop purchase a; ", 3), "; "),
 	} {
 		if got := strings.Join(p.facetsTold(kind), "; "); strings.Join(strings.Fields(got), " ") != want {
 			t.Errorf("%s: %q, want %q", kind, got, want)

@@ -1,14 +1,18 @@
 package referral
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
 
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/customer/customerevent"
-	"github.com/talkable/talkable/internal/referral/referralevent"
 )
 
 // claimOfSuspect is the reason of a claim that a fraud rule has blocked.
@@ -36,65 +40,109 @@ type claimant struct {
 	visitors   []string
 }
 
-// judgeClaim runs the fraud rules over a claim, by the policy of its campaign: whom it blocks gets neither a friend offer nor what a
+// suspect is a claim before the rules of its campaign.
+func (c *claimed) suspect(n int, p *policy) suspect {
+	return suspect{n: n, policy: p.forClaims(),
+		c: &candidate{offerID: c.told.OfferID, campaignID: c.told.CampaignID, advocateID: c.told.AdvocateID},
+		d: deed{body: customerevent.OriginRecorded{SiteID: c.told.SiteID, PersonID: c.told.FriendID, IP: c.by.ip, Device: c.by.device, OccurredAt: c.told.ClaimedAt}}}
+}
+
+// judgeClaims runs the fraud rules over claims, by the policies of their campaigns: whom they block gets neither a friend offer nor what a
 // click earns. What a rule has flagged is kept, and the purchase is judged again.
-func (m *Module) judgeClaim(ctx context.Context, u *bus.Unit, told referralevent.OfferClaimed, by claimant) ([]finding, error) {
-	if told.AdvocateID == 0 {
-		return nil, nil
+func (m *Module) judgeClaims(ctx context.Context, u *bus.Unit, list []*claimed) ([][]finding, error) {
+	out := make([][]finding, len(list))
+	var suspects []suspect
+	var browsers []seen
+	for i, c := range list {
+		if c.told.AdvocateID == 0 {
+			continue
+		}
+		b, err := m.books.of(ctx, u, c.told.SiteID)
+		if err != nil {
+			return nil, err
+		}
+		suspects = append(suspects, c.suspect(i, b.of(c.told.CampaignID)))
+		for _, v := range c.by.visitors {
+			browsers = append(browsers, seen{c.told.SiteID, v, c.told.AdvocateID})
+		}
 	}
-	b, err := m.books.of(ctx, u, told.SiteID)
+	seenBy, err := known(ctx, u, browsers)
 	if err != nil {
 		return nil, err
 	}
-	s := suspect{policy: b.of(told.CampaignID).forClaims(), c: &candidate{offerID: told.OfferID, campaignID: told.CampaignID, advocateID: told.AdvocateID},
-		d: deed{body: customerevent.OriginRecorded{SiteID: told.SiteID, PersonID: told.FriendID, IP: by.ip, Device: by.device, OccurredAt: told.ClaimedAt}}}
-	seenBy, err := known(ctx, u, pairsOf(told.SiteID, told.AdvocateID, by.visitors))
+	l, err := m.look(ctx, u, suspects, nil)
 	if err != nil {
 		return nil, err
 	}
-	l, err := m.look(ctx, u, []suspect{s}, nil)
-	if err != nil {
-		return nil, err
+	for _, s := range suspects {
+		c := list[s.n]
+		out[s.n] = s.policy.judge(l.measure(s, func() evidence {
+			theirs := slices.DeleteFunc(slices.Clone(c.by.visitors), func(v string) bool { return !seenBy[seen{c.told.SiteID, v, c.told.AdvocateID}] })
+			return selfReferral(c.told.AdvocateID, c.told.FriendID, c.by.visitors, theirs, "")
+		}, nil))
 	}
-	return s.policy.judge(l.measure(s, func() evidence {
-		theirs := slices.DeleteFunc(slices.Clone(by.visitors), func(v string) bool { return !seenBy[seen{told.SiteID, v, told.AdvocateID}] })
-		return selfReferral(told.AdvocateID, told.FriendID, by.visitors, theirs, "")
-	}, nil)), nil
+	return out, nil
 }
 
-func pairsOf(siteID, personID int64, visitors []string) []seen {
-	var out []seen
-	for _, v := range visitors {
-		out = append(out, seen{siteID, v, personID})
+// suspectClaims gives a reason to those of the claims that earn nothing because of a rule, and keeps what hit. The first claim of a
+// friend's is what is kept.
+func (m *Module) suspectClaims(ctx context.Context, u *bus.Unit, list []*claimed) error {
+	found, err := m.judgeClaims(ctx, u, list)
+	if err != nil {
+		return err
 	}
-	return out
+	var hit []claimVerdict
+	for i, c := range list {
+		verdict := worst(found[i])
+		if verdict == verdictPassed {
+			continue
+		}
+		m.metrics.Of(ctx).claimsSuspected.WithLabelValues(verdict).Inc()
+		for n := range found[i] {
+			found[i][n].Evidence.VisitorID = "" // nothing that is kept for ever ties a browser to a person
+		}
+		text, err := json.Marshal(found[i])
+		if err != nil {
+			return err
+		}
+		hit = append(hit, claimVerdict{c.key(), verdict, string(text)})
+		if verdict == verdictBlocked {
+			c.told.Reason = claimOfSuspect
+		}
+	}
+	return insertClaimVerdicts(ctx, u.Tx, u.Now, hit)
 }
 
-// suspects says whether a claim earns nothing because of a rule, and keeps what hit. The first claim of a friend's is what is kept.
-func (m *Module) suspects(ctx context.Context, u *bus.Unit, told *referralevent.OfferClaimed, by claimant) (bool, error) {
-	found, err := m.judgeClaim(ctx, u, *told, by)
-	verdict := worst(found)
-	if err != nil || verdict == verdictPassed {
-		return false, err
+// claimVerdict is what the rules said of a claim, as it is kept.
+type claimVerdict struct {
+	claimedKey
+	verdict, rules string
+}
+
+func insertClaimVerdicts(ctx context.Context, tx *sqlx.Tx, now time.Time, list []claimVerdict) error {
+	if len(list) == 0 {
+		return nil
 	}
-	m.metrics.Of(ctx).claimsSuspected.WithLabelValues(verdict).Inc()
-	for i := range found {
-		found[i].Evidence.VisitorID = "" // nothing that is kept for ever ties a browser to a person
+	slices.SortFunc(list, func(a, b claimVerdict) int {
+		return cmp.Or(cmp.Compare(a.site, b.site), cmp.Compare(a.offer, b.offer), cmp.Compare(a.friend, b.friend))
+	})
+	var sites, offers, friends []int64
+	var verdicts, rules []string
+	for _, v := range list {
+		sites, offers, friends = append(sites, v.site), append(offers, v.offer), append(friends, v.friend)
+		verdicts, rules = append(verdicts, v.verdict), append(rules, v.rules)
 	}
-	text, err := json.Marshal(found)
+	_, err := tx.ExecContext(ctx, `
+		insert into referral.claim_verdict (site_id, offer_id, friend_id, verdict, rules, at)
+		select s, o, f, verdict, rules::jsonb, $6
+		from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[]) with ordinality u (s, o, f, verdict, rules, n)
+		order by n
+		on conflict on constraint claim_verdict_pkey do nothing`,
+		pq.Array(sites), pq.Array(offers), pq.Array(friends), pq.Array(verdicts), pq.Array(rules), now)
 	if err != nil {
-		return false, err
+		return fmt.Errorf("keep verdicts of claims: %w", err)
 	}
-	if _, err := u.ExecContext(ctx, `
-		insert into referral.claim_verdict (site_id, offer_id, friend_id, verdict, rules, at) values ($1, $2, $3, $4, $5::jsonb, $6)
-		on conflict on constraint claim_verdict_pkey do nothing`, told.SiteID, told.OfferID, told.FriendID, verdict, string(text), told.ClaimedAt); err != nil {
-		return false, fmt.Errorf("keep verdict of claim: %w", err)
-	}
-	if verdict != verdictBlocked {
-		return false, nil
-	}
-	told.Reason = claimOfSuspect
-	return true, nil
+	return nil
 }
 
 // unwelcome says that nobody at this address gets an offer: the merchant has blocked it. If that can't be looked up, nobody is.

@@ -30,7 +30,8 @@ func (m *Module) fraudRoutes(api huma.API) {
 			"evidence that was kept with them, and shows who would get another verdict. Changes nothing. A rule that was skipped then can only be tried where the policy " +
 			"had `observe`; `unmeasured` counts the others. Takes an Idempotency-Key."}, m.postWhatIf)
 	huma.Register(api, huma.Operation{OperationID: "listReferrals", Method: http.MethodGet, Path: "/api/v2/referrals", Tags: referrals,
-		Summary: "List referrals", Description: "Newest first. `status=flagged` is the queue of what waits for a person."}, m.getReferrals)
+		Summary: "List referrals", Description: "Newest first, by their orders' times. Of a status, a campaign, or some days, or of all; `status=flagged` is the queue of what waits for a person. " +
+			"`from` and `to` are days of the orders, at most 366, in the site's zone; without either all days count. Another site's campaign has none."}, m.getReferrals)
 	huma.Register(api, huma.Operation{OperationID: "resolveReferral", Method: http.MethodPost, Path: "/api/v2/referrals/{id}/resolution", Tags: referrals,
 		Summary: "Approve, void, block or unblock a referral", Description: "Takes an Idempotency-Key. Flagged and pending referrals can be approved, voided and blocked; blocked ones " +
 			"unblocked, which makes them pending: from then on they go on as the campaign approves. " +
@@ -120,22 +121,6 @@ func (m *Module) putCampaignPolicy(ctx context.Context, in *struct {
 		return nil, errNoCampaign
 	}
 	return m.putPolicy(ctx, in.ID, policyInput{RulesBody: in.Body.RulesBody})
-}
-
-type referralsResult struct {
-	Referrals  []referralJSON `json:"referrals"`
-	NextCursor *string        `json:"next_cursor" doc:"null on the last page"`
-}
-
-func (m *Module) getReferrals(ctx context.Context, in *struct {
-	Status string `query:"status" doc:"pending, flagged or blocked; any when left out"`
-	web.Page
-}) (*web.OK[referralsResult], error) {
-	list, next, err := m.queue(ctx, web.From(ctx).Site.ID, in.Status, in.Limit, in.Cursor)
-	if err != nil {
-		return nil, err
-	}
-	return web.Answer(referralsResult{list, next}), nil
 }
 
 type referralPath struct {

@@ -64,7 +64,12 @@ type GiftCardError struct {
 
 func (e *GiftCardError) Error() string { return e.Detail }
 
-// giftCard is an order of a gift card, one a reward.
+// cardOf is what a gift card is for: a reward, or a redemption of points.
+type cardOf struct{ reward, redemption int64 }
+
+func (g *giftCard) of() cardOf { return cardOf{g.RewardID, g.RedemptionID} }
+
+// giftCard is an order of a gift card, one a reward or a redemption.
 type giftCard struct {
 	SiteID     int64      `db:"site_id"`
 	RewardID   int64      `db:"reward_id"`
@@ -83,11 +88,18 @@ type giftCard struct {
 
 	RecalledAt *time.Time `db:"recalled_at"` // when its reward was taken back
 
-	Referral *int64 `db:"referral"` // of its reward
+	ID           int64  `db:"id"`
+	RedemptionID int64  `db:"redemption_id"` // of points; 0: it is of a reward
+	Referral     *int64 `db:"referral"`      // of its reward
 }
 
 // key is what the provider knows the order by.
-func (g *giftCard) key() string { return "talkable-" + itoa(g.SiteID) + "-reward-" + itoa(g.RewardID) }
+func (g *giftCard) key() string {
+	if g.RedemptionID != 0 {
+		return "talkable-" + itoa(g.SiteID) + "-redemption-" + itoa(g.RedemptionID)
+	}
+	return "talkable-" + itoa(g.SiteID) + "-reward-" + itoa(g.RewardID)
+}
 
 // claim says what becomes of an order that is due: it is tried, or not any more.
 func (g *giftCard) claim(now time.Time) {
@@ -155,7 +167,8 @@ func firstRunes(s string, n int) string {
 // sendGiftCards works off what is due until ctx ends.
 func (m *Module) sendGiftCards(ctx context.Context) {
 	for ctx.Err() == nil {
-		n, err := m.SendGiftCards(ctx)
+		n, err := 0, error(nil)
+		m.Tick(func() { n, err = m.SendGiftCards(ctx) })
 		if err != nil && ctx.Err() == nil {
 			m.log.Error().Err(err).Msg("sending gift cards failed; it is tried again")
 		}
@@ -210,10 +223,14 @@ func (m *Module) sendGiftCard(ctx context.Context, g *giftCard) error {
 	return m.settleGiftCard(ctx, g, sent, func(u *bus.Unit, g *giftCard) error {
 		g.settle(id, sent, u.Now, rand.Float64())
 		if sent == nil {
-			if err := payReward(ctx, u.Tx, u.Now, g.SiteID, g.RewardID); err != nil {
-				return err
+			at := "redemption:" + itoa(g.RedemptionID)
+			if g.RewardID != 0 {
+				at = (&reward{ID: g.RewardID, ReferralID: g.Referral}).key()
+				if err := payReward(ctx, u.Tx, u.Now, g.SiteID, g.RewardID); err != nil {
+					return err
+				}
 			}
-			u.Tell(g.SiteID, (&reward{ID: g.RewardID, ReferralID: g.Referral}).key(), referralevent.GiftCardSent{SiteID: g.SiteID, RewardID: g.RewardID,
+			u.Tell(g.SiteID, at, referralevent.GiftCardSent{SiteID: g.SiteID, RewardID: g.RewardID, RedemptionID: g.RedemptionID,
 				CampaignID: g.CampaignID, PersonID: g.PersonID, Amount: g.Amount, Currency: g.Currency, Provider: m.giftCards.Name(), OrderID: id, SentAt: u.Now})
 		}
 		return nil
@@ -224,7 +241,7 @@ func (m *Module) sendGiftCard(ctx context.Context, g *giftCard) error {
 func (m *Module) settleGiftCard(ctx context.Context, g *giftCard, failed error, settle func(*bus.Unit, *giftCard) error) error {
 	status, attempts := g.Status, g.Attempts
 	err := m.outbox.InTx(ctx, func(u *bus.Unit) error {
-		held, err := lockGiftCard(ctx, u.Tx, g.SiteID, g.RewardID)
+		held, err := lockGiftCard(ctx, u.Tx, g.SiteID, g.of())
 		if err != nil {
 			return err
 		}
@@ -246,7 +263,7 @@ func (m *Module) settleGiftCard(ctx context.Context, g *giftCard, failed error, 
 		m.metrics.Of(ctx).cardsLost.Inc()
 	}
 	if failed != nil {
-		m.log.Warn().Int64("site", g.SiteID).Int64("reward", g.RewardID).Int("attempts", g.Attempts).Str("status", g.Status).Err(failed).
+		m.log.Warn().Int64("site", g.SiteID).Int64("reward", g.RewardID).Int64("redemption", g.RedemptionID).Int("attempts", g.Attempts).Str("status", g.Status).Err(failed).
 			Msg("a gift card's provider didn't do what it was asked for")
 	}
 	return nil

@@ -19,12 +19,17 @@ func (m *Module) giftCardRoutes(api huma.API) {
 		Tags: []string{"Rewards"}, Summary: "Try a gift card again",
 		Description: "Queues a gift card again that failed, is uncertain or was kept, to be ordered or cancelled as its reward stands. The provider knows an order by our number, so it is never made twice. Takes an Idempotency-Key. " +
 			"404 if the site has no gift card for such a reward, 409 if it is none of these."}, m.postGiftCardRetry)
+	huma.Register(api, huma.Operation{OperationID: "retryRedemptionGiftCard", Method: http.MethodPost, Path: "/api/v2/gift_cards/redemptions/{redemption_id}/retry",
+		Tags: []string{"Rewards"}, Summary: "Try the gift card of a redemption again",
+		Description: "As for one of a reward: queues a gift card again that failed or is uncertain. Takes an Idempotency-Key. 404 if the site has no gift card for such a redemption, 409 if it is none of these."},
+		m.postRedemptionCardRetry)
 }
 
 // giftCardJSON is a gift card's order as the API shows it.
 type giftCardJSON struct {
-	RewardID   int64      `json:"reward_id"`
-	CampaignID int64      `json:"campaign_id"`
+	RewardID   *int64     `json:"reward_id" doc:"null: it is of a redemption"`
+	CampaignID *int64     `json:"campaign_id"`
+	Redemption *int64     `json:"redemption_id" doc:"Of points; null: it is of a reward"`
 	PersonID   int64      `json:"person_id"`
 	Amount     int64      `json:"amount" doc:"Minor units"`
 	Currency   string     `json:"currency"`
@@ -40,7 +45,7 @@ type giftCardJSON struct {
 }
 
 func (g *giftCard) json() giftCardJSON {
-	return giftCardJSON{RewardID: g.RewardID, CampaignID: g.CampaignID, PersonID: g.PersonID, Amount: g.Amount, Currency: g.Currency, Status: g.Status,
+	return giftCardJSON{RewardID: orNull(g.RewardID), CampaignID: orNull(g.CampaignID), Redemption: orNull(g.RedemptionID), PersonID: g.PersonID, Amount: g.Amount, Currency: g.Currency, Status: g.Status,
 		Attempts: g.Attempts, NextAt: g.NextAt.UTC(), Lost: g.lost(), RecalledAt: instant(g.RecalledAt), OrderID: g.OrderID, Error: g.Error, CreatedAt: g.CreatedAt.UTC(), UpdatedAt: g.UpdatedAt.UTC()}
 }
 
@@ -68,7 +73,7 @@ func (m *Module) getGiftCards(ctx context.Context, in *struct {
 		out.GiftCards = append(out.GiftCards, rows[i].json())
 	}
 	if len(rows) > in.Limit {
-		next := m.cursors.Encode(siteID, name, rows[in.Limit-1].RewardID)
+		next := m.cursors.Encode(siteID, name, rows[in.Limit-1].ID)
 		out.NextCursor = &next
 	}
 	return web.Answer(out), nil
@@ -79,11 +84,22 @@ type giftCardResult struct {
 }
 
 func (m *Module) postGiftCardRetry(ctx context.Context, in *struct {
-	RewardID int64         `path:"reward_id"`
+	RewardID int64         `path:"reward_id" minimum:"1"`
 	Body     *web.SiteBody `required:"false"`
 }) (*web.OK[giftCardResult], error) {
+	return m.postRetry(ctx, cardOf{reward: in.RewardID})
+}
+
+func (m *Module) postRedemptionCardRetry(ctx context.Context, in *struct {
+	RedemptionID int64         `path:"redemption_id" minimum:"1"`
+	Body         *web.SiteBody `required:"false"`
+}) (*web.OK[giftCardResult], error) {
+	return m.postRetry(ctx, cardOf{redemption: in.RedemptionID})
+}
+
+func (m *Module) postRetry(ctx context.Context, of cardOf) (*web.OK[giftCardResult], error) {
 	req := web.From(ctx)
-	g, replayed, err := m.retryGiftCard(ctx, req.Site, in.RewardID, req.Idempotency)
+	g, replayed, err := m.retryGiftCard(ctx, req.Site, of, req.Idempotency)
 	if err != nil {
 		return nil, err
 	}

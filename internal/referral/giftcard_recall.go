@@ -48,10 +48,10 @@ func (m *Module) cancelGiftCard(ctx context.Context, g *giftCard) error {
 }
 
 // retryGiftCard lets what failed be tried again, the order or its cancelling; replayed says that the Idempotency-Key had done it before.
-func (m *Module) retryGiftCard(ctx context.Context, s site.Site, rewardID int64, k idempotency.Key) (out giftCardJSON, replayed bool, err error) {
+func (m *Module) retryGiftCard(ctx context.Context, s site.Site, of cardOf, k idempotency.Key) (out giftCardJSON, replayed bool, err error) {
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, k, &out, func() error {
-			g, err := lockGiftCard(ctx, u.Tx, s.ID, rewardID)
+			g, err := lockGiftCard(ctx, u.Tx, s.ID, of)
 			if err != nil {
 				return err
 			}

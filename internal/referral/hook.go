@@ -89,7 +89,7 @@ func (in hookInput) hook(was *hook) (h hook, fresh bool) {
 // hookJSON is a hook as the API shows it.
 type hookJSON struct {
 	CampaignID *int64     `json:"campaign_id" doc:"null: the site's"`
-	URL        *string    `json:"url" doc:"null: nothing is set here"`
+	URL        string     `json:"url"`
 	TimeoutMS  int64      `json:"timeout_ms"`
 	OnFailure  string     `json:"on_failure"`
 	Enabled    bool       `json:"enabled"`
@@ -98,12 +98,13 @@ type hookJSON struct {
 	ChangedAt  *time.Time `json:"changed_at"`
 }
 
-func (h *hook) show(campaignID int64) hookJSON {
+// show is nil where none is set.
+func (h *hook) show() *hookJSON {
 	if h == nil {
-		return hookJSON{CampaignID: orNull(campaignID)}
+		return nil
 	}
 	at := h.At.UTC()
-	return hookJSON{CampaignID: orNull(h.CampaignID), URL: &h.URL, TimeoutMS: h.TimeoutMS, OnFailure: h.OnFailure, Enabled: h.Enabled, KeyID: orNull(h.KeyID), ChangedAt: &at}
+	return &hookJSON{CampaignID: orNull(h.CampaignID), URL: h.URL, TimeoutMS: h.TimeoutMS, OnFailure: h.OnFailure, Enabled: h.Enabled, KeyID: orNull(h.KeyID), ChangedAt: &at}
 }
 
 // hookOf is who is asked about a campaign's referrals; nil: nobody.

@@ -26,9 +26,7 @@ func (m *Module) runHooks(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if _, err := m.AskHooks(ctx); err != nil && ctx.Err() == nil {
-				m.log.Error().Err(err).Msg("asking decision hooks failed; it is tried again")
-			}
+			m.tick(ctx, m.AskHooks, "asking decision hooks", "decision hooks were asked")
 		}
 	}
 }

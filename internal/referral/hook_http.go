@@ -21,14 +21,14 @@ func (m *Module) hookRoutes(api huma.API) {
 	tags := []string{"Decision hook"}
 	const path, ofCampaign = "/api/v2/decision_hook", "/api/v2/campaigns/{id}/decision_hook"
 	huma.Register(api, huma.Operation{OperationID: "getDecisionHook", Method: http.MethodGet, Path: path, Tags: tags, Summary: "Read the site's decision hook",
-		Description: aboutHooks}, m.getSiteHook)
+		Description: aboutHooks + " `decision_hook` is null where none is set: nobody is asked."}, m.getSiteHook)
 	huma.Register(api, huma.Operation{OperationID: "replaceDecisionHook", Method: http.MethodPut, Path: path, Tags: tags, Summary: "Set the site's decision hook",
 		Description: aboutHooks + " Takes an Idempotency-Key. It holds for referrals from now on (in other processes within five seconds). The address must be https and public. " +
 			"400 with a pointer to each place that is wrong."}, m.putSiteHook)
 	huma.Register(api, huma.Operation{OperationID: "deleteDecisionHook", Method: http.MethodDelete, Path: path, Tags: tags, Summary: "Ask nobody any more",
 		Description: "What waits for an answer goes on as if it were approve. Nothing set is nothing changed. Takes an Idempotency-Key."}, m.deleteSiteHook)
 	huma.Register(api, huma.Operation{OperationID: "getCampaignDecisionHook", Method: http.MethodGet, Path: ofCampaign, Tags: tags, Summary: "Read a campaign's decision hook",
-		Description: "url null: the site's holds. 404 if the site has no such campaign."}, m.getCampaignHook)
+		Description: "`decision_hook` is null where the campaign has none of its own: the site's holds. 404 if the site has no such campaign."}, m.getCampaignHook)
 	huma.Register(api, huma.Operation{OperationID: "replaceCampaignDecisionHook", Method: http.MethodPut, Path: ofCampaign, Tags: tags, Summary: "Set a campaign's decision hook",
 		Description: "As for the site; with `enabled: false` nobody is asked about this campaign. Takes an Idempotency-Key. 404 if the site has no such campaign."}, m.putCampaignHook)
 	huma.Register(api, huma.Operation{OperationID: "deleteCampaignDecisionHook", Method: http.MethodDelete, Path: ofCampaign, Tags: tags, Summary: "Let the site's decision hook hold",
@@ -36,7 +36,7 @@ func (m *Module) hookRoutes(api huma.API) {
 }
 
 type hookResult struct {
-	Hook hookJSON `json:"decision_hook"`
+	Hook *hookJSON `json:"decision_hook" doc:"null: none is set here"`
 }
 
 // readHook reads the hook of a site, or of a campaign of it; nil if none was set.
@@ -61,7 +61,7 @@ func (m *Module) changeHook(ctx context.Context, campaignID int64, in *hookInput
 			return nil, err
 		}
 	}
-	var out hookJSON
+	var out *hookJSON
 	var replayed bool
 	err := m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, req.Site.ID, req.Idempotency, &out, func() error {
@@ -82,25 +82,23 @@ func (m *Module) changeHook(ctx context.Context, campaignID int64, in *hookInput
 	return web.Answer(hookResult{out}), nil
 }
 
-func (m *Module) setHook(ctx context.Context, u *bus.Unit, campaignID int64, req *web.Request, in *hookInput, was *hook) (hookJSON, error) {
+func (m *Module) setHook(ctx context.Context, u *bus.Unit, campaignID int64, req *web.Request, in *hookInput, was *hook) (out *hookJSON, err error) {
 	a := audit.Change{KeyID: req.KeyID, Action: "decision_hook.deleted", Subject: aboutHook, SubjectID: campaignID}
 	if was != nil {
-		a.Before = was.show(campaignID)
+		a.Before = was.show()
 	}
-	var out hookJSON
 	if in == nil {
-		out = (*hook)(nil).show(campaignID)
 		if err := deleteHook(ctx, u.Tx, req.Site.ID, campaignID); err != nil || was == nil {
-			return out, err
+			return nil, err
 		}
 	} else {
 		h, fresh := in.hook(was)
 		h.SiteID, h.CampaignID, h.KeyID, h.At = req.Site.ID, campaignID, req.KeyID, u.Now
 		if err := saveHook(ctx, u.Tx, h); err != nil {
-			return out, err
+			return nil, err
 		}
-		out = h.show(campaignID)
-		if a.Action, a.After = "decision_hook.set", out; fresh {
+		out = h.show()
+		if a.Action, a.After = "decision_hook.set", *out; fresh {
 			out.Secret = &h.Secret
 		}
 	}
@@ -117,7 +115,7 @@ func (m *Module) showHook(ctx context.Context, campaignID int64) (*web.OK[hookRe
 	if err != nil {
 		return nil, err
 	}
-	return web.Answer(hookResult{h.show(campaignID)}), nil
+	return web.Answer(hookResult{h.show()}), nil
 }
 
 func (m *Module) getSiteHook(ctx context.Context, _ *struct{}) (*web.OK[hookResult], error) {

@@ -326,14 +326,14 @@ func TestHook_over_HTTP(t *testing.T) {
 		if code != 200 {
 			t.Fatalf("%d %v", code, out)
 		}
-		return into[hookResult](t, out).Hook
+		return *into[hookResult](t, out).Hook
 	}
 	const body = `{"url":"https://shop.example/d","on_failure":"hold"}`
 	first := set(body, "k")
 	if again := set(body, "k"); first.Secret == nil || *again.Secret != *first.Secret || first.TimeoutMS != 3000 || !first.Enabled || *first.KeyID != 4 {
 		t.Errorf("%+v", first)
 	}
-	if next := set(`{"url":"https://shop.example/e","on_failure":"void","timeout_ms":500}`, ""); next.Secret != nil || *next.URL != "https://shop.example/e" {
+	if next := set(`{"url":"https://shop.example/e","on_failure":"void","timeout_ms":500}`, ""); next.Secret != nil || next.URL != "https://shop.example/e" {
 		t.Errorf("%+v", next)
 	}
 	if next := set(`{"url":"https://shop.example/e","on_failure":"void","rotate_secret":true}`, ""); next.Secret == nil || *next.Secret == *first.Secret {
@@ -355,8 +355,14 @@ func TestHook_over_HTTP(t *testing.T) {
 			t.Errorf("%s on the other site: %d %v", method, code, out)
 		}
 	}
-	if code, out, _ := p.call(p.two, "GET", path, nil, ""); code != 200 || into[hookResult](t, out).Hook.URL != nil {
-		t.Errorf("the other site's: %d %v", code, out)
+	for _, none := range []struct {
+		s    site.Site
+		path string
+	}{{p.two, path}, {p.one, ofCampaign}} { // the other site's, and one that was deleted
+		code, out, _ := p.call(none.s, "GET", none.path, nil, "")
+		if shown, there := out["result"].(map[string]any)["decision_hook"]; code != 200 || !there || shown != nil {
+			t.Errorf("none is set at %s: %d %v", none.path, code, out)
+		}
 	}
 	lines := p.audited(1, audit.Filter{Subject: aboutHook})
 	if len(lines) != 5 || lines[0].Action != "decision_hook.deleted" {

@@ -53,6 +53,7 @@ func (m *Module) Routes(api huma.API) {
 	m.commissionRoutes(api)
 	m.payoutRoutes(api)
 	m.rateRoutes(api)
+	m.leaderRoutes(api)
 }
 
 type campaignsResult struct {

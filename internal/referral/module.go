@@ -2,7 +2,7 @@
 //
 // It tells:  referral.offer_created.v1, referral.links_visited.v1, referral.referral_created.v1, referral.referral_approved.v1,
 // referral.referral_voided.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1, referral.coupon_issued.v1,
-// referral.coupons_low.v1, referral.offer_shared.v1, referral.offer_claimed.v1, referral.offer_withheld.v1, referral.personal_coupon_made.v1,
+// referral.coupons_low.v1, referral.offer_shared.v1, referral.offer_claimed.v1, referral.offer_withheld.v1, referral.share_reminder_due.v1, referral.coupons_used.v1, referral.personal_coupon_made.v1,
 // referral.budget_reached.v1, referral.gift_card_sent.v1, referral.commission_earned.v1, referral.commission_released.v1,
 // referral.commission_clawed_back.v1, referral.account_adjusted.v1, referral.payout_paid.v1, referral.payout_failed.v1
 //
@@ -32,6 +32,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"github.com/talkable/talkable/internal/agenda"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/clock"
 	"github.com/talkable/talkable/internal/idempotency"
@@ -73,6 +74,7 @@ type Deps struct {
 
 // Module is the referral module.
 type Module struct {
+	agenda.Timers
 	db        *sqlx.DB
 	outbox    *bus.Outbox
 	log       zerolog.Logger
@@ -93,10 +95,13 @@ type Module struct {
 	offers    *lru.Cache[offerKey, cachedOffer]
 	joins     *postgres.Group[want, *referralapi.Offer]
 	visits    *postgres.Group[visit, visited]
+	shares    *postgres.Group[sharing, idempotency.Done[keptShared]]
+	claims    *postgres.Group[claiming, idempotency.Done[keptClaim]]
 	giftCards GiftCards
 	payer     Payer
 	calls     *outcall.Client
 
+	kept   time.Time // the day of the last housekeeping by RunDue
 	lostMu sync.Mutex
 	lostAt time.Time // when lost visits were last written to the log
 }
@@ -120,9 +125,16 @@ func New(d Deps) *Module {
 		cookie:    cookieTail(strings.HasPrefix(d.PublicURL, "https://")), metrics: metricsApart(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known,
 		versions: versions, trials: &experimenting{real: clock.System}, offers: offers,
 		books: newBooks(d.Now), people: d.People, facts: d.Facts, giftCards: d.GiftCards, payer: d.Payer, calls: d.Calls}
-	m.joins = postgres.NewGroup(joinBatch, m.join).Writers(2).Observe(func(n int) { m.metrics.Real.batch.WithLabelValues("join").Observe(float64(n)) })
-	m.visits = postgres.NewGroup(visitBatch, m.visit).Writers(2).Crowd(visitCrowd).Observe(func(n int) { m.metrics.Real.batch.WithLabelValues("visit").Observe(float64(n)) })
+	m.joins = postgres.NewGroup(joinBatch, m.join).Writers(2).Observe(m.sizes("join"))
+	m.visits = postgres.NewGroup(visitBatch, m.visit).Writers(2).Crowd(visitCrowd).Observe(m.sizes("visit"))
+	m.shares = postgres.NewGroup(shareBatch, m.share).Writers(2).Crowd(shareCrowd).Observe(m.sizes("share"))
+	m.claims = postgres.NewGroup(claimBatch, m.carryOutClaims).Writers(2).Crowd(claimCrowd).Observe(m.sizes("claim"))
 	return m
+}
+
+// sizes observes how many requests of a kind are committed together.
+func (m *Module) sizes(kind string) func(int) {
+	return func(n int) { m.metrics.Real.batch.WithLabelValues(kind).Observe(float64(n)) }
 }
 
 // Consumer is what the module hears.
@@ -158,6 +170,9 @@ func (m *Module) Run(ctx context.Context) error {
 	var drops sync.WaitGroup
 	defer drops.Wait()
 	drops.Go(func() { m.dropTestData(ctx) })
+	var reminders sync.WaitGroup
+	defer reminders.Wait()
+	reminders.Go(func() { m.remindAll(ctx) })
 	var cards sync.WaitGroup
 	defer cards.Wait()
 	if m.giftCards != nil {
@@ -168,29 +183,30 @@ func (m *Module) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-approve.C:
-			if n, err := m.ApproveDue(ctx); err != nil && ctx.Err() == nil {
-				m.log.Error().Err(err).Msg("approving due referrals failed; it is tried again")
-			} else if n > 0 {
-				m.log.Info().Int("referrals", n).Msg("approved after their delay")
-			}
+			m.tick(ctx, m.ApproveDue, "approving due referrals", "approved after their delay")
 		case <-days.C:
 			m.keep(ctx)
 		case <-flagged.C:
-			if n, err := m.ResolveFlagged(ctx); err != nil && ctx.Err() == nil {
-				m.log.Error().Err(err).Msg("resolving flagged referrals failed; it is tried again")
-			} else if n > 0 {
-				m.log.Info().Int("referrals", n).Msg("flagged ones were resolved by their sites' policies")
-			}
+			m.tick(ctx, m.ResolveFlagged, "resolving flagged referrals", "flagged ones were resolved by their sites' policies")
 		case <-serve.C:
-			if _, err := m.ServeWaiting(ctx); err != nil && ctx.Err() == nil {
-				m.log.Error().Err(err).Msg("handing out coupons to those who wait failed; it is tried again")
-			}
+			m.tick(ctx, m.ServeWaiting, "handing out coupons to those who wait", "coupons were handed out to those who waited")
 		case <-low.C:
 			if err := m.CheckStock(ctx); err != nil && ctx.Err() == nil {
 				m.log.Error().Err(err).Msg("looking for low coupon lists failed; it is tried again")
 			}
 		}
 	}
+}
+
+// tick does a timer's work and notes what came of it.
+func (m *Module) tick(ctx context.Context, do func(context.Context) (int, error), what, done string) {
+	m.Tick(func() {
+		if n, err := do(ctx); err != nil && ctx.Err() == nil {
+			m.log.Error().Err(err).Msg(what + " failed; it is tried again")
+		} else if n > 0 {
+			m.log.Info().Int("count", n).Msg(done)
+		}
+	})
 }
 
 // keep does the housekeeping that nobody waits for.

@@ -211,7 +211,7 @@ func (m *Module) makeOffers(ctx context.Context, u *bus.Unit, wants []want) ([]*
 	}
 	for _, c := range made {
 		u.Tell(c.SiteID, "offer:"+strconv.FormatInt(c.ID, 10), referralevent.OfferCreated{SiteID: c.SiteID, OfferID: c.ID,
-			CampaignID: c.CampaignID, CampaignVersion: int64(c.Version), Variant: c.Variant, AdvocateID: deref(c.PersonID), CreatedAt: u.Now,
+			CampaignID: c.CampaignID, CampaignVersion: int64(c.Version), Variant: c.Variant, AdvocateID: deref(c.PersonID), CreatedAt: u.Now, ShareCode: c.ShareCode,
 			TrafficSource: c.TrafficSource, DeviceType: c.DeviceType, EventCategory: c.EventCategory, QA: trials[c.CampaignID]})
 	}
 	if err := insertExperimentOffers(ctx, u.Tx, made); err != nil {

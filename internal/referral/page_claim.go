@@ -9,9 +9,8 @@ import (
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 
-	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/referral/referralapi"
-	"github.com/talkable/talkable/internal/referral/referralevent"
+	"github.com/talkable/talkable/internal/site"
 )
 
 // arrivalRow is what is kept of a visitor and an offer.
@@ -95,42 +94,16 @@ func (m *Module) ClaimLink(ctx context.Context, in referralapi.LinkClaim) error 
 	if c == nil {
 		return nil
 	}
-	outcome := "claimed"
-	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
-		made, err := m.claimLinkTx(ctx, u, c, in)
-		if made == 0 {
-			outcome = "refused"
-		}
-		return err
-	})
-	if err == nil {
-		m.metrics.Of(ctx).pageClaims.WithLabelValues(outcome).Inc()
-	}
-	return err
-}
-
-func (m *Module) claimLinkTx(ctx context.Context, u *bus.Unit, c *campaign, in referralapi.LinkClaim) (friendOffer int64, err error) {
-	l := in.Landing
-	told := referralevent.OfferClaimed{SiteID: l.SiteID, OfferID: l.OfferID, CampaignID: l.CampaignID, AdvocateID: l.AdvocateID, FriendID: in.FriendID,
-		ClaimedAt: u.Now, ByPage: true, OptedIn: in.OptedIn, Channel: l.Channel, QA: c.tried()}
-	if in.FriendID == l.AdvocateID {
-		told.Reason = claimOfSelf
-	} else if blocked, err := m.suspects(ctx, u, &told, claimant{in.IP, in.Device, []string{l.Visitor}}); err != nil {
-		return 0, err
-	} else if !blocked {
-		if _, err := m.befriend(ctx, u, &offer{SiteID: l.SiteID, ID: l.OfferID, CampaignID: l.CampaignID}, c, in.FriendID, in.FriendPhone, &told); err != nil {
-			return 0, err
-		}
-	}
-	fresh, err := insertClaim(ctx, u.Tx, told)
+	done, err := m.claims.Do(ctx, claiming{s: site.Site{ID: in.Landing.SiteID}, page: &in, campaign: c})
 	if err != nil {
-		return 0, err
+		return err
 	}
-	if fresh {
-		u.Tell(l.SiteID, "offer:"+itoa(l.OfferID), told)
-		friendOffer = told.FriendOfferID
+	outcome := "claimed"
+	if done.Value.FriendOfferID == 0 {
+		outcome = "refused"
 	}
-	return friendOffer, insertPageClaim(ctx, u.Tx, in, friendOffer, u.Now)
+	m.metrics.Of(ctx).pageClaims.WithLabelValues(outcome).Inc()
+	return nil
 }
 
 // arrivalOf reads what is kept of a visitor and an offer.
@@ -151,21 +124,6 @@ func arrivalOf(ctx context.Context, q sqlx.QueryerContext, l *referralapi.Landin
 		return row, fmt.Errorf("read an arrival: %w", err)
 	}
 	return row, nil
-}
-
-// insertPageClaim keeps what a browser did. What earned something stays.
-func insertPageClaim(ctx context.Context, tx *sqlx.Tx, in referralapi.LinkClaim, friendOffer int64, now time.Time) error {
-	_, err := tx.ExecContext(ctx, `
-		insert into referral.page_claim as p (site_id, offer_id, visitor_id, campaign_id, friend_id, friend_offer_id, opted_in, ip, device, claimed_at)
-		values ($1, $2, $3, $4, $5, nullif($6::bigint, 0), $7, $8, $9, $10)
-		on conflict on constraint page_claim_pkey do update set friend_id = excluded.friend_id, friend_offer_id = excluded.friend_offer_id,
-			opted_in = excluded.opted_in, ip = excluded.ip, device = excluded.device, claimed_at = excluded.claimed_at
-		where p.friend_offer_id is null`,
-		in.Landing.SiteID, in.Landing.OfferID, in.Landing.Visitor, in.Landing.CampaignID, in.FriendID, friendOffer, in.OptedIn, in.IP, in.Device, now)
-	if err != nil {
-		return fmt.Errorf("keep a claim of a page: %w", err)
-	}
-	return nil
 }
 
 // forgetClaims drops which browsers claimed in whose name.

@@ -118,11 +118,13 @@ func (w *reward) state() string {
 
 // issued tells of the reward.
 func (w *reward) issued() referralevent.RewardIssued {
+	rule := w.rule()
 	return referralevent.RewardIssued{SiteID: w.SiteID, RewardID: w.ID, ReferralID: deref(w.ReferralID), CampaignID: w.CampaignID,
 		IncentiveID: w.IncentiveID, OriginID: deref(w.OriginID), PersonID: deref(w.PersonID), FriendID: deref(w.FriendID), Side: w.Side,
 		Reason: w.Reason, Kind: w.Kind, Points: w.Points, Amount: w.Amount, Currency: w.Currency, CouponCode: w.CouponCode,
 		OccurredAt: w.OccurredAt, IssuedAt: w.IssuedAt, ShareID: deref(w.ShareID), Milestone: deref(w.Milestone),
-		Description: w.rule().Incentive.Terms.Description}
+		Description: rule.Incentive.Terms.Description, QA: rule.From.QA, Channel: rule.From.Channel, TrafficSource: rule.From.Source, DeviceType: rule.From.Device,
+		EventCategory: rule.From.Category, Variant: rule.From.Variant}
 }
 
 // moneyWords are what follows an amount.

@@ -47,32 +47,6 @@ func showReferral(r referralapi.Referral) referralJSON {
 		FraudDetails: r.FraudDetails, Policies: r.Fraud, ApproveAt: instant(r.ApproveAt), OccurredAt: r.OccurredAt.UTC(), CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC()}
 }
 
-// queue is a page of the referrals in a status, or in any if it is "", the newest first.
-func (m *Module) queue(ctx context.Context, siteID int64, status string, limit int, cursor string) (out []referralJSON, next *string, err error) {
-	switch status {
-	case "", referralevent.Pending, referralevent.Flagged, referralevent.Blocked:
-	default:
-		return nil, nil, fault.New(fault.Invalid, "invalid_status", "`status` must be pending, flagged or blocked, or left out.").At("query.status", "is none of them")
-	}
-	name, before := "referrals "+status, int64(0)
-	if _, err := m.cursors.Decode(siteID, name, cursor, &before); err != nil {
-		return nil, nil, err
-	}
-	rows, err := referralsBefore(ctx, m.db, siteID, status, before, limit+1)
-	if err != nil {
-		return nil, nil, err
-	}
-	out = []referralJSON{}
-	for _, r := range rows[:min(len(rows), limit)] {
-		out = append(out, showReferral(r.answer(nil, m.now(), nil)))
-	}
-	if len(rows) > limit {
-		c := m.cursors.Encode(siteID, name, rows[limit-1].ID)
-		next = &c
-	}
-	return out, next, nil
-}
-
 // resolutionInput is what a person has decided about a referral.
 type resolutionInput struct {
 	web.SiteBody

@@ -88,8 +88,10 @@ func (w *reward) clawBack(r *referral, now time.Time) *referralevent.RewardClawe
 	if voided {
 		w.Status = rewardVoided
 	}
+	from := w.rule().From
 	told := &referralevent.RewardClawedBack{SiteID: w.SiteID, RewardID: w.ID, ReferralID: r.ID, CampaignID: w.CampaignID,
-		PersonID: deref(w.PersonID), Side: w.Side, Kind: w.Kind, Currency: w.Currency, Full: voided, Cause: causeRefund, ClawedAt: now}
+		PersonID: deref(w.PersonID), Side: w.Side, Kind: w.Kind, Currency: w.Currency, Full: voided, Cause: causeRefund, ClawedAt: now,
+		QA: from.QA, Channel: from.Channel, TrafficSource: from.Source, DeviceType: from.Device, EventCategory: from.Category, Variant: from.Variant}
 	if w.Kind == referralevent.Points {
 		told.Points, told.PointsTotal = step, target
 	} else {

@@ -14,6 +14,7 @@ type arrival struct {
 	advocate int64
 	channel  string
 	friend   int64 // who claimed it; 0 for a browser
+	from     provenance
 }
 
 // rewardClicks gives friends what their campaigns promise for coming.
@@ -79,5 +80,5 @@ func (k *arrival) situation(known acquaintances, owners map[seen]int64, u *bus.U
 	if friend == 0 {
 		f.Friend.NewCustomer = true
 	}
-	return situation{facts: f}
+	return situation{facts: f, from: k.from}
 }

@@ -43,6 +43,23 @@ type situation struct {
 	facts     criteria.Facts // for conditions that merchants write; gathered only if one asks
 	share     *share
 	reached   func(i incentive) bool // a milestone of the advocate's, which isn't rewarded yet
+	from      provenance
+}
+
+// provenance is what reports take a reward apart by: where that came from which it is for. It is kept with the reward, because a reward may be told
+// long after it was decided, and taken back later still.
+type provenance struct {
+	Channel  string `json:"channel,omitempty"`
+	Source   string `json:"traffic_source,omitempty"`
+	Device   string `json:"device_type,omitempty"`
+	Category string `json:"event_category,omitempty"`
+	Variant  string `json:"variant,omitempty"`
+	QA       bool   `json:"qa_generated,omitempty"`
+}
+
+// provenance is that of the referral, whose order d is.
+func (r *referral) provenance(d deedFacts) provenance {
+	return provenance{d.Channel, d.Source, d.Device, categoryOf(d.Type, d.Category), d.Variant, r.QA}
 }
 
 // refusal is a reward that is not given, and why.
@@ -63,6 +80,7 @@ type rewardRule struct {
 	Tier            *tier          `json:"tier,omitempty"`
 	Points          int64          `json:"points,omitempty"`
 	Amount          int64          `json:"amount,omitempty"`
+	From            provenance     `json:"from,omitzero"`
 }
 
 // consider decides what the campaign's incentives of some actions give; source says what for and to whom.
@@ -122,7 +140,7 @@ func earn(ctx context.Context, i incentive, version int, s situation) (w reward,
 		w.cost, w.costIn = w.Amount, w.Currency
 	}
 	rule, err := json.Marshal(rewardRule{Incentive: i, CampaignVersion: version, Subtotal: s.subtotal, Currency: s.currency,
-		Referrals: s.referrals, Seen: seen, Tier: tier, Points: w.Points, Amount: w.Amount})
+		Referrals: s.referrals, Seen: seen, Tier: tier, Points: w.Points, Amount: w.Amount, From: s.from})
 	if err != nil {
 		return w, "", "", fmt.Errorf("rule of a reward: %w", err)
 	}

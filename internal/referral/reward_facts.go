@@ -121,15 +121,14 @@ func (a acquaintances) person(siteID, id int64, at time.Time) criteria.Person {
 	return out
 }
 
-// of is what conditions may ask about a referral. Whether the friend is a new customer was told with the purchase.
-func (a acquaintances) of(c *campaign, r *referral, now time.Time) criteria.Facts {
-	f := criteria.Facts{Now: now, Campaign: c.facts(), Advocate: a.person(r.SiteID, r.AdvocateID, r.OccurredAt),
+// of is what conditions may ask about a referral, and its order. Whether the friend is a new customer was told with the purchase.
+func (a acquaintances) of(c *campaign, r *referral, now time.Time) (f criteria.Facts, d deedFacts) {
+	f = criteria.Facts{Now: now, Campaign: c.facts(), Advocate: a.person(r.SiteID, r.AdvocateID, r.OccurredAt),
 		Friend: a.person(r.SiteID, r.FriendID, r.OccurredAt)}
-	var d deedFacts
 	f.Origin, d = r.origin()
 	for _, i := range d.Items {
 		f.Items = append(f.Items, criteria.Item{ProductID: i.Product, Category: i.Category, Price: i.Price, Quantity: i.Quantity})
 	}
 	f.Friend.NewCustomer = d.First
-	return f
+	return f, d
 }

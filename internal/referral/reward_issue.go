@@ -141,7 +141,8 @@ func (m *Module) decideReferrals(ctx context.Context, u *bus.Unit, list []referr
 		a.referrals[key{r.SiteID, r.ID}] = r
 		a.campaigns[key{r.SiteID, r.CampaignID}] = campaigns[key{r.SiteID, r.OfferID}] // their limits are the same
 		c, t := campaigns[key{r.SiteID, r.OfferID}], tallies[advocateKey{r.SiteID, r.CampaignID, r.AdvocateID}]
-		s := situation{subtotal: r.Subtotal, currency: r.Currency, automatic: r.Cause == causeAutomatic || r.Cause == causeDelay, facts: known.of(c, r, u.Now)}
+		facts, deed := known.of(c, r, u.Now)
+		s := situation{subtotal: r.Subtotal, currency: r.Currency, automatic: r.Cause == causeAutomatic || r.Cause == causeDelay, facts: facts, from: r.provenance(deed)}
 		if t != nil {
 			t.count(r)
 			s.referrals, s.facts.Advocate.Referrals = t.approved, t.approved

@@ -66,7 +66,8 @@ func signupRewards(ctx context.Context, c *campaign, o customerevent.OriginRecor
 	advocate := known.person(o.SiteID, o.PersonID, o.OccurredAt)
 	s := situation{facts: criteria.Facts{Now: o.RecordedAt, Campaign: c.facts(), Advocate: advocate, Friend: advocate,
 		Origin: criteria.Origin{ID: o.OriginID, Type: o.Type, Category: categoryOf(o.Type, o.Category), CampaignTags: slices.Clone(o.CampaignTags),
-			TrafficSource: o.TrafficSource, OccurredAt: o.OccurredAt}}}
+			TrafficSource: o.TrafficSource, OccurredAt: o.OccurredAt}},
+		from: provenance{Source: o.TrafficSource, Device: o.DeviceType, Category: categoryOf(o.Type, o.Category), QA: c.tried()}}
 	return consider(ctx, c, s, func(w *reward) {
 		w.OriginID, w.PersonID, w.OccurredAt = &o.OriginID, &o.PersonID, o.OccurredAt
 	}, actionSignup)

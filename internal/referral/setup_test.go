@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +29,7 @@ import (
 	"github.com/talkable/talkable/internal/referral/referralapi"
 	"github.com/talkable/talkable/internal/site"
 	"github.com/talkable/talkable/internal/web"
+	"github.com/talkable/talkable/migrations"
 )
 
 func TestMain(m *testing.M) { leaktest.Main(m, pgtest.IgnoreServer()) }
@@ -65,8 +65,7 @@ func (b phoneBook) People(_ context.Context, siteID int64, ids []int64) (map[int
 }
 
 func migrated(ctx context.Context, url string) error {
-	s := postgres.Schema{Name: "referral", Files: os.DirFS("../../migrations/referral"), Parts: []string{bus.Schema, idempotency.Schema}}
-	_, err := s.Migrate(ctx, url)
+	_, err := migrations.Schema("referral").Migrate(ctx, url)
 	return err
 }
 

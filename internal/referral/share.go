@@ -34,40 +34,16 @@ type words struct{ subject, message string }
 // for that, if the merchant himself says so (verified). replayed says that the
 // Idempotency-Key had done it before.
 func (m *Module) ShareSocial(ctx context.Context, s site.Site, codeOrID, channel string, verified bool, k idempotency.Key) (out referralapi.Shared, replayed bool, err error) {
-	o, c, err := m.offerOf(ctx, s, codeOrID)
+	o, c, err := m.offerBy(ctx, s, codeOrID, m.offerKnown)
 	if err != nil {
 		return out, false, err
 	}
 	if err := m.checkChannel(ctx, s.ID, channel); err != nil {
 		return out, false, err
 	}
-	kept := keptShared{}
-	err = m.inShare(ctx, func(u *bus.Unit) (err error) {
-		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, k, &kept, func() error {
-			if !c.sharable(u.Now) {
-				return errNotShared
-			}
-			shared, err := lockOffer(ctx, u.Tx, o)
-			if err != nil {
-				return err
-			}
-			made := []share{{SiteID: o.SiteID, OfferID: o.ID, CampaignID: o.CampaignID, Kind: referralevent.Social, Channel: channel}}
-			if err := m.saveShares(ctx, u, o, c, made, shared, words{}); err != nil {
-				return err
-			}
-			rewards, err := m.rewardShare(ctx, u, s, o, c, made, verified)
-			if err != nil {
-				return err
-			}
-			kept = keptShared{referralapi.Shared{Share: m.presentShare(s, made[0], o, c)}, deref(o.PersonID)}
-			if len(rewards) > 0 {
-				kept.Shared.Reward = &rewards[0]
-			}
-			return nil
-		})
-		return err
-	})
-	return kept.shared(), replayed, err
+	one := share{SiteID: o.SiteID, OfferID: o.ID, CampaignID: o.CampaignID, Kind: referralevent.Social, Channel: channel}
+	done, err := m.shares.Do(ctx, sharing{s: s, offer: o, campaign: c, made: []share{one}, verified: verified, key: k})
+	return done.Value.shared(), done.Replayed, err
 }
 
 // inShare runs work that draws codes, again if one of them was taken.
@@ -79,19 +55,39 @@ func (m *Module) inShare(ctx context.Context, work func(u *bus.Unit) error) erro
 	return err
 }
 
-// saveShares writes the shares of a locked offer of a campaign and tells of them. It was shared so often before.
-func (m *Module) saveShares(ctx context.Context, u *bus.Unit, o *offer, c *campaign, made []share, shared int, w words) error {
-	if err := insertShares(ctx, u.Tx, u.Now, made); err != nil {
+// saveShares writes what acts of sharing make, whose offers are locked and were shared so often before, and tells of it.
+func (m *Module) saveShares(ctx context.Context, u *bus.Unit, acts []sharing, shared map[key]int) error {
+	var all []share
+	for _, a := range acts {
+		all = append(all, a.made...)
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	if err := insertShares(ctx, u.Tx, u.Now, all); err != nil {
 		return err
 	}
-	for i, h := range made {
-		u.Tell(h.SiteID, "offer:"+itoa(h.OfferID), referralevent.OfferShared{SiteID: h.SiteID, ShareID: h.ID, OfferID: h.OfferID,
-			CampaignID: h.CampaignID, AdvocateID: deref(o.PersonID), Kind: h.Kind, Channel: h.Channel, First: shared+i == 0, Second: shared+i == 1,
-			Link: m.linkURL(h.Code), FriendID: deref(h.FriendID), Subject: w.subject, Message: w.message, SharedAt: h.SharedAt,
-			TrafficSource: o.TrafficSource, DeviceType: o.DeviceType, EventCategory: o.EventCategory, Variant: o.Variant, QA: c.tried()})
-		m.metrics.Of(ctx).shares.WithLabelValues(h.Kind).Inc()
+	for i := range acts {
+		a := &acts[i]
+		n := len(a.made)
+		a.made, all = all[:n:n], all[n:]
+		for _, h := range a.made {
+			of := key{h.SiteID, h.OfferID}
+			u.Tell(h.SiteID, "offer:"+itoa(h.OfferID), a.told(h, shared[of], m.linkURL(h.Code)))
+			shared[of]++
+			m.metrics.Of(ctx).shares.WithLabelValues(h.Kind).Inc()
+		}
 	}
 	return nil
+}
+
+// told is the event of a share, before which its offer was shared so often.
+func (a *sharing) told(h share, before int, link string) referralevent.OfferShared {
+	o := a.offer
+	return referralevent.OfferShared{SiteID: h.SiteID, ShareID: h.ID, OfferID: h.OfferID,
+		CampaignID: h.CampaignID, AdvocateID: deref(o.PersonID), Kind: h.Kind, Channel: h.Channel, First: before == 0, Second: before == 1,
+		Link: link, FriendID: deref(h.FriendID), Subject: a.words.subject, Message: a.words.message, SharedAt: h.SharedAt,
+		TrafficSource: o.TrafficSource, DeviceType: o.DeviceType, EventCategory: o.EventCategory, Variant: o.Variant, QA: a.campaign.tried()}
 }
 
 // checkChannel refuses what nobody shares by.

@@ -55,13 +55,16 @@ func (m *Module) ShareByEmail(ctx context.Context, s site.Site, in referralapi.E
 			if out, friends = planEmails(in, deref(o.PersonID), sent); len(friends) == 0 {
 				return nil
 			}
-			made := emailShares(o, friends, len(sent), in.Reminder)
-			if err := m.saveShares(ctx, u, o, c, made, shared, words{in.Subject, in.Message}); err != nil {
+			acts := []sharing{{s: s, offer: o, campaign: c, made: emailShares(o, friends, len(sent), in.Reminder), verified: in.Verified, words: words{in.Subject, in.Message}}}
+			if err := m.saveShares(ctx, u, acts, map[key]int{{o.SiteID, o.ID}: shared}); err != nil {
 				return err
 			}
-			rewards, err := m.rewardShare(ctx, u, s, o, c, made, in.Verified)
-			out.Rewards = append(out.Rewards, rewards...)
-			return err
+			rewards, err := m.rewardShares(ctx, u, acts)
+			if err != nil {
+				return err
+			}
+			out.Rewards = append(out.Rewards, rewards[0]...)
+			return nil
 		})
 		return err
 	})

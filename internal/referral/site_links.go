@@ -196,13 +196,17 @@ func siteLinksOf(ctx context.Context, q sqlx.QueryerContext, siteID int64) (site
 // hostsOf are the hosts that a site's links may lead to, the shop's among them; none: any.
 func hostsOf(ctx context.Context, q sqlx.QueryerContext, siteID int64, shop string) ([]string, error) {
 	set, err := siteLinksOf(ctx, q, siteID)
-	if err != nil || len(set.AllowedHosts) == 0 {
-		return nil, err
+	return set.hosts(shop), err
+}
+
+func (s siteLinks) hosts(shop string) []string {
+	if len(s.AllowedHosts) == 0 {
+		return nil
 	}
 	if u, err := url.Parse(shop); err == nil {
-		set.AllowedHosts = append(set.AllowedHosts, strings.ToLower(u.Hostname()))
+		return append(s.AllowedHosts, strings.ToLower(u.Hostname()))
 	}
-	return set.AllowedHosts, nil
+	return s.AllowedHosts
 }
 
 func saveSiteLinks(ctx context.Context, tx *sqlx.Tx, now time.Time, siteID int64, set siteLinks) error {

@@ -5,6 +5,10 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/talkable/talkable/internal/customer/customerevent"
+	"github.com/talkable/talkable/internal/referral/referralapi"
+	"github.com/talkable/talkable/internal/site"
 )
 
 func TestAllowed(t *testing.T) {
@@ -75,6 +79,19 @@ func TestLinkSettings_over_HTTP(t *testing.T) {
 		}
 		if u := location(t, p.visitLink(link, uuidOf(1))); u.Host != "two.example" {
 			t.Errorf("leads to %s", u)
+		}
+	})
+	t.Run("apps get the visitor as their SDKs read it", func(t *testing.T) {
+		for _, s := range []site.Site{p.one, p.two} { // the second has no apps
+			p.campaign(s, func(in *campaignInput) { in.Tags = []string{"app"} })
+			o, err := p.Join(t.Context(), s, referralapi.Join{Type: customerevent.AffiliateMember, PersonID: 30, CampaignTags: []string{"app"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := map[int64]string{1: uuidOf(7)}[s.ID]
+			if q := location(t, p.visitLink(o.ClaimURL, uuidOf(7))).Query(); q.Get("talkable_visitor_uuid") != want || q.Get("tkbl_cvuuid") != uuidOf(7) || q.Get("talkable_visitor_offer_id") == "" {
+				t.Errorf("site %d: %v", s.ID, q)
+			}
 		}
 	})
 	t.Run("phones learn of the apps", func(t *testing.T) {

@@ -140,27 +140,54 @@ func nameCodes(ctx context.Context, tx *sqlx.Tx, now time.Time, siteID int64, co
 	return knownCodes(ctx, tx, siteID, codes)
 }
 
-// countUses counts orders that used codes of the site; what isn't a code of it is left out.
-func countUses(ctx context.Context, tx *sqlx.Tx, sites []int64, codes []string, uses []int64, at []time.Time) error {
-	_, err := tx.ExecContext(ctx, `
-		update referral.coupon c set usages = c.usages + u.n, used_at = least(c.used_at, u.at)
-		from unnest($1::bigint[], $2::text[], $3::bigint[], $4::timestamptz[]) u (s, code, n, at)
-		where c.site_id = u.s and c.code = u.code`, pq.Array(sites), pq.Array(codes), pq.Array(uses), timestamps(at))
-	if err != nil {
-		return fmt.Errorf("count uses of coupons: %w", err)
-	}
-	return nil
+// used is a code of the site that orders came with.
+type used struct {
+	SiteID int64  `db:"site_id"`
+	Code   string `db:"code"`
+	Side   string `db:"side"`   // whom such a coupon is for; "": no campaign says
+	Earned bool   `db:"earned"` // an advocate's, for a referral
+	First  bool   `db:"first"`  // it was never used before
 }
 
-// singleUseLists says which of these lists hand out coupons.
-func singleUseLists(ctx context.Context, q sqlx.QueryerContext, sites, ids []int64) (map[key]bool, error) {
-	rows, err := keysIn(ctx, q, `
-		select l.site_id, l.id from (select distinct s, i from unnest($1::bigint[], $2::bigint[]) u (s, i)) u
-		join referral.coupon_list l on l.site_id = u.s and l.id = u.i and l.kind = 'single-use'`, pq.Array(sites), pq.Array(ids))
+// countUses counts orders that used codes of the site, and returns those; what isn't a code of it is left out.
+func countUses(ctx context.Context, tx *sqlx.Tx, sites []int64, codes []string, uses []int64, at []time.Time) ([]used, error) {
+	var out []used
+	err := tx.SelectContext(ctx, &out, `
+		update referral.coupon c set usages = c.usages + u.n, used_at = least(c.used_at, u.at)
+		from unnest($1::bigint[], $2::text[], $3::bigint[], $4::timestamptz[]) u (s, code, n, at)
+		where c.site_id = u.s and c.code = u.code
+		returning c.site_id, c.code, c.usages = u.n as first,
+			coalesce((select w.side = 'advocate' and w.reason = 'referrer' from referral.reward w where w.site_id = c.site_id and w.id = c.reward_id), false) as earned,
+			coalesce(case when c.reward_id is not null then (select w.side from referral.reward w where w.site_id = c.site_id and w.id = c.reward_id)
+				when c.redemption_id is not null then null
+				when exists (select from referral.personal_coupon p where p.site_id = c.site_id and p.coupon_id = c.id) then 'friend'
+				else (select case when bool_and(i.action in ('click', 'referred')) then 'friend' when bool_and(i.action not in ('click', 'referred')) then 'advocate' end
+					from referral.incentive i where i.site_id = c.site_id and i.coupon_code = c.code and i.coupon_code <> '')
+				end, '') as side`, pq.Array(sites), pq.Array(codes), pq.Array(uses), timestamps(at))
+	if err != nil {
+		return nil, fmt.Errorf("count uses of coupons: %w", err)
+	}
+	return out, nil
+}
+
+// openLists are those of these lists that hand out coupons; true: they do so still.
+func openLists(ctx context.Context, q sqlx.QueryerContext, now time.Time, sites, ids []int64) (map[key]bool, error) {
+	var rows []struct {
+		SiteID int64 `db:"site_id"`
+		ID     int64 `db:"id"`
+		Open   bool  `db:"open"`
+	}
+	err := sqlx.SelectContext(ctx, q, &rows, `
+		select l.site_id, l.id, l.expires_at is null or l.expires_at > $3 as open from (select distinct s, i from unnest($1::bigint[], $2::bigint[]) u (s, i)) u
+		join referral.coupon_list l on l.site_id = u.s and l.id = u.i and l.kind = 'single-use'`, pq.Array(sites), pq.Array(ids), now)
 	if err != nil {
 		return nil, fmt.Errorf("single-use lists: %w", err)
 	}
-	return setOf(rows), nil
+	out := make(map[key]bool, len(rows))
+	for _, r := range rows {
+		out[key{r.SiteID, r.ID}] = r.Open
+	}
+	return out, nil
 }
 
 // personsOfVisitor are who a visitor is known to be.

@@ -38,17 +38,19 @@ func orderGiftCards(ctx context.Context, tx *sqlx.Tx, now time.Time, issued []re
 }
 
 const giftCardColumns = `g.site_id, g.reward_id, g.campaign_id, g.person_id, g.amount, g.currency, g.status, g.attempts, g.next_at, g.lease_until,
-	g.order_id, g.error, g.created_at, g.updated_at, g.recalled_at, w.referral_id as referral`
+	g.order_id, g.error, g.created_at, g.updated_at, g.recalled_at, g.id, g.redemption_id, w.referral_id as referral`
+
+// giftCardOfReward is a gift card with the reward that it is of; one of a redemption has none.
+const giftCardOfReward = `referral.giftcard g left join referral.reward w on w.site_id = g.site_id and w.id = g.reward_id`
 
 // lockDueGiftCards locks gift cards that are due, or whose lease has ended, and that nobody else holds.
 func lockDueGiftCards(ctx context.Context, tx *sqlx.Tx, now time.Time, limit int) ([]giftCard, error) {
 	var out []giftCard
 	err := tx.SelectContext(ctx, &out, `
 		select `+giftCardColumns+`
-		from referral.giftcard g
-		join referral.reward w on w.site_id = g.site_id and w.id = g.reward_id
+		from `+giftCardOfReward+`
 		where g.status in ('queued', 'sending', 'cancelling') and g.next_at <= $1 and (g.lease_until is null or g.lease_until <= $1)
-		order by g.next_at, g.site_id, g.reward_id
+		order by g.next_at, g.site_id, g.reward_id, g.redemption_id
 		limit $2
 		for update of g skip locked`, now, limit)
 	if err != nil {
@@ -57,15 +59,14 @@ func lockDueGiftCards(ctx context.Context, tx *sqlx.Tx, now time.Time, limit int
 	return out, nil
 }
 
-// lockGiftCard locks the gift card of a reward; not found is a fault.
-func lockGiftCard(ctx context.Context, tx *sqlx.Tx, siteID, rewardID int64) (giftCard, error) {
+// lockGiftCard locks the gift card of a reward, or of a redemption; not found is a fault.
+func lockGiftCard(ctx context.Context, tx *sqlx.Tx, siteID int64, of cardOf) (giftCard, error) {
 	var out giftCard
 	err := tx.GetContext(ctx, &out, `
 		select `+giftCardColumns+`
-		from referral.giftcard g
-		join referral.reward w on w.site_id = g.site_id and w.id = g.reward_id
-		where g.site_id = $1 and g.reward_id = $2
-		for update of g`, siteID, rewardID)
+		from `+giftCardOfReward+`
+		where g.site_id = $1 and g.reward_id = $2 and g.redemption_id = $3
+		for update of g`, siteID, of.reward, of.redemption)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return out, errNoGiftCard
@@ -79,8 +80,10 @@ func lockGiftCard(ctx context.Context, tx *sqlx.Tx, siteID, rewardID int64) (gif
 func saveGiftCards(ctx context.Context, tx *sqlx.Tx, list []giftCard) error {
 	for _, g := range list { // few: each is a call to the provider
 		_, err := tx.ExecContext(ctx, `
-			update referral.giftcard set status = $3, attempts = $4, next_at = $5, lease_until = $6, order_id = $7, error = $8, updated_at = $9
-			where site_id = $1 and reward_id = $2`, g.SiteID, g.RewardID, g.Status, g.Attempts, g.NextAt, g.LeaseUntil, g.OrderID, g.Error, g.UpdatedAt)
+			update referral.giftcard set status = $3, attempts = $4, next_at = $5, lease_until = $6, order_id = $7, error = $8, updated_at = $9,
+				recalled_at = $11
+			where site_id = $1 and reward_id = $2 and redemption_id = $10`, g.SiteID, g.RewardID, g.Status, g.Attempts, g.NextAt, g.LeaseUntil, g.OrderID, g.Error, g.UpdatedAt,
+			g.RedemptionID, g.RecalledAt)
 		if err != nil {
 			return fmt.Errorf("save gift card: %w", err)
 		}
@@ -128,10 +131,9 @@ func giftCardsBefore(ctx context.Context, q sqlx.QueryerContext, siteID int64, s
 	var out []giftCard
 	err := sqlx.SelectContext(ctx, q, &out, `
 		select `+giftCardColumns+`
-		from referral.giftcard g
-		join referral.reward w on w.site_id = g.site_id and w.id = g.reward_id
-		where g.site_id = $1 and ($2 = '' or g.status = $2) and ($3 = 0 or g.reward_id < $3)
-		order by g.reward_id desc
+		from `+giftCardOfReward+`
+		where g.site_id = $1 and ($2 = '' or g.status = $2) and ($3 = 0 or g.id < $3)
+		order by g.id desc
 		limit $4`, siteID, status, before, limit)
 	if err != nil {
 		return nil, fmt.Errorf("gift cards: %w", err)
@@ -144,9 +146,8 @@ func giftCardOf(ctx context.Context, q sqlx.QueryerContext, siteID, rewardID int
 	var out []giftCard
 	err := sqlx.SelectContext(ctx, q, &out, `
 		select `+giftCardColumns+`
-		from referral.giftcard g
-		join referral.reward w on w.site_id = g.site_id and w.id = g.reward_id
-		where g.site_id = $1 and g.reward_id = $2`, siteID, rewardID)
+		from `+giftCardOfReward+`
+		where g.site_id = $1 and g.reward_id = $2 and g.redemption_id = 0`, siteID, rewardID)
 	if err != nil || len(out) == 0 {
 		return nil, err
 	}

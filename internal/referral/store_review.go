@@ -7,20 +7,14 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// referralsBefore reads referrals with smaller ids, the newest first; before 0 means from the newest. status "" means any.
-func referralsBefore(ctx context.Context, q sqlx.QueryerContext, siteID int64, status string, before int64, limit int) ([]referral, error) {
-	const page = ` and ($2::bigint = 0 or r.id < $2) order by r.id desc limit $3`
+// referralsBefore reads referrals with smaller ids, the newest first; before 0 means from the newest.
+func referralsBefore(ctx context.Context, q sqlx.QueryerContext, siteID, before int64, limit int) ([]referral, error) {
 	var out []referral
-	var err error
-	if status == "" {
-		err = sqlx.SelectContext(ctx, q, &out, `select `+referralColumns+` from referral.referral r where r.site_id = $1`+page, siteID, before, limit)
-	} else {
-		err = sqlx.SelectContext(ctx, q, &out, `
-			select `+referralColumns+` from referral.referral r
-			where r.site_id = $1 and r.status = $4 and r.status in ('pending', 'flagged', 'blocked')`+page, siteID, before, limit, status)
-	}
+	err := sqlx.SelectContext(ctx, q, &out, `
+		select `+referralColumns+` from referral.referral r
+		where r.site_id = $1 and ($2::bigint = 0 or r.id < $2) order by r.id desc limit $3`, siteID, before, limit)
 	if err != nil {
-		return nil, fmt.Errorf("list referrals: %w", err)
+		return nil, fmt.Errorf("newest referrals: %w", err)
 	}
 	return out, nil
 }

@@ -91,13 +91,17 @@ func sitesThatReward(ctx context.Context, q sqlx.QueryerContext, action string, 
 	return out, nil
 }
 
-// rewardsOfShare reads what a share earned.
-func rewardsOfShare(ctx context.Context, q sqlx.QueryerContext, siteID, shareID int64) ([]reward, error) {
+// rewardsOfShares reads what shares earned.
+func rewardsOfShares(ctx context.Context, q sqlx.QueryerContext, shares []key) ([]reward, error) {
+	sites, ids := split(shares)
 	var out []reward
 	err := sqlx.SelectContext(ctx, q, &out, `
-		select `+rewardColumns+` from referral.reward w where w.site_id = $1 and w.share_id = $2 order by w.id`, siteID, shareID)
+		select `+rewardColumns+`
+		from unnest($1::bigint[], $2::bigint[]) u (s, i)
+		join referral.reward w on w.site_id = u.s and w.share_id = u.i
+		order by w.site_id, w.id`, pq.Array(sites), pq.Array(ids))
 	if err != nil {
-		return nil, fmt.Errorf("rewards of share: %w", err)
+		return nil, fmt.Errorf("rewards of shares: %w", err)
 	}
 	return withCoupons(ctx, q, out)
 }

@@ -30,16 +30,46 @@ type share struct {
 
 // lockOffer holds the offer until the transaction ends, brings its owner up to date, and says how often it was shared: 0, 1, or 2 for more.
 func lockOffer(ctx context.Context, tx *sqlx.Tx, o *offer) (shared int, err error) {
-	err = tx.GetContext(ctx, o, `
-		select `+offerColumns+` from referral.offer o where o.site_id = $1 and o.id = $2 for no key update`, o.SiteID, o.ID)
-	if err == nil {
-		err = tx.GetContext(ctx, &shared, `
-			select count(*) from (select from referral.share where site_id = $1 and offer_id = $2 limit 2) s`, o.SiteID, o.ID)
-	}
+	k := key{o.SiteID, o.ID}
+	locked, counts, err := lockOffers(ctx, tx, []key{k})
 	if err != nil {
-		return 0, fmt.Errorf("lock offer: %w", err)
+		return 0, err
 	}
-	return shared, nil
+	*o = *locked[k]
+	return counts[k], nil
+}
+
+// lockOffers holds offers until the transaction ends, in one order, and says how often each was shared: 0, 1, or 2 for more.
+func lockOffers(ctx context.Context, tx *sqlx.Tx, keys []key) (map[key]*offer, map[key]int, error) {
+	slices.SortFunc(keys, func(a, b key) int { return cmp.Or(cmp.Compare(a.site, b.site), cmp.Compare(a.id, b.id)) })
+	keys = slices.Compact(keys)
+	sites, ids := split(keys)
+	var rows []offer
+	err := tx.SelectContext(ctx, &rows, `
+		select `+offerColumns+`
+		from unnest($1::bigint[], $2::bigint[]) u (s, i)
+		join referral.offer o on o.site_id = u.s and o.id = u.i
+		order by o.site_id, o.id
+		for no key update of o`, pq.Array(sites), pq.Array(ids))
+	if err != nil {
+		return nil, nil, fmt.Errorf("lock offers: %w", err)
+	}
+	if len(rows) < len(keys) {
+		return nil, nil, fmt.Errorf("lock offers: %d of %d are there", len(rows), len(keys))
+	}
+	var counts []int
+	err = tx.SelectContext(ctx, &counts, `
+		select (select count(*) from (select from referral.share where site_id = u.s and offer_id = u.i limit 2) h)
+		from unnest($1::bigint[], $2::bigint[]) with ordinality u (s, i, n)
+		order by u.n`, pq.Array(sites), pq.Array(ids))
+	if err != nil {
+		return nil, nil, fmt.Errorf("count shares of offers: %w", err)
+	}
+	locked, shared := map[key]*offer{}, map[key]int{}
+	for i, k := range keys {
+		locked[k], shared[k] = &rows[i], counts[i]
+	}
+	return locked, shared, nil
 }
 
 // insertShares writes shares and their links, and gives them their ids and codes.

@@ -34,7 +34,7 @@ func tested(ctx context.Context, q sqlx.QueryerContext, siteID, campaignID int64
 	return yes, nil
 }
 
-const testDropColumns = `d.site_id, d.id, d.campaign_id, d.key_id, d.state, d.referrals, d.rewards, d.offers, d.asked_at, d.finished_at`
+const testDropColumns = `d.site_id, d.id, d.campaign_id, d.key_id, d.state, d.referrals, d.rewards, d.offers, d.asked_at, d.finished_at, d.failures, d.rewards_before`
 
 // insertTestDrop asks for a drop; fresh is false where one is running.
 func insertTestDrop(ctx context.Context, tx *sqlx.Tx, d testDrop) (fresh bool, err error) {
@@ -48,11 +48,11 @@ func insertTestDrop(ctx context.Context, tx *sqlx.Tx, d testDrop) (fresh bool, e
 	return n == 1, err
 }
 
-// lockTestDrop takes the drop that waits longest and that nobody works on; nil if there is none.
-func lockTestDrop(ctx context.Context, tx *sqlx.Tx) (*testDrop, error) {
+// lockTestDrop takes the drop that waits longest of those whose time has come and that nobody works on; nil if there is none.
+func lockTestDrop(ctx context.Context, tx *sqlx.Tx, now time.Time) (*testDrop, error) {
 	var out []testDrop
 	err := tx.SelectContext(ctx, &out, `
-		select `+testDropColumns+` from referral.test_drop d where d.state = 'running' order by d.asked_at limit 1 for update skip locked`)
+		select `+testDropColumns+` from referral.test_drop d where d.state = 'running' and d.next_at <= $1 order by d.next_at, d.asked_at limit 1 for update skip locked`, now)
 	if err != nil {
 		return nil, fmt.Errorf("take a drop of test data: %w", err)
 	}
@@ -62,14 +62,51 @@ func lockTestDrop(ctx context.Context, tx *sqlx.Tx) (*testDrop, error) {
 	return &out[0], nil
 }
 
+// saveTestDrop notes how far a drop got.
 func saveTestDrop(ctx context.Context, tx *sqlx.Tx, d *testDrop) error {
 	_, err := tx.ExecContext(ctx, `
-		update referral.test_drop set state = $3, referrals = $4, rewards = $5, offers = $6, finished_at = $7 where site_id = $1 and id = $2`,
-		d.SiteID, d.ID, d.State, d.Referrals, d.Rewards, d.Offers, d.FinishedAt)
+		update referral.test_drop set state = $3, referrals = $4, rewards = $5, offers = $6, finished_at = $7, failures = 0, rewards_before = $8
+		where site_id = $1 and id = $2`, d.SiteID, d.ID, d.State, d.Referrals, d.Rewards, d.Offers, d.FinishedAt, d.RewardsBefore)
 	if err != nil {
 		return fmt.Errorf("save a drop of test data: %w", err)
 	}
 	return nil
+}
+
+// postponeTestDrop lets a drop wait that has failed.
+func postponeTestDrop(ctx context.Context, q sqlx.ExecerContext, d *testDrop, until time.Time) error {
+	_, err := q.ExecContext(ctx, `
+		update referral.test_drop set failures = $3, next_at = $4 where site_id = $1 and id = $2 and state = 'running'`, d.SiteID, d.ID, d.Failures, until)
+	if err != nil {
+		return fmt.Errorf("postpone a drop of test data: %w", err)
+	}
+	return nil
+}
+
+// clickRewardsToDrop reads what friends got for coming by a test campaign, of the next so many rewards of the site; more says that there are older ones
+// that could be.
+func clickRewardsToDrop(ctx context.Context, q sqlx.QueryerContext, d *testDrop, most int) (out []reward, more bool, err error) {
+	var stretch struct {
+		First int64 `db:"first"` // 0: there is none
+		Older bool  `db:"older"` // than the campaign
+		Count int   `db:"count"`
+	}
+	err = sqlx.GetContext(ctx, q, &stretch, `
+		select coalesce(min(w.id), 0) as first, count(*) as count,
+			coalesce(min(w.issued_at) < (select created_at from referral.campaign where site_id = $1 and id = $2), false) as older
+		from (select id, issued_at from referral.reward where site_id = $1 and id < $3 order by id desc limit $4) w`, d.SiteID, d.CampaignID, d.RewardsBefore, most)
+	if err == nil {
+		err = sqlx.SelectContext(ctx, q, &out, `
+			select `+rewardColumns+` from referral.reward w
+			where w.site_id = $1 and w.id >= $2 and w.id < $3 and w.campaign_id = $4 and w.friend_offer_id is not null and w.status <> 'Voided'
+			order by w.site_id, w.id`, d.SiteID, stretch.First, d.RewardsBefore, d.CampaignID)
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("friends' rewards to drop: %w", err)
+	}
+	d.RewardsBefore = stretch.First
+	out, err = withCoupons(ctx, q, out)
+	return out, stretch.Count == most && !stretch.Older, err
 }
 
 // testDataOf counts what a campaign has made, and reads the last drop of it; not found is a fault.

@@ -2,6 +2,7 @@ package referral
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/talkable/talkable/internal/audit"
@@ -24,7 +25,9 @@ const (
 const (
 	dropOffers    = 50 // offers of a set
 	dropReferrals = 50
+	dropClicks    = 5000 // rewards that are looked through for those of friends' clicks
 	dropPoll      = 2 * time.Second
+	dropPause     = time.Hour // longest, after failures
 )
 
 var errNotTest = fault.New(fault.Conflict, "campaign_not_test", "Only what a campaign has made can be dropped that is in Test, and was never anything else.")
@@ -41,6 +44,9 @@ type testDrop struct {
 	Offers     int64      `db:"offers" json:"offers" doc:"Dropped so far"`
 	AskedAt    time.Time  `db:"asked_at" json:"asked_at"`
 	FinishedAt *time.Time `db:"finished_at" json:"finished_at"`
+	Failures   int        `db:"failures" json:"failures" doc:"Since it last got on; it is tried again, later each time"`
+
+	RewardsBefore int64 `db:"rewards_before" json:"-"` // what friends got for coming was looked for down to this one
 }
 
 // testData is what a campaign has made, as far as it can be dropped.
@@ -79,7 +85,8 @@ func (m *Module) askTestDrop(ctx context.Context, siteID, campaignID, keyID int6
 // dropTestData works off what is to be dropped until ctx ends.
 func (m *Module) dropTestData(ctx context.Context) {
 	for ctx.Err() == nil {
-		more, err := m.DropTestData(ctx)
+		more, err := false, error(nil)
+		m.Tick(func() { more, err = m.DropTestData(ctx) })
 		if err != nil && ctx.Err() == nil {
 			m.log.Error().Err(err).Msg("dropping test data failed; it is tried again")
 		}
@@ -93,14 +100,19 @@ func (m *Module) dropTestData(ctx context.Context) {
 	}
 }
 
+// pause is how long a drop waits after so many failures.
+func (d *testDrop) pause() time.Duration {
+	return min(dropPoll<<min(d.Failures, 20), dropPause)
+}
+
 // DropTestData drops a set of what a test campaign has made, and says whether there was anything to do. Several replicas may: the row of the
-// drop is held meanwhile.
+// drop is held meanwhile. One that fails waits, so that it holds up no other.
 func (m *Module) DropTestData(ctx context.Context) (more bool, err error) {
 	var d *testDrop
 	var gone []string // codes
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
 		gone = nil
-		if d, err = lockTestDrop(ctx, u.Tx); err != nil || d == nil {
+		if d, err = lockTestDrop(ctx, u.Tx, u.Now); err != nil || d == nil {
 			return err
 		}
 		tested, err := lockTested(ctx, u.Tx, d.SiteID, d.CampaignID, u.Now)
@@ -115,13 +127,17 @@ func (m *Module) DropTestData(ctx context.Context) (more bool, err error) {
 			return err
 		}
 		if len(offers) == 0 {
-			return d.finish(ctx, u, dropDone)
+			return m.dropClicks(ctx, u, d)
 		}
 		if gone, err = m.dropSet(ctx, u, d, offers, advocates); err != nil {
 			return err
 		}
 		return saveTestDrop(ctx, u.Tx, d)
 	})
+	if err != nil && d != nil && ctx.Err() == nil {
+		d.Failures++
+		return false, errors.Join(err, postponeTestDrop(ctx, m.db, d, m.now().Add(d.pause())))
+	}
 	if err != nil || d == nil {
 		return false, err
 	}
@@ -197,6 +213,22 @@ func (m *Module) dropReferrals(ctx context.Context, u *bus.Unit, d *testDrop, ad
 	}
 	m.metrics.Of(ctx).testDropped.WithLabelValues("referral").Add(float64(len(list)))
 	return true, nil
+}
+
+// dropClicks takes back what friends got for coming, a stretch of the site's rewards at a time, from the newest down to the campaign's beginning. It comes
+// last: by then no link leads to the campaign.
+func (m *Module) dropClicks(ctx context.Context, u *bus.Unit, d *testDrop) error {
+	list, more, err := clickRewardsToDrop(ctx, u, d, dropClicks)
+	if err != nil {
+		return err
+	}
+	if err := m.dropRewards(ctx, u, d, list); err != nil {
+		return err
+	}
+	if !more {
+		return d.finish(ctx, u, dropDone)
+	}
+	return saveTestDrop(ctx, u.Tx, d)
 }
 
 // dropRewards takes back what people were given for something else than referrals.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/talkable/talkable/internal/audit"
 	"github.com/talkable/talkable/internal/customer/customerevent"
@@ -247,5 +248,84 @@ func TestTestData_is_dropped_once_by_many(t *testing.T) {
 	}
 	if n := p.count(`select count(*) from referral.reward where status <> 'Voided'`); n != 0 {
 		t.Errorf("%d rewards are left", n)
+	}
+}
+
+// What friends got for coming goes, too: a coupon of a list, and a code that all get.
+func TestTestData_of_friends_clicks_is_dropped(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	list := p.list(p.one, "ONE", "TWO", "THREE")
+	click := func(in *campaignInput) {
+		in.Incentives = []incentiveInput{{Identifier: "one", ActionType: "click", Kind: "coupon", CouponListID: &list},
+			{Identifier: "all", ActionType: "click", Kind: "coupon", CouponCode: "WELCOME"}}
+	}
+	live := p.campaign(p.one, click)
+	p.clock.Move(time.Hour)
+	test := p.campaign(p.one, func(in *campaignInput) { click(in); in.Status = statusTest })
+	o, err := p.Join(t.Context(), p.one, referralapi.Join{Type: customerevent.AffiliateMember, PersonID: 10, CampaignID: test.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.visitLink(o.ClaimURL, uuidOf(1))
+	l, err := p.Join(t.Context(), p.one, referralapi.Join{Type: customerevent.AffiliateMember, PersonID: 10, CampaignID: live.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.visitLink(l.ClaimURL, uuidOf(2))
+	if code, why, _ := p.testDataAt(p.one, "POST", fmt.Sprintf("/api/v2/campaigns/%d/test_data/drop", test.ID), ""); code != 200 {
+		t.Fatal(code, why)
+	}
+	p.dropAll()
+	for campaign, want := range map[int64]int64{test.ID: 2, live.ID: 0} {
+		if n := p.count(`select count(*) from referral.reward where campaign_id = $1 and status = 'Voided'`, campaign); n != want {
+			t.Errorf("campaign %d: %d taken back, want %d", campaign, n, want)
+		}
+	}
+	if _, _, d := p.testDataAt(p.one, "GET", fmt.Sprintf("/api/v2/campaigns/%d/test_data", test.ID), ""); d.LastDrop.State != dropDone || d.LastDrop.Rewards != 2 {
+		t.Errorf("%+v", d.LastDrop)
+	}
+}
+
+// A drop that fails for good holds up no other, and is tried less and less often.
+func TestTestData_that_cannot_be_dropped_waits(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	bad, good := p.trial(), p.trial()
+	p.tries(bad.ID, 10, 1)
+	p.tries(good.ID, 11, 2)
+	p.root.MustExec(`create function referral.refuse() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$`)
+	p.root.MustExec(fmt.Sprintf(`create trigger refuse before update on referral.referral for each row when (old.campaign_id = %d) execute function referral.refuse()`, bad.ID))
+	for _, id := range []int64{bad.ID, good.ID} {
+		if code, why, _ := p.testDataAt(p.one, "POST", fmt.Sprintf("/api/v2/campaigns/%d/test_data/drop", id), ""); code != 200 {
+			t.Fatal(code, why)
+		}
+	}
+	if _, err := p.DropTestData(t.Context()); err == nil {
+		t.Fatal("it was dropped")
+	}
+	p.dropAll()
+	last := func(id int64) *testDrop {
+		_, _, d := p.testDataAt(p.one, "GET", fmt.Sprintf("/api/v2/campaigns/%d/test_data", id), "")
+		return d.LastDrop
+	}
+	if a, b := last(bad.ID), last(good.ID); a.State != dropRunning || a.Failures != 1 || b.State != dropDone {
+		t.Errorf("%+v %+v", a, b)
+	}
+	tries := 0
+	for range 60 { // a minute
+		p.clock.Move(time.Second)
+		if _, err := p.DropTestData(t.Context()); err != nil {
+			tries++
+		}
+	}
+	if tries < 2 || tries > 4 || last(bad.ID).Failures != 1+tries {
+		t.Errorf("tried %d times in a minute", tries)
+	}
+	p.root.MustExec(`drop trigger refuse on referral.referral`)
+	p.clock.Move(dropPause)
+	p.dropAll()
+	if d := last(bad.ID); d.State != dropDone || d.Failures != 0 || d.Referrals != 1 {
+		t.Errorf("%+v", d)
 	}
 }

@@ -77,7 +77,8 @@ func (m *Module) visitTx(ctx context.Context, u *bus.Unit, visits []visit) ([]po
 					compared = append(compared, key{v.link.SiteID, v.link.OfferID})
 				}
 				if !v.campaign.terms.gated() {
-					clicks = append(clicks, arrival{campaign: kept.of(v.campaign, v.link.Version, v.link.Variant), offer: f, advocate: v.link.AdvocateID, channel: v.link.Channel})
+					clicks = append(clicks, arrival{campaign: kept.of(v.campaign, v.link.Version, v.link.Variant), offer: f, advocate: v.link.AdvocateID, channel: v.link.Channel,
+						from: provenance{Channel: v.link.Channel, Device: v.device, Variant: v.link.Variant, QA: v.campaign.tried()}})
 				}
 			}
 		}

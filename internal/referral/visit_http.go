@@ -19,6 +19,7 @@ const (
 	visitorCookie    = referralapi.VisitorCookie
 	paramVisitor     = referralapi.VisitorParam
 	paramFriendOffer = "talkable_visitor_offer_id"
+	paramAppVisitor  = "talkable_visitor_uuid" // Talkable's SDKs read it
 
 	linkAge       = time.Minute     // how long an advocate who became known may go unseen in the event of a visit
 	visitPatience = 3 * time.Second // a redirect doesn't wait longer for its visit to be written
@@ -149,7 +150,11 @@ func (m *Module) destination(ctx context.Context, to *landing, v visit, friendOf
 	if len(to.holes) > 0 {
 		to = to.filled(m.fillings(ctx, to, v, friendOffer, coupons))
 	}
-	return to.with(parameter{paramVisitor, v.visitor}, parameter{paramFriendOffer, offer}, parameter{"utm_source", "talkable"}, channel,
+	app := ""
+	if to.app {
+		app = v.visitor
+	}
+	return to.with(parameter{paramVisitor, v.visitor}, parameter{paramAppVisitor, app}, parameter{paramFriendOffer, offer}, parameter{"utm_source", "talkable"}, channel,
 		parameter{"utm_campaign", strconv.FormatInt(v.campaign.ID, 10)}, parameter{"utm_content", v.campaign.Name})
 }
 

@@ -153,7 +153,7 @@ func (m *Module) tryPolicy(ctx context.Context, s site.Site, in whatIfInput, k i
 	}
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, k, &out, func() error {
-			rows, err := referralsBefore(ctx, u, s.ID, "", before, limit)
+			rows, err := referralsBefore(ctx, u, s.ID, before, limit)
 			if err != nil {
 				return err
 			}

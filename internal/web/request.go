@@ -18,6 +18,8 @@ type Request struct {
 	Site        site.Site
 	Public      bool   // asked with a public key: nothing that it says may yield value
 	KeyID       int64  // which key
+	MemberID    int64  // whose token it asked with: this person, and nobody else, is "me"; 0: it has a key
+	Redeems     bool   // and the token lets points be spent
 	ClientIP    string // as the configured proxies tell it
 	UserAgent   string
 	Idempotency idempotency.Key

@@ -71,7 +71,7 @@ alter table loyalty.lot_date drop constraint lot_date_cause;
 alter table loyalty.lot_date add constraint lot_date_cause check (cause in ('restored', 'reinstated') and txn_id is not null or cause = 'by_hand' and note is not null);
 alter table loyalty.txn drop constraint txn_kind;
 alter table loyalty.txn add constraint txn_kind check (kind in ('earn', 'claw_back', 'expire', 'adjust', 'redeem', 'cancel', 'hold', 'commit', 'release', 'restore',
-	'activate', 'transfer_out', 'transfer_in', 'reinstate'));
+	'activate', 'transfer_out', 'transfer_in', 'merge_out', 'merge_in', 'reinstate'));
 create index txn_expired on loyalty.txn (site_id, recorded_at, id) include (points, member_id) where kind = 'expire';
 
 -- What is to be taken back: all that expired in a period and was not taken back yet. The timer does it in sets; after_at and after_id say how far it is.

@@ -35,25 +35,7 @@ create table referral.origin_refund (
 	constraint origin_refund_pkey primary key (site_id, origin_id)
 );
 
--- Every decision of a merchant: who, what, why, and what was before and after. Nothing in it is ever changed.
-create table referral.audit (
-	site_id bigint not null,
-	id bigint not null generated always as identity,
-	key_id bigint not null, -- the API key; 0: none is known
-	action text not null,
-	subject text not null,
-	subject_id bigint not null, -- 0: the site
-	reason text constraint audit_reason check (length(reason) between 1 and 1000),
-	before jsonb,
-	after jsonb,
-	at timestamptz not null,
-	constraint audit_pkey primary key (site_id, id)
-);
-create index audit_by_subject on referral.audit (site_id, subject, subject_id, id);
-create index audit_by_action on referral.audit (site_id, action, id);
-
 grant select, insert, update on referral.origin_refund to talkable_referral;
-grant select, insert on referral.audit to talkable_referral;
 
 -- Whom a site, or a campaign that differs from its site, asks before a referral is approved.
 create table referral.decision_hook (

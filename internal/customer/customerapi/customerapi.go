@@ -32,6 +32,7 @@ type Origin struct {
 
 	OccurredAt  time.Time // zero means now
 	Verified    bool      // told by the secret API, an import or a signature; a browser's word is not
+	OptsIn      bool      // of a sign-up: agrees to mail by it; OptIn keeps that
 	Idempotency idempotency.Key
 }
 

@@ -4,7 +4,7 @@ package customerevent
 import "time"
 
 // Types lists every event of this package, for the catalogue and the golden files.
-var Types = []interface{ EventType() string }{PersonChanged{}, PersonAnonymized{}, OriginRecorded{}, OriginRefunded{}}
+var Types = []interface{ EventType() string }{PersonChanged{}, PersonAnonymized{}, PersonMerged{}, PersonUnmerged{}, OriginRecorded{}, OriginRefunded{}}
 
 // PersonChanged says that a person is new or that contact data, or the wish to get mail, changed; it carries all of it as it is now.
 // Key: "person:ID".
@@ -32,6 +32,31 @@ type PersonAnonymized struct {
 }
 
 func (PersonAnonymized) EventType() string { return "customer.person_anonymized.v1" }
+
+// PersonMerged says that two persons are one: from now on whatever is told of the duplicate is the survivor's, and told of the survivor. A survivor is
+// nobody's duplicate, so nothing leads on. Facts that were told before stay with the duplicate's id. Key: "person:SURVIVOR".
+type PersonMerged struct {
+	SiteID      int64     `json:"site_id"`
+	MergeID     int64     `json:"merge_id"`
+	SurvivorID  int64     `json:"survivor_id"`
+	DuplicateID int64     `json:"duplicate_id"`
+	MergedAt    time.Time `json:"merged_at"`
+}
+
+func (PersonMerged) EventType() string { return "customer.person_merged.v1" }
+
+// PersonUnmerged says that a merge was undone: the duplicate is a person of its own again, with what it had. What came since stays the survivor's.
+// Key: "person:SURVIVOR".
+type PersonUnmerged struct {
+	SiteID      int64     `json:"site_id"`
+	MergeID     int64     `json:"merge_id"`
+	SurvivorID  int64     `json:"survivor_id"`
+	DuplicateID int64     `json:"duplicate_id"`
+	MergedAt    time.Time `json:"merged_at"`
+	UnmergedAt  time.Time `json:"unmerged_at"`
+}
+
+func (PersonUnmerged) EventType() string { return "customer.person_unmerged.v1" }
 
 // Kinds of origin, as Talkable names them on the wire.
 const (
@@ -78,6 +103,10 @@ type OriginRecorded struct {
 	Phone   string `json:"phone,omitempty"`   // of the number that came with it; the person may have another
 
 	DeviceType string `json:"device_type,omitempty"` // desktop, mobile, tablet; empty: nobody knows
+
+	// Of a sign-up: the person wants mail, and said so with it for the first time.
+	OptedIn    bool `json:"opted_in,omitempty"`
+	FirstOptIn bool `json:"first_opt_in,omitempty"`
 }
 
 func (OriginRecorded) EventType() string { return "customer.origin_recorded.v1" }

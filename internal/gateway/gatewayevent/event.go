@@ -4,7 +4,7 @@ package gatewayevent
 import "time"
 
 // Types lists every event of this package, for the catalogue and the golden files.
-var Types = []interface{ EventType() string }{SiteChanged{}, SettingChanged{}}
+var Types = []interface{ EventType() string }{SiteChanged{}}
 
 // SiteChanged says that a site is new or that its settings changed; it carries them as they are now. Key: "site:ID".
 type SiteChanged struct {
@@ -19,15 +19,3 @@ type SiteChanged struct {
 }
 
 func (SiteChanged) EventType() string { return "gateway.site_changed.v1" }
-
-// SettingChanged says that a setting of a site was changed that modules need not know, for who wants to follow. Key: "site:ID".
-type SettingChanged struct {
-	SiteID    int64     `json:"site_id"`
-	KeyID     int64     `json:"key_id,omitempty"` // 0: none, the command line
-	Setting   string    `json:"setting"`          // site, look
-	Before    string    `json:"before,omitempty"` // as JSON; empty: there was nothing
-	After     string    `json:"after"`
-	ChangedAt time.Time `json:"changed_at"`
-}
-
-func (SettingChanged) EventType() string { return "gateway.setting_changed.v1" }

@@ -13,4 +13,8 @@ type Hold struct {
 	Until     time.Time  `db:"until" json:"until" doc:"From then on it can't be committed, and the points are free again"`
 	CreatedAt time.Time  `db:"created_at" json:"created_at"`
 	EndedAt   *time.Time `db:"ended_at" json:"ended_at"`
+
+	BatchID  *int64  `db:"batch_id" json:"redemption_batch_id" doc:"The payment that the points are for; null: none"`
+	Amount   *int64  `db:"amount" json:"amount" doc:"Minor units that they pay"`
+	Currency *string `db:"currency" json:"currency"`
 }

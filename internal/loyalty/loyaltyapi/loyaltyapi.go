@@ -86,13 +86,20 @@ type Redemption struct {
 	ID            int64      `json:"id" doc:"Also that of its transaction"`
 	MemberID      int64      `json:"member_id"`
 	BatchID       int64      `json:"redemption_batch_id"`
-	Status        string     `json:"status" enum:"waiting,fulfilled,cancelled" doc:"waiting: for its coupon"`
+	Kind          string     `json:"kind" enum:"coupon,generated_coupon,gift_card,product,store_credit,payment,custom"`
+	Status        string     `json:"status" enum:"waiting,fulfilled,cancelled" doc:"waiting: for its coupon or gift card, or for the merchant"`
 	Description   string     `json:"description" doc:"Of the batch, when it was redeemed"`
 	Points        int64      `json:"points" doc:"Spent"`
 	TrafficSource string     `json:"traffic_source"`
 	CouponListID  *int64     `json:"coupon_list_id" doc:"null: the merchant hands out what was bought"`
 	CouponID      *int64     `json:"coupon_id"`
 	CouponCode    *string    `json:"coupon_code"`
+	Amount        *int64     `json:"amount" doc:"Minor units, of what has a value: a gift card, store credit, a payment"`
+	Currency      *string    `json:"currency"`
+	SKU           *string    `json:"sku" doc:"Of a product"`
+	Fulfilment    *string    `json:"fulfilment" doc:"Of a product, store credit or custom: at_once, merchant or hook"`
+	Reference     *string    `json:"reference" doc:"The caller's own: the order that was paid"`
+	Note          *string    `json:"note" doc:"Of whoever fulfilled it"`
 	CancelReason  *string    `json:"cancel_reason"`
 	CreatedAt     time.Time  `json:"created_at"`
 	FulfilledAt   *time.Time `json:"fulfilled_at"`
@@ -101,15 +108,18 @@ type Redemption struct {
 
 // RedemptionBatch is something that members can spend points on.
 type RedemptionBatch struct {
-	ID           int64     `json:"id"`
-	ProgramID    int64     `json:"program_id"`
-	Status       string    `json:"status" enum:"active,archived"`
-	Description  string    `json:"description"`
-	PointsCost   int64     `json:"points_cost"`
-	Position     int       `json:"position" doc:"Batches are shown by rising position"`
-	CouponListID *int64    `json:"coupon_list_id" doc:"Whose coupons are handed out; null: the merchant hands out what was bought"`
-	CreatedAt    time.Time `json:"created_at"`
-	UpdatedAt    time.Time `json:"updated_at"`
+	ID           int64       `json:"id"`
+	ProgramID    int64       `json:"program_id"`
+	Kind         string      `json:"kind" enum:"coupon,generated_coupon,gift_card,product,store_credit,payment,custom"`
+	Status       string      `json:"status" enum:"active,archived"`
+	Description  string      `json:"description"`
+	PointsCost   int64       `json:"points_cost" doc:"Of a payment: points of one step, which pay the amount"`
+	Position     int         `json:"position" doc:"Batches are shown by rising position"`
+	CouponListID *int64      `json:"coupon_list_id" doc:"Whose coupons are handed out, or what generated ones are worth; null: there are none"`
+	Terms        *RewardPlan `json:"terms" doc:"What it says beside its cost; null: nothing"`
+	StockLeft    *int64      `json:"stock_left" doc:"null: no end of them"`
+	CreatedAt    time.Time   `json:"created_at"`
+	UpdatedAt    time.Time   `json:"updated_at"`
 }
 
 // Adjustment is points that were moved by hand.

@@ -4,7 +4,7 @@ package loyaltyevent
 import "time"
 
 // Types lists every event of this package, for the catalogue and the golden files.
-var Types = []interface{ EventType() string }{MemberJoined{}, PointsEarned{}, PointsClawedBack{}, PointsExpired{}, PointsExpiring{}, PointsAdjusted{}, PointsRedeemed{}, RedemptionCancelled{}, HoldChanged{},
+var Types = []interface{ EventType() string }{MemberJoined{}, PointsEarned{}, PointsClawedBack{}, PointsExpired{}, PointsExpiring{}, PointsAdjusted{}, PointsRedeemed{}, RedemptionCancelled{}, RedemptionFulfilled{}, HoldChanged{},
 	TierChanged{}, PointsActivated{}, PointsTransferred{}, PointsReinstated{}}
 
 // MemberJoined says that a person is a member of the site's programme.
@@ -136,6 +136,15 @@ type PointsRedeemed struct {
 	Balance       int64     `json:"balance"`
 	CouponListID  int64     `json:"coupon_list_id,omitempty"`
 	RedeemedAt    time.Time `json:"redeemed_at"`
+
+	Kind           string `json:"kind,omitempty"` // coupon, generated_coupon, gift_card, product, store_credit, payment, custom
+	BatchID        int64  `json:"redemption_batch_id,omitempty"`
+	Description    string `json:"description,omitempty"`
+	CouponTemplate string `json:"coupon_template,omitempty"` // the coupon is made by it, instead of taken
+	Amount         int64  `json:"amount,omitempty"`          // minor units, of a gift card, store credit or payment
+	Currency       string `json:"currency,omitempty"`
+	SKU            string `json:"sku,omitempty"`
+	Reference      string `json:"reference,omitempty"` // of a payment: the caller's own
 }
 
 func (PointsRedeemed) EventType() string { return "loyalty.points_redeemed.v1" }
@@ -153,9 +162,29 @@ type RedemptionCancelled struct {
 	CouponListID  int64     `json:"coupon_list_id,omitempty"`
 	CouponID      int64     `json:"coupon_id,omitempty"` // that it had got by then
 	CancelledAt   time.Time `json:"cancelled_at"`
+
+	Kind   string `json:"kind,omitempty"`
+	Reason string `json:"reason,omitempty"`
 }
 
 func (RedemptionCancelled) EventType() string { return "loyalty.redemption_cancelled.v1" }
+
+// RedemptionFulfilled says that what a redemption waited for is in the hands of who redeemed it.
+type RedemptionFulfilled struct {
+	SiteID       int64     `json:"site_id"`
+	RedemptionID int64     `json:"redemption_id"`
+	MemberID     int64     `json:"member_id"`
+	PersonID     int64     `json:"person_id"`
+	BatchID      int64     `json:"redemption_batch_id"`
+	Kind         string    `json:"kind"`
+	Description  string    `json:"description"`
+	Points       int64     `json:"points"`
+	CouponID     int64     `json:"coupon_id,omitempty"`
+	CouponCode   string    `json:"coupon_code,omitempty"`
+	FulfilledAt  time.Time `json:"fulfilled_at"`
+}
+
+func (RedemptionFulfilled) EventType() string { return "loyalty.redemption_fulfilled.v1" }
 
 // HoldChanged says that a checkout keeps points of a member, or what became of that: they were spent (commit), given back (release),
 // or some of what was spent was given back (restore).

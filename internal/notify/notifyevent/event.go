@@ -38,14 +38,14 @@ type MessageFailed struct {
 
 func (MessageFailed) EventType() string { return "notify.message_failed.v1" }
 
-// MessageSuppressed says that a message is not sent for its person's sake.
+// MessageSuppressed says that a message is not sent: for its person's sake, or because there is no reason for it any more.
 type MessageSuppressed struct {
 	SiteID       int64     `json:"site_id"`
 	MessageID    int64     `json:"message_id"`
 	PersonID     int64     `json:"person_id,omitempty"`
 	Template     string    `json:"template"`
 	Channel      string    `json:"channel"`
-	Reason       string    `json:"reason"` // unsubscribed, anonymized, too_many
+	Reason       string    `json:"reason"` // unsubscribed, anonymized, too_many, passed, switched_off
 	SuppressedAt time.Time `json:"suppressed_at"`
 
 	// UncertainAt is the FailedAt at which it was told as uncertain before; zero if it wasn't.

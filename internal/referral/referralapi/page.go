@@ -49,6 +49,7 @@ type LinkClaim struct {
 	FriendID    int64
 	FriendPhone string // fingerprint of the number that the page asked for; "" for none
 	OptedIn     bool
+	Stranger    bool // nobody had known the friend before
 	IP          string
 	Device      string // fingerprint
 }

@@ -8,6 +8,7 @@ var Types = []interface{ EventType() string }{
 	OfferCreated{}, LinksVisited{}, ReferralCreated{}, ReferralApproved{}, ReferralVoided{}, RewardIssued{}, RewardClawedBack{},
 	CouponIssued{}, CouponsLow{}, OfferShared{}, OfferClaimed{}, BudgetReached{}, GiftCardSent{}, PersonalCouponMade{},
 	CommissionEarned{}, CommissionReleased{}, CommissionClawedBack{}, AccountAdjusted{}, PayoutPaid{}, PayoutFailed{}, OfferWithheld{},
+	ShareReminderDue{}, CouponsUsed{},
 }
 
 // OfferCreated says that an advocate can share. Key: "offer:ID".
@@ -18,6 +19,7 @@ type OfferCreated struct {
 	AdvocateID int64     `json:"advocate_id,omitempty"` // person; 0 while only a visitor is known
 	CreatedAt  time.Time `json:"created_at"`
 
+	ShareCode       string `json:"share_code,omitempty"`       // /x/CODE is the advocate's share page
 	CampaignVersion int64  `json:"campaign_version,omitempty"` // whose incentives the offer promises
 	Variant         string `json:"variant,omitempty"`          // of an experiment
 
@@ -200,6 +202,14 @@ type RewardIssued struct {
 	ShareID     int64     `json:"share_id,omitempty"`    // what an advocate got for sharing
 	Milestone   int64     `json:"milestone,omitempty"`   // how many approved referrals it is for
 	Description string    `json:"description,omitempty"` // in the merchant's words
+
+	// As in ReferralCreated: of the referral; of a click, a share or a sign-up, of that.
+	QA            bool   `json:"qa_generated,omitempty"`
+	Channel       string `json:"channel,omitempty"`
+	TrafficSource string `json:"traffic_source,omitempty"`
+	DeviceType    string `json:"device_type,omitempty"`
+	EventCategory string `json:"event_category,omitempty"`
+	Variant       string `json:"variant,omitempty"`
 }
 
 func (RewardIssued) EventType() string { return "referral.reward_issued.v1" }
@@ -221,6 +231,14 @@ type RewardClawedBack struct {
 	Full        bool      `json:"full"` // nothing is left of the reward: it is voided
 	Cause       string    `json:"cause"`
 	ClawedAt    time.Time `json:"clawed_at"`
+
+	// As in RewardIssued.
+	QA            bool   `json:"qa_generated,omitempty"`
+	Channel       string `json:"channel,omitempty"`
+	TrafficSource string `json:"traffic_source,omitempty"`
+	DeviceType    string `json:"device_type,omitempty"`
+	EventCategory string `json:"event_category,omitempty"`
+	Variant       string `json:"variant,omitempty"`
 }
 
 func (RewardClawedBack) EventType() string { return "referral.reward_clawed_back.v1" }
@@ -241,7 +259,7 @@ type BudgetReached struct {
 
 func (BudgetReached) EventType() string { return "referral.budget_reached.v1" }
 
-// GiftCardSent says that the provider has taken the order for a gift card and mails it. Key: the reward's.
+// GiftCardSent says that the provider has taken the order for a gift card and mails it. Key: the reward's, or "redemption:ID".
 type GiftCardSent struct {
 	SiteID     int64     `json:"site_id"`
 	RewardID   int64     `json:"reward_id"`
@@ -252,6 +270,8 @@ type GiftCardSent struct {
 	Provider   string    `json:"provider"`
 	OrderID    string    `json:"order_id"` // the provider's
 	SentAt     time.Time `json:"sent_at"`
+
+	RedemptionID int64 `json:"redemption_id,omitempty"` // of points; then there is neither a reward nor a campaign
 }
 
 func (GiftCardSent) EventType() string { return "referral.gift_card_sent.v1" }
@@ -351,8 +371,45 @@ type OfferClaimed struct {
 	ClaimedAt     time.Time `json:"claimed_at"`
 	ByPage        bool      `json:"by_page,omitempty"`      // the friend said so on a claim page: nobody has confirmed who it is
 	OptedIn       bool      `json:"opted_in,omitempty"`     // and wants mail
+	Stranger      bool      `json:"stranger,omitempty"`     // whom the site hadn't known before
 	Channel       string    `json:"channel,omitempty"`      // of the link that led to the page
 	QA            bool      `json:"qa_generated,omitempty"` // the campaign is in Test
 }
 
 func (OfferClaimed) EventType() string { return "referral.offer_claimed.v1" }
+
+// ShareReminderDue says that a friend may be reminded of an offer that an advocate mailed three days ago: the friend hasn't taken it, it
+// still holds, and nothing newer was mailed. Once a share, if its advocate agreed. Key: "offer:ID".
+type ShareReminderDue struct {
+	SiteID     int64     `json:"site_id"`
+	ShareID    int64     `json:"share_id"`
+	OfferID    int64     `json:"offer_id"`
+	CampaignID int64     `json:"campaign_id"`
+	AdvocateID int64     `json:"advocate_id,omitempty"` // person; 0 while only a visitor is known
+	FriendID   int64     `json:"friend_id"`             // whom it was mailed to
+	Link       string    `json:"link"`                  // the share's own
+	DueAt      time.Time `json:"due_at"`
+	QA         bool      `json:"qa_generated,omitempty"` // the campaign is in Test
+}
+
+func (ShareReminderDue) EventType() string { return "referral.share_reminder_due.v1" }
+
+// CouponsUsed says that an order came with coupons that the site's campaigns and lists give. Once an order. Key: "origin:ID".
+type CouponsUsed struct {
+	SiteID        int64     `json:"site_id"`
+	OriginID      int64     `json:"origin_id"`
+	PersonID      int64     `json:"person_id,omitempty"`
+	Codes         []string  `json:"codes"`                  // those of the site
+	ByAdvocate    bool      `json:"by_advocate,omitempty"`  // one of them is for advocates
+	ByFriend      bool      `json:"by_friend,omitempty"`    // one of them is for friends
+	RewardsUsed   int64     `json:"rewards_used,omitempty"` // that advocates had got for referrals, and used now for the first time
+	Subtotal      int64     `json:"subtotal"`               // of the order, minor units
+	Currency      string    `json:"currency,omitempty"`
+	TrafficSource string    `json:"traffic_source,omitempty"`
+	DeviceType    string    `json:"device_type,omitempty"`
+	EventCategory string    `json:"event_category,omitempty"`
+	OccurredAt    time.Time `json:"occurred_at"` // of the order
+	UsedAt        time.Time `json:"used_at"`     // when we heard of it
+}
+
+func (CouponsUsed) EventType() string { return "referral.coupons_used.v1" }

@@ -1,7 +1,5 @@
--- +goose Up
-
--- What people changed by hand, see package audit: never updated, never deleted.
-create table notify.audit (
+-- What people changed by hand in one module, see package audit: never updated, never deleted.
+create table {schema}.audit (
 	site_id bigint not null,
 	id bigint not null generated always as identity,
 	key_id bigint not null, -- the API key; 0: none is known
@@ -14,8 +12,8 @@ create table notify.audit (
 	at timestamptz not null,
 	constraint audit_pkey primary key (site_id, id)
 );
-create index audit_by_time on notify.audit (site_id, at, id);
-create index audit_by_subject on notify.audit (site_id, subject, subject_id, at, id);
-create index audit_by_action on notify.audit (site_id, action, at, id);
+create index audit_by_time on {schema}.audit (site_id, at, id);
+create index audit_by_subject on {schema}.audit (site_id, subject, subject_id, at, id);
+create index audit_by_action on {schema}.audit (site_id, action, at, id);
 
-grant select, insert on notify.audit to talkable_notify;
+grant select, insert on {schema}.audit to {role};

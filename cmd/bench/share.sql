@@ -1,0 +1,3 @@
+\set s random(1, :sites)
+\set p random(1, :people)
+select bench.share(:s, :p);

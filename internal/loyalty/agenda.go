@@ -1,0 +1,82 @@
+package loyalty
+
+import (
+	"context"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/talkable/talkable/internal/agenda"
+)
+
+// duties are what the timers find, see pass.
+var duties = agenda.Agenda{
+	{What: "scheduled programmes", Kind: agenda.Timed, SQL: `select next_at as at from loyalty.program where next_at is not null`},
+	{What: "holds", Kind: agenda.Timed, SQL: `select until as at from loyalty.hold where status = 'held'`},
+	{What: "points to activate", Kind: agenda.Timed, SQL: `select activates_at as at from loyalty.lot where pending and remaining > 0 and activates_at is not null`},
+	{What: "points that expire", Kind: agenda.Timed, SQL: `select expires_at as at from loyalty.lot where remaining > 0 and expires_at is not null`},
+	{What: "members who lapse", Kind: agenda.Timed, SQL: `select lapses_at as at from loyalty.member where lapses_at is not null`},
+	{What: "expiry to reverse", Kind: agenda.AtOnce, SQL: `select null::timestamptz as at from loyalty.expiry_reversal where done_at is null`},
+	{What: "cancellations that were begun", Kind: agenda.Timed, SQL: `select cancel_wanted_at + interval '10 seconds' as at from loyalty.redemption where cancel_wanted_at is not null and status <> 'cancelled'`},
+	{What: "questions to fulfilment hooks", Kind: agenda.Timed, SQL: `select next_at as at from loyalty.fulfilment_ask where state in ('waiting', 'asking')`},
+	{What: "changed reminders", Kind: agenda.AtOnce, SQL: `select null::timestamptz as at from loyalty.program where rewake_after is not null`},
+	{What: "points to be reminded of", Kind: agenda.Timed, SQL: `select wake_at as at from loyalty.lot where wake_at is not null`},
+	{What: "members to be reminded", Kind: agenda.Timed, SQL: `select wake_at as at from loyalty.member where wake_at is not null`},
+	{What: "members of older tiers", Kind: agenda.AtOnce, SQL: `select null::timestamptz as at from loyalty.program p
+		join loyalty.member m on m.site_id = p.site_id and m.tiers_version < p.tiers_version`},
+	{What: "rules to be asked", Kind: agenda.AtOnce, SQL: `select at from loyalty.rule_due`},
+	{What: "tiers that time changes", Kind: agenda.Timed, SQL: `select tier_due_at as at from loyalty.member where tier_due_at is not null`},
+}
+
+// Agenda is what the timers find.
+func (m *Module) Agenda() agenda.Agenda { return duties }
+
+// Due says what the timers have to do by a moment, and what comes next.
+func (m *Module) Due(ctx context.Context, at time.Time) ([]agenda.Line, error) {
+	lines, err := duties.Look(ctx, m.db, at)
+	if err != nil {
+		return nil, err
+	}
+	days, err := m.daysDue(ctx, m.db, at)
+	return append(lines, days), err
+}
+
+// daysDue says for how many programmes a day of their members' has begun, and when the next begins.
+func (m *Module) daysDue(ctx context.Context, db sqlx.QueryerContext, at time.Time) (agenda.Line, error) {
+	line := agenda.Line{What: "days of members", Kind: agenda.Timed}
+	rows, err := dayPrograms(ctx, db)
+	if err != nil {
+		return line, err
+	}
+	for _, r := range rows {
+		ed, err := m.editionOf(ctx, db, versionKey{r.SiteID, r.ID, r.Version})
+		if err != nil {
+			return line, err
+		}
+		if ed.earner == nil || ed.earner.days() == nil {
+			continue
+		}
+		here := at.In(ed.earner.zone)
+		midnight := time.Date(here.Year(), here.Month(), here.Day(), 0, 0, 0, 0, ed.earner.zone)
+		if r.next(here.Format(time.DateOnly)) != "" {
+			line.Due++
+			line.First = earlier(line.First, midnight)
+		}
+		line.Next = earlier(line.Next, midnight.AddDate(0, 0, 1))
+	}
+	return line, nil
+}
+
+func earlier(a *time.Time, b time.Time) *time.Time {
+	if a != nil && !b.Before(*a) {
+		return a
+	}
+	return &b
+}
+
+// RunDue does what is due, in the order of the timers.
+func (m *Module) RunDue(ctx context.Context) error {
+	m.pass(ctx)
+	_, err := m.AskHooks(ctx)
+	return err
+}

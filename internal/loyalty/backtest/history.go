@@ -1,0 +1,171 @@
+// Package backtest holds what goes into a backtest of a loyalty programme and what comes out of it: what people of a shop did, and the report on what
+// programmes would have made of it, as JSON, CSV and a page. Module loyalty plays the one and fills the other, with the code that decides about points
+// every day; this package knows no rule, no database and no clock.
+package backtest
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/talkable/talkable/internal/customer/customerevent"
+)
+
+// Order is a purchase, or another event that was told of. There may be millions of them in memory, so what few have is kept apart.
+type Order struct {
+	ID       int64 // rises with when it was heard of
+	At       time.Time
+	Subtotal int64 // minor units
+	Currency string
+	Event    bool // not a purchase
+	First    bool // no purchase of the person was known before
+	Details  *Details
+	Refunds  []Refund
+}
+
+// Details are what only some orders have.
+type Details struct {
+	Category      string // of an event
+	Items         []customerevent.Item
+	CouponCodes   []string
+	CampaignTags  []string
+	TrafficSource string
+}
+
+// Refund is money of an order that went back.
+type Refund struct {
+	ID     int64
+	At     time.Time
+	Amount int64
+}
+
+// Redemption is points that somebody really spent.
+type Redemption struct {
+	ID          int64
+	At          time.Time
+	Points      int64
+	CancelledAt time.Time // zero: it stands
+}
+
+// Person is somebody and what they did.
+type Person struct {
+	ID          int64
+	Name        string // what the file calls them; empty where they have a number in the platform
+	Before      int64  // purchases and events before those at hand
+	Orders      []Order
+	Redemptions []Redemption
+}
+
+// History is what the people of a shop did.
+type History struct {
+	Source string // where it comes from, for the report
+	People []*Person
+
+	byID map[int64]*Person
+}
+
+// Of is a person of the history, who is added if need be.
+func (h *History) Of(id int64) *Person {
+	if p := h.byID[id]; p != nil {
+		return p
+	}
+	if h.byID == nil {
+		h.byID = map[int64]*Person{}
+	}
+	p := &Person{ID: id}
+	h.byID[id], h.People = p, append(h.People, p)
+	return p
+}
+
+// Keep leaves what was done from one moment until another, puts all of it in order, and finds first purchases: of each person the first that was
+// heard of, unless they are known to have bought before. Whatever order it was read in, it is the same afterwards.
+func (h *History) Keep(from, until time.Time) {
+	for _, p := range h.People {
+		p.keep(from, until)
+	}
+	h.People = slices.DeleteFunc(h.People, func(p *Person) bool { return len(p.Orders) == 0 && len(p.Redemptions) == 0 })
+	slices.SortFunc(h.People, func(a, b *Person) int { return cmp.Compare(a.ID, b.ID) })
+}
+
+func (p *Person) keep(from, until time.Time) {
+	within := func(at time.Time) bool { return !at.Before(from) && at.Before(until) }
+	slices.SortFunc(p.Orders, func(a, b Order) int { return cmp.Compare(a.ID, b.ID) })
+	bought := false
+	for i := range p.Orders {
+		o := &p.Orders[i]
+		o.First = o.First && !o.Event && !bought
+		bought = bought || !o.Event
+		if o.At.Before(from) {
+			p.Before++
+		}
+	}
+	p.Orders = slices.DeleteFunc(p.Orders, func(o Order) bool { return !within(o.At) })
+	for i := range p.Orders {
+		o := &p.Orders[i]
+		o.Refunds = slices.DeleteFunc(o.Refunds, func(r Refund) bool { return !r.At.Before(until) })
+		slices.SortFunc(o.Refunds, func(a, b Refund) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) })
+	}
+	p.Redemptions = slices.DeleteFunc(p.Redemptions, func(r Redemption) bool { return !within(r.At) })
+	slices.SortFunc(p.Redemptions, func(a, b Redemption) int { return cmp.Compare(a.ID, b.ID) })
+}
+
+// Span is from the first order's moment to the last one's; false: there is none.
+func (h *History) Span() (first, last time.Time, some bool) {
+	for _, p := range h.People {
+		for i := range p.Orders {
+			at := p.Orders[i].At
+			if !some || at.Before(first) {
+				first = at
+			}
+			if !some || at.After(last) {
+				last = at
+			}
+			some = true
+		}
+	}
+	return first, last, some
+}
+
+// Recorded is the order as module customer tells of it.
+func (o *Order) Recorded(siteID, personID int64) customerevent.OriginRecorded {
+	e := customerevent.OriginRecorded{SiteID: siteID, OriginID: o.ID, Type: customerevent.Purchase, PersonID: personID, Subtotal: o.Subtotal, Currency: o.Currency,
+		Verified: true, FirstPurchase: o.First, OccurredAt: o.At}
+	if o.Event {
+		e.Type = customerevent.Event
+	}
+	if d := o.Details; d != nil {
+		e.Category, e.Items, e.CouponCodes, e.CampaignTags, e.TrafficSource = d.Category, d.Items, d.CouponCodes, d.CampaignTags, d.TrafficSource
+	}
+	return e
+}
+
+// Take keeps an order that module customer tells of, one after the other. What nobody may earn with is passed by.
+func (h *History) Take(e customerevent.OriginRecorded) {
+	if !e.Verified || e.PersonID == 0 || e.Type != customerevent.Purchase && e.Type != customerevent.Event {
+		return
+	}
+	o := Order{ID: e.OriginID, At: e.OccurredAt, Subtotal: e.Subtotal, Currency: e.Currency, Event: e.Type == customerevent.Event, First: e.FirstPurchase}
+	if e.Category != "" || len(e.Items)+len(e.CouponCodes)+len(e.CampaignTags) > 0 || e.TrafficSource != "" {
+		o.Details = &Details{e.Category, e.Items, e.CouponCodes, e.CampaignTags, e.TrafficSource}
+	}
+	p := h.Of(e.PersonID)
+	p.Orders = append(p.Orders, o)
+}
+
+// TakeRefund keeps a refund of an order that was taken before; others are passed by.
+func (h *History) TakeRefund(e customerevent.OriginRefunded) {
+	p := h.byID[e.PersonID]
+	if p == nil {
+		return
+	}
+	i, found := slices.BinarySearchFunc(p.Orders, e.OriginID, func(o Order, id int64) int { return cmp.Compare(o.ID, id) })
+	if found {
+		p.Orders[i].Refunds = append(p.Orders[i].Refunds, Refund{e.RefundID, e.RefundedAt, e.Refunded})
+	}
+}
+
+// TakeRedemption keeps what somebody really spent.
+func (h *History) TakeRedemption(personID int64, r Redemption) {
+	p := h.Of(personID)
+	p.Redemptions = append(p.Redemptions, r)
+}

@@ -1,0 +1,211 @@
+package loyalty
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/talkable/talkable/internal/criteria"
+	"github.com/talkable/talkable/internal/customer/customerapi"
+	"github.com/talkable/talkable/internal/loyalty/backtest"
+)
+
+// player is somebody in a backtest: what the tables would hold of them, in memory.
+type player struct {
+	*backtest.Person
+	known   *customerapi.Person // what conditions may ask of them; nil: nothing is known
+	holder  *holder             // nil: no member yet
+	now     time.Time
+	next    int64 // id of a transaction
+	lots    map[int64]*pastLot
+	waiting []*lot            // that are pending
+	bought  map[int64]*bought // by order, of those that are refunded
+	merits  map[siteSource]*merit
+	tallies map[tallyKey]*tally
+	asked   map[string]bool // sources of what rules were asked about beside orders
+	spent   map[int64]*spending
+	played  int   // how much of what they did
+	told    int64 // purchases and events of it
+	stand   backtest.Stand
+}
+
+// pastLot is a lot with the earning that made it.
+type pastLot struct {
+	*lot
+	of    earned
+	given []step // by rules with limits
+}
+
+// bought is an order that is refunded.
+type bought struct {
+	lot      int64 // 0: it earned nothing
+	refunded int64
+}
+
+// spending is a redemption with what it took.
+type spending struct {
+	*redemption
+	used []allocation
+}
+
+// Kinds of deeds, in the order in which they are done at one moment.
+const (
+	didOrder = iota
+	didRefund
+	didRedeem
+	didCancel
+)
+
+// deed is something that a person really did, at a moment.
+type deed struct {
+	at     time.Time
+	kind   int
+	id     int64
+	order  *backtest.Order
+	refund *backtest.Refund
+	spent  *backtest.Redemption
+}
+
+// deedsOf puts what somebody did in order. A refund that was told to be before its order comes right after it; what was done after the
+// end isn't done.
+func deedsOf(p *backtest.Person, historic bool, until time.Time) (out []deed) {
+	for i := range p.Orders {
+		o := &p.Orders[i]
+		out = append(out, deed{at: o.At, kind: didOrder, id: o.ID, order: o})
+		for j := range o.Refunds {
+			f := &o.Refunds[j]
+			at := f.At
+			if at.Before(o.At) {
+				at = o.At
+			}
+			out = append(out, deed{at: at, kind: didRefund, id: f.ID, order: o, refund: f})
+		}
+	}
+	for i := range p.Redemptions {
+		r := &p.Redemptions[i]
+		if !historic {
+			break
+		}
+		out = append(out, deed{at: r.At, kind: didRedeem, id: r.ID, spent: r})
+		if !r.CancelledAt.IsZero() && r.CancelledAt.Before(until) {
+			out = append(out, deed{at: r.CancelledAt, kind: didCancel, id: r.ID, spent: r})
+		}
+	}
+	slices.SortFunc(out, func(a, b deed) int {
+		return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.kind, b.kind), cmp.Compare(a.id, b.id))
+	})
+	return out
+}
+
+// join makes somebody a member, as enrol does.
+func (l *player) join(b *books, p program, at time.Time) {
+	l.holder = &holder{account: account{SiteID: p.SiteID, ID: 1, Name: "member"}, MemberID: l.ID, PersonID: l.ID, Status: active, TiersVersion: p.TiersVersion, joinedAt: at}
+	if p.TierPlan.Counted {
+		l.holder.score = &score{joined: dayOf(at, p.TierPlan.zone())}
+	}
+	l.lots = map[int64]*pastLot{}
+	l.stand.Member = true
+	b.joined = []*holder{l.holder}
+}
+
+// waits gives somebody an account to wait on.
+func (l *player) waits() {
+	if l.holder != nil && l.holder.pending == nil {
+		l.holder.pending = &account{SiteID: l.holder.SiteID, ID: 2, Name: pending}
+	}
+}
+
+// held is what somebody has.
+func (l *player) held() (h backtest.Held) {
+	if l.holder == nil {
+		return h
+	}
+	h.Outstanding, h.Debt = max(l.holder.Balance, 0), max(-l.holder.Balance, 0)
+	if l.holder.pending != nil {
+		h.Pending = l.holder.pending.Balance
+	}
+	return h
+}
+
+// due is when time alone does something next; false: never.
+func (l *player) due() (at time.Time, some bool) {
+	if l.holder == nil {
+		return at, false
+	}
+	look := func(t *time.Time) {
+		if t != nil && (!some || t.Before(at)) {
+			at, some = *t, true
+		}
+	}
+	for _, lot := range l.holder.lots {
+		if lot.Remaining > 0 {
+			look(lot.ends())
+		}
+	}
+	for _, lot := range l.waiting {
+		look(lot.ActivatesAt)
+	}
+	look(l.holder.LapsesAt)
+	if s := l.holder.score; s != nil && !s.due.IsZero() {
+		look(&s.due)
+	}
+	if some && at.Before(l.now) { // points whose date was past when they were activated
+		at = l.now
+	}
+	return at, some
+}
+
+// ready are the pending lots whose time has come, the first to come first, with the others left to wait.
+func (l *player) ready(now time.Time) (ready []*lot) {
+	l.waiting = slices.DeleteFunc(l.waiting, func(w *lot) bool {
+		come := w.Remaining == 0 || w.ActivatesAt != nil && !w.ActivatesAt.After(now)
+		if come && w.Remaining > 0 {
+			ready = append(ready, w)
+		}
+		return come
+	})
+	slices.SortFunc(ready, func(a, b *lot) int { return cmp.Or(a.ActivatesAt.Compare(*b.ActivatesAt), cmp.Compare(a.ID, b.ID)) })
+	return ready
+}
+
+// meet tells conditions what is known of somebody when they do something.
+func (l *player) meet(o *occasion) {
+	if l.known != nil {
+		o.meet(*l.known)
+	}
+	o.facts.Person.Events = l.Before + l.told
+}
+
+// sweep forgets lots of which nothing is left; claw-backs and what gives points back find them by their numbers.
+func (l *player) sweep() {
+	if h := l.holder; h != nil && len(h.lots) > 8 {
+		h.lots = slices.DeleteFunc(h.lots, func(x *lot) bool { return x.Remaining == 0 })
+	}
+}
+
+// limited says that rules have to remember what they gave.
+func (e *earner) limited() bool {
+	return e != nil && slices.ContainsFunc(e.Rules, func(r earnRule) bool { return r.Budget != nil || len(r.spans()) > 0 })
+}
+
+// budgeted says that what one member gets is another's loss.
+func (e *earner) budgeted() bool {
+	return e != nil && slices.ContainsFunc(e.Rules, func(r earnRule) bool { return r.Budget != nil })
+}
+
+// speaks says that a rule is asked on such things.
+func (e *earner) speaks(on string) bool {
+	return e != nil && slices.ContainsFunc(e.Rules, func(r earnRule) bool { return r.On == on && !r.Paused })
+}
+
+// wonders says that a condition looks at a fact of the person.
+func (e *earner) wonders() bool {
+	return e != nil && slices.ContainsFunc(e.when, func(c *criteria.Criteria) bool { return c.Uses("person") })
+}
+
+// find has a lot among those of the holder, which gives points back to it.
+func (l *player) find(x *lot) {
+	if !slices.Contains(l.holder.lots, x) {
+		l.holder.lots = append(l.holder.lots, x)
+	}
+}

@@ -1,0 +1,333 @@
+package loyalty
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/talkable/talkable/internal/customer/customerevent"
+	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/loyalty/backtest"
+)
+
+// replay plays lives by one programme. Every number is decided by the books, as it is when a batch is posted; what a database would lock, keep
+// and tell is in memory, and one member is posted to at a time.
+type replay struct {
+	p       program
+	until   time.Time
+	terms   backtest.Terms
+	budgets map[budgetKey]*budget
+	limited bool
+	tally   *backtest.Tally
+	own     map[siteAccount]*account
+	b       *books
+}
+
+func newReplay(p program, from, until time.Time, terms backtest.Terms, zone *time.Location) *replay {
+	r := &replay{p: p, until: until, terms: terms, budgets: map[budgetKey]*budget{}, limited: p.earner.limited(),
+		tally: backtest.NewTally(from, until, zone, len(p.Tiers)), own: map[siteAccount]*account{}}
+	for _, name := range []string{issued, expired, redeemed} {
+		r.own[siteAccount{p.SiteID, name}] = &account{SiteID: p.SiteID, Name: name}
+	}
+	r.b = &books{programs: map[int64]program{p.SiteID: p}, own: r.own}
+	return r
+}
+
+// coming is when something happens next to somebody, by their deeds or by time alone; false: nothing before the end.
+func (r *replay) coming(l *player, deeds []deed) (at time.Time, some bool) {
+	at, some = l.due()
+	if l.played < len(deeds) && (!some || deeds[l.played].at.Before(at)) {
+		at, some = deeds[l.played].at, true
+	}
+	return at, some && at.Before(r.until)
+}
+
+// step plays the next thing that happens to somebody; false: nothing does any more. What time does comes before what people do at its moment.
+func (r *replay) step(ctx context.Context, l *player, deeds []deed) (bool, error) {
+	at, some := r.coming(l, deeds)
+	if !some {
+		return false, nil
+	}
+	if due, timed := l.due(); timed && !due.After(at) {
+		return true, r.at(ctx, l, due, func(b *books) error { return r.passTime(b, l) })
+	}
+	d := deeds[l.played]
+	l.played++
+	err := r.at(ctx, l, at, func(b *books) error {
+		switch d.kind {
+		case didOrder:
+			return r.buy(ctx, b, l, d)
+		case didRefund:
+			return r.refund(b, l, d)
+		case didRedeem:
+			return r.redeemAs(b, l, d)
+		}
+		return r.cancel(b, l, d)
+	})
+	return true, err
+}
+
+// at opens the books at a moment, lets something be decided, asks what rules say to it, lets the member spend, and adds up what moved.
+func (r *replay) at(ctx context.Context, l *player, now time.Time, decide func(*books) error) error {
+	b, was := r.open(l, now), l.held()
+	if err := decide(b); err != nil {
+		return err
+	}
+	if err := r.askRules(ctx, b, l); err != nil {
+		return err
+	}
+	if err := r.spend(b, l); err != nil {
+		return err
+	}
+	r.close(b, l, was)
+	return nil
+}
+
+// open makes the books ready for what somebody does, or time does to them. Slices are used again: nobody keeps them.
+func (r *replay) open(l *player, now time.Time) *books {
+	b := r.b
+	*b = books{now: now, programs: b.programs, own: b.own, ids: b.ids[:0], txns: b.txns[:0], entries: b.entries[:0], lots: b.lots[:0], uses: b.uses[:0],
+		changes: b.changes[:0], tells: b.tells[:0], ruled: b.ruled[:0], merits: l.merits}
+	l.now = now
+	if r.p.earner != nil {
+		b.rooms = &rooms{tallies: l.tallies, budgets: r.budgets}
+	}
+	n := 16 + 2*len(r.p.Tiers)
+	if h := l.holder; h != nil {
+		n += 2*len(h.lots) + len(l.waiting)
+		for _, x := range h.lots {
+			if x.lapsed(now) {
+				if b.made == nil {
+					b.made = map[siteID]txn{}
+				}
+				b.made[siteID{x.SiteID, x.ID}] = l.lots[x.ID].of.txn()
+			}
+		}
+	}
+	if r.p.earner != nil {
+		n += len(r.p.earner.Rules)
+	}
+	for i := range n {
+		b.ids = append(b.ids, l.next+int64(i)+1)
+	}
+	return b
+}
+
+// passTime does what is due by now, in the order in which the timer does it.
+func (r *replay) passTime(b *books, l *player) error {
+	for _, x := range l.ready(b.now) {
+		if _, err := b.activate(l.holder, x, l.lots[x.ID].of.txn(), causeTime); err != nil {
+			return err
+		}
+	}
+	if err := b.expireDue(l.holder); err != nil {
+		return err
+	}
+	b.settleTier(l.holder, r.p)
+	return nil
+}
+
+// buy lets an order or event earn.
+func (r *replay) buy(ctx context.Context, b *books, l *player, d deed) error {
+	l.told++
+	if len(d.order.Refunds) > 0 {
+		l.bought[d.id] = &bought{}
+	}
+	return r.earn(ctx, b, l, r.p.forOrigin(d.order.Recorded(r.p.SiteID, l.ID)))
+}
+
+// earn posts what a decision gives, as postEarnings does.
+func (r *replay) earn(ctx context.Context, b *books, l *player, e earning) error {
+	if o := e.occasion; o != nil {
+		o.happen(b.now)
+		l.meet(o)
+		if err := e.foresee(ctx); err != nil {
+			return err
+		}
+	}
+	if l.holder == nil && (e.Joins || e.Points > 0) {
+		l.join(b, r.p, moment(e.EffectiveAt, b.now))
+		r.tally.Join(b.now)
+	}
+	if e.Pending {
+		l.waits()
+	}
+	had := len(b.txns)
+	if err := b.settle(ctx, l.holder, e, false); err != nil {
+		return err
+	}
+	for _, t := range b.txns[had:] {
+		if t.Kind == kindEarn {
+			return r.remember(b, l, t)
+		}
+	}
+	return nil
+}
+
+// remember keeps the lot of an earning. Points that wait for an event are taken to get it some days later.
+func (r *replay) remember(b *books, l *player, t txn) error {
+	x := b.lots[len(b.lots)-1]
+	past := &pastLot{lot: x, of: earned{SiteID: t.SiteID, ID: t.ID, Source: t.Source, MemberID: t.MemberID, PersonID: l.ID, Reason: t.Reason, OriginID: t.OriginID,
+		EffectiveAt: t.EffectiveAt}}
+	l.lots[x.ID] = past
+	if x.Pending {
+		if x.ActivatesAt == nil {
+			at := t.EffectiveAt.AddDate(0, 0, r.terms.GoAhead)
+			x.ActivatesAt = &at
+		}
+		l.waiting = append(l.waiting, x)
+	}
+	if was := l.bought[t.OriginID]; was != nil && t.Source == sourceOf("origin", t.OriginID) {
+		was.lot = t.ID
+	}
+	if !r.limited {
+		return nil
+	}
+	var kept rule
+	if err := json.Unmarshal([]byte(t.Rule), &kept); err != nil {
+		return fmt.Errorf("read what was decided: %w", err)
+	}
+	if kept.Trace != nil {
+		past.given = kept.Trace.Rules
+	}
+	return nil
+}
+
+// refund takes back what an order earned, in the share that is refunded by now.
+func (r *replay) refund(b *books, l *player, d deed) error {
+	o, was := d.order, l.bought[d.order.ID]
+	was.refunded = min(was.refunded+d.refund.Amount, o.Subtotal)
+	c := ofRefund(customerevent.OriginRefunded{SiteID: r.p.SiteID, OriginID: o.ID, RefundID: d.id, PersonID: l.ID, Subtotal: o.Subtotal, Currency: o.Currency,
+		Refunded: d.refund.Amount, RefundedTotal: was.refunded, Full: was.refunded >= o.Subtotal, OccurredAt: o.At, RefundedAt: d.at})
+	var of earned
+	var own *lot
+	if past := l.lots[was.lot]; past != nil {
+		if of, own = past.of, past.lot; b.rooms != nil {
+			b.rooms.given = map[siteID][]step{{own.SiteID, own.ID}: past.given}
+		}
+	}
+	return b.takeBack(c, map[person]*holder{{r.p.SiteID, l.ID}: l.holder}, of, own)
+}
+
+// redeemAs spends what somebody really spent, if they have that much.
+func (r *replay) redeemAs(b *books, l *player, d deed) error {
+	made, err := r.redeem(b, l, d.spent.Points)
+	if err != nil {
+		return err
+	}
+	if made == nil {
+		r.tally.Impossible++
+		r.tally.ImpossiblePoints += d.spent.Points
+		return nil
+	}
+	s := &spending{redemption: made}
+	for _, a := range b.uses {
+		if a.TxnID == made.ID {
+			s.used = append(s.used, a)
+		}
+	}
+	l.spent[d.id] = s
+	return nil
+}
+
+// redeem spends points; nil: the member can't.
+func (r *replay) redeem(b *books, l *player, points int64) (*redemption, error) {
+	if l.holder == nil {
+		return nil, nil
+	}
+	made, err := b.redeem(l.holder, &redemptionBatch{SiteID: r.p.SiteID, batchSettings: batchSettings{Status: active, PointsCost: points}}, action{})
+	if _, refused := fault.Of(err); refused {
+		return nil, nil
+	}
+	return made, err
+}
+
+// cancel gives back what was spent, if it was.
+func (r *replay) cancel(b *books, l *player, d deed) error {
+	s := l.spent[d.id]
+	if s == nil {
+		return nil
+	}
+	h := l.holder
+	for _, a := range s.used {
+		x := l.lots[a.LotID].lot
+		if has := b.made != nil && b.made[siteID{x.SiteID, x.ID}].ID != 0; x.lapsed(b.now) && !has {
+			if b.made == nil {
+				b.made = map[siteID]txn{}
+			}
+			b.made[siteID{x.SiteID, x.ID}] = l.lots[a.LotID].of.txn()
+		}
+		l.find(x)
+	}
+	return b.cancel(h, s.redemption, s.used, "")
+}
+
+// spend lets a member spend as they are taken to: all whole multiples of a number as soon as there are some.
+func (r *replay) spend(b *books, l *player) error {
+	n := r.terms.Redeem.Points
+	if r.terms.Redeem.Kind != backtest.When || l.holder == nil || l.holder.Balance < n {
+		return nil
+	}
+	_, err := r.redeem(b, l, l.holder.Balance/n*n)
+	return err
+}
+
+// askRules lets rules speak of what happened in the books: that somebody joined, or moved up.
+func (r *replay) askRules(ctx context.Context, b *books, l *player) error {
+	if r.p.earner == nil {
+		return nil
+	}
+	for done := 0; ; done++ {
+		list := b.dues()
+		if done == len(list) {
+			return nil
+		}
+		d := list[done]
+		d.PersonID, d.Status = l.ID, l.holder.Status
+		e := r.p.forDue(d)
+		if e.Source == "" || l.asked[e.Source] {
+			continue
+		}
+		l.asked[e.Source] = true
+		if err := r.earn(ctx, b, l, e); err != nil {
+			return err
+		}
+	}
+}
+
+// close adds up what moved.
+func (r *replay) close(b *books, l *player, was backtest.Held) {
+	var m backtest.Moved
+	if len(b.joined) > 0 {
+		m.Joined = 1
+	}
+	for _, t := range b.txns {
+		l.next = max(l.next, t.ID)
+		switch t.Kind {
+		case kindEarn:
+			m.Issued += t.Points
+		case kindClawBack:
+			m.ClawedBack += t.Points
+		case kindActivate:
+			m.Activated += t.Points
+		case kindRedeem:
+			m.Redeemed += t.Points
+		case kindCancel:
+			m.Restored += t.Points
+		case kindExpire:
+			m.Expired += t.Points
+		}
+	}
+	for _, c := range b.changes {
+		r.tally.Move(b.now, r.p.rank(c.From), r.p.rank(c.To))
+	}
+	held := l.held()
+	r.tally.Add(b.now, m, held.Minus(was))
+	s := &l.stand
+	s.Earned, s.Redeemed, s.Expired = s.Earned+m.Issued-m.ClawedBack, s.Redeemed+m.Redeemed-m.Restored, s.Expired+m.Expired
+	if h := l.holder; h != nil {
+		s.Balance, s.Pending, s.Tier = h.Balance, held.Pending, r.p.rank(h.Tier)
+	}
+	l.sweep()
+}

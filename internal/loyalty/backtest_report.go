@@ -1,0 +1,90 @@
+package loyalty
+
+import (
+	"fmt"
+
+	"github.com/talkable/talkable/internal/loyalty/backtest"
+)
+
+// report adds up what was played.
+func (s *simulation) report() (*backtest.Report, error) {
+	zone := s.Shop.Zone
+	played := backtest.Played{Site: s.Shop.Slug, Zone: zone.String(), Currency: s.Shop.Currency, From: s.From.In(zone), Until: s.Until.In(zone), Terms: s.Terms,
+		History: s.History, Assumptions: s.assumptions()}
+	for i, p := range s.programs {
+		played.Programmes = append(played.Programmes, backtest.PlayedProgramme{Label: s.Drafts[i].Label, Name: p.Name,
+			Tiers: column(p.Tiers, func(t tier) string { return t.Name }), Tally: s.tallies[i], Stands: s.stands[i]})
+	}
+	return backtest.NewReport(played), nil
+}
+
+// assumptions are what the report has to say of itself: what is taken for granted, and what can't be known.
+func (s *simulation) assumptions() []string {
+	some := func(of func(p program) bool) bool {
+		for _, p := range s.programs {
+			if of(p) {
+				return true
+			}
+		}
+		return false
+	}
+	out := []string{
+		"Everybody starts without points, and below the first tier. What was bought before the first day earns nothing and counts for no tier.",
+		"Each order and each refund is taken to be told at the moment at which it happened, and what is due by then has happened. Refunds of earlier orders take nothing back.",
+		"One programme holds all the time: its version doesn't change.",
+		redeemWords(s.Terms.Redeem, some(func(p program) bool { return p.Status != active })),
+		fmt.Sprintf("%d points cost %d minor units of %s when they are spent; what is left at the end is valued the same.", s.Terms.Worth.Points, s.Terms.Worth.Amount, s.Shop.Currency),
+		"Not played: rewards of campaigns, adjustments by hand, transfers and merges of members; of holds only those that were committed, as redemptions.",
+	}
+	if some(func(p program) bool { return p.PointsPerReferral > 0 || p.earner.speaks(onReferral) }) {
+		out = append(out, "Referrals aren't played: what the programme gives for them is missing.")
+	}
+	if some(func(p program) bool { return countsAny(p, countReferrals, countCustom) }) {
+		out = append(out, "Referrals and what the shop counts itself aren't played: tiers that ask for them are reached by fewer.")
+	}
+	if some(func(p program) bool { return p.earner.speaks(onDate) }) {
+		out = append(out, "Members' own days aren't played: what the programme gives on them is missing.")
+	}
+	if some(func(p program) bool { return p.PendingRule == untilEvent }) {
+		out = append(out, fmt.Sprintf("Points that wait for an event are taken to get it %d days after the order.", s.Terms.GoAhead))
+	}
+	switch {
+	case !s.curious:
+	case s.People == nil:
+		out = append(out, "Conditions ask who somebody is; of the people of a file nothing is known but what they bought.")
+	default:
+		out = append(out, "Conditions see people as they are known today, not as they were known then; purchases and events before the one at hand are counted.")
+	}
+	if s.chained {
+		out = append(out, "Budgets begin with the first day, and serve whoever comes first.")
+	}
+	return out
+}
+
+// countsAny says that a tier asks for one of these.
+func countsAny(p program, which ...int) bool {
+	for _, t := range p.Tiers {
+		for _, i := range which {
+			if t.needs()[i] > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func redeemWords(r backtest.Redeem, paused bool) (words string) {
+	switch r.Kind {
+	case backtest.Never:
+		words = "Nobody spends points: cost is nothing, and liability is the most that it can be."
+	case backtest.When:
+		words = fmt.Sprintf("Members spend all whole multiples of %d points as soon as they have them.", r.Points)
+	default:
+		words = "Members spend points when they really did, as many as they really did, where they have that much then; what they haven't is counted as impossible. A real redemption " +
+			"that was cancelled is cancelled when it was."
+	}
+	if paused {
+		words += " In a paused programme nobody can."
+	}
+	return words
+}

@@ -1,0 +1,111 @@
+package notify
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/talkable/talkable/internal/money"
+	"github.com/talkable/talkable/internal/referral/referralevent"
+)
+
+// notice is the words of a mail that says one thing, with holes like {{first_name}}. A merchant may have others.
+type notice struct {
+	subject, message string
+	button           string // on the link
+	why              string // "You get this message because …"
+}
+
+// holes are what words may name.
+var holes = []string{"site_name", "first_name", "advocate", "reward", "code", "link"}
+
+var hole = regexp.MustCompile(`\{\{ *([a-z_]+) *\}\}`)
+
+const (
+	mostSubject = 150
+	mostMessage = 2000
+)
+
+// filled puts values into the holes. What a value holds is no hole.
+func filled(words string, values map[string]string) string {
+	return hole.ReplaceAllStringFunc(words, func(h string) string { return values[hole.FindStringSubmatch(h)[1]] })
+}
+
+// wrongWords says what is wrong with a merchant's words; "": nothing.
+func wrongWords(words string, most int, lines bool) string {
+	if !utf8.ValidString(words) || utf8.RuneCountInString(words) > most {
+		return fmt.Sprintf("must have at most %d characters", most)
+	}
+	bad := func(r rune) bool { return (r != '\n' || !lines) && (unicode.IsControl(r) || control(r)) }
+	if strings.ContainsFunc(words, bad) {
+		return "must hold no control characters"
+	}
+	for _, h := range hole.FindAllStringSubmatch(words, -1) {
+		if !slices.Contains(holes, h[1]) {
+			return "names {{" + h[1] + "}}, which there isn't"
+		}
+	}
+	if rest := hole.ReplaceAllString(words, ""); strings.Contains(rest, "{{") || strings.Contains(rest, "}}") {
+		return "has braces that are no placeholder"
+	}
+	return ""
+}
+
+// noticeFacts are what a notice was queued with.
+type noticeFacts struct {
+	AdvocateID int64  `json:"advocate_id,omitempty"`
+	Link       string `json:"link,omitempty"`
+	Reward     string `json:"reward,omitempty"`
+	Code       string `json:"code,omitempty"` // of a coupon
+}
+
+// noticeValues are what the template of a notice says beside the rest: the site's words or ours, filled.
+func (j job) noticeValues(k mailKind, values map[string]any) error {
+	var f noticeFacts
+	if err := json.Unmarshal([]byte(j.Data), &f); err != nil {
+		return err
+	}
+	advocate := name(j.Advocate)
+	if advocate == "" {
+		advocate = "A friend"
+	}
+	site := oneLine(j.SiteName, 80)
+	known := map[string]string{"site_name": site, "first_name": name(j.FirstName), "advocate": advocate, "reward": oneLine(f.Reward, 200),
+		"code": oneLine(f.Code, 100), "link": link(f.Link)}
+	w := k.notice
+	if j.Setting.Subject != "" {
+		w.subject = j.Setting.Subject
+	}
+	if j.Setting.Message != "" {
+		w.message = j.Setting.Message
+	}
+	values["subject"], values["message"] = filled(w.subject, known), filled(w.message, known)
+	values["button"], values["why"], values["code"] = filled(w.button, known), filled(w.why, known), known["code"]
+	if values["link"] = known["link"]; known["link"] == "" {
+		values["link"] = link(j.SiteURL)
+	}
+	return nil
+}
+
+// rewardWords are what somebody gets, as people say it.
+func rewardWords(w referralevent.RewardIssued) string {
+	switch {
+	case w.Description != "":
+		return w.Description
+	case w.Kind == referralevent.Points && w.Points == 1:
+		return "1 point"
+	case w.Kind == referralevent.Points:
+		return number(w.Points) + " points"
+	case w.Kind == referralevent.Coupon:
+		return "a coupon"
+	case w.Kind == referralevent.StoreCredit:
+		return money.Price(w.Amount, w.Currency) + " of store credit"
+	case w.Amount > 0 && w.Currency != "":
+		return money.Price(w.Amount, w.Currency)
+	}
+	return "a reward"
+}
