@@ -293,7 +293,7 @@ func openLotsAfter(ctx context.Context, tx sqlx.QueryerContext, site, after int6
 	err = sqlx.SelectContext(ctx, tx, &rows, `
 		select m.id as member_id, m.person_id, coalesce(l.remaining, 0) as remaining, case when l.by_activity then m.lapses_at else l.expires_at end as expires_at, t.effective_at,
 			coalesce(m.lapses_at - make_interval(days => m.idle_days), d.effective_at) as active_at
-		from (select * from loyalty.member m where m.site_id = $1 and m.id > $2 order by m.id limit $3) m
+		from (select * from loyalty.member m where m.site_id = $1 and m.id > $2 and m.merged_into is null order by m.id limit $3) m
 		left join lateral (select d.effective_at from loyalty.txn d where $4 and m.lapses_at is null and d.site_id = $1 and d.member_id = m.id and d.points > 0
 			and d.kind in ('earn', 'adjust', 'redeem', 'commit') order by d.effective_at desc, d.id desc limit 1) d on true
 		cross join lateral (select * from loyalty.account a where a.site_id = $1 and a.owner_id = m.id and a.asset = 'points' offset 0) a

@@ -50,7 +50,7 @@ const financeBySQL = `
 		coalesce(sum(amount) filter (where name = 'expired' and amount > 0 and day = $1::date), 0) as expired,
 		coalesce(-sum(amount) filter (where name = 'expired' and amount < 0 and day = $1::date), 0) as reinstated,
 		coalesce(-sum(amount) filter (where name = 'adjusted' and day = $1::date), 0) as adjusted,
-		coalesce(sum(amount) filter (where name = 'transferred' and amount > 0 and day = $1::date), 0) as transferred,
+		coalesce(sum(amount) filter (where name = 'transferred' and kind = 'transfer_out' and day = $1::date), 0) as transferred,
 		coalesce(sum(amount) filter (where name in ('member', 'held') and day <= $1::date), 0) as liability,
 		coalesce(sum(amount) filter (where name = 'pending' and day <= $1::date), 0) as pending
 	from e`

@@ -10,7 +10,7 @@
 // or taken back; an allocation says which lots a transaction took its points from.
 // Tiers follow from what counts, by days (tier_ladder.go). Programmes that ask for more than lifetime points keep merits and their days;
 // others keep none.
-// Rows are locked in one order everywhere: idempotency keys, programmes by site, redemption batches, members' accounts by site and
+// Rows are locked in one order everywhere: idempotency keys, reversals of expiry, programmes by site, redemption batches, members' accounts by site and
 // person, redemptions, holds, counts of redemptions, budgets of rules, the site's own accounts.
 package loyalty
 
