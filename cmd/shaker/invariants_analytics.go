@@ -122,7 +122,7 @@ var analyticsInvariants = []invariant{
 		SQL: counted([]string{"advocate_loyalty_referral_rewards", "emails_sent", "emails_failed", "emails_uncertain", "advocate_reward_paid_email_delivered"}, `
 			select site, 'advocate_loyalty_referral_rewards', (p ->> 'effective_at')::timestamptz, 0, null, 1, (p ->> 'points')::bigint
 			from `+told("loyalty.points_earned.v1")+` e
-			where p ->> 'reason' <> 'purchase' and (p ->> 'person_id')::bigint <> coalesce((p ->> 'friend_id')::bigint, 0)
+			where p ->> 'reason' in ('reward', 'referral') and (p ->> 'person_id')::bigint <> coalesce((p ->> 'friend_id')::bigint, 0)
 			union all
 			select site, 'emails_sent', (p ->> 'sent_at')::timestamptz, 0, null, 1, 0 from `+told("notify.message_sent.v1")+` e where p ->> 'channel' = 'email'
 			union all

@@ -111,7 +111,7 @@ func TestBacktestOfFile(t *testing.T) {
 		"no programme":      {file(), "programme"},
 		"three programmes":  {file("--programme", plain, "--programme", plain, "--programme", plain), "too many"},
 		"no such file":      {file("--programme", filepath.Join(dir, "none.yaml")), "no such file"},
-		"a bad programme":   {file("--programme", bad), "line 4, column 20: programme.points_per_unit: must be 0 to 1000000"},
+		"a bad programme":   {file("--programme", bad), "line 4, column 3: programme.points_per_unit: must be 0 to 1000000"},
 		"no orders at all":  {[]string{"--programme", plain}, "site orders"},
 		"both":              {file("--programme", plain, "--site", "demo"), "site orders"},
 		"a bad redeem":      {file("--programme", plain, "--redeem", "often"), "never, historic, or when N"},

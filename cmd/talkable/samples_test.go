@@ -266,7 +266,7 @@ var samples = append([]sample{
 	{id: "getMetric", path: map[string]string{"metric": "total_sales_sum"}, query: "start_date=2026-01-01&end_date=2026-12-31&traffic_sources=ios,web&sharing_channels=email&device_type=mobile&campaign_ids=1"},
 	{id: "detalizeMetric", path: map[string]string{"metric": "offers"}, query: "start_date=2026-01-01&end_date=2026-12-31&detalize_by[campaigns]=true&campaign_tags=sample&detalize_by[split_test]=true&detalize_by[sharing_channels]=true&traffic_sources[]=ios&mobile_visitor=true"},
 	{id: "segmentizeMetric", path: map[string]string{"metric": "total_sales_sum"}, query: "start_date=2026-01-01&end_date=2026-12-31&segment_by[period]=month&segment_by[traffic_sources]=true"},
-}, slices.Concat(tierSamples, earningSamples, rewardSamples)...)
+}, slices.Concat(tierSamples, earningSamples, rewardSamples, codeSamples)...)
 
 // picture is a form with an image of one pixel.
 var picture = func() string {

@@ -73,11 +73,14 @@ func said(text string) Verdict {
 	return Verdict{Reason: text}
 }
 
+// factFields are found once: a condition is asked for each order.
+var factFields = reflect.VisibleFields(reflect.TypeFor[Facts]())
+
 // bind gives the evaluation the variables that it asks for.
 func (c *Criteria) bind(f Facts) map[string]any {
 	values := reflect.ValueOf(f)
 	out := map[string]any{}
-	for _, v := range reflect.VisibleFields(values.Type()) {
+	for _, v := range factFields {
 		if name := v.Tag.Get("cel"); c.uses[name] {
 			out[name] = values.FieldByIndex(v.Index).Interface()
 		}

@@ -17,7 +17,7 @@ func TestPastOrders(t *testing.T) {
 	first.CouponCodes = []string{"TEN"}
 	b.must(first)
 	b.must(customerapi.Origin{Type: customerevent.Event, Category: "review", Number: "1", Verified: true, Person: customerapi.Identity{Email: "b@example.com"}})
-	unverified, nobody, signup := purchase("2", "a@example.com", 1), purchase("3", "", 1), customerapi.Origin{Type: customerevent.AffiliateMember, Verified: true,
+	unverified, nobody, signup := purchase("2", "a@example.com", 1), customerapi.Origin{Type: customerevent.Event, Category: "x", Number: "1", Verified: true}, customerapi.Origin{Type: customerevent.AffiliateMember, Verified: true,
 		Person: customerapi.Identity{Email: "c@example.com"}}
 	unverified.Verified = false
 	b.must(unverified)

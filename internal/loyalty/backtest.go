@@ -1,17 +1,16 @@
 package loyalty
 
 import (
-	"bytes"
 	"cmp"
 	"container/heap"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/talkable/talkable/internal/customer/customerapi"
@@ -28,10 +27,8 @@ type Draft struct {
 // ReadDraft reads a programme as PUT /loyalty/programs/{id} takes it. What makes no sense is a fault with all findings.
 func ReadDraft(label string, text []byte, shop site.Site) (Draft, error) {
 	body := programBody{Status: active, AdjustmentLimit: maxPoints}
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&body); err != nil {
-		return Draft{}, fmt.Errorf("read programme %s: %w", label, err)
+	if err := json.Unmarshal(text, &body, json.RejectUnknownMembers(true)); err != nil {
+		return Draft{}, fmt.Errorf("read the programme: %w", err)
 	}
 	s, err := body.settings().of(shop)
 	if err == nil {
@@ -75,7 +72,7 @@ func Backtest(ctx context.Context, in BacktestInput) (*backtest.Report, error) {
 			return nil, err
 		}
 		p := program{SiteID: in.Shop.ID, ID: int64(i) + 1, Version: 1, TiersVersion: 1, RulesVersion: d.rulesFrom(1), CreatedAt: in.From, UpdatedAt: in.From,
-			earner: e.earner, settings: d.settings}
+			earner: e.earner, unkept: true, settings: d.settings}
 		s.programs = append(s.programs, p)
 		s.tallies = append(s.tallies, newReplay(p, in.From, in.Until, in.Terms, in.Shop.Zone).tally)
 		s.stands = append(s.stands, make([]backtest.Stand, len(s.people)))
@@ -175,7 +172,7 @@ func (s *simulation) together(ctx context.Context) error {
 				t := turn{place: i, player: r.born(p, known), deeds: deedsOf(p, s.Terms.Redeem.Kind == backtest.Historic, s.Until)}
 				q.push(t)
 			}
-			for len(q.turns) > 0 {
+			for len(q.turns) > 0 && ctx.Err() == nil {
 				t := &q.turns[0]
 				more, err := r.step(ctx, t.player, t.deeds)
 				if err != nil {

@@ -176,10 +176,20 @@ func (l *player) meet(o *occasion) {
 	o.facts.Person.Events = l.Before + l.told
 }
 
-// sweep forgets lots of which nothing is left; claw-backs and what gives points back find them by their numbers.
-func (l *player) sweep() {
-	if h := l.holder; h != nil && len(h.lots) > 8 {
+// sweep forgets lots of which nothing is left, which claw-backs and what gives points back find by their numbers, and days that can't matter to
+// a tier any more.
+func (l *player) sweep(p program) {
+	h := l.holder
+	if h == nil {
+		return
+	}
+	if len(h.lots) > 8 {
 		h.lots = slices.DeleteFunc(h.lots, func(x *lot) bool { return x.Remaining == 0 })
+	}
+	if s := h.score; s != nil && len(s.days) > 16 && p.TierPlan.Window != lifetime {
+		since := p.since(dayOf(l.now, p.TierPlan.zone()))
+		s.days = slices.DeleteFunc(s.days, func(d dayCounts) bool { return d.Day < since })
+		clear(s.added) // for the tables
 	}
 }
 
@@ -201,11 +211,4 @@ func (e *earner) speaks(on string) bool {
 // wonders says that a condition looks at a fact of the person.
 func (e *earner) wonders() bool {
 	return e != nil && slices.ContainsFunc(e.when, func(c *criteria.Criteria) bool { return c.Uses("person") })
-}
-
-// find has a lot among those of the holder, which gives points back to it.
-func (l *player) find(x *lot) {
-	if !slices.Contains(l.holder.lots, x) {
-		l.holder.lots = append(l.holder.lots, x)
-	}
 }

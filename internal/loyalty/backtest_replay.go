@@ -2,8 +2,7 @@ package loyalty
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
+	"slices"
 	"time"
 
 	"github.com/talkable/talkable/internal/customer/customerevent"
@@ -88,7 +87,7 @@ func (r *replay) at(ctx context.Context, l *player, now time.Time, decide func(*
 func (r *replay) open(l *player, now time.Time) *books {
 	b := r.b
 	*b = books{now: now, programs: b.programs, own: b.own, ids: b.ids[:0], txns: b.txns[:0], entries: b.entries[:0], lots: b.lots[:0], uses: b.uses[:0],
-		changes: b.changes[:0], tells: b.tells[:0], ruled: b.ruled[:0], merits: l.merits}
+		changes: b.changes[:0], tells: b.tells[:0], asked: b.asked[:0], merits: l.merits}
 	l.now = now
 	if r.p.earner != nil {
 		b.rooms = &rooms{tallies: l.tallies, budgets: r.budgets}
@@ -97,12 +96,7 @@ func (r *replay) open(l *player, now time.Time) *books {
 	if h := l.holder; h != nil {
 		n += 2*len(h.lots) + len(l.waiting)
 		for _, x := range h.lots {
-			if x.lapsed(now) {
-				if b.made == nil {
-					b.made = map[siteID]txn{}
-				}
-				b.made[siteID{x.SiteID, x.ID}] = l.lots[x.ID].of.txn()
-			}
+			b.lapse(l.lots[x.ID])
 		}
 	}
 	if r.p.earner != nil {
@@ -112,6 +106,17 @@ func (r *replay) open(l *player, now time.Time) *books {
 		b.ids = append(b.ids, l.next+int64(i)+1)
 	}
 	return b
+}
+
+// lapse has what made a lot at hand if it is due, as madeBy reads it.
+func (b *books) lapse(x *pastLot) {
+	if !x.lapsed(b.now) {
+		return
+	}
+	if b.made == nil {
+		b.made = map[siteID]txn{}
+	}
+	b.made[siteID{x.SiteID, x.ID}] = x.of.txn()
 }
 
 // passTime does what is due by now, in the order in which the timer does it.
@@ -153,20 +158,20 @@ func (r *replay) earn(ctx context.Context, b *books, l *player, e earning) error
 	if e.Pending {
 		l.waits()
 	}
-	had := len(b.txns)
+	had, asked := len(b.txns), len(b.asked)
 	if err := b.settle(ctx, l.holder, e, false); err != nil {
 		return err
 	}
 	for _, t := range b.txns[had:] {
 		if t.Kind == kindEarn {
-			return r.remember(b, l, t)
+			r.remember(b, l, t, b.asked[asked:])
 		}
 	}
 	return nil
 }
 
 // remember keeps the lot of an earning. Points that wait for an event are taken to get it some days later.
-func (r *replay) remember(b *books, l *player, t txn) error {
+func (r *replay) remember(b *books, l *player, t txn, asked []step) {
 	x := b.lots[len(b.lots)-1]
 	past := &pastLot{lot: x, of: earned{SiteID: t.SiteID, ID: t.ID, Source: t.Source, MemberID: t.MemberID, PersonID: l.ID, Reason: t.Reason, OriginID: t.OriginID,
 		EffectiveAt: t.EffectiveAt}}
@@ -181,17 +186,9 @@ func (r *replay) remember(b *books, l *player, t txn) error {
 	if was := l.bought[t.OriginID]; was != nil && t.Source == sourceOf("origin", t.OriginID) {
 		was.lot = t.ID
 	}
-	if !r.limited {
-		return nil
+	if r.limited {
+		past.given = slices.Clone(asked)
 	}
-	var kept rule
-	if err := json.Unmarshal([]byte(t.Rule), &kept); err != nil {
-		return fmt.Errorf("read what was decided: %w", err)
-	}
-	if kept.Trace != nil {
-		past.given = kept.Trace.Rules
-	}
-	return nil
 }
 
 // refund takes back what an order earned, in the share that is refunded by now.
@@ -249,18 +246,15 @@ func (r *replay) cancel(b *books, l *player, d deed) error {
 	if s == nil {
 		return nil
 	}
-	h := l.holder
-	for _, a := range s.used {
-		x := l.lots[a.LotID].lot
-		if has := b.made != nil && b.made[siteID{x.SiteID, x.ID}].ID != 0; x.lapsed(b.now) && !has {
-			if b.made == nil {
-				b.made = map[siteID]txn{}
-			}
-			b.made[siteID{x.SiteID, x.ID}] = l.lots[a.LotID].of.txn()
+	for _, a := range s.used { // they may be swept
+		x := l.lots[a.LotID]
+		if !slices.Contains(l.holder.lots, x.lot) {
+			l.holder.lots = append(l.holder.lots, x.lot)
+			b.ids = append(b.ids, b.ids[len(b.ids)-1]+1)
 		}
-		l.find(x)
+		b.lapse(x)
 	}
-	return b.cancel(h, s.redemption, s.used, "")
+	return b.cancel(l.holder, s.redemption, s.used, "")
 }
 
 // spend lets a member spend as they are taken to: all whole multiples of a number as soon as there are some.
@@ -329,5 +323,5 @@ func (r *replay) close(b *books, l *player, was backtest.Held) {
 	if h := l.holder; h != nil {
 		s.Balance, s.Pending, s.Tier = h.Balance, held.Pending, r.p.rank(h.Tier)
 	}
-	l.sweep()
+	l.sweep(r.p)
 }

@@ -182,8 +182,21 @@ func TestBacktestIsTheEngine(t *testing.T) {
 	}
 	until := from.AddDate(0, 0, length)
 	w.to(until.Add(-time.Second))
+	var all backtest.Totals
 	for _, s := range shops {
-		s.compare(from, until)
+		r := s.compare(from, until)
+		for _, m := range r.Months {
+			all.Debt = max(all.Debt, m.Debt)
+		}
+		x := r.Totals
+		all.Issued, all.ClawedBack, all.Activated, all.Restored, all.Expired = all.Issued+x.Issued, all.ClawedBack+x.ClawedBack, all.Activated+x.Activated,
+			all.Restored+x.Restored, all.Expired+x.Expired
+		if len(r.Moves) < 2 {
+			t.Errorf("site %d: hardly anybody moved between tiers: %v", s.site, r.Moves)
+		}
+	}
+	if all.ClawedBack == 0 || all.Activated == 0 || all.Restored == 0 || all.Expired == 0 || all.Debt == 0 {
+		t.Errorf("lives so dull that they show nothing: %+v", all)
 	}
 }
 
@@ -210,7 +223,8 @@ func (s *shopping) owed() (n int64) {
 	return n
 }
 
-func (s *shopping) compare(from, until time.Time) {
+// compare plays what was lived, and returns what came of it.
+func (s *shopping) compare(from, until time.Time) backtest.Outcome {
 	s.t.Helper()
 	ctx := s.t.Context()
 	draft, err := s.DraftInForce(ctx, shop(s.site))
@@ -252,6 +266,7 @@ func (s *shopping) compare(from, until time.Time) {
 	if s.left[len(s.left)-1] == 0 {
 		s.t.Errorf("site %d: nothing is owed in the end, so little is shown", s.site)
 	}
+	return r.Programmes[0]
 }
 
 // line is what a person really has, as the report's table of people says it.

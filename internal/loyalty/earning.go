@@ -162,6 +162,8 @@ func (p program) decided(e earning, r rule) earning {
 		e.ExpiresAt = p.expiry(e.EffectiveAt)
 		r.ExpiresAfterDays, r.ExpiryRule, r.ExpiresAt = p.ExpiresAfterDays, p.ExpiryRule, e.ExpiresAt
 	}
-	e.Rule = text(r)
+	if !p.unkept {
+		e.Rule = text(r)
+	}
 	return e
 }

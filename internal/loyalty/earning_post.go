@@ -192,9 +192,7 @@ func (b *books) judge(ctx context.Context, h *holder, e earning) (earning, error
 	if h != nil {
 		b.rooms.give(o.by, h.MemberID, o.at, v)
 	}
-	for _, s := range v.Trace.Rules {
-		b.ruled = append(b.ruled, s.Result)
-	}
+	b.asked = append(b.asked, v.Trace.Rules...)
 	digits := o.by.Digits
 	arrived := e.ArrivedAt
 	e = o.by.decided(e, rule{Rule: "rules", On: o.on, Currency: o.by.Currency, Digits: &digits, Subtotal: o.subtotal, OrderCurrency: o.currency, Trace: &v.Trace})

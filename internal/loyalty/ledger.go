@@ -161,7 +161,7 @@ type books struct {
 	kept    []*hold // new
 	ended   []*hold // looked at to be ended
 	refused []earning
-	ruled   []string // what became of rules that were asked
+	asked   []step // rules that were asked, with what became of them
 	tells   []told
 }
 

@@ -62,6 +62,12 @@ func TestMergedMembers(t *testing.T) {
 	if got := w.lots(1, 7); got != "600 600 100" {
 		t.Errorf("lots %s", got)
 	}
+	if holds, _, err := w.Holds(t.Context(), 1, 7, loyaltyapi.AfterID{}, 5); err != nil || len(holds) != 1 {
+		t.Errorf("%d holds, %v", len(holds), err)
+	}
+	if redeemed, _, err := w.Redemptions(t.Context(), 1, 7, loyaltyapi.AfterID{}, 5); err != nil || len(redeemed) != 1 {
+		t.Errorf("%d redemptions, %v", len(redeemed), err)
+	}
 	if got := w.gives(1, 7, 8, 10); got != "same_member" {
 		t.Error(got)
 	}

@@ -108,8 +108,8 @@ func (m *metrics) count(b *books, joined int) {
 	for _, e := range b.refused {
 		m.refused.WithLabelValues(e.Refused).Inc()
 	}
-	for _, result := range b.ruled {
-		m.ruled.WithLabelValues(result).Inc()
+	for _, s := range b.asked {
+		m.ruled.WithLabelValues(s.Result).Inc()
 	}
 	for _, r := range b.spent {
 		m.redemptions.WithLabelValues(r.Kind, "made").Inc()

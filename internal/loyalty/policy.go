@@ -70,12 +70,7 @@ func (p policy) in(zone *time.Location) policy {
 }
 
 // location is the zone of a site's calendar.
-func (p policy) location() *time.Location {
-	if zone, err := time.LoadLocation(p.Zone); err == nil {
-		return zone
-	}
-	return time.UTC
-}
+func (p policy) location() *time.Location { return zoneNamed(p.Zone) }
 
 // expiry is when points earned at at are no longer worth anything; nil: never, or by activity.
 func (s settings) expiry(at time.Time) *time.Time {

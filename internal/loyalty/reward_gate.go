@@ -77,6 +77,17 @@ func (b *redemptionBatch) limitsAt(at time.Time) []rewardLimit {
 	return out
 }
 
+// takenBy is what a limit's count has come to for a member and those that were merged into them.
+func (l rewardLimit) takenBy(b *redemptionBatch, members []int64, taken func(countKey) int64) (n int64) {
+	if l.Of == ofAll {
+		members = members[:1]
+	}
+	for _, member := range members {
+		n += taken(l.key(b.SiteID, b.ID, member))
+	}
+	return n
+}
+
 // nextPeriod is when the span of time ends that began on a day.
 func nextPeriod(per string, first time.Time, zone *time.Location) *time.Time {
 	years, months, days := 0, 0, 0
@@ -96,8 +107,9 @@ func nextPeriod(per string, first time.Time, zone *time.Location) *time.Time {
 
 // candidate is who wants a reward, and for how many points.
 type candidate struct {
-	member  int64
+	members []int64 // first who it is, then those that were merged into them: what these redeemed counts, too
 	tier    string
+	unmet   *string // why the condition refuses
 	balance int64
 	cost    int64
 }
@@ -111,8 +123,11 @@ func (b *redemptionBatch) refusals(p program, who candidate, now time.Time, take
 	}
 	if b.Terms.RewardPlan != nil {
 		b.windowRefusals(p, who, now, no)
+		if who.unmet != nil {
+			no(conditionUnmet, loyaltyapi.RewardRefusal{}, "%s", *who.unmet)
+		}
 		for _, l := range b.limitsAt(now) {
-			if taken(l.key(b.SiteID, b.ID, who.member)) < l.most {
+			if l.takenBy(b, who.members, taken) < l.most {
 				continue
 			}
 			at := loyaltyapi.RewardRefusal{At: l.anew}
@@ -261,19 +276,18 @@ func (c countedIn) text() string {
 }
 
 // pledge says what points are worth that a checkout holds for a payment, if the batch's terms let the member pay so.
-func (b *books) pledge(h *holder, p program, batch *redemptionBatch, points int64) (payment, error) {
+func (b *books) pledge(h *holder, p program, batch *redemptionBatch, a action) (payment, error) {
 	switch {
 	case batch == nil || batch.Status != active:
 		return payment{}, errNoBatch
 	case batch.Kind != rewardPayment:
 		return payment{}, errNoPayment
 	}
-	cost, amount, err := batch.price(points)
+	cost, amount, err := batch.price(a.points)
 	if err != nil {
 		return payment{}, err
 	}
-	b.settleTier(h, p)
-	who := candidate{member: h.MemberID, tier: h.Tier, balance: h.Balance, cost: cost}
+	who := candidate{members: h.tallied(), tier: h.Tier, unmet: a.unmet, balance: h.Balance, cost: cost}
 	if refused := batch.refusals(p, who, b.now, func(k countKey) int64 { return b.counts[k].taken() }); len(refused) > 0 {
 		return payment{}, asFault(refused[0])
 	}

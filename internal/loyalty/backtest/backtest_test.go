@@ -1,6 +1,7 @@
 package backtest
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,11 @@ func TestWorth_rounds_to_the_nearest(t *testing.T) {
 	t.Parallel()
 	for points, want := range map[int64]int64{0: 0, 1: 0, 2: 1, 3: 1, 4: 1, 6: 2, -1: 0, -2: -1, -6: -2, 1_000_000_000_000: 333_333_333_333} {
 		if got := (Worth{3, 1}).Of(points); got != want {
+			t.Errorf("%d points are %d, want %d", points, got, want)
+		}
+	}
+	for points, want := range map[int64]int64{math.MaxInt64: math.MaxInt64, -math.MaxInt64: -math.MaxInt64} {
+		if got := (Worth{1, 100}).Of(points); got != want {
 			t.Errorf("%d points are %d, want %d", points, got, want)
 		}
 	}

@@ -16,6 +16,7 @@ type chart struct {
 	Labels      []mark
 	Lines       []line
 	Bars        []bar
+	empty       bool // all is nothing
 }
 
 // mark is a text at a place of an axis.
@@ -51,17 +52,28 @@ const (
 
 var classes = []string{firstClass, secondClass}
 
+// drawn are the charts of which something is to be seen.
+func drawn(all ...chart) (out []chart) {
+	for _, c := range all {
+		if !c.empty {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
 // lines draws a number of each month of all programmes.
 func (r *Report) lines(title, note string, of func(Month) int64, text func(int64) string) chart {
 	c := chart{Title: title, Note: note, Width: chartWidth, Height: chartHeight, Left: chartLeft, Right: chartRight, Base: chartBase}
-	least, most, n := int64(0), int64(1), 0
+	least, most, n := int64(0), int64(0), 0
 	for _, p := range r.Programmes {
 		n = len(p.Months)
 		for _, m := range p.Months {
 			least, most = min(least, of(m)), max(most, of(m))
 		}
 	}
-	y := c.scale(least, most, text)
+	c.empty = least == 0 && most == 0
+	y := c.scale(least, max(most, 1), text)
 	x := func(i int) float64 {
 		if n < 2 {
 			return float64(chartLeft+chartRight) / 2
@@ -148,10 +160,8 @@ func (b Bucket) text() string {
 		return "≥ " + short(*b.From)
 	case *b.From == *b.To:
 		return short(*b.From)
-	case *b.From < 0:
-		return short(*b.To) + "…"
 	}
-	return short(*b.From) + "…"
+	return short(*b.From) + "…" + short(*b.To)
 }
 
 func place(x float64) string { return fmt.Sprintf("%.1f", x) }

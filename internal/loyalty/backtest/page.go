@@ -69,7 +69,7 @@ func (r *Report) view() view {
 	v.Title = strings.Join(names, " → ")
 	v.Rows = r.rows()
 	points, amount := "points", r.Currency
-	v.Charts = []chart{
+	v.Charts = drawn(
 		r.lines("Liability", amount+", of points outstanding and pending at the end of each month", func(m Month) int64 { return m.Liability }, r.brief),
 		r.lines("Cost", amount+", of points redeemed in each month", func(m Month) int64 { return m.Cost }, r.brief),
 		r.lines("Issued", points+" in each month", func(m Month) int64 { return m.Issued }, short),
@@ -77,8 +77,7 @@ func (r *Report) view() view {
 		r.lines("Expired", points+" in each month", func(m Month) int64 { return m.Expired }, short),
 		r.lines("Taken back by refunds", points+" in each month", func(m Month) int64 { return m.ClawedBack }, short),
 		r.lines("Members", "at the end of each month", func(m Month) int64 { return m.Members }, short),
-		r.lines("Members with a tier", "at the end of each month", func(m Month) int64 { return m.Members - m.Tiers[0] }, short),
-	}
+		r.lines("Members with a tier", "at the end of each month", func(m Month) int64 { return m.Members - m.Tiers[0] }, short))
 	if r.Change != nil {
 		c := r.spread()
 		v.Spread, v.Matrix = &c, r.matrix()

@@ -3,6 +3,7 @@ package backtest
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
 	"strconv"
 	"strings"
@@ -61,8 +62,14 @@ func ParseWorth(text, currency string) (Worth, error) {
 		return Worth{}, fmt.Errorf("%q must be points=amount, as 100=1.00", text)
 	}
 	minor, err := money.Parse(strings.TrimSpace(amount), currency)
-	if err == nil && minor < 0 {
+	digits, _ := money.Digits(currency)
+	_, fraction, _ := strings.Cut(strings.TrimSpace(amount), ".")
+	switch {
+	case err != nil:
+	case minor < 0:
 		err = errors.New("must not be below zero")
+	case len(strings.TrimRight(fraction, "0")) > digits:
+		err = fmt.Errorf("is finer than %s: name more points", currency)
 	}
 	if err != nil {
 		return Worth{}, fmt.Errorf("%q: amount %w", text, err)
@@ -70,14 +77,20 @@ func ParseWorth(text, currency string) (Worth, error) {
 	return Worth{n, minor}, nil
 }
 
-// Of is what points come to, rounded to the nearest minor unit, halves away from zero.
+// Of is what points come to, rounded to the nearest minor unit, halves away from zero; what no integer holds is the most that one does.
 func (w Worth) Of(points int64) int64 {
 	twice, half := new(big.Int).Mul(big.NewInt(points), new(big.Int).Mul(big.NewInt(2), big.NewInt(w.Amount))), big.NewInt(w.Points)
 	if points < 0 {
 		half.Neg(half)
 	}
 	twice.Add(twice, half)
-	return twice.Quo(twice, new(big.Int).Mul(big.NewInt(2), big.NewInt(w.Points))).Int64()
+	switch twice.Quo(twice, new(big.Int).Mul(big.NewInt(2), big.NewInt(w.Points))); {
+	case twice.IsInt64():
+		return twice.Int64()
+	case points < 0:
+		return -math.MaxInt64
+	}
+	return math.MaxInt64
 }
 
 // Terms are what a backtest assumes.
