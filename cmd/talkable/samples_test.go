@@ -204,7 +204,7 @@ var samples = append([]sample{
 	{id: "getFinanceDays", query: "from=2026-11-01&to=2026-11-30&format=json"},
 	{id: "closeFinanceMonth", body: `{"month":"2999-01"}`, status: http.StatusConflict, why: "the month is not over"}, {id: "listFinanceClosings", query: "limit=5"},
 	{id: "getFinanceClosing", path: map[string]string{"month": "2999-01"}, query: "format=html", status: http.StatusNotFound, why: "the month is not closed"},
-	{id: "previewExpiry", path: map[string]string{"id": "$program"}, query: "limit=5", body: `{"expiry_rule":"fixed_date","expires_after_days":30,"expiry_day":"12-31"}`},
+	{id: "previewExpiry", path: map[string]string{"id": "$program"}, query: "limit=5", body: `{"expiry_rule":"end_of_year","expires_after_days":30,"expiry_day":""}`},
 	{id: "listExpiryRuns", query: "limit=5"}, {id: "getExpiryRun", path: map[string]string{"id": "2001-01-01"}, status: http.StatusNotFound, why: "nothing expired then"},
 	{id: "reverseExpiryRun", path: map[string]string{"id": "2001-01-01"}, body: `{"grace_days":30,"note":"It was wrong"}`, status: http.StatusNotFound, why: "nothing expired then"},
 	{id: "activatePoints", path: map[string]string{"id": "$lot"}, body: `{"note":"Delivered"}`}, {id: "cancelPoints", path: map[string]string{"id": "$lot"}, body: `{}`, status: http.StatusConflict, why: "the points can be spent already"},
