@@ -2,6 +2,7 @@ package loyalty
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -163,7 +164,7 @@ func TestMergedStranger(t *testing.T) {
 	w.expect(1, 7, `200, 0 pending, 200 earned, tier ""`)
 	w.expect(1, 9, `100, 0 pending, 100 earned, tier ""`)
 	w.expect(2, 8, `200, 0 pending, 200 earned, tier ""`)
-	if _, err := w.Member(t.Context(), 1, 8); err != errNoMember {
+	if _, err := w.Member(t.Context(), 1, 8); !errors.Is(err, errNoMember) {
 		t.Error(err)
 	}
 	w.parts(1, 5, 7, 8)
