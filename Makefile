@@ -48,9 +48,10 @@ vuln: ## known vulnerabilities (needs the network)
 golden: ## write golden files of new events
 	$(GO) test ./internal -run Frozen -update
 
-generate: ## docs/events.md, metrics.md, criteria.md and openapi.json from the code
+generate: ## docs/events.md, metrics.md, criteria.md, openapi.json and programme.schema.json from the code
 	$(GO) run ./internal/catalogue
 	$(GO) run ./cmd/talkable openapi > docs/openapi.json
+	$(GO) run ./cmd/talkable programme schema > docs/programme.schema.json
 
 check: generate lint test ## all that a change must pass: nothing generated differs, lint, tests
 	@git diff --exit-code -- docs || { echo 'docs differ from the code: commit what make generate wrote'; exit 1; }

@@ -4,16 +4,16 @@ package main
 var referralBugs = []bug{
 	{Name: "claim-twice", Says: "a claim that is told again makes another friend offer, with another coupon: one claim several times over",
 		Edits: []edit{
-			{"internal/referral/claim_batch.go", "		o, visitor := c.offer, visitorOfPerson(c.offer.SiteID, c.told.FriendID)\n", "		o, visitor := c.offer, uuid.NewHash(sha256.New(), personSpace, []byte(itoa(c.told.FriendID)+u.Now.String()), standIn).String()\n"},
-			{"internal/referral/claim_batch.go", "	\"context\"\n", "	\"context\"\n	\"crypto/sha256\"\n"},
-			{"internal/referral/claim_batch.go", "	\"github.com/talkable/talkable/internal/bus\"\n", "	\"github.com/google/uuid\"\n\n	\"github.com/talkable/talkable/internal/bus\"\n"},
+			{"internal/referral/claim_friend.go", "		o, visitor := c.offer, visitorOfPerson(c.offer.SiteID, c.told.FriendID)\n", "		o, visitor := c.offer, uuid.NewHash(sha256.New(), personSpace, []byte(itoa(c.told.FriendID)+u.Now.String()), standIn).String()\n"},
+			{"internal/referral/claim_friend.go", "	\"context\"\n", "	\"context\"\n	\"crypto/sha256\"\n"},
+			{"internal/referral/claim_friend.go", "	\"github.com/talkable/talkable/internal/bus\"\n", "	\"github.com/google/uuid\"\n\n	\"github.com/talkable/talkable/internal/bus\"\n"},
 		}},
 	{Name: "claim-kept-outside", Says: "a claim is committed before what it gives: who repeats one that broke off gets nothing",
 		Edits: []edit{
-			{"internal/referral/claim_batch.go", "	fresh, err := insertClaims(ctx, u.Tx, told)\n", "	fresh := map[claimedKey]bool{}\n	err := postgres.InTx(ctx, m.db, func(tx *sqlx.Tx) (err error) {\n		fresh, err = insertClaims(ctx, tx, told)\n		return err\n	})\n	time.Sleep(100 * time.Millisecond)\n"},
-			{"internal/referral/claim_batch.go", "	\"slices\"\n", "	\"slices\"\n	\"time\"\n"},
-			{"internal/referral/claim_batch.go", "	\"github.com/talkable/talkable/internal/bus\"\n", "	\"github.com/jmoiron/sqlx\"\n\n	\"github.com/talkable/talkable/internal/bus\"\n"},
-			{"internal/referral/claim_batch.go", "	\"github.com/talkable/talkable/internal/idempotency\"\n", "	\"github.com/talkable/talkable/internal/idempotency\"\n	\"github.com/talkable/talkable/internal/postgres\"\n"},
+			{"internal/referral/claim_friend.go", "	fresh, err := insertClaims(ctx, u.Tx, told)\n", "	fresh := map[claimedKey]bool{}\n	err := postgres.InTx(ctx, m.db, func(tx *sqlx.Tx) (err error) {\n		fresh, err = insertClaims(ctx, tx, told)\n		return err\n	})\n	time.Sleep(100 * time.Millisecond)\n"},
+			{"internal/referral/claim_friend.go", "	\"slices\"\n", "	\"slices\"\n	\"time\"\n"},
+			{"internal/referral/claim_friend.go", "	\"github.com/talkable/talkable/internal/bus\"\n", "	\"github.com/jmoiron/sqlx\"\n\n	\"github.com/talkable/talkable/internal/bus\"\n"},
+			{"internal/referral/claim_friend.go", "	\"github.com/talkable/talkable/internal/referral/referralevent\"\n", "	\"github.com/talkable/talkable/internal/postgres\"\n	\"github.com/talkable/talkable/internal/referral/referralevent\"\n"},
 		}},
 	{Name: "coupon-held-twice", Says: "a coupon that was given stays free: the next who claims gets the same one",
 		Edits: []edit{

@@ -122,7 +122,7 @@ var analyticsInvariants = []invariant{
 		SQL: counted([]string{"advocate_loyalty_referral_rewards", "emails_sent", "emails_failed", "emails_uncertain", "advocate_reward_paid_email_delivered"}, `
 			select site, 'advocate_loyalty_referral_rewards', (p ->> 'effective_at')::timestamptz, 0, null, 1, (p ->> 'points')::bigint
 			from `+told("loyalty.points_earned.v1")+` e
-			where p ->> 'reason' <> 'purchase' and (p ->> 'person_id')::bigint <> coalesce((p ->> 'friend_id')::bigint, 0)
+			where p ->> 'reason' in ('reward', 'referral') and (p ->> 'person_id')::bigint <> coalesce((p ->> 'friend_id')::bigint, 0)
 			union all
 			select site, 'emails_sent', (p ->> 'sent_at')::timestamptz, 0, null, 1, 0 from `+told("notify.message_sent.v1")+` e where p ->> 'channel' = 'email'
 			union all
@@ -149,6 +149,15 @@ var notifyInvariants = []invariant{
 				from ` + told("loyalty.points_earned.v1") + ` e
 				where p ->> 'reason' in ('reward', 'referral') and (p ->> 'points')::bigint > 0
 					and (p ->> 'person_id')::bigint <> coalesce((p ->> 'friend_id')::bigint, 0)) t
+				on t.site = m.site_id and t.key = m.dedupe_key
+			where m.id is null or t.key is null or m.person_id <> t.person_id`},
+	{ID: "notify/rewards-ready", Says: "who redeemed points for what had to be waited for is written to when it is there, once", Settled: true,
+		SQL: `
+			select coalesce(m.site_id, t.site) as site_id, m.id, coalesce(m.dedupe_key, t.key) as key
+			from (select * from notify.message where template = 'reward_ready') m
+			full join (
+				select distinct site, 'reward_ready:' || (p ->> 'redemption_id') as key, (p ->> 'person_id')::bigint as person_id
+				from ` + told("loyalty.redemption_fulfilled.v1") + ` e where coalesce(p ->> 'kind', '') <> 'gift_card') t
 				on t.site = m.site_id and t.key = m.dedupe_key
 			where m.id is null or t.key is null or m.person_id <> t.person_id`},
 	{ID: "notify/outcomes", Says: "the end of a message was told: of a sent one once, of no other that it was sent, and a doubt once until it ended",

@@ -34,7 +34,7 @@ var ledgerInvariants = []invariant{
 			full join sides s on s.site_id = t.site_id and s.txn_id = t.id
 			where t.id is null or s.stray or coalesce(s.n, 0) <> case when t.points = 0 then 0 else 2 end
 				or s.members <> case t.kind when 'commit' then 0 when 'activate' then 2 else 1 end or s.owner <> t.member_id or s.other <> t.member_id
-				or s.amount <> t.points * case when t.kind in ('earn', 'adjust', 'cancel', 'release', 'restore', 'reinstate', 'transfer_in') then 1 when t.kind = 'activate' then 0 else -1 end
+				or s.amount <> t.points * case when t.kind in ('earn', 'adjust', 'cancel', 'release', 'restore', 'reinstate', 'transfer_in', 'merge_in') then 1 when t.kind = 'activate' then 0 else -1 end
 				or t.kind = 'activate' and s.spendable is distinct from t.points or t.kind not in ('earn', 'claw_back', 'commit') and t.points <> 0 and s.spendable is null`},
 	{ID: "ledger/no-overdraft", Says: "spending, expiry and taking by hand never leave a member below zero: only a claw-back may",
 		SQL: `

@@ -153,7 +153,7 @@ var loyaltyInvariants = []invariant{
 				join loyalty.member m on m.site_id = t.site_id and m.id = t.member_id
 				join loyalty.account a on a.site_id = m.site_id and a.owner_id = m.id
 				left join loyalty.entry e on e.site_id = t.site_id and e.txn_id = t.id and e.account_id = a.id
-				where t.points <> 0 and t.kind <> 'transfer_in' -- who gave tells of both
+				where t.points <> 0 and t.kind not in ('transfer_in', 'merge_in', 'merge_out') -- who gave tells of both; points_merged names the merge
 			)
 			select coalesce(k.site_id, t.site) as site_id, coalesce(k.id, t.id) as id, k.kind, k.points, k.balance_after, t.points as told_points, t.balance
 			from kept k

@@ -79,7 +79,7 @@ func checkDatabase(ctx context.Context, db *sqlx.DB, siteID int64, l *ledger) (*
 		{"coupons of redemptions", wantStock, stockSQL},
 		{"messages", wantMessages, `
 			select p.email as name, count(*)::text as value from notify.message m
-			left join customer.person p on p.site_id = m.site_id and p.id = m.person_id where m.site_id = $1 group by p.email`},
+			left join customer.person p on p.site_id = m.site_id and p.id = m.person_id where m.site_id = $1 and m.template = 'points_earned' group by p.email`},
 	} {
 		got, err := pairs(ctx, db, part.query, siteID)
 		if err != nil {

@@ -27,10 +27,13 @@ type stage struct {
 	db    *sqlx.DB
 }
 
-func newStage(t *testing.T) *stage {
+func newStage(t *testing.T) *stage { return newStageAt(t, clock.System()) }
+
+// newStageAt is a server that begins at a moment, with settings besides.
+func newStageAt(t *testing.T, at time.Time, more ...string) *stage {
 	t.Helper()
 	l, dir := oneDatabase(t), pgtest.Dir(t)
-	environ := l.environ(dir, "TALKABLE_LISTEN="+freeport.Address(t), "TALKABLE_INTERNAL_LISTEN="+freeport.Address(t))
+	environ := l.environ(dir, append([]string{"TALKABLE_LISTEN=" + freeport.Address(t), "TALKABLE_INTERNAL_LISTEN=" + freeport.Address(t)}, more...)...)
 	var c config
 	if err := c.load(environ); err != nil {
 		t.Fatal(err)
@@ -38,7 +41,7 @@ func newStage(t *testing.T) *stage {
 	if err := c.check(); err != nil {
 		t.Fatal(err)
 	}
-	now := clock.NewMovable(clock.System())
+	now := clock.NewMovable(at)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended, out := make(chan error, 1), &lockedBuffer{}
 	go func() { ended <- serve(ctx, &c, now.Now, zerolog.New(out).Level(zerolog.WarnLevel), out, true) }()

@@ -166,6 +166,7 @@ func leftQuery(t testing.TB) string {
 		}
 	}
 	row("payouts to hand over", `select count(*) from referral.payout_batch where status = 'approved' and next_at < now() + interval '1 minute'`) // here is no provider
+	row("batches that somebody is at", `select count(*) from gateway.job where state = 'waiting' and leased_until is not null`)
 	row("gift cards", `select count(*) from referral.giftcard where lease_until is not null`)
 	row("transactions", `select count(*) from pg_stat_activity where datname = current_database() and backend_type = 'client backend' and backend_xid is not null and pid <> pg_backend_pid()`)
 	return `with head as (` + strings.Join(heads, " union all ") + `), cursor as (` + strings.Join(cursors, " union all ") + `),

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -53,26 +54,41 @@ func (c *client) call(ctx context.Context, method, path string, body, result any
 		case <-time.After(time.Duration(pause) * time.Second):
 		}
 	}
+	return read(got.text, method+" "+path+": "+got.status, result)
+}
+
+// read takes the result out of an answer. what is told of one that is none.
+func read(text []byte, what string, result any) error {
 	var answer struct {
 		OK           bool            `json:"ok"`
 		Result       json.RawMessage `json:"result"`
 		ErrorMessage string          `json:"error_message"`
 		Errors       []fault.Field   `json:"errors"`
 	}
-	if err := json.Unmarshal(got.text, &answer); err != nil {
-		return fmt.Errorf("%s %s: %s, and not JSON", method, path, got.status)
+	if err := json.Unmarshal(text, &answer); err != nil {
+		return errors.New(what + ", and not JSON")
 	}
 	if !answer.OK {
-		message := answer.ErrorMessage
-		for _, f := range answer.Errors {
-			message += fmt.Sprintf("\n  %s: %s", f.Pointer, f.Detail)
-		}
-		return fmt.Errorf("%s %s: %s: %s", method, path, got.status, message)
+		return &refusal{what: what, detail: answer.ErrorMessage, fields: answer.Errors}
 	}
 	if result == nil {
 		return nil
 	}
 	return json.Unmarshal(answer.Result, result)
+}
+
+// refusal is an answer that is no success.
+type refusal struct {
+	what, detail string
+	fields       []fault.Field
+}
+
+func (r *refusal) Error() string {
+	message := r.what + ": " + r.detail
+	for _, f := range r.fields {
+		message += fmt.Sprintf("\n  %s: %s", f.Pointer, f.Detail)
+	}
+	return message
 }
 
 // answered is an answer that was read.

@@ -115,6 +115,15 @@ func (a *clockAccess) client(c *config) (*client, error) {
 	return newClient(d.Server, d.APIKey), err
 }
 
+// serversClock is what time it is on a server: on a test platform another time than here.
+func serversClock(ctx context.Context, api *client) clock.Clock {
+	var there testClock
+	if err := api.call(ctx, "GET", "/api/v2/test_clock", nil, &there); err != nil { // a live one says that it is none
+		return clock.System
+	}
+	return clock.NewSteered(clock.System, there.Now.Sub(clock.System())).Now
+}
+
 // foretell prints what is known to be due.
 func foretell(ctx context.Context, api *client, body object, out io.Writer) error {
 	var got struct {

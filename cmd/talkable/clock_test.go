@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -85,7 +86,8 @@ func (s shop) club() {
 	s.must("GET", "/api/v2/loyalty/programs", nil, &got)
 	s.must("PUT", fmt.Sprintf("/api/v2/loyalty/programs/%d", got.Programs[0].ID), object{"name": "Club", "points_per_unit": 1, "expires_after_days": 365, "remind_days": 30,
 		"pending_rule": "days", "pending_days": 14, "tiers": []object{{"name": "Silver", "threshold": 100}},
-		"tier_plan": object{"window": "rolling_days", "length": 200, "downgrade": "qualified"}}, nil)
+		"tier_plan": object{"window": "rolling_days", "length": 200, "downgrade": "qualified"}, "earning": object{"rules": []object{
+			{"key": "orders", "on": "purchase", "kind": "per_money", "points": 1, "per_amount": 100}, {"key": "birthday", "on": "date", "date": "birthday", "kind": "fixed", "points": 50}}}}, nil)
 }
 
 // TestClockAdvances is the life of two members in 400 days: what is due comes in its order, each at its own time.
@@ -103,6 +105,8 @@ func TestClockAdvances(t *testing.T) {
 	settled(t, s, db)
 
 	since := shop.now(t)
+	shop.must("PUT", "/api/v2/loyalty/members/"+p.friend, object{"data": object{"member_dates": []object{
+		{"identifier": "birthday", "date": "1990-" + since.AddDate(0, 0, 100).Format("01-02")}}}}, nil)
 	foretold := shop.moves(t, "?dry_run=true", object{"by": "20d"})
 	if got := fmt.Sprint(foretold.Due); !strings.HasPrefix(got, "[{referrals to approve 1 ") || !strings.Contains(got, "{points to activate 1 ") || strings.Contains(got, "expire") {
 		t.Errorf("known to be due in 20 days: %s", got)
@@ -121,6 +125,9 @@ func TestClockAdvances(t *testing.T) {
 	if got := strings.Join(points, " "); got != order {
 		t.Errorf("loyalty told\n%s, want\n%s", got, order)
 	}
+	if earned, _ := toldSince(t, db, "loyalty", since, "points_earned"); strings.Join(earned, " ") != "points_earned +0 points_earned +10 points_earned +10 points_earned +100" {
+		t.Errorf("loyalty told %v: an order, a referral's two sides, a birthday", earned)
+	}
 	referrals, approvedAt := toldSince(t, db, "referral", since, "referral_approved")
 	if len(referrals) != 1 || approvedAt[0].Sub(since) < 10*day || approvedAt[0].Sub(since) > 10*day+time.Minute {
 		t.Errorf("approved at %v, ten days after %v", approvedAt, since)
@@ -135,7 +142,7 @@ func TestClockAdvances(t *testing.T) {
 	if err := db.Get(&mails, `select count(*) from notify.message where status = 'sent' and sent_at >= $1 and sent_at < $2`, approvedAt[0], approvedAt[0].Add(time.Hour)); err != nil || mails == 0 {
 		t.Errorf("%d mails were sent at the approval (%v)", mails, err)
 	}
-	p.is(rewarded, 0, 0)
+	p.is(rewarded, 0, 50)
 }
 
 // bornAt is when an origin was recorded.
@@ -191,14 +198,16 @@ func (s shop) moves(t *testing.T, query string, body object) (got moveAnswer) {
 }
 
 // travels moves the clock by the command, as a person would, however long it takes.
-func (s shop) travels(t *testing.T, server *served, span string) {
+func (s shop) travels(t *testing.T, server *served, span string) (took time.Duration) {
 	t.Helper()
 	began := time.Now()
 	out, err := talkable(t, server.environ, "clock", "advance", span)
 	if err != nil || !strings.HasPrefix(out, "done: ") {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	t.Logf("%s took %s:\n%s", span, time.Since(began).Round(10*time.Millisecond), out)
+	took = time.Since(began)
+	t.Logf("%s took %s:\n%s", span, took.Round(10*time.Millisecond), out)
+	return took
 }
 
 // TestClockRefuses: backwards, too far, two at once, and databases of the other kind. A restart goes on where the clock was.
@@ -246,6 +255,14 @@ func TestClockRefuses(t *testing.T) {
 		t.Errorf("repeated: %v %+v, want %+v", err, again.Advance, first.Advance)
 	}
 
+	for said, args := range map[string][]string{"nothing is due": {"advance", "5d", "--dry-run"}, "20": {}, "say how far": {"advance"}, "must be like 40d": {"advance", "soon"},
+		"only goes forward": {"advance", "--to", "2000-01-01T00:00:00Z"}, "--key-file": {"--server", s.demo.Server}} {
+		out, err := talkable(t, s.environ, append([]string{"clock"}, args...)...)
+		if got := out + fmt.Sprint(err); !strings.Contains(got, said) {
+			t.Errorf("talkable clock %v: %s", args, got)
+		}
+	}
+
 	other := append(slices.Clone(s.environ), "TALKABLE_LISTEN=127.0.0.1:0", "TALKABLE_INTERNAL_LISTEN=127.0.0.1:0")
 	if out, err := talkable(t, other, "serve"); err == nil || !strings.Contains(err.Error(), "another process serves this test platform") {
 		t.Errorf("a second server: %v\n%s", err, out)
@@ -260,9 +277,19 @@ func TestClockRefuses(t *testing.T) {
 	if out, err := talkable(t, other, "site", "list"); err != nil {
 		t.Errorf("a command beside: %v\n%s", err, out)
 	}
+	if _, err := open(t, l["TALKABLE_DATABASE_URL"]).Exec(`update gateway.test_clock set moving = true; update gateway.test_advance set state = 'running'`); err != nil {
+		t.Fatal(err) // as a server leaves it that is killed meanwhile
+	}
 	back := newShop(t, startServer(t, l, onTestClock).demo)
 	if now := back.now(t); now.Before(there) || now.Sub(there) > time.Hour {
 		t.Errorf("after a restart it is %v, before it was %v", now, there)
+	}
+	var left testClock
+	if back.must("GET", "/api/v2/test_clock", nil, &left); left.Advance == nil || left.Advance.State != "stopped" || left.Advance.Detail == nil {
+		t.Errorf("a move that was cut off: %+v", left.Advance)
+	}
+	if got := back.moves(t, "", object{"by": "1d"}); got.Advance.State != "done" {
+		t.Errorf("and the next: %+v", got.Advance)
 	}
 }
 
@@ -286,7 +313,10 @@ func TestClockIsForTestPlatforms(t *testing.T) {
 	}
 }
 
-// TestClockYear: a year of a hundred members, of whom each has points that are activated, reminded of and expire at moments of their own.
+// clockMembers is how many members TestClockYear has; it says how many moments a second it passed: go test ./cmd/talkable -run TestClockYear -v -clock.members 100
+var clockMembers = flag.Int("clock.members", 10, "members of TestClockYear")
+
+// TestClockYear: a year of some members, of whom each has points that are activated, reminded of and expire at moments of their own.
 func TestClockYear(t *testing.T) {
 	t.Parallel()
 	l := oneDatabase(t)
@@ -294,21 +324,23 @@ func TestClockYear(t *testing.T) {
 	db, shop := open(t, l["TALKABLE_DATABASE_URL"]), newShop(t, s.demo)
 	shop.club()
 	rows, start := []object{}, shop.now(t)
-	for i := range 100 {
+	for i := range *clockMembers {
 		rows = append(rows, object{"email": fmt.Sprintf("m%d@shop.example", i), "order_number": fmt.Sprintf("year-%d", i), "subtotal": 100 + i,
-			"created_at": start.Add(-time.Duration(i) * 13 * time.Hour).Format(time.RFC3339)})
+			"created_at": start.Add(-time.Duration(i+1) * 13 * time.Hour).Format(time.RFC3339)})
 	}
 	shop.must("POST", "/api/v2/origins/batch/purchases", object{"data": rows}, nil)
 	settled(t, s, db)
-	began := time.Now()
-	shop.travels(t, s, "366d")
+	took := shop.travels(t, s, "366d")
 	var moments, expired int
-	if err := db.QueryRow(`select moments, coalesce((jobs ->> 'points that expire')::int, 0) from gateway.test_advance`).Scan(&moments, &expired); err != nil || expired != 100 {
-		t.Errorf("%d lots expired (%v), want 100", expired, err)
+	if err := db.QueryRow(`select moments, coalesce((jobs ->> 'points that expire')::int, 0) from gateway.test_advance`).Scan(&moments, &expired); err != nil || expired != *clockMembers {
+		t.Errorf("%d lots expired (%v), want %d", expired, err, *clockMembers)
 	}
-	t.Logf("%d moments, %.0f a second", moments, float64(moments)/time.Since(began).Seconds())
+	t.Logf("%d moments, %.0f a second", moments, float64(moments)/took.Seconds())
 	var left int64
 	if err := db.Get(&left, `select sum(balance) from loyalty.account where owner_id is not null`); err != nil || left != 0 {
 		t.Errorf("%d points are left (%v)", left, err)
+	}
+	if out, err := talkable(t, s.environ, "demo"); err != nil { // a year later a visit is a visit, and a purchase a purchase
+		t.Errorf("the story: %v\n%s", err, out)
 	}
 }

@@ -29,6 +29,8 @@ import (
 type config struct {
 	Listen         string `env:"LISTEN" envDefault:"127.0.0.1:8080" help:"address of the API and of short links"`
 	InternalListen string `env:"INTERNAL_LISTEN" envDefault:"127.0.0.1:8081" help:"address of /healthz, /readyz and /metrics"`
+	Server         string `env:"SERVER" help:"a running platform that commands speak to; default: PUBLIC_URL"`
+	APIKey         string `env:"API_KEY" secret:"true" help:"a secret key of the site that such commands work on"`
 	PublicURL      string `env:"PUBLIC_URL" help:"where short links lead to this server; default http://LISTEN"`
 	DataDir        string `env:"DATA_DIR" envDefault:"./data" help:"what the platform keeps on disk: the embedded database, caught mail"`
 	DatabaseURL    string `env:"DATABASE_URL" secret:"true" help:"PostgreSQL 14 or newer; empty runs an embedded one"`

@@ -29,7 +29,8 @@ the referral is approved, A's points and commission arrive, A gets an e-mail and
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), 2*time.Minute)
 			defer cancel()
-			s := &story{api: newClient(d.Server, d.APIKey), out: cmd.OutOrStdout(), id: clock.System().Format("20060102-150405.000")}
+			api := newClient(d.Server, d.APIKey)
+			s := &story{api: api, now: serversClock(ctx, api), out: cmd.OutOrStdout(), id: clock.System().Format("20060102-150405.000")}
 			return s.play(ctx)
 		},
 	}
@@ -38,6 +39,7 @@ the referral is approved, A's points and commission arrive, A gets an e-mail and
 // story is the main flow as a merchant, an advocate and a friend live it.
 type story struct {
 	api *client
+	now clock.Clock // the server's
 	out io.Writer
 	id  string // makes the people and the order of this run new ones
 	n   int
@@ -254,7 +256,7 @@ func (s *story) mail(ctx context.Context, ann string) error {
 }
 
 func (s *story) count(ctx context.Context) error {
-	today := clock.System()
+	today := s.now()
 	s.say("Every step is counted.  GET /api/v2/metrics/{name}")
 	for _, name := range []string{"offers", "visits", "total_sales_count", "total_sales_sum", "talkable_sales_count", "commissions_sum", "points_earned", "emails_sent"} {
 		var got struct {

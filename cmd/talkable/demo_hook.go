@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/talkable/talkable/internal/clock"
 	"github.com/talkable/talkable/internal/outcall"
 )
 
@@ -79,7 +78,7 @@ func (s *story) told(ctx context.Context, h *shopServer, friend string) error {
 		case <-ctx.Done():
 			return fmt.Errorf("the webhook did not come: %w", ctx.Err())
 		case m := <-h.came:
-			if !outcall.Verify(secrets.Secrets[0], m.header, m.body, clock.System(), time.Minute) {
+			if !outcall.Verify(secrets.Secrets[0], m.header, m.body, s.now(), time.Minute) {
 				return errors.New("the webhook's signature is wrong")
 			}
 			var got struct {

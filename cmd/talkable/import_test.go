@@ -38,30 +38,48 @@ type buyer struct {
 	gold   time.Time
 }
 
-func readHistory(t *testing.T, path string) history {
+// order is a line of the file.
+type order struct {
+	customer string
+	noon     time.Time // of its day
+	cents    int64
+}
+
+// readOrders reads CDNOW's file, or the sample of it, whose lines have the sample's own number besides and no heading.
+func readOrders(t *testing.T, path string) (out []order) {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := history{months: map[string]int64{}, people: map[string]*buyer{}}
-	for _, line := range strings.Split(string(text), "\n")[1:] {
+	for line := range strings.Lines(string(text)) {
 		f := strings.Fields(line)
-		if len(f) == 0 {
+		if len(f) < 4 || f[0] == "customer_id" {
 			continue
 		}
-		day, err := time.Parse("20060102 15", f[1]+" 12")
+		when, dollars := f[len(f)-3], f[len(f)-1]
+		noon, err := time.Parse("20060102 15", when+" 12")
 		if err != nil {
 			t.Fatal(err)
 		}
-		cents, err := strconv.ParseInt(strings.Replace(f[3], ".", "", 1), 10, 64)
-		if err != nil || f[3][len(f[3])-3] != '.' {
+		cents, err := strconv.ParseInt(strings.Replace(dollars, ".", "", 1), 10, 64)
+		if err != nil || dollars[len(dollars)-3] != '.' {
 			t.Fatalf("line %q: %v", line, err)
 		}
-		b := h.people[f[0]]
+		out = append(out, order{f[0], noon, cents})
+	}
+	return out
+}
+
+func readHistory(t *testing.T, path string) history {
+	t.Helper()
+	h := history{months: map[string]int64{}, people: map[string]*buyer{}}
+	for _, o := range readOrders(t, path) {
+		day, cents := o.noon, o.cents
+		b := h.people[o.customer]
 		if b == nil {
 			b = &buyer{first: day}
-			h.people[f[0]] = b
+			h.people[o.customer] = b
 		}
 		h.orders, h.cents, h.months[day.Format("1/06")] = h.orders+1, h.cents+cents, h.months[day.Format("1/06")]+cents
 		b.orders, b.points = b.orders+1, b.points+cents/100

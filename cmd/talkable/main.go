@@ -68,6 +68,6 @@ PostgreSQL of its own in the data directory.`,
 	c.flags(root.PersistentFlags())
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return c.check() }
 	root.AddCommand(serveCommand(&c), migrateCommand(&c), siteCommand(&c), keyCommand(&c), importCommand(&c), eventsCommand(&c),
-		demoCommand(&c), clockCommand(&c), ledgerCommand(&c), backtestCommand(&c), doctorCommand(&c), configCommand(&c), openapiCommand(), versionCommand())
+		demoCommand(&c), clockCommand(&c), ledgerCommand(&c), backtestCommand(&c), programmeCommand(&c), doctorCommand(&c), configCommand(&c), openapiCommand(), versionCommand())
 	return root.ExecuteContext(ctx)
 }

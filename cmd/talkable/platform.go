@@ -127,15 +127,16 @@ func (p *platform) wire(c *config, now clock.Clock, smtp, texts string, secret f
 	files := gateway.NewAssets(gateway.AssetsDeps{DB: pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg, Now: now,
 		Store: store, PublicURL: c.PublicURL, Quota: c.AssetsQuota})
 	looks := gateway.NewLooks(pools["gateway"], outboxes["gateway"], now, c.PublicURL)
+	programmes := gateway.NewProgrammes(gateway.ProgrammesDeps{DB: pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg})
 	p.timed = []gateway.Timed{points, referrals, jobs, messages}
 	hands := gateway.NewTestClock(gateway.TestClockDeps{DB: pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg, Now: now,
-		Time: c.testTime, Modules: p.timed, Drained: p.bearings})
+		Time: c.testTime, Modules: p.timed, Drained: p.drained})
 	p.pages = page.New(page.Deps{Referrals: referrals, Customers: customers, Members: points, Mails: compose, Looks: looks, Cursors: cursors, Reg: reg,
 		PublicURL: c.PublicURL})
 	compose.Printer = p.pages
 	p.gateway, p.customer, p.points, p.visit, p.qr, p.files = edge, customers, points, referrals.Visit(p.pages), referrals.QR(), files
 	p.apps[0], p.apps[1] = referrals.Apps()
-	p.register = []func(huma.API){compose.Routes, jobs.Routes, files.Routes, edge.Routes, looks.Routes, customers.Routes, referrals.Routes, points.Routes, counts.Routes, messages.Routes, hands.Routes}
+	p.register = []func(huma.API){compose.Routes, programmes.Routes, jobs.Routes, files.Routes, edge.Routes, looks.Routes, customers.Routes, referrals.Routes, points.Routes, counts.Routes, messages.Routes, hands.Routes}
 	p.modules = []module{edge, jobs, files, hands, customers, referrals, points, counts, messages}
 	for _, m := range p.modules {
 		if consumer := m.Consumer(); consumer != nil {

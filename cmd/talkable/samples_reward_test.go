@@ -5,7 +5,7 @@ import "net/http"
 // rewardSamples are of what points buy beside Talkable's batches.
 var rewardSamples = []sample{
 	{id: "createRedemptionBatch", path: map[string]string{"id": "$program"}, learn: map[string]string{"prize": "redemption_batch.id"}, body: `{"description":"A red mug","points_cost":1,"position":2,
-		"kind":"product","terms":{"sku":"MUG-RED","fulfilment":"merchant","starts_at":"2026-01-01T00:00:00Z","ends_at":"2199-01-01T00:00:00Z","min_balance":1,"stock":100000,
+		"kind":"product","terms":{"sku":"MUG-RED","fulfilment":"merchant","starts_at":"2026-01-01T00:00:00Z","ends_at":"2199-01-01T00:00:00Z","min_balance":1,"when":"person.events >= 0 && member.earned >= 0","stock":100000,
 		"limits":[{"of":"member","per":"month","times":100000},{"of":"all","per":"day","times":100000}]}}`},
 	{id: "createRedemptionBatch", path: map[string]string{"id": "$program"}, body: `{"description":"Pay with points","points_cost":10,"kind":"payment",
 		"terms":{"amount":10,"currency":"USD","min_points":10,"max_points":1000,"from_tier":"Silver"}}`},

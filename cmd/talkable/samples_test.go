@@ -204,6 +204,7 @@ var samples = append([]sample{
 	{id: "getFinanceDays", query: "from=2026-11-01&to=2026-11-30&format=json"},
 	{id: "closeFinanceMonth", body: `{"month":"2999-01"}`, status: http.StatusConflict, why: "the month is not over"}, {id: "listFinanceClosings", query: "limit=5"},
 	{id: "getFinanceClosing", path: map[string]string{"month": "2999-01"}, query: "format=html", status: http.StatusNotFound, why: "the month is not closed"},
+	{id: "previewExpiry", path: map[string]string{"id": "$program"}, query: "limit=5", body: `{"expiry_rule":"fixed_date","expires_after_days":30,"expiry_day":"12-31"}`},
 	{id: "listExpiryRuns", query: "limit=5"}, {id: "getExpiryRun", path: map[string]string{"id": "2001-01-01"}, status: http.StatusNotFound, why: "nothing expired then"},
 	{id: "reverseExpiryRun", path: map[string]string{"id": "2001-01-01"}, body: `{"grace_days":30,"note":"It was wrong"}`, status: http.StatusNotFound, why: "nothing expired then"},
 	{id: "activatePoints", path: map[string]string{"id": "$lot"}, body: `{"note":"Delivered"}`}, {id: "cancelPoints", path: map[string]string{"id": "$lot"}, body: `{}`, status: http.StatusConflict, why: "the points can be spent already"},
@@ -254,7 +255,7 @@ var samples = append([]sample{
 	{id: "listPersonShares", path: map[string]string{"person_slug": "ann@shop.example"}, query: "limit=5"},
 	{id: "listTrafficSources"},
 	{id: "updateLoyaltyMember", path: map[string]string{"email": "ann@shop.example"}, body: `{"data":{"custom_properties":{"contest":true,"n":123},"member_dates":[{"identifier":"birthday","date":"1990-05-17"}]}}`},
-	{id: "mergePeople", learn: map[string]string{"merge": "merge.id"}, body: `{"survivor":"fred@shop.example","duplicate":"gone@shop.example","reason":"One person"}`, before: `{"data":{"customer_id":"c-gone"}}`},
+	{id: "mergePeople", learn: map[string]string{"merge": "merge.id"}, body: `{"survivor":"cid@shop.example","duplicate":"gone@shop.example","reason":"One person"}`, before: `{"data":{"customer_id":"c-gone"}}`},
 	{id: "listMerges", query: "limit=5"}, {id: "getMerge", path: map[string]string{"id": "$merge"}},
 	{id: "undoMerge", path: map[string]string{"id": "$merge"}, body: `{"reason":"They are two"}`},
 	{id: "listMergeSuggestions", query: "limit=5"},
@@ -265,7 +266,7 @@ var samples = append([]sample{
 	{id: "getMetric", path: map[string]string{"metric": "total_sales_sum"}, query: "start_date=2026-01-01&end_date=2026-12-31&traffic_sources=ios,web&sharing_channels=email&device_type=mobile&campaign_ids=1"},
 	{id: "detalizeMetric", path: map[string]string{"metric": "offers"}, query: "start_date=2026-01-01&end_date=2026-12-31&detalize_by[campaigns]=true&campaign_tags=sample&detalize_by[split_test]=true&detalize_by[sharing_channels]=true&traffic_sources[]=ios&mobile_visitor=true"},
 	{id: "segmentizeMetric", path: map[string]string{"metric": "total_sales_sum"}, query: "start_date=2026-01-01&end_date=2026-12-31&segment_by[period]=month&segment_by[traffic_sources]=true"},
-}, slices.Concat(tierSamples, earningSamples, rewardSamples)...)
+}, slices.Concat(tierSamples, earningSamples, rewardSamples, codeSamples)...)
 
 // picture is a form with an image of one pixel.
 var picture = func() string {

@@ -74,7 +74,7 @@ func serve(ctx context.Context, c *config, now clock.Clock, log zerolog.Logger, 
 		return err
 	}
 	if c.testTime != nil {
-		defer func() { err = errors.Join(err, c.testTime.Close()) }() // before the databases
+		defer func() { err = errors.Join(err, c.testTime.Close(life)) }() // before the databases
 		now = c.testTime.Clock.Now
 		log.Info().Time("now", now()).Msg("a test platform: its clock can be moved")
 	}

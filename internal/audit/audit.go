@@ -4,6 +4,7 @@ package audit
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
 )
 
 // Change is a decision of a merchant: who made it, about what, why, and what it changed.
@@ -77,33 +79,55 @@ func Merge(limit int, lists ...[]Line) ([]Line, bool) {
 	return all[:min(limit, len(all))], len(all) > limit
 }
 
+// Entry is a change of a site's.
+type Entry struct {
+	SiteID int64
+	Change
+}
+
 // Write keeps a change in the transaction that carries it out; schema is the module's.
 func Write(ctx context.Context, tx sqlx.ExecerContext, schema string, now time.Time, siteID int64, c Change) error {
-	before, err := text(c.Before)
-	if err != nil {
-		return err
+	return WriteAll(ctx, tx, schema, now, []Entry{{siteID, c}})
+}
+
+// WriteAll is Write for several changes, in their order.
+func WriteAll(ctx context.Context, tx sqlx.ExecerContext, schema string, now time.Time, list []Entry) error {
+	n := len(list)
+	if n == 0 {
+		return nil
 	}
-	after, err := text(c.After)
-	if err != nil {
-		return err
+	sites, keys, ids := make([]int64, n), make([]int64, n), make([]int64, n)
+	actions, subjects, reasons := make([]string, n), make([]string, n), make([]string, n)
+	before, after := make([]sql.NullString, n), make([]sql.NullString, n)
+	for i, e := range list {
+		sites[i], keys[i], ids[i], actions[i], subjects[i], reasons[i] = e.SiteID, e.KeyID, e.SubjectID, e.Action, e.Subject, e.Reason
+		var err error
+		if before[i], err = text(e.Before); err != nil {
+			return err
+		}
+		if after[i], err = text(e.After); err != nil {
+			return err
+		}
 	}
-	_, err = tx.ExecContext(ctx, fmt.Sprintf(`
+	_, err := tx.ExecContext(ctx, fmt.Sprintf(`
 		insert into %s.audit (site_id, key_id, action, subject, subject_id, reason, before, after, at)
-		values ($1, $2, $3, $4, $5, nullif($6, ''), $7::jsonb, $8::jsonb, $9)`, schema),
-		siteID, c.KeyID, c.Action, c.Subject, c.SubjectID, c.Reason, before, after, now)
+		select s, k, action, subject, i, nullif(reason, ''), before::jsonb, after::jsonb, $9
+		from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[])
+			with ordinality u (s, k, action, subject, i, reason, before, after, n)
+		order by n`, schema),
+		pq.Array(sites), pq.Array(keys), pq.Array(actions), pq.Array(subjects), pq.Array(ids), pq.Array(reasons), pq.Array(before), pq.Array(after), now)
 	if err != nil {
 		return fmt.Errorf("write audit log: %w", err)
 	}
 	return nil
 }
 
-func text(v any) (*string, error) {
+func text(v any) (sql.NullString, error) {
 	if v == nil {
-		return nil, nil //nolint:nilnil // there was nothing
+		return sql.NullString{}, nil // there was nothing
 	}
 	b, err := json.Marshal(v)
-	s := string(b)
-	return &s, err
+	return sql.NullString{String: string(b), Valid: true}, err
 }
 
 // Read reads a module's lines that come after a place, the newest first.

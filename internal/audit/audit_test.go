@@ -49,19 +49,21 @@ func pools(t *testing.T) map[string]*sqlx.DB {
 func TestLog_is_one_over_all_modules(t *testing.T) {
 	t.Parallel()
 	dbs := pools(t)
+	keepers := migrations.Audited
+	mine := func(n int) string { return fmt.Sprintf("%s %d", keepers[n%len(keepers)], n) }
 	var want []string
-	for n := range 24 { // six moments, at each of which every module writes a line, and so does the twin site
-		module, at := migrations.Audited[n%4], epoch.Add(time.Duration(n/4)*time.Microsecond)
+	for n := range 6 * len(keepers) { // six moments, at each of which every module writes a line, and so does the twin site
+		module, at := keepers[n%len(keepers)], epoch.Add(time.Duration(n/len(keepers))*time.Microsecond)
 		for site := range int64(2) {
-			c := audit.Change{KeyID: int64(n % 3), Action: fmt.Sprintf("thing.%d", n%2), Subject: "thing", SubjectID: int64(n % 5), Reason: "spring", After: n}
+			c := audit.Change{KeyID: int64(n % 3), Action: fmt.Sprintf("thing.%d", n%2), Subject: "thing", SubjectID: int64(n % 7), Reason: "spring", After: n}
 			if err := audit.Write(t.Context(), dbs[module], module, at, site+1, c); err != nil {
 				t.Fatal(err)
 			}
 		}
-		want = append(want, fmt.Sprintf("%s %d", module, n))
+		want = append(want, mine(n))
 	}
 	slices.Reverse(want)
-	for limit := 1; limit < 30; limit += 3 {
+	for limit := 1; limit < len(want)+6; limit += 3 {
 		if got := all(t, dbs, 1, audit.Filter{}, limit); !slices.Equal(got, want) {
 			t.Errorf("by %d: %q, want %q", limit, got, want)
 		}
@@ -71,8 +73,8 @@ func TestLog_is_one_over_all_modules(t *testing.T) {
 		f    audit.Filter
 		want []string
 	}{
-		"subject": {audit.Filter{Subject: "thing", SubjectID: &of}, []string{"notify 22", "loyalty 17", "gateway 12", "referral 7", "notify 2"}},
-		"action":  {audit.Filter{Subject: "thing", SubjectID: &of, Action: "thing.1"}, []string{"loyalty 17", "referral 7"}},
+		"subject": {audit.Filter{Subject: "thing", SubjectID: &of}, []string{mine(23), mine(16), mine(9), mine(2)}},
+		"action":  {audit.Filter{Subject: "thing", SubjectID: &of, Action: "thing.1"}, []string{mine(23), mine(9)}},
 		"nothing": {audit.Filter{Subject: "other"}, nil},
 	} {
 		if got := all(t, dbs, 1, one.f, 2); !slices.Equal(got, one.want) {
@@ -107,7 +109,7 @@ func all(t *testing.T, dbs map[string]*sqlx.DB, site int64, f audit.Filter, limi
 		var page []audit.Line
 		page, more = audit.Merge(limit, lists...)
 		for _, l := range page {
-			if l.Before != nil || *l.Reason != "spring" || (l.KeyID == nil) != (at(t, l)%3 == 0) || (l.SubjectID == nil) != (at(t, l)%5 == 0) {
+			if l.Before != nil || *l.Reason != "spring" || (l.KeyID == nil) != (at(t, l)%3 == 0) || (l.SubjectID == nil) != (at(t, l)%7 == 0) {
 				t.Errorf("%+v", l)
 			}
 			out = append(out, fmt.Sprintf("%s %d", l.Module, at(t, l)))

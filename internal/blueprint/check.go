@@ -8,7 +8,10 @@ import (
 	"strings"
 )
 
-const mostFindings = 50
+const (
+	mostFindings   = 50
+	longestPointer = 500
+)
 
 // Check says all that is wrong with a file's members: unknown ones, those that are missing, values of another kind, and names that stand for two things.
 // What the values may be is for the API to say, when it plans.
@@ -28,9 +31,14 @@ type checker struct {
 }
 
 func (c *checker) wrong(pointer, format string, args ...any) {
-	if len(c.found) < mostFindings {
-		c.found = append(c.found, Finding{pointer, fmt.Sprintf(format, args...), c.file.At(pointer)})
+	if len(c.found) == mostFindings {
+		return
 	}
+	at := c.file.At(pointer)
+	if len(pointer) > longestPointer { // names are as long as somebody likes, and stand in the pointers of all below them
+		pointer = strings.ToValidUTF8(pointer[:longestPointer], "")
+	}
+	c.found = append(c.found, Finding{pointer, fmt.Sprintf(format, args...), at})
 }
 
 func (c *checker) value(pointer string, v any, of map[string]any) {
@@ -58,6 +66,9 @@ func (c *checker) value(pointer string, v any, of map[string]any) {
 		}
 		items, _ := of["items"].(map[string]any)
 		for i, e := range v {
+			if e == nil {
+				c.wrong(element(pointer, i), "must be something; null is nothing")
+			}
 			c.value(element(pointer, i), e, items)
 		}
 	}

@@ -203,7 +203,7 @@ func (s *Schema) resolve(of map[string]any) map[string]any {
 	}
 }
 
-// members are what an object may have by a schema, those of section's things as well; nil: anything.
+// members are those that a schema names; nil: none.
 func (s *Schema) members(of map[string]any) map[string]any {
 	members, _ := of["properties"].(map[string]any)
 	return members

@@ -54,6 +54,7 @@ campaigns:
 		"two of a name":        {"rewards:\n  - {description: a, points_cost: 5}\n  - {description: a, points_cost: 6}\n", `line 4, column 6: rewards[1].description: "a" is the name of rewards[0] already`},
 		"a list that isn't":    {"rewards: {description: a}\n", "line 2, column 1: rewards: must be a list"},
 		"deep inside":          {"campaigns:\n  - name: a\n    limits: {budget: {amount: much}}\n", "line 4, column 23: campaigns[0].limits.budget.amount: must be a whole number"},
+		"nothing in a list":    {"rewards: [null]\n", "line 2, column 11: rewards[0]: must be something"},
 		"no name":              {"rewards:\n  - points_cost: 5\n", "line 3, column 5: rewards[0]: description is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -29,6 +30,7 @@ type Consumer struct {
 	limit    int // most parked events of one source
 	cas      string
 	leisure  time.Duration
+	heard    sync.Map // source → *atomic.Int64: how far this process has read and applied
 }
 
 // apply is a handler without its type.

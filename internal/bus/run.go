@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -36,12 +37,14 @@ type hearing struct {
 	first  time.Time        // when due was first set
 	look   *time.Ticker
 	rest   breather
+	heard  *atomic.Int64 // at, for others to see
 }
 
 // Run applies the events of one log, in batches, until ctx ends. Replicas may run the same: one of them applies, the others
 // stand by. It returns an error only when a person has to look: ErrGap, ErrEpoch, ErrParked.
 func (c *Consumer) Run(ctx context.Context, source string, log Log) error {
-	h := &hearing{Consumer: c, source: source, from: log, log: c.log.With().Str("source", source).Logger(),
+	heard, _ := c.heard.LoadOrStore(source, new(atomic.Int64))
+	h := &hearing{Consumer: c, heard: heard.(*atomic.Int64), source: source, from: log, log: c.log.With().Str("source", source).Logger(),
 		look: time.NewTicker(time.Second), rest: breather{least: c.leisure}}
 	defer h.look.Stop()
 	var fails patience
@@ -98,6 +101,7 @@ func (h *hearing) step(ctx context.Context) error {
 	before := h.saved.Seq
 	h.rest.begin(ctx)
 	err = h.take(ctx, records)
+	h.heard.Store(h.at)
 	if err != nil || h.saved.Seq == before {
 		h.rest.release()
 	} else {
@@ -139,6 +143,7 @@ func (h *hearing) load(ctx context.Context) error {
 	}
 	h.m.parked.WithLabelValues(h.name, h.source).Set(float64(p.parked))
 	h.saved, h.at, h.missed, h.due = p.Head, p.Seq, 0, nil
+	h.heard.Store(h.at)
 	if _, err := h.behind(ctx); err != nil {
 		return err
 	}

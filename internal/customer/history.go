@@ -22,7 +22,7 @@ func (m *Module) PastOrders(ctx context.Context, siteID int64, until time.Time, 
 			return err
 		}
 		for i := range rows {
-			e := rows[i].told()
+			e := rows[i].told(&person{ID: rows[i].OwnerID})
 			e.FirstPurchase = !rows[i].Existing
 			take(e)
 		}
@@ -46,7 +46,8 @@ func (m *Module) PastRefunds(ctx context.Context, siteID int64, until time.Time,
 
 type pastOrder struct {
 	origin
-	Existing bool `db:"existing"`
+	OwnerID  int64 `db:"owner_id"` // who its person is by now
+	Existing bool  `db:"existing"`
 }
 
 // pastOrders reads origins behind one, by id, with their lines.
@@ -54,10 +55,11 @@ func pastOrders(ctx context.Context, db sqlx.QueryerContext, siteID, after int64
 	var rows []pastOrder
 	err := sqlx.SelectContext(ctx, db, &rows, `
 		select o.site_id, o.id, o.type, o.category, o.number, o.person_id, o.subtotal, o.currency, o.coupon_codes, o.campaign_tags, o.traffic_source, o.verified,
-			o.occurred_at, o.recorded_at, p.existing_customer as existing
+			o.occurred_at, o.recorded_at, coalesce(s.id, p.id) as owner_id, coalesce(s.existing_customer, p.existing_customer) as existing
 		from (select * from customer.origin o where o.site_id = $1 and o.id > $2 and o.verified and o.person_id is not null and o.type <> 'AffiliateMember'
 			and o.occurred_at < $3 order by o.id limit $4) o
 		cross join lateral (select * from customer.person p where p.site_id = o.site_id and p.id = o.person_id offset 0) p
+		left join customer.person s on s.site_id = p.site_id and s.id = p.merged_into
 		order by o.id`, siteID, after, until, limit)
 	if err != nil || len(rows) == 0 {
 		return nil, wrap("read past orders", err)
@@ -96,9 +98,10 @@ type pastRefund struct {
 // pastRefunds reads refunds of people's orders behind one, by id.
 func pastRefunds(ctx context.Context, db sqlx.QueryerContext, siteID, after int64, until time.Time, limit int) (rows []pastRefund, err error) {
 	err = sqlx.SelectContext(ctx, db, &rows, `
-		select r.id, r.origin_id, coalesce(o.person_id, 0) as person_id, r.amount, r.refunded_at
+		select r.id, r.origin_id, coalesce(p.merged_into, o.person_id, 0) as person_id, r.amount, r.refunded_at
 		from (select * from customer.refund r where r.site_id = $1 and r.id > $2 and r.refunded_at < $3 order by r.id limit $4) r
 		cross join lateral (select * from customer.origin o where o.site_id = r.site_id and o.id = r.origin_id offset 0) o
+		left join customer.person p on p.site_id = o.site_id and p.id = o.person_id
 		order by r.id`, siteID, after, until, limit)
 	return rows, wrap("read past refunds", err)
 }

@@ -35,7 +35,7 @@ var (
 
 // checkReason says whether somebody said why.
 func checkReason(reason string) error {
-	if n := utf8.RuneCountInString(strings.TrimSpace(reason)); n < 1 || len(reason) > 1000 || strings.ContainsRune(reason, 0) {
+	if strings.TrimSpace(reason) == "" || utf8.RuneCountInString(reason) > 1000 || strings.ContainsRune(reason, 0) {
 		return errReason
 	}
 	return nil

@@ -14,7 +14,11 @@ import (
 // ToldOrigin is what was told of an origin, by Talkable's origin_slug; all but the phone number that came with it, which isn't kept.
 func (m *Module) ToldOrigin(ctx context.Context, siteID int64, slug string) (customerevent.OriginRecorded, error) {
 	o, err := originBySlug(ctx, m.db, siteID, slug, "")
-	return o.told(), err
+	if err != nil {
+		return customerevent.OriginRecorded{}, err
+	}
+	p, err := ownerOf(ctx, m.db, o)
+	return o.told(p), err
 }
 
 // ToldOriginByID is ToldOrigin by the origin's id.
@@ -24,13 +28,18 @@ func (m *Module) ToldOriginByID(ctx context.Context, siteID, id int64) (customer
 	if errors.Is(err, sql.ErrNoRows) {
 		return customerevent.OriginRecorded{}, fault.New(fault.NotFound, "origin_not_found", "No such origin.")
 	}
-	return o.told(), wrap("read origin", err)
+	if err != nil {
+		return customerevent.OriginRecorded{}, wrap("read origin", err)
+	}
+	p, err := ownerOf(ctx, m.db, o)
+	return o.told(p), err
 }
 
-func (o *origin) told() customerevent.OriginRecorded {
+// told is what OriginRecorded says of an origin of p's, as it would be told today.
+func (o *origin) told(p *person) customerevent.OriginRecorded {
 	e := o.event(false)
-	if e.OriginID = o.ID; o.PersonID != nil {
-		e.PersonID = *o.PersonID
+	if e.OriginID = o.ID; p != nil {
+		e.PersonID = p.ID
 	}
 	return e
 }

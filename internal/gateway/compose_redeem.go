@@ -53,7 +53,7 @@ func (c Composition) redeemRoutes(api huma.API) {
 		Description: "Takes what the redemption batch costs from the points that expire next, and hands out one of its coupons. The answer waits some seconds for " +
 			"the coupon; if it isn't there by then, `coupon` is null and the redemption's `status` is `waiting`: GET /loyalty/redemptions/{id} shows it later. " +
 			"Takes `Idempotency-Key`. Errors: 400 `member_not_found`, `member_not_active`, `no_program`, `redemption_batch_not_found`, `not_enough_points`; by the batch's terms also " +
-			"`reward_not_started`, `reward_over`, `reward_tier_required`, `reward_out_of_stock`, `reward_limit_reached`, `reward_balance_too_low`."}, c.redeemPoints)
+			"`reward_not_started`, `reward_over`, `reward_tier_required`, `reward_condition_unmet`, `reward_out_of_stock`, `reward_limit_reached`, `reward_balance_too_low`."}, c.redeemPoints)
 	huma.Register(api, huma.Operation{OperationID: "listRedemptionBatches", Metadata: forMembers(mayRead), Method: http.MethodGet, Path: member + "/redemption_batches", Tags: tags,
 		Summary:     "List what a member can spend points on",
 		Description: "By position. Errors: 400 `member_not_found`, `member_not_active`, `no_program`."}, c.listBatches)

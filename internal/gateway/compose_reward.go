@@ -23,14 +23,14 @@ type rewarders interface {
 func (c Composition) rewardRoutes(api huma.API) {
 	const member = "/api/v2/loyalty/members/{email}"
 	tags := []string{"Loyalty"}
-	huma.Register(api, huma.Operation{OperationID: "listMemberRewards", Method: http.MethodGet, Path: member + "/rewards", Tags: tags,
+	huma.Register(api, huma.Operation{OperationID: "listMemberRewards", Metadata: forMembers(mayRead), Method: http.MethodGet, Path: member + "/rewards", Tags: tags,
 		Summary: "List what a member can redeem now, and why not the others",
 		Description: "All active redemption batches of the programme by position, each with what its limits leave the member, and every reason why it can't be had at this moment. Errors: 404 " +
 			"`member_not_found`; 400 `member_not_active`, `no_program`."}, c.listRewards)
-	huma.Register(api, huma.Operation{OperationID: "redeemReward", Method: http.MethodPost, Path: member + "/redemptions", Tags: tags, DefaultStatus: http.StatusCreated,
+	huma.Register(api, huma.Operation{OperationID: "redeemReward", Metadata: forMembers(mayRedeem), Method: http.MethodPost, Path: member + "/redemptions", Tags: tags, DefaultStatus: http.StatusCreated,
 		Summary: "Redeem a reward",
 		Description: "As Talkable's redeem_actions, with an answer that doesn't wait for the coupon; and payments, which take `points`. With `dry_run=true` it says whether it would work. Takes `Idempotency-Key`. " +
-			"Errors: 404 `member_not_found`, `redemption_batch_not_found`; 400 `member_not_active`, `no_program`, `invalid_redemption`, `reward_not_started`, `reward_over`, `reward_tier_required`, " +
+			"Errors: 404 `member_not_found`, `redemption_batch_not_found`; 400 `member_not_active`, `no_program`, `invalid_redemption`, `reward_not_started`, `reward_over`, `reward_tier_required`, `reward_condition_unmet`, " +
 			"`reward_out_of_stock`, `reward_limit_reached`, `reward_balance_too_low`, `not_enough_points`."}, c.redeemReward)
 }
 

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/http"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
@@ -58,6 +59,7 @@ func pages(r chi.Router, api huma.API) {
 	}
 	r.Get("/", page("text/html; charset=utf-8", indexPage))
 	r.Get("/openapi.json", page("application/json", string(description)))
+	r.Get("/programme.schema.json", programmeSchema(api))
 	r.Get("/docs", page("text/html; charset=utf-8", docsPage))
 	r.Get("/docs/", page("text/html; charset=utf-8", docsPage))
 	r.Get("/docs/start.js", page("text/javascript; charset=utf-8", docsScript))
@@ -67,6 +69,25 @@ func pages(r chi.Router, api huma.API) {
 			w.Header().Set("Content-Security-Policy", docsPolicy)
 			files.ServeHTTP(w, r)
 		})
+	}
+}
+
+// programmeSchema answers with what a programme as code may hold, for editors. It is made when it is first asked for.
+func programmeSchema(api huma.API) http.HandlerFunc {
+	text := sync.OnceValues(func() (string, error) {
+		s, err := Schema(api)
+		if err != nil {
+			return "", err
+		}
+		return string(s.JSON()), nil
+	})
+	return func(w http.ResponseWriter, r *http.Request) {
+		schema, err := text()
+		if err != nil {
+			web.Fail(w, r, err)
+			return
+		}
+		page("application/schema+json", schema)(w, r)
 	}
 }
 

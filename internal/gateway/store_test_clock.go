@@ -99,8 +99,8 @@ func lockTestClock(ctx context.Context, db *sqlx.DB) (*sqlx.Conn, error) {
 }
 
 // unlockTestClock gives the connection back without the lock.
-func unlockTestClock(conn *sqlx.Conn) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+func unlockTestClock(ctx context.Context, conn *sqlx.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	_, err := conn.ExecContext(ctx, `select pg_catalog.pg_advisory_unlock(`+testClockLock+`)`)
 	if errors.Is(err, sql.ErrConnDone) || errors.Is(err, driver.ErrBadConn) {

@@ -97,13 +97,13 @@ func (t *TestClock) Run(ctx context.Context) error {
 		case err := <-lost:
 			return err
 		case m := <-t.wanted:
-			t.make(ctx, m)
+			t.carryOut(ctx, m)
 		}
 	}
 }
 
-// make does what was asked for, and leaves the clock running from where it came to.
-func (t *TestClock) make(ctx context.Context, m *move) {
+// carryOut does what was asked for, and leaves the clock running from where it came to.
+func (t *TestClock) carryOut(ctx context.Context, m *move) {
 	for _, module := range t.Modules {
 		defer module.TakeTimers()()
 	}
@@ -115,17 +115,31 @@ func (t *TestClock) make(ctx context.Context, m *move) {
 	m.end(ctx, err)
 	ahead := t.Time.Clock.Release()
 	t.ahead.Set(ahead.Seconds())
-	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	if e := saveAdvance(after, t.DB, m.advance, ahead); e != nil {
-		t.Log.Error().Err(e).Msg("how the test clock was moved could not be saved")
-	}
+	t.conclude(ctx, m.advance, ahead)
 	t.Log.Info().Err(err).Str("state", m.State).Time("from", m.From).Time("at", m.At).Int64("moments", m.Moments).Dur("took", clock.System().Sub(began)).
 		Msg("the test clock was moved")
 	close(m.done)
 	t.mu.Lock()
 	delete(t.moves, m.ID)
 	t.mu.Unlock()
+}
+
+// conclude saves how a move ended, as soon as the database is there: until then nobody else can move the clock.
+func (t *TestClock) conclude(ctx context.Context, a advance, ahead time.Duration) {
+	for {
+		after, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		err := saveAdvance(after, t.DB, a, ahead)
+		cancel()
+		if err == nil {
+			return
+		}
+		t.Log.Error().Err(err).Msg("how the test clock was moved could not be saved")
+		select {
+		case <-ctx.Done(): // the next start knows that it ended
+			return
+		case <-time.After(time.Second):
+		}
+	}
 }
 
 // end says what became of it.
@@ -147,7 +161,7 @@ func said(s string) *string { return &s }
 // travel goes from moment to moment, and to the end.
 func (t *TestClock) travel(ctx context.Context, m *move) error {
 	end := clock.System().Add(mostTime)
-	now, err := t.settle(ctx, m.At, false)
+	now, err := t.settle(ctx, m.At, nil, true)
 	for err == nil && m.At.Before(m.To) {
 		if m.Moments >= mostMoments || clock.System().After(end) {
 			return nil
@@ -157,19 +171,18 @@ func (t *TestClock) travel(ctx context.Context, m *move) error {
 		if last {
 			next = m.To
 		}
-		if err := t.put(ctx, m, next); err != nil {
-			return err
+		if now, err = t.put(ctx, m, next); err == nil {
+			now, err = t.settle(ctx, next, now, last)
 		}
-		now, err = t.settle(ctx, next, last)
 	}
 	return err
 }
 
-// put puts the clock to a moment, and counts what is due at it. The moment is saved before: after a crash the clock never goes back.
-func (t *TestClock) put(ctx context.Context, m *move, at time.Time) error {
+// put puts the clock to a moment, and returns what is due at it. The moment is saved before: after a crash the clock never goes back.
+func (t *TestClock) put(ctx context.Context, m *move, at time.Time) (outlook, error) {
 	then, err := t.look(ctx, at)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	due := false
 	for _, l := range then.lines() {
@@ -184,8 +197,8 @@ func (t *TestClock) put(ctx context.Context, m *move, at time.Time) error {
 	}
 	m.At = at
 	if err := saveAdvance(ctx, t.DB, m.advance, t.Time.Clock.Ahead(at)); err != nil {
-		return err
+		return nil, err
 	}
 	t.Time.Clock.Put(at)
-	return nil
+	return then, nil
 }

@@ -18,8 +18,9 @@ import (
 )
 
 const (
-	advanceWait = 15 * time.Second      // how long a request waits for the clock to arrive
-	mostAhead   = 3660 * 24 * time.Hour // of one advance
+	advanceWait = 15 * time.Second           // how long a request waits for the clock to arrive
+	mostAhead   = 3660 * 24 * time.Hour      // of one advance
+	mostSpan    = 200 * 365 * 24 * time.Hour // that is understood
 	lastYear    = 2200
 )
 
@@ -93,7 +94,7 @@ func (t *TestClock) get(ctx context.Context, _ *struct {
 		return nil, err
 	}
 	now := t.Now()
-	out := clockAnswer{Now: now, Ahead: int64(t.Time.Clock.Ahead(now).Seconds())}
+	out := clockAnswer{Now: now, Ahead: int64(t.Time.Clock.Ahead(now).Round(time.Second).Seconds())}
 	if last != nil {
 		shown := last.show()
 		out.Advance = &shown
@@ -145,7 +146,7 @@ func ParseSpan(s string) (d time.Duration, err error) {
 			continue
 		}
 		n, err := strconv.ParseInt(rest[:digits], 10, 32)
-		if err != nil || d+time.Duration(n)*u.long > 200*365*24*time.Hour {
+		if err != nil || n > int64((mostSpan-d)/u.long) {
 			return 0, errBy
 		}
 		d, rest = d+time.Duration(n)*u.long, rest[digits+1:]

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -62,38 +63,40 @@ func (o outlook) left() (due, underway string) {
 	return strings.Join(dues, ", "), strings.Join(others, ", ")
 }
 
-// settle has everything done that is due at a moment, and all that follows from it, in the modules' order, and returns when nothing is left: twice in a row
-// nothing is due, under way or told and unheard, and the logs end where they ended. What somebody is at for longer than any call takes is
-// left: whoever it was has died, and the end of the lease is a moment like others. all: the modules work even if nothing is due.
-func (t *TestClock) settle(ctx context.Context, at time.Time, all bool) (outlook, error) {
+// settle has everything done that is due at a moment, and all that follows from it, and returns when nothing is left: twice in a row everything
+// that was told was heard, nothing is due or under way, and the logs end where they ended. now is what is known to be due; all: the modules work also
+// where nothing is. What somebody is at for longer than any call takes is left: whoever it was has died, and the end of the lease is a
+// moment like others.
+func (t *TestClock) settle(ctx context.Context, at time.Time, now outlook, all bool) (outlook, error) {
 	began, before := clock.System(), ""
-	for pause := time.Millisecond; ; pause = min(2*pause, 20*time.Millisecond) {
-		now, err := t.look(ctx, at)
-		if err != nil {
-			return nil, err
-		}
+	for pause := time.Millisecond; ; pause = min(2*pause, 8*time.Millisecond) {
 		worked, err := t.work(ctx, now, at, all)
 		if err != nil {
 			return nil, err
 		}
-		all = false
-		heard, ends, err := t.Drained(ctx)
+		if worked {
+			pause = time.Millisecond
+		}
+		unheard, ends, err := t.Drained(ctx)
 		if err != nil {
 			return nil, err
 		}
+		if now, all = nil, false; unheard == 0 {
+			if now, err = t.look(ctx, at); err != nil {
+				return nil, err
+			}
+		}
 		passed := clock.System().Sub(began)
 		dues, underway := now.left()
-		calm := !worked && dues == "" && heard == 0 && (underway == "" || passed > leasePatience)
+		calm := !worked && unheard == 0 && dues == "" && (underway == "" || passed > leasePatience)
 		switch {
 		case calm && ends == before:
 			return now, nil
 		case calm:
 			before = ends
 			continue // nothing to wait for
-		case worked:
-			pause = time.Millisecond
 		case passed > momentPatience:
-			return nil, fmt.Errorf("after %s at %s there is still something left: %s; events that were not heard: %d", momentPatience, at.Format(time.RFC3339), dues+underway, heard)
+			return nil, fmt.Errorf("%s after %s there was still something to do: %s; %d events were not heard", momentPatience, at.Format(time.RFC3339), cmp.Or(dues, underway, "nothing due"), unheard)
 		}
 		before = ""
 		select {
@@ -108,7 +111,7 @@ func (t *TestClock) settle(ctx context.Context, at time.Time, all bool) (outlook
 // due still.
 func (t *TestClock) work(ctx context.Context, now outlook, at time.Time, all bool) (worked bool, err error) {
 	for i, m := range t.Modules {
-		if !all && !due(now[i], at) {
+		if !all && (now == nil || !due(now[i], at)) {
 			continue
 		}
 		worked = true

@@ -62,7 +62,7 @@ func OpenTestTime(ctx context.Context, db *sqlx.DB, machine clock.Clock, empty f
 		err = beginTestClock(ctx, db)
 	}
 	if err != nil {
-		return nil, errors.Join(err, t.Close())
+		return nil, errors.Join(err, t.Close(context.WithoutCancel(ctx)))
 	}
 	t.Clock = clock.NewSteered(machine, ahead)
 	return t, nil
@@ -111,11 +111,8 @@ func (t *TestTime) hold(ctx context.Context) error {
 }
 
 // Close gives the clock up.
-func (t *TestTime) Close() error {
-	if t == nil {
-		return nil
-	}
-	return unlockTestClock(t.lock)
+func (t *TestTime) Close(ctx context.Context) error {
+	return unlockTestClock(ctx, t.lock)
 }
 
 // RefuseMoved is for who wants to serve a database as a live one: it refuses that of a test platform whose clock was moved. One that was not is

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/criteria"
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
@@ -17,15 +18,17 @@ import (
 // action is what somebody does with a member's points through the API: adjusts, redeems, or cancels a redemption.
 type action struct {
 	site, person int64
-	kind         string        // of the transaction
-	points       int64         // to adjust by, or to pay
-	text         string        // description of an adjustment, traffic source of a redemption, reason of a cancellation
-	id           int64         // batch to redeem or to hold for, redemption to cancel, hold to end
-	lasts        time.Duration // of a hold
-	forTier      bool          // an adjustment counts as earned
-	about        string        // the caller's own reference of a redemption
-	byHook       bool          // the fulfilment hook cancels: only what waits
-	due          bool          // the timer releases it: only if its time is over
+	kind         string           // of the transaction
+	points       int64            // to adjust by, or to pay
+	text         string           // description of an adjustment, traffic source of a redemption, reason of a cancellation
+	id           int64            // batch to redeem or to hold for, redemption to cancel, hold to end
+	lasts        time.Duration    // of a hold
+	forTier      bool             // an adjustment counts as earned
+	about        string           // the caller's own reference of a redemption
+	whom         *criteria.Person // what a batch's condition may ask of the person; nil: nobody has asked
+	unmet        *string          // why the condition refuses; nil: it doesn't
+	byHook       bool             // the fulfilment hook cancels: only what waits
+	due          bool             // the timer releases it: only if its time is over
 	key          idempotency.Key
 }
 
@@ -50,7 +53,7 @@ func (m *Module) Redeem(ctx context.Context, siteID, personID, batchID int64, so
 
 // RedeemFor is Redeem with points that the member chooses, where the batch pays part of an order, and with the caller's own reference.
 func (m *Module) RedeemFor(ctx context.Context, siteID, personID, batchID, points int64, reference, source string, key idempotency.Key) (loyaltyapi.Action, error) {
-	return m.actions.Do(ctx, action{site: siteID, person: personID, kind: kindRedeem, id: batchID, points: points, about: reference, text: source, key: key})
+	return m.spend(ctx, action{site: siteID, person: personID, kind: kindRedeem, id: batchID, points: points, about: reference, text: source, key: key})
 }
 
 // act runs actions as one transaction, in their order upon the locked balances.
@@ -113,6 +116,9 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, in []action, work []in
 		var t txn
 		a := in[i]
 		h := d.holderOf(a)
+		if err := d.ask(ctx, h, &a); err != nil {
+			return err
+		}
 		switch {
 		case h == nil && a.ends():
 			out[i].Err = errNoHold

@@ -70,10 +70,10 @@ func orNone(t *time.Time) time.Time {
 	return *t
 }
 
-// dueOf are the lots whose time is over.
+// dueOf are the lots of loaded members whose time is over.
 func dueOf(lots []*lot, now time.Time) (due []siteID) {
 	for _, l := range lots {
-		if l.lapsed(now) {
+		if l.member != nil && l.lapsed(now) {
 			due = append(due, siteID{l.SiteID, l.ID})
 		}
 	}

@@ -41,7 +41,7 @@ func (m *Module) Due(ctx context.Context, at time.Time) ([]agenda.Line, error) {
 	return append(lines, days), err
 }
 
-// daysDue says for how many programmes a day of their members' has begun, and when the next begins.
+// daysDue says for how many programmes a day has begun, and when the next one begins that is any member's.
 func (m *Module) daysDue(ctx context.Context, db sqlx.QueryerContext, at time.Time) (agenda.Line, error) {
 	line := agenda.Line{What: "days of members", Kind: agenda.Timed}
 	rows, err := dayPrograms(ctx, db)
@@ -56,15 +56,34 @@ func (m *Module) daysDue(ctx context.Context, db sqlx.QueryerContext, at time.Ti
 		if ed.earner == nil || ed.earner.days() == nil {
 			continue
 		}
-		here := at.In(ed.earner.zone)
-		midnight := time.Date(here.Year(), here.Month(), here.Day(), 0, 0, 0, 0, ed.earner.zone)
-		if r.next(here.Format(time.DateOnly)) != "" {
-			line.Due++
-			line.First = earlier(line.First, midnight)
+		marks, err := dayMarks(ctx, db, r.SiteID, ed.earner.days())
+		if err != nil {
+			return line, err
 		}
-		line.Next = earlier(line.Next, midnight.AddDate(0, 0, 1))
+		here := at.In(ed.earner.zone)
+		today := time.Date(here.Year(), here.Month(), here.Day(), 0, 0, 0, 0, ed.earner.zone)
+		if r.next(today.Format(time.DateOnly)) != "" {
+			line.Due++
+			line.First = earlier(line.First, today)
+		}
+		for _, mark := range marks {
+			line.Next = earlier(line.Next, nextOn(mark, today))
+		}
 	}
 	return line, nil
+}
+
+// nextOn is when a day of the year comes next after today: the 29th of February is the 28th in other years.
+func nextOn(mark int, today time.Time) time.Time {
+	for year := today.Year(); ; year++ {
+		day := time.Date(year, time.Month(mark/100), mark%100, 0, 0, 0, 0, today.Location())
+		if mark == 229 && day.Day() == 1 {
+			day = day.AddDate(0, 0, -1)
+		}
+		if day.After(today) {
+			return day
+		}
+	}
 }
 
 func earlier(a *time.Time, b time.Time) *time.Time {

@@ -66,14 +66,19 @@ func (r *earnRule) check(at finding) {
 		at("/ends_at", "must be after starts_at")
 	}
 	r.Hours.check(at)
-	if _, err := criteria.Compile(r.When); err != nil {
+	checkWhen(r.When, at)
+	r.checkLimits(at)
+}
+
+// checkWhen says what is wrong with a condition.
+func checkWhen(text string, at finding) {
+	if _, err := criteria.Compile(text); err != nil {
 		why := err.Error()
 		if f, ok := fault.Of(err); ok {
 			why = f.Detail
 		}
 		at("/when", "%s", why)
 	}
-	r.checkLimits(at)
 }
 
 func (r *earnRule) checkOn(at finding) {

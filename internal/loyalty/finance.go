@@ -14,6 +14,7 @@ import (
 	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/loyalty/finance"
 	"github.com/talkable/talkable/internal/loyalty/seal"
+	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/site"
 )
 
@@ -80,8 +81,8 @@ func (m *Module) closeMonth(ctx context.Context, s site.Site, month string, keyI
 		})
 		return err
 	})
-	if err == nil && !replayed {
-		m.m.Of(ctx).closed.Inc()
+	if err == nil && !replayed && !postgres.Rehearsing(ctx) {
+		m.m.Real.closed.Inc()
 		m.log.Info().Int64("site", s.ID).Str("month", out.Month).Int64("place", out.Place).Str("hash", out.Hash).Msg("a month is closed")
 	}
 	return out, replayed, err

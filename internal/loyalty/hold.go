@@ -83,7 +83,7 @@ func (b *books) keep(h *holder, batch *redemptionBatch, a action) (*hold, error)
 	var worth payment
 	if a.id != 0 {
 		var err error
-		if worth, err = b.pledge(h, p, batch, points); err != nil {
+		if worth, err = b.pledge(h, p, batch, a); err != nil {
 			return nil, err
 		}
 	}
@@ -237,7 +237,7 @@ func (m *Module) HoldFor(ctx context.Context, siteID, personID, batchID, points 
 	case len([]rune(reference)) < 1 || len([]rune(reference)) > 200 || !printable(reference):
 		return loyaltyapi.Action{}, errReference
 	}
-	return m.actions.Do(ctx, action{site: siteID, person: personID, kind: kindHold, id: batchID, points: points, text: reference, lasts: lasts, key: key})
+	return m.spend(ctx, action{site: siteID, person: personID, kind: kindHold, id: batchID, points: points, text: reference, lasts: lasts, key: key})
 }
 
 // endHold commits a hold, releases it, or restores points of it.

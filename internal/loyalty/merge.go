@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	"github.com/lib/pq"
+
+	"github.com/talkable/talkable/internal/loyalty/loyaltyevent"
 )
 
 // The two sides of what goes from one member to another because their persons are one, or are two after all: each of its own member, through the
@@ -54,6 +56,7 @@ func (b *books) absorb(s, d *holder, mergeID int64) (txnID *int64, err error) {
 		if err := b.cross(&d.account, &s.account, out, in, amount); err != nil {
 			return nil, err
 		}
+		b.tellMerged(d, s, mergeID, amount, false)
 		txnID = &in.ID
 	}
 	for _, l := range d.lots {
@@ -105,6 +108,11 @@ func (b *books) cross(from, to *account, out, in *side, amount int64) error {
 		return err
 	}
 	return b.moveOn(to, transferred, in.ID, amount)
+}
+
+func (b *books) tellMerged(from, to *holder, mergeID, points int64, undone bool) {
+	b.tell(from, loyaltyevent.PointsMerged{SiteID: from.SiteID, MergeID: mergeID, MemberID: from.MemberID, PersonID: from.PersonID,
+		ToMemberID: to.MemberID, ToPersonID: to.PersonID, Points: points, Balance: from.Balance, ToBalance: to.Balance, Undone: undone, MergedAt: b.now})
 }
 
 // crossPending moves what can't be spent yet.
@@ -172,6 +180,7 @@ func (b *books) part(s, d *holder, m unmerging) error {
 		if err := b.cross(&s.account, &d.account, out, in, amount); err != nil {
 			return err
 		}
+		b.tellMerged(s, d, m.ID, amount, true)
 	}
 	if slices.ContainsFunc(lent, func(l *lot) bool { return l.ByActivity && l.Remaining > 0 }) {
 		d.LapsesAt, d.IdleDays, d.Reminded, d.paced = s.LapsesAt, s.IdleDays, s.Reminded, true

@@ -2,6 +2,7 @@ package loyalty
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -61,6 +62,12 @@ func TestMergedMembers(t *testing.T) {
 	w.expect(1, 7, `1300, 0 pending, 1300 earned, tier "Silver"`)
 	if got := w.lots(1, 7); got != "600 600 100" {
 		t.Errorf("lots %s", got)
+	}
+	if holds, _, err := w.Holds(t.Context(), 1, 7, loyaltyapi.AfterID{}, 5); err != nil || len(holds) != 1 {
+		t.Errorf("%d holds, %v", len(holds), err)
+	}
+	if redeemed, _, err := w.Redemptions(t.Context(), 1, 7, loyaltyapi.AfterID{}, 5); err != nil || len(redeemed) != 1 {
+		t.Errorf("%d redemptions, %v", len(redeemed), err)
 	}
 	if got := w.gives(1, 7, 8, 10); got != "same_member" {
 		t.Error(got)
@@ -157,7 +164,7 @@ func TestMergedStranger(t *testing.T) {
 	w.expect(1, 7, `200, 0 pending, 200 earned, tier ""`)
 	w.expect(1, 9, `100, 0 pending, 100 earned, tier ""`)
 	w.expect(2, 8, `200, 0 pending, 200 earned, tier ""`)
-	if _, err := w.Member(t.Context(), 1, 8); err != errNoMember {
+	if _, err := w.Member(t.Context(), 1, 8); !errors.Is(err, errNoMember) {
 		t.Error(err)
 	}
 	w.parts(1, 5, 7, 8)

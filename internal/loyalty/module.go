@@ -1,7 +1,7 @@
 // Package loyalty owns programmes, members and the points ledger (schema "loyalty").
 //
 // It tells:  loyalty.member_joined.v1, loyalty.points_earned.v1, loyalty.points_clawed_back.v1, loyalty.points_expired.v1,
-// loyalty.points_expiring.v1, loyalty.points_activated.v1, loyalty.points_reinstated.v1, loyalty.points_transferred.v1, loyalty.hold_changed.v1, loyalty.points_adjusted.v1, loyalty.points_redeemed.v1, loyalty.redemption_cancelled.v1, loyalty.redemption_fulfilled.v1, loyalty.tier_changed.v1
+// loyalty.points_expiring.v1, loyalty.points_activated.v1, loyalty.points_reinstated.v1, loyalty.points_transferred.v1, loyalty.points_merged.v1, loyalty.hold_changed.v1, loyalty.points_adjusted.v1, loyalty.points_redeemed.v1, loyalty.redemption_cancelled.v1, loyalty.redemption_fulfilled.v1, loyalty.tier_changed.v1
 // It hears:  customer.origin_recorded.v1, customer.origin_refunded.v1, customer.person_anonymized.v1, customer.person_merged.v1, customer.person_unmerged.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1,
 // referral.referral_approved.v1, referral.referral_voided.v1, referral.coupon_issued.v1, referral.gift_card_sent.v1
 //
@@ -10,7 +10,7 @@
 // or taken back; an allocation says which lots a transaction took its points from.
 // Tiers follow from what counts, by days (tier_ladder.go). Programmes that ask for more than lifetime points keep merits and their days;
 // others keep none.
-// Rows are locked in one order everywhere: idempotency keys, programmes by site, redemption batches, members' accounts by site and
+// Rows are locked in one order everywhere: idempotency keys, reversals of expiry, programmes by site, redemption batches, members' accounts by site and
 // person, redemptions, holds, counts of redemptions, budgets of rules, the site's own accounts.
 package loyalty
 
@@ -72,6 +72,7 @@ type Module struct {
 	coupons couponLists
 	people  People
 	calls   *outcall.Client
+	curious *lru.Cache[siteID, bool] // batches whose condition looks at the person
 	known   *lru.Cache[versionKey, edition]
 	marks   *lru.Cache[versionKey, []versionMark]
 	actions *postgres.Group[action, loyaltyapi.Action]
@@ -90,8 +91,13 @@ func New(d Deps) *Module {
 	if err != nil {
 		panic(err)
 	}
+	curious, err := lru.New[siteID, bool](keptCurious)
+	if err != nil {
+		panic(err)
+	}
 	m := &Module{
-		Timers: new(agenda.Timers), people: d.People, calls: d.Calls, asked: new(atomic.Int32), known: known, marks: marks,
+		curious: curious,
+		Timers:  new(agenda.Timers), people: d.People, calls: d.Calls, asked: new(atomic.Int32), known: known, marks: marks,
 		db: d.DB, outbox: d.Outbox, log: d.Log.With().Str("module", "loyalty").Logger(), reg: d.Reg, now: d.Now,
 		m: metricsApart(d.Reg), cursors: d.Cursors, coupons: d.Coupons, kick: make(chan struct{}, 1),
 		seals: newSealer(d.LedgerKey, d.Reg),
@@ -122,7 +128,8 @@ const (
 	look        = time.Second          // at it: when it jumps, or the machine slept, what is due is not put off any longer
 	keep        = 48 * time.Hour       // idempotency keys
 	keepTallies = 400 * 24 * time.Hour // of days; a limit of a day forgets what is older
-	perPass     = 500                  // rows of a timer's transaction
+	keptCurious = 10_000
+	perPass     = 500 // rows of a timer's transaction
 )
 
 // Run expires points, re-tiers members after a change of tiers, seals the ledger, and forgets old idempotency keys, until ctx ends. Any

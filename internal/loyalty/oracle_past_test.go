@@ -21,15 +21,15 @@ const movedQuery = `
 	select person, sum(points) as points from (
 		select (payload ->> 'person_id')::bigint as person, (payload ->> 'points')::bigint * case
 				when (payload ->> 'pending')::boolean then 0
-				when type in ('loyalty.points_earned.v1', 'loyalty.points_adjusted.v1', 'loyalty.points_activated.v1', 'loyalty.redemption_cancelled.v1') then 1
-				when type in ('loyalty.points_clawed_back.v1', 'loyalty.points_expired.v1', 'loyalty.points_redeemed.v1', 'loyalty.points_transferred.v1') then -1
+				when type in ('loyalty.points_earned.v1', 'loyalty.points_adjusted.v1', 'loyalty.points_activated.v1', 'loyalty.points_reinstated.v1', 'loyalty.redemption_cancelled.v1') then 1
+				when type in ('loyalty.points_clawed_back.v1', 'loyalty.points_expired.v1', 'loyalty.points_redeemed.v1', 'loyalty.points_transferred.v1', 'loyalty.points_merged.v1') then -1
 				when payload ->> 'change' in ('release', 'restore') then 1
 				when payload ->> 'change' = 'hold' then -1
 				else 0 end as points
 		from loyalty.waiting where site = $1 and at <= $2 and type <> 'loyalty.points_expiring.v1'
 		union all
 		select (payload ->> 'to_person_id')::bigint, (payload ->> 'points')::bigint
-		from loyalty.waiting where site = $1 and at <= $2 and type = 'loyalty.points_transferred.v1') moved
+		from loyalty.waiting where site = $1 and at <= $2 and type in ('loyalty.points_transferred.v1', 'loyalty.points_merged.v1')) moved
 	where points is not null group by person`
 
 // remembered checks that what people had at any moment of the past is what it was then, and what the events until then add up to.

@@ -138,14 +138,14 @@ func (m *Module) reverseRun(ctx context.Context, s site.Site, day string, graceD
 			if err != nil || of.Transactions == 0 {
 				return orElse(err, errNoRun)
 			}
-			will, err := reversible(ctx, u, out)
+			if out.ID, err = addReversal(ctx, u, out); err != nil || out.ID == 0 {
+				return orElse(err, errReversing)
+			}
+			will, err := reversible(ctx, u, out) // now that no other is under way
 			if err != nil || will.Points == 0 {
 				return orElse(err, errNothingReversed)
 			}
 			out.Expected = &will
-			if out.ID, err = addReversal(ctx, u, out); err != nil || out.ID == 0 {
-				return orElse(err, errReversing)
-			}
 			return note(ctx, u, s.ID, keyID, "requested", aboutRun, out.ID, nil, out)
 		})
 		return err

@@ -193,6 +193,7 @@ func checkGate(t loyaltyapi.RewardTerms, at finding) {
 	if t.StartsAt != nil && t.EndsAt != nil && !t.EndsAt.After(*t.StartsAt) {
 		at("/ends_at", "must be after starts_at")
 	}
+	checkWhen(t.When, at)
 	if t.MinBalance < 0 || t.MinBalance > maxPoints {
 		at("/min_balance", "must be 0 to %d", int64(maxPoints))
 	}

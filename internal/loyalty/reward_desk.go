@@ -36,6 +36,9 @@ func (d *desk) loadCounts(ctx context.Context, u *bus.Unit, in []action, work []
 		if h, b := d.holderOf(a), d.batches[siteID{a.site, a.id}]; (a.kind == kindRedeem || a.kind == kindHold) && h != nil && b != nil {
 			for _, l := range b.limitsAt(d.now) {
 				fresh = append(fresh, l.key(a.site, b.ID, h.MemberID))
+				for _, duplicate := range h.Duplicates {
+					all = append(all, l.key(a.site, b.ID, duplicate))
+				}
 			}
 		}
 	}

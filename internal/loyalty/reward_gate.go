@@ -77,6 +77,17 @@ func (b *redemptionBatch) limitsAt(at time.Time) []rewardLimit {
 	return out
 }
 
+// takenBy is what a limit's count has come to for a member and those that were merged into them.
+func (l rewardLimit) takenBy(b *redemptionBatch, members []int64, taken func(countKey) int64) (n int64) {
+	if l.Of == ofAll {
+		members = members[:1]
+	}
+	for _, member := range members {
+		n += taken(l.key(b.SiteID, b.ID, member))
+	}
+	return n
+}
+
 // nextPeriod is when the span of time ends that began on a day.
 func nextPeriod(per string, first time.Time, zone *time.Location) *time.Time {
 	years, months, days := 0, 0, 0
@@ -96,35 +107,31 @@ func nextPeriod(per string, first time.Time, zone *time.Location) *time.Time {
 
 // candidate is who wants a reward, and for how many points.
 type candidate struct {
-	member  int64
+	members []int64 // first who it is, then those that were merged into them: what these redeemed counts, too
 	tier    string
+	unmet   *string // why the condition refuses
 	balance int64
 	cost    int64
 }
 
+// saying notes a reason why not, in words.
+type saying func(code string, r loyaltyapi.RewardRefusal, detail string, args ...any)
+
 // refusals are all the reasons why a member can't have a reward at a moment, the first that is answered first. taken says what counts
 // have come to.
 func (b *redemptionBatch) refusals(p program, who candidate, now time.Time, taken func(countKey) int64) (out []loyaltyapi.RewardRefusal) {
-	no := func(code string, r loyaltyapi.RewardRefusal, detail string, args ...any) {
+	no := saying(func(code string, r loyaltyapi.RewardRefusal, detail string, args ...any) {
 		r.Code, r.Detail = code, fmt.Sprintf(detail, args...)
 		out = append(out, r)
-	}
+	})
 	if b.Terms.RewardPlan != nil {
 		b.windowRefusals(p, who, now, no)
+		if who.unmet != nil {
+			no(conditionUnmet, loyaltyapi.RewardRefusal{}, "%s", *who.unmet)
+		}
 		for _, l := range b.limitsAt(now) {
-			if taken(l.key(b.SiteID, b.ID, who.member)) < l.most {
-				continue
-			}
-			at := loyaltyapi.RewardRefusal{At: l.anew}
-			switch {
-			case l.Of == ofAll && l.Per == spanEver:
-				no(outOfStock, at, "The reward is out of stock.")
-			case l.Of == ofAll:
-				no(limitReached, at, "The reward was redeemed %d times this %s, and can't be more often.", l.most, l.Per)
-			case l.Per == spanEver:
-				no(limitReached, at, "The member can redeem the reward %d times, and did.", l.most)
-			default:
-				no(limitReached, at, "The member can redeem the reward %d times a %s, and did.", l.most, l.Per)
+			if l.takenBy(b, who.members, taken) >= l.most {
+				l.refuse(no)
 			}
 		}
 		if missing := b.Terms.MinBalance - who.balance; missing > 0 {
@@ -137,7 +144,23 @@ func (b *redemptionBatch) refusals(p program, who candidate, now time.Time, take
 	return out
 }
 
-func (b *redemptionBatch) windowRefusals(p program, who candidate, now time.Time, no func(string, loyaltyapi.RewardRefusal, string, ...any)) {
+// refuse says that there is no room any more.
+func (l rewardLimit) refuse(no saying) {
+	at := loyaltyapi.RewardRefusal{At: l.anew}
+	switch {
+	case l.Of == ofAll && l.Per == spanEver:
+		no(outOfStock, at, "The reward is out of stock.")
+	case l.Of == ofAll:
+		no(limitReached, at, "The reward's limit of %d a %s is reached.", l.most, l.Per)
+	case l.Per == spanEver:
+		no(limitReached, at, "The member's limit of %d is reached.", l.most)
+	default:
+		no(limitReached, at, "The member's limit of %d a %s is reached.", l.most, l.Per)
+	}
+}
+
+// windowRefusals says whether it is the batch's time, and the member's tier high enough.
+func (b *redemptionBatch) windowRefusals(p program, who candidate, now time.Time, no saying) {
 	t := b.Terms
 	if t.StartsAt != nil && now.Before(*t.StartsAt) {
 		no(notStarted, loyaltyapi.RewardRefusal{At: t.StartsAt}, "The reward can be redeemed from %s on.", t.StartsAt.Format(time.RFC3339))
@@ -261,19 +284,18 @@ func (c countedIn) text() string {
 }
 
 // pledge says what points are worth that a checkout holds for a payment, if the batch's terms let the member pay so.
-func (b *books) pledge(h *holder, p program, batch *redemptionBatch, points int64) (payment, error) {
+func (b *books) pledge(h *holder, p program, batch *redemptionBatch, a action) (payment, error) {
 	switch {
 	case batch == nil || batch.Status != active:
 		return payment{}, errNoBatch
 	case batch.Kind != rewardPayment:
 		return payment{}, errNoPayment
 	}
-	cost, amount, err := batch.price(points)
+	cost, amount, err := batch.price(a.points)
 	if err != nil {
 		return payment{}, err
 	}
-	b.settleTier(h, p)
-	who := candidate{member: h.MemberID, tier: h.Tier, balance: h.Balance, cost: cost}
+	who := candidate{members: h.tallied(), tier: h.Tier, unmet: a.unmet, balance: h.Balance, cost: cost}
 	if refused := batch.refusals(p, who, b.now, func(k countKey) int64 { return b.counts[k].taken() }); len(refused) > 0 {
 		return payment{}, asFault(refused[0])
 	}

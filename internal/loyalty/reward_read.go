@@ -2,11 +2,14 @@ package loyalty
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
 	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
 
+	"github.com/talkable/talkable/internal/criteria"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
 )
 
@@ -78,13 +81,8 @@ func (m *Module) Rewards(ctx context.Context, siteID, personID int64) ([]loyalty
 	if err != nil {
 		return nil, err
 	}
-	var keys []countKey
-	for i := range batches {
-		for _, l := range batches[i].limitsAt(now) {
-			keys = append(keys, l.key(siteID, batches[i].ID, r.ID))
-		}
-	}
-	counts, err := countsOf(ctx, m.db, keys, "offset 0")
+	members := append(pq.Int64Array{r.ID}, r.Duplicates...)
+	counts, err := countsOfAll(ctx, m.db, now, batches, members)
 	if err != nil {
 		return nil, err
 	}
@@ -92,13 +90,39 @@ func (m *Module) Rewards(ctx context.Context, siteID, personID int64) ([]loyalty
 	if err != nil {
 		return nil, err
 	}
-	who := candidate{member: r.ID, tier: p.nameOf(s.level), balance: r.Balance}
+	who := candidate{members: members, tier: p.nameOf(s.level), balance: r.Balance}
+	var whom *criteria.Person
 	out := make([]loyaltyapi.Reward, len(batches))
 	for i := range batches {
+		ask := func() error {
+			who.unmet, err = batches[i].unmet(ctx, now, criteria.Member{ID: r.ID, Tier: who.tier, Earned: r.Earned}, whom)
+			return err
+		}
+		if errors.Is(ask(), errWho) {
+			if whom, err = m.whom(ctx, siteID, personID); err == nil {
+				err = ask()
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
 		out[i] = batches[i].reward(p, who, now, func(k countKey) int64 { return counts[k].taken() })
 		out[i].RedemptionBatch = views[i]
 	}
 	return out, nil
+}
+
+// countsOfAll reads what the limits of batches count of members.
+func countsOfAll(ctx context.Context, db sqlx.QueryerContext, now time.Time, batches []redemptionBatch, members []int64) (map[countKey]*rewardCount, error) {
+	var keys []countKey
+	for i := range batches {
+		for _, l := range batches[i].limitsAt(now) {
+			for _, member := range members {
+				keys = append(keys, l.key(batches[i].SiteID, batches[i].ID, member))
+			}
+		}
+	}
+	return countsOf(ctx, db, keys, "offset 0")
 }
 
 // reward is a batch as it is for a member.
@@ -113,7 +137,7 @@ func (b *redemptionBatch) reward(p program, who candidate, now time.Time, taken 
 			continue
 		}
 		out.Rooms = append(out.Rooms, loyaltyapi.RewardRoom{RewardLimit: loyaltyapi.RewardLimit{Of: l.Of, Per: l.Per, Times: l.most},
-			Left: max(l.most-taken(l.key(b.SiteID, b.ID, who.member)), 0), AnewAt: l.anew})
+			Left: max(l.most-l.takenBy(b, who.members, taken), 0), AnewAt: l.anew})
 	}
 	return out
 }

@@ -310,3 +310,55 @@ func TestLimitsBeginAnew(t *testing.T) {
 		t.Errorf("of a day that was swept: %+v, %v", a, err)
 	}
 }
+
+// A condition sees the member as of that moment, and the person as the shop describes them.
+func TestRewardConditions(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.people = known{7: {ID: 7, Email: "ann@shop.example", CustomProperties: map[string]string{"vip": "yes"}}, 8: {ID: 8, Email: "bob@shop.example"}}
+	p := w.start(1, club())
+	hear(w, w.originsRecorded, 1, w.bought(1, 7, 1, 5_000), w.bought(1, 8, 2, 60_000)) // 500 points; 6000: Gold
+	for when, want := range map[string][2]string{                                      // of Ann and Bob
+		`'vip' in person.custom_properties`:                                 {"", conditionUnmet},
+		`person.email_domain == 'shop.example' && member.tier == 'Gold'`:    {conditionUnmet, ""},
+		`member.earned >= 500`:                                              {"", ""},
+		`member.earned > 500 ? '' : 'Only for those who earned much more.'`: {conditionUnmet, ""},
+	} {
+		batch := w.reward(1, p.ID, 10, rewardCustom, loyaltyapi.RewardTerms{When: when})
+		for range 2 { // the second time it is known that the person is looked at
+			for i, who := range []int64{7, 8} {
+				mine := w.mine(1, who, batch)
+				if got := w.redeems(1, who, batch); got != want[i] || codes(mine) != want[i] {
+					t.Errorf("%s: member %d is answered %q and shown %+v, want %q", when, who, got, mine.Refusals, want[i])
+				}
+			}
+		}
+	}
+	s := batchSettings{Kind: rewardCustom, Status: active, Description: "A mug", PointsCost: 1, Terms: planned(&loyaltyapi.RewardTerms{When: "member.colour"}, nil)}
+	if f, ok := fault.Of(s.check()); !ok || f.Fields[0].Pointer != "/terms/when" {
+		t.Errorf("a condition that can't be: %v", s.check())
+	}
+}
+
+// What a merged member redeemed counts for the survivor's limits, until it is cancelled.
+func TestLimitsOfMergedMembers(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	p := w.start(1, club())
+	hear(w, w.originsRecorded, 1, w.bought(1, 7, 1, 1_000), w.bought(1, 8, 2, 1_000))
+	batch := w.reward(1, p.ID, 10, rewardCustom, loyaltyapi.RewardTerms{Limits: []loyaltyapi.RewardLimit{{Of: ofMember, Per: spanEver, Times: 2}}})
+	a, err := w.Redeem(t.Context(), 1, 8, batch, "api", noKey)
+	if got := w.redeems(1, 7, batch); got != "" || err != nil {
+		t.Fatal(got, err)
+	}
+	w.merges(1, 5, 7, 8)
+	if got, r := w.redeems(1, 7, batch), w.mine(1, 7, batch); got != limitReached || codes(r) != limitReached || r.Rooms[0].Left != 0 {
+		t.Errorf("answered %q, shown %+v", got, r)
+	}
+	if _, err := w.Cancel(t.Context(), 1, a.Redemption.ID, "Sorry", noKey); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.redeems(1, 7, batch); got != "" {
+		t.Errorf("answered %q", got)
+	}
+}

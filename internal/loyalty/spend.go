@@ -136,10 +136,7 @@ func (b *books) redeem(h *holder, batch *redemptionBatch, a action) (*redemption
 	if err != nil {
 		return nil, err
 	}
-	if batch.Terms.RewardPlan != nil {
-		b.settleTier(h, p)
-	}
-	who := candidate{member: h.MemberID, tier: h.Tier, balance: h.Balance, cost: cost}
+	who := candidate{members: h.tallied(), tier: h.Tier, unmet: a.unmet, balance: h.Balance, cost: cost}
 	if refused := batch.refusals(p, who, b.now, func(k countKey) int64 { return b.counts[k].taken() }); len(refused) > 0 {
 		return nil, asFault(refused[0])
 	}

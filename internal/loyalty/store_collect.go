@@ -123,8 +123,10 @@ func collectionsOf(ctx context.Context, db sqlx.QueryerContext, siteID, memberID
 	}
 	all := []loyaltyapi.Collection{}
 	err := sqlx.SelectContext(ctx, db, &all, `
-		select txn_id, identifier, name, description, points, traffic_source, created_at
-		from loyalty.collection where site_id = $1 and member_id = $2 and txn_id < $3 order by txn_id desc limit $4`, siteID, memberID, after, limit)
+		select c.txn_id, c.identifier, c.name, c.description, c.points, c.traffic_source, c.created_at
+		from `+oneself("$2")+` cross join lateral (
+			select * from loyalty.collection where site_id = $1 and member_id = who.id and txn_id < $3 order by txn_id desc limit $4) c
+		order by c.txn_id desc limit $4`, siteID, memberID, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read collections: %w", err)
 	}

@@ -72,6 +72,18 @@ func dayPrograms(ctx context.Context, db sqlx.QueryerContext) ([]dayProgram, err
 	return rows, nil
 }
 
+// dayMarks are the days of the year, as 517 for the 17th of May, that members of a site have under some names.
+func dayMarks(ctx context.Context, db sqlx.QueryerContext, site int64, names []string) ([]int, error) {
+	var marks []int
+	err := sqlx.SelectContext(ctx, db, &marks, `
+		select distinct (extract(month from day) * 100 + extract(day from day))::int from loyalty.member_date where site_id = $1 and identifier = any ($2)`,
+		site, pq.Array(names))
+	if err != nil {
+		return nil, fmt.Errorf("find members' days: %w", err)
+	}
+	return marks, nil
+}
+
 // beginDay notes the members whose day it is, unless somebody did: marks are the days of the year, 229 for the 29th of February.
 func beginDay(ctx context.Context, tx sqlx.ExtContext, site, program int64, day string, at time.Time, names []string, marks []int) (int, error) {
 	begun, err := tx.ExecContext(ctx, `

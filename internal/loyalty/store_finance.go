@@ -41,7 +41,7 @@ func saveTurnover(ctx context.Context, tx sqlx.ExecerContext, site int64, rows [
 }
 
 const turnoverByDayQuery = `
-		select width_bucket(at, $2::text[]::timestamptz[]) as day, name, kind, sum(points)::bigint as points, sum(entries)::bigint as entries
+		select width_bucket(at, $2::timestamptz[]) as day, name, kind, sum(points)::bigint as points, sum(entries)::bigint as entries
 		from loyalty.turnover where site_id = $1 and at >= $3 and at < $4
 		group by 1, 2, 3 order by 1, 2, 3`
 

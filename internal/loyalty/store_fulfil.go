@@ -131,8 +131,12 @@ func saveFulfilHook(ctx context.Context, tx sqlx.ExecerContext, h fulfilHook) er
 	return nil
 }
 
+// personOfMember is who a member is by now: of a merged one, the survivor.
 func personOfMember(ctx context.Context, db sqlx.QueryerContext, site, member int64) (id int64, err error) {
-	if err := sqlx.GetContext(ctx, db, &id, `select person_id from loyalty.member where site_id = $1 and id = $2`, site, member); err != nil {
+	if err := sqlx.GetContext(ctx, db, &id, `
+		select coalesce(s.person_id, m.person_id) from loyalty.member m
+		left join loyalty.member s on s.site_id = m.site_id and s.id = m.merged_into
+		where m.site_id = $1 and m.id = $2`, site, member); err != nil {
 		return 0, fmt.Errorf("read whose redemption it is: %w", err)
 	}
 	return id, nil

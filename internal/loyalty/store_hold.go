@@ -113,7 +113,9 @@ func holdsOf(ctx context.Context, db sqlx.QueryerContext, site, member, after in
 	}
 	rows := []loyaltyapi.Hold{}
 	err := sqlx.SelectContext(ctx, db, &rows, `
-		select `+holdColumns+` from loyalty.hold k where k.site_id = $1 and k.member_id = $2 and k.id < $3 order by k.id desc limit $4`, site, member, after, limit)
+		select `+holdColumns+` from `+oneself("$2")+` cross join lateral (
+			select * from loyalty.hold k where k.site_id = $1 and k.member_id = who.id and k.id < $3 order by k.id desc limit $4) k
+		order by k.id desc limit $4`, site, member, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read holds: %w", err)
 	}

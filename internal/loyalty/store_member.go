@@ -115,7 +115,7 @@ func lockDue(ctx context.Context, tx sqlx.QueryerContext, now time.Time, limit i
 func memberOf(ctx context.Context, db sqlx.QueryerContext, site, id int64) (memberRow, error) {
 	var r memberRow
 	err := sqlx.GetContext(ctx, db, &r, `
-		select m.id, m.person_id, m.status, m.earned, m.joined_at, a.id as account_id, a.balance, coalesce(w.balance, 0) as pending
+		select m.id, m.person_id, m.status, m.earned, m.joined_at, m.duplicates, a.id as account_id, a.balance, coalesce(w.balance, 0) as pending
 		from loyalty.member m
 		join loyalty.account a on a.site_id = m.site_id and a.owner_id = m.id and a.asset = 'points'
 		left join loyalty.account w on w.site_id = m.site_id and w.name = 'pending' and w.asset = 'points' and w.pending_of = m.id and w.owner_id is null
@@ -138,4 +138,6 @@ type memberRow struct {
 	AccountID int64     `db:"account_id"`
 	Balance   int64     `db:"balance"`
 	Pending   int64     `db:"pending"`
+
+	Duplicates pq.Int64Array `db:"duplicates"`
 }

@@ -57,6 +57,11 @@ func holdersByID(ctx context.Context, tx sqlx.QueryerContext, ids []siteID, how 
 	return rows, nil
 }
 
+// oneself selects the ids under which a member of site $1 did things: its own, and those of who was merged into it.
+func oneself(member string) string {
+	return `(select unnest(array_append(m.duplicates, m.id)) as id from loyalty.member m where m.site_id = $1 and m.id = ` + member + `) who`
+}
+
 // aliasesOf says whom persons were merged into.
 func aliasesOf(ctx context.Context, tx sqlx.QueryerContext, people []person) (map[person]person, error) {
 	sites, ids := column(people, func(p person) int64 { return p.site }), column(people, func(p person) int64 { return p.id })

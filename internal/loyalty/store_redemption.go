@@ -200,7 +200,9 @@ func redemptionsOf(ctx context.Context, db sqlx.QueryerContext, site, member, af
 	}
 	var rows []redemption
 	err := sqlx.SelectContext(ctx, db, &rows, `
-		select `+redemptionColumns+` from loyalty.redemption r where r.site_id = $1 and r.id < $2 and r.member_id = $4 order by r.id desc limit $3`, site, after, limit, member)
+		select `+redemptionColumns+` from `+oneself("$4")+` cross join lateral (
+			select * from loyalty.redemption r where r.site_id = $1 and r.member_id = who.id and r.id < $2 order by r.id desc limit $3) r
+		order by r.id desc limit $3`, site, after, limit, member)
 	if err != nil {
 		return nil, fmt.Errorf("read redemptions: %w", err)
 	}
@@ -214,10 +216,10 @@ func byHand(ctx context.Context, db sqlx.QueryerContext, site, member, after int
 	}
 	var rows []txnRow
 	err := sqlx.SelectContext(ctx, db, &rows, `
-		select id, kind, reason, points, description, effective_at
-		from loyalty.txn
-		where site_id = $1 and member_id = $2 and kind = 'adjust' and id < $3
-		order by id desc
+		select t.id, t.kind, t.reason, t.points, t.description, t.effective_at
+		from `+oneself("$2")+` cross join lateral (
+			select * from loyalty.txn where site_id = $1 and member_id = who.id and kind = 'adjust' and id < $3 order by id desc limit $4) t
+		order by t.id desc
 		limit $4`, site, member, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read adjustments: %w", err)

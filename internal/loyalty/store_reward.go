@@ -112,14 +112,17 @@ func siteRedemptions(ctx context.Context, db sqlx.QueryerContext, site int64, f 
 	return rows, nil
 }
 
-// lockRedemption locks a redemption, and says whose it is.
+// lockRedemption locks a redemption, and says whose it is by now: of a merged member, the survivor's.
 func lockRedemption(ctx context.Context, tx sqlx.QueryerContext, site, id int64) (redemption, int64, error) {
 	var r struct {
 		redemption
 		PersonID int64 `db:"person_id"`
 	}
 	err := sqlx.GetContext(ctx, tx, &r, `
-		select `+redemptionColumns+`, m.person_id from loyalty.redemption r join loyalty.member m on m.site_id = r.site_id and m.id = r.member_id
+		select `+redemptionColumns+`, coalesce(s.person_id, m.person_id) as person_id
+		from loyalty.redemption r
+		join loyalty.member m on m.site_id = r.site_id and m.id = r.member_id
+		left join loyalty.member s on s.site_id = m.site_id and s.id = m.merged_into
 		where r.site_id = $1 and r.id = $2 for update of r`, site, id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r.redemption, 0, errNoRedemption

@@ -76,36 +76,22 @@ func previewMoves(ctx context.Context, tx sqlx.QueryerContext, p program, now ti
 
 // previewCounted looks at all members, or at samples from all over where there are too many.
 func previewCounted(ctx context.Context, tx sqlx.QueryerContext, p program, now time.Time) (tierMoves, error) {
-	var all struct {
-		N     int64 `db:"n"`
-		First int64 `db:"first"`
-		Last  int64 `db:"last"`
-	}
-	err := sqlx.GetContext(ctx, tx, &all, `
-		select count(*) as n, coalesce(min(id), 0) as first, coalesce(max(id), 0) as last from loyalty.member where site_id = $1 and merged_into is null`, p.SiteID)
-	if err != nil {
-		return tierMoves{}, fmt.Errorf("count members: %w", err)
-	}
-	complete := all.N <= previewChunk*previewChunks
-	moves, after := map[[2]string]int64{}, all.First-1
-	for i := range int64(previewChunks) {
-		if !complete {
-			after = max(after, all.First-1+(all.Last-all.First)/previewChunks*i)
-		}
+	moves := map[[2]string]int64{}
+	complete, err := eachSample(ctx, tx, p.SiteID, previewChunk, previewChunks, func(after int64) (int64, error) {
 		holders, err := membersAfter(ctx, tx, p.SiteID, after, previewChunk)
 		if err != nil || len(holders) == 0 {
-			return movesOf(moves, complete), err
+			return 0, err
 		}
 		if err := scoresOf(ctx, tx, map[int64]program{p.SiteID: p}, holders, now); err != nil {
-			return tierMoves{}, err
+			return 0, err
 		}
 		today := dayOf(now, p.TierPlan.zone())
 		for _, h := range holders {
 			moves[[2]string{h.Tier, p.nameOf(p.ladder(h.score.joined, h.score.days).on(today))}]++
 		}
-		after = holders[len(holders)-1].MemberID
-	}
-	return movesOf(moves, complete), nil
+		return holders[len(holders)-1].MemberID, nil
+	})
+	return movesOf(moves, complete), err
 }
 
 // membersAfter reads members behind one, by id.

@@ -22,6 +22,8 @@ func (m *Module) Consumer() *bus.Consumer {
 	bus.On(c, m.onSite)
 	bus.On(c, m.onPerson)
 	bus.On(c, m.onAnonymized)
+	bus.On(c, m.onMerged)
+	bus.On(c, m.onUnmerged)
 	bus.On(c, m.onPointsEarned)
 	bus.On(c, m.onShared)
 	bus.On(c, m.onReward)
@@ -31,6 +33,8 @@ func (m *Module) Consumer() *bus.Consumer {
 	bus.On(c, m.onVoid)
 	bus.On(c, m.onClawback)
 	bus.On(c, m.onReminder)
+	bus.On(c, m.onExpiring)
+	bus.On(c, m.onTier)
 	bus.On(c, m.onRewardReady)
 	m.hearAll(c)
 	return c

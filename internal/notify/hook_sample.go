@@ -82,7 +82,6 @@ func (m *Module) hearAll(c *bus.Consumer) {
 	hear(m, c, fromMember)
 	hear(m, c, fromTaking)
 	hear(m, c, fromExpiry)
-	hear(m, c, fromExpiring)
 	hear(m, c, fromHold)
 	hear(m, c, fromActivation)
 	hear(m, c, fromReinstatement)
@@ -90,5 +89,4 @@ func (m *Module) hearAll(c *bus.Consumer) {
 	hear(m, c, fromAdjustment)
 	hear(m, c, fromRedemption)
 	hear(m, c, fromCancellation)
-	hear(m, c, fromTier)
 }

@@ -17,6 +17,9 @@ const (
 	advocateReward = "advocate_reward"
 	friendReward   = "friend_reward"
 	shareReminder  = "share_reminder"
+	pointsExpiring = "points_expiring"
+	tierReached    = "tier_reached"
+	tierLost       = "tier_lost"
 )
 
 // approvalFollows is how long the mail that a reward is on its way waits at least: most referrals are approved at once, and then it isn't sent.
@@ -55,6 +58,18 @@ var mailKinds = []mailKind{
 		subject: "{{advocate}} thought of you",
 		message: "{{advocate}} recommended {{site_name}} to you some days ago. The offer still holds.",
 		button:  "See what it is", why: "{{advocate}} gave {{site_name}} your address for it"}},
+	{template: pointsExpiring, about: "To a member whose points end soon: as long before as the loyalty programme's remind_days says.", notice: notice{
+		subject: "Points of yours at {{site_name}} end soon",
+		message: "On {{date}} {{reward}} of yours at {{site_name}} will end. Use them before.",
+		button:  "Visit {{site_name}}", why: "you collect points there"}},
+	{template: tierReached, about: "To a member who has risen to a tier.", notice: notice{
+		subject: "You reached {{tier}} at {{site_name}}",
+		message: "You are {{tier}} at {{site_name}} now. Thank you for coming back!",
+		button:  "Visit {{site_name}}", why: "you collect points there"}},
+	{template: tierLost, about: "To a member who has fallen to a lower tier, or to none.", notice: notice{
+		subject: "Your tier at {{site_name}} has changed",
+		message: "You are {{tier}} at {{site_name}} now. What you buy counts for the next one.",
+		button:  "Visit {{site_name}}", why: "you collect points there"}},
 }
 
 // kindOf finds a mail by its template.
@@ -75,6 +90,7 @@ type mailSetting struct {
 	DelayMinutes int       `db:"delay_minutes"`
 	Subject      string    `db:"subject"` // "": ours
 	Message      string    `db:"message"` // likewise
+	Plain        bool      `db:"plain"`   // without HTML
 	ChangedAt    time.Time `db:"changed_at"`
 }
 
@@ -146,7 +162,10 @@ func (m *Module) wanted(ctx context.Context, q sqlx.QueryerContext, template str
 	if err != nil || len(orders) == 0 {
 		return nil, err
 	}
-	k, _ := kindOf(template)
+	k, known := kindOf(template)
+	if !known { // no mail of sites
+		return orders, nil
+	}
 	out := orders[:0]
 	for _, o := range orders {
 		if s := settingOf(all, o.siteID, k); s.Enabled {

@@ -20,7 +20,7 @@ func (m *Module) mailRoutes(api huma.API) {
 		Summary: "List the mails that the site can send", Description: "What each of them is, whether it is sent, after how long, and in which words."}, m.getMails)
 	huma.Register(api, huma.Operation{OperationID: "replaceMail", Method: http.MethodPut, Path: "/api/v2/mails/{template}", Tags: tags,
 		Summary: "Say whether and how a mail is sent", Description: "Switches a mail on or off, delays it, and gives it words of the merchant's, in which {{site_name}}, {{first_name}}, {{advocate}}, " +
-			"{{reward}}, {{code}} and {{link}} are filled in. Holds for what happens from now on (in other processes within five seconds); what waits when a mail is switched off is not sent. " +
+			"{{reward}}, {{code}}, {{link}}, {{tier}} and {{date}} are filled in. Holds for what happens from now on (in other processes within five seconds); what waits when a mail is switched off is not sent. " +
 			"Each mail goes out once for its occasion, never to who has unsubscribed, and offers to. Takes an Idempotency-Key. 400 with a pointer to what is wrong, 404 if there is no such mail."}, m.putMail)
 }
 
@@ -32,6 +32,7 @@ type mailJSON struct {
 	DelayMinutes int        `json:"delay_minutes"`
 	Subject      *string    `json:"subject" doc:"The merchant's; null: the usual one"`
 	Message      *string    `json:"message" doc:"The merchant's; null: the usual one"`
+	PlainText    bool       `json:"plain_text" doc:"It goes out without HTML"`
 	UsualSubject *string    `json:"usual_subject" doc:"null: the mail has words that aren't changed here"`
 	UsualMessage *string    `json:"usual_message" doc:"likewise"`
 	ChangedAt    *time.Time `json:"changed_at" doc:"null: never"`
@@ -44,7 +45,7 @@ func showMail(k mailKind, s mailSetting) mailJSON {
 		}
 		return &text
 	}
-	out := mailJSON{Template: k.template, About: k.about, Enabled: s.Enabled, DelayMinutes: s.DelayMinutes, Subject: orNull(s.Subject), Message: orNull(s.Message),
+	out := mailJSON{Template: k.template, About: k.about, Enabled: s.Enabled, DelayMinutes: s.DelayMinutes, Subject: orNull(s.Subject), Message: orNull(s.Message), PlainText: s.Plain,
 		UsualSubject: orNull(k.notice.subject), UsualMessage: orNull(k.notice.message)}
 	if !s.ChangedAt.IsZero() {
 		at := s.ChangedAt.UTC()
@@ -76,12 +77,13 @@ type MailInput struct {
 	Enabled      bool    `json:"enabled"`
 	DelayMinutes int     `json:"delay_minutes,omitempty" minimum:"0" maximum:"43200" doc:"How long it waits after its occasion: at most 30 days"`
 	Subject      *string `json:"subject,omitempty" nullable:"true" maxLength:"150" doc:"Null or left out: the usual one"`
+	PlainText    bool    `json:"plain_text,omitempty" doc:"Sends text without HTML"`
 	Message      *string `json:"message,omitempty" nullable:"true" maxLength:"2000" doc:"Plain text. Null or left out: the usual one"`
 }
 
 // setting is the input as it is kept, or what is wrong with it.
 func (in MailInput) setting(k mailKind) (mailSetting, error) {
-	s := mailSetting{Template: k.template, Enabled: in.Enabled, DelayMinutes: in.DelayMinutes}
+	s := mailSetting{Template: k.template, Enabled: in.Enabled, DelayMinutes: in.DelayMinutes, Plain: in.PlainText}
 	for _, one := range []struct {
 		at    string
 		said  *string

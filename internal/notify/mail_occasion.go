@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/loyalty/loyaltyevent"
 	"github.com/talkable/talkable/internal/referral/referralevent"
 )
 
@@ -15,11 +17,11 @@ func (m *Module) onOffer(ctx context.Context, u *bus.Unit, batch []bus.Event[ref
 	if err := announce(ctx, m, u, batch, fromOffer); err != nil {
 		return err
 	}
-	return notices(ctx, m, u, advocateOffer, batch, func(o referralevent.OfferCreated) (siteID, personID, id int64, f noticeFacts) {
+	return notices(ctx, m, u, advocateOffer, batch, func(o referralevent.OfferCreated) (siteID, personID int64, id string, f noticeFacts) {
 		if o.ShareCode == "" { // told by an older version
-			return 0, 0, 0, f
+			return 0, 0, "", f
 		}
-		return o.SiteID, o.AdvocateID, o.OfferID, noticeFacts{Link: strings.TrimRight(m.PublicURL, "/") + "/x/" + o.ShareCode}
+		return o.SiteID, o.AdvocateID, itoa(o.OfferID), noticeFacts{Link: strings.TrimRight(m.PublicURL, "/") + "/x/" + o.ShareCode}
 	})
 }
 
@@ -28,11 +30,11 @@ func (m *Module) onReferral(ctx context.Context, u *bus.Unit, batch []bus.Event[
 	if err := announce(ctx, m, u, batch, fromReferral); err != nil {
 		return err
 	}
-	return notices(ctx, m, u, rewardPending, batch, func(r referralevent.ReferralCreated) (siteID, personID, id int64, f noticeFacts) {
+	return notices(ctx, m, u, rewardPending, batch, func(r referralevent.ReferralCreated) (siteID, personID int64, id string, f noticeFacts) {
 		if r.Status != referralevent.Pending {
-			return 0, 0, 0, f
+			return 0, 0, "", f
 		}
-		return r.SiteID, r.AdvocateID, r.ReferralID, f
+		return r.SiteID, r.AdvocateID, itoa(r.ReferralID), f
 	})
 }
 
@@ -72,19 +74,58 @@ func (m *Module) onClawback(ctx context.Context, u *bus.Unit, batch []bus.Event[
 
 // onReminder writes to friends again.
 func (m *Module) onReminder(ctx context.Context, u *bus.Unit, batch []bus.Event[referralevent.ShareReminderDue]) error {
-	return notices(ctx, m, u, shareReminder, batch, func(s referralevent.ShareReminderDue) (siteID, personID, id int64, f noticeFacts) {
-		return s.SiteID, s.FriendID, s.ShareID, noticeFacts{AdvocateID: s.AdvocateID, Link: s.Link}
+	return notices(ctx, m, u, shareReminder, batch, func(s referralevent.ShareReminderDue) (siteID, personID int64, id string, f noticeFacts) {
+		return s.SiteID, s.FriendID, itoa(s.ShareID), noticeFacts{AdvocateID: s.AdvocateID, Link: s.Link}
 	})
+}
+
+// onExpiring writes to members whose points end soon, once for each lot.
+func (m *Module) onExpiring(ctx context.Context, u *bus.Unit, batch []bus.Event[loyaltyevent.PointsExpiring]) error {
+	if err := announce(ctx, m, u, batch, fromExpiring); err != nil {
+		return err
+	}
+	return notices(ctx, m, u, pointsExpiring, batch, func(p loyaltyevent.PointsExpiring) (siteID, personID int64, id string, f noticeFacts) {
+		o, _ := fromExpiring(p)
+		return p.SiteID, p.PersonID, o.id, noticeFacts{Reward: pointWords(p.Points), Ends: p.ExpiresAt}
+	})
+}
+
+const staleTier = 7 * 24 * time.Hour // nobody is told of a tier that an imported history came to long ago
+
+// lowering are the causes by which members fall; by tiers_changed they do both, and nobody is written to.
+var lowering = map[string]bool{"claw_back": true, "refund": true, "referral_voided": true, "time": true}
+
+// onTier writes to members who have risen or fallen.
+func (m *Module) onTier(ctx context.Context, u *bus.Unit, batch []bus.Event[loyaltyevent.TierChanged]) error {
+	if err := announce(ctx, m, u, batch, fromTier); err != nil {
+		return err
+	}
+	for template, falls := range map[string]bool{tierReached: false, tierLost: true} {
+		err := notices(ctx, m, u, template, batch, func(t loyaltyevent.TierChanged) (siteID, personID int64, id string, f noticeFacts) {
+			if t.Cause == "tiers_changed" || (lowering[t.Cause] || t.To == "") != falls || u.Now.Sub(t.ChangedAt) > staleTier {
+				return 0, 0, "", f
+			}
+			o, _ := fromTier(t)
+			if f.Tier = t.To; f.Tier == "" {
+				f.Tier = "in no tier"
+			}
+			return t.SiteID, t.PersonID, o.id, f
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // mailRewards writes to those who got something. Advocates' points are mailed by onPointsEarned, which knows the balance; gift cards by their provider.
 func (m *Module) mailRewards(ctx context.Context, u *bus.Unit, batch []bus.Event[referralevent.RewardIssued]) error {
 	for _, to := range []struct{ template, side string }{{advocateReward, "advocate"}, {friendReward, "friend"}} {
-		err := notices(ctx, m, u, to.template, batch, func(w referralevent.RewardIssued) (siteID, personID, id int64, f noticeFacts) {
+		err := notices(ctx, m, u, to.template, batch, func(w referralevent.RewardIssued) (siteID, personID int64, id string, f noticeFacts) {
 			if w.Side != to.side || w.Kind == referralevent.GiftCard || w.Kind == referralevent.Points && to.template == advocateReward {
-				return 0, 0, 0, f
+				return 0, 0, "", f
 			}
-			return w.SiteID, w.PersonID, w.RewardID, noticeFacts{Reward: rewardWords(w), Code: w.CouponCode}
+			return w.SiteID, w.PersonID, itoa(w.RewardID), noticeFacts{Reward: rewardWords(w), Code: w.CouponCode}
 		})
 		if err != nil {
 			return err
@@ -94,7 +135,7 @@ func (m *Module) mailRewards(ctx context.Context, u *bus.Unit, batch []bus.Event
 }
 
 // notices queues the mails of a template that events are the occasions of: of nobody (person 0) there is none, nor of sites that don't want it.
-func notices[T bus.Payload](ctx context.Context, m *Module, u *bus.Unit, template string, batch []bus.Event[T], of func(T) (siteID, personID, id int64, f noticeFacts)) error {
+func notices[T bus.Payload](ctx context.Context, m *Module, u *bus.Unit, template string, batch []bus.Event[T], of func(T) (siteID, personID int64, id string, f noticeFacts)) error {
 	sends, err := m.sends(ctx, u, template)
 	if err != nil {
 		return err
@@ -110,7 +151,7 @@ func notices[T bus.Payload](ctx context.Context, m *Module, u *bus.Unit, templat
 		if err != nil {
 			return fmt.Errorf("data of a message: %w", err)
 		}
-		o := order{siteID: siteID, personID: personID, dedupeKey: fmt.Sprintf("%s:%d", template, id), data: string(data)}
+		o := order{siteID: siteID, personID: personID, dedupeKey: template + ":" + id, data: string(data)}
 		if k := (mailKey{siteID, o.dedupeKey}); !seen[k] {
 			seen[k] = true
 			orders = append(orders, o)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/talkable/talkable/internal/audit"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/loyalty/loyaltyevent"
 	"github.com/talkable/talkable/internal/referral/referralevent"
 )
 
@@ -58,6 +60,18 @@ var occasions = map[string]func(b *bench, siteID int64){
 	friendReward: func(b *bench, s int64) {
 		hear1(b, b.onReward, rewarded(s, 4, 8, "friend", "coupon"), rewarded(s, 5, 0, "friend", "coupon")) // the last is only a browser
 	},
+	pointsExpiring: func(b *bench, s int64) {
+		hear1(b, b.onExpiring, loyaltyevent.PointsExpiring{SiteID: s, MemberID: 3, PersonID: 7, LotID: 9, Points: 50, ExpiresAt: start.AddDate(0, 0, 14).Add(-12 * time.Hour), ToldAt: start})
+	},
+	tierReached: func(b *bench, s int64) {
+		up := loyaltyevent.TierChanged{SiteID: s, MemberID: 3, PersonID: 7, To: "Silver", ChangedAt: start, Cause: "order"}
+		long, all := up, up
+		long.ChangedAt, all.Cause = start.AddDate(-1, 0, 0), "tiers_changed"
+		hear1(b, b.onTier, up, long, all)
+	},
+	tierLost: func(b *bench, s int64) {
+		hear1(b, b.onTier, loyaltyevent.TierChanged{SiteID: s, MemberID: 3, PersonID: 7, From: "Silver", ChangedAt: start.Add(time.Second), Cause: "time"})
+	},
 	shareReminder: func(b *bench, s int64) {
 		hear1(b, b.onReminder, referralevent.ShareReminderDue{SiteID: s, ShareID: 6, AdvocateID: 7, FriendID: 8, Link: "https://go.example/x/abcdefghjn", DueAt: start})
 	},
@@ -85,8 +99,11 @@ func TestMails_go_where_the_site_wants_them_once(t *testing.T) {
 	want := map[string][]string{ // to, subject, and what else it says
 		advocateOffer:  {"ann@shop.example", "Share Demo Shop with your friends", "Hi Ann", "https://go.example/x/abcdefghjk"},
 		rewardPending:  {"ann@shop.example", "Your reward from Demo Shop is on its way", "As soon as the order is confirmed"},
-		advocateReward: {"ann@shop.example", "Your reward from Demo Shop", "You get $12.50."},
+		advocateReward: {"ann@shop.example", "Your reward from Demo Shop", "You get a commission of $12.50."},
 		friendReward:   {"bob@shop.example", "Your reward from Demo Shop", "get a coupon", "SAVE-10"},
+		pointsExpiring: {"ann@shop.example", "Points of yours at Demo Shop end soon", "On March 14, 2026 50 points of yours"},
+		tierReached:    {"ann@shop.example", "You reached Silver at Demo Shop", "You are Silver at Demo Shop now"},
+		tierLost:       {"ann@shop.example", "Your tier at Demo Shop has changed", "You are in no tier at Demo Shop now"},
 		shareReminder:  {"bob@shop.example", "Ann thought of you", "Ann recommended Demo Shop", "https://go.example/x/abcdefghjn"},
 	}
 	for template := range occasions {
@@ -101,7 +118,7 @@ func TestMails_go_where_the_site_wants_them_once(t *testing.T) {
 	b.clock.Move(approvalFollows)
 	b.round()
 	b.round()
-	b.want(1, "sent - 1", "sent - 1", "sent - 1", "sent - 1", "sent - 1")
+	b.want(1, slices.Repeat([]string{"sent - 1"}, len(occasions))...)
 	b.want(2)
 	found, err := messages(t.Context(), b.DB, 1, filter{}, 10)
 	if err != nil {
@@ -207,6 +224,22 @@ func TestMails_in_the_merchants_words(t *testing.T) {
 	}
 }
 
+func TestMails_without_HTML(t *testing.T) {
+	t.Parallel()
+	b := mailBench(t)
+	b.sends(1, pointsEarned, MailInput{Enabled: true, PlainText: true})
+	b.earn(earned(1, 41, 7), earned(2, 41, 7))
+	b.round()
+	for _, m := range b.arrived() {
+		plain := strings.Contains(string(m.Data), "From: \"Demo Shop\"")
+		if html := strings.Contains(string(m.Data), "text/html"); html == plain {
+			t.Errorf("HTML %v in\n%s", html, m.Data)
+		}
+	}
+	b.want(1, "sent - 1")
+	b.want(2, "sent - 1")
+}
+
 // What the check lets pass is filled without a hole left, and no value becomes one.
 func TestWords_are_filled(t *testing.T) {
 	t.Parallel()
@@ -291,13 +324,13 @@ func TestMails_over_HTTP(t *testing.T) {
 func TestRewardWords(t *testing.T) {
 	t.Parallel()
 	for want, w := range map[string]referralevent.RewardIssued{
-		"1 point":            {Kind: "points", Points: 1},
-		"1,500 points":       {Kind: "points", Points: 1500},
-		"a coupon":           {Kind: "coupon", CouponCode: "X"},
-		"$5 of store credit": {Kind: "store_credit", Amount: 500, Currency: "USD"},
-		"€12.50":             {Kind: "commission", Amount: 1250, Currency: "EUR"},
-		"A mug":              {Kind: "other", Description: "A mug"},
-		"a reward":           {Kind: "other"},
+		"1 point":                {Kind: "points", Points: 1},
+		"1,500 points":           {Kind: "points", Points: 1500},
+		"a coupon":               {Kind: "coupon", CouponCode: "X"},
+		"$5 of store credit":     {Kind: "store_credit", Amount: 500, Currency: "USD"},
+		"a commission of €12.50": {Kind: "commission", Amount: 1250, Currency: "EUR"},
+		"A mug":                  {Kind: "other", Description: "A mug"},
+		"a reward":               {Kind: "other"},
 	} {
 		if got := rewardWords(w); got != want {
 			t.Errorf("%+v: %q, want %q", w, got, want)

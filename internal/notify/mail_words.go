@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -21,7 +22,7 @@ type notice struct {
 }
 
 // holes are what words may name.
-var holes = []string{"site_name", "first_name", "advocate", "reward", "code", "link"}
+var holes = []string{"site_name", "first_name", "advocate", "reward", "code", "link", "tier", "date"}
 
 var hole = regexp.MustCompile(`\{\{ *([a-z_]+) *\}\}`)
 
@@ -61,6 +62,9 @@ type noticeFacts struct {
 	Link       string `json:"link,omitempty"`
 	Reward     string `json:"reward,omitempty"`
 	Code       string `json:"code,omitempty"` // of a coupon
+	Tier       string `json:"tier,omitempty"`
+
+	Ends time.Time `json:"ends,omitzero"`
 }
 
 // noticeValues are what the template of a notice says beside the rest: the site's words or ours, filled.
@@ -75,7 +79,7 @@ func (j job) noticeValues(k mailKind, values map[string]any) error {
 	}
 	site := oneLine(j.SiteName, 80)
 	known := map[string]string{"site_name": site, "first_name": name(j.FirstName), "advocate": advocate, "reward": oneLine(f.Reward, 200),
-		"code": oneLine(f.Code, 100), "link": link(f.Link)}
+		"code": oneLine(f.Code, 100), "link": link(f.Link), "tier": oneLine(f.Tier, 100), "date": j.dayOf(f.Ends)}
 	w := k.notice
 	if j.Setting.Subject != "" {
 		w.subject = j.Setting.Subject
@@ -91,21 +95,39 @@ func (j job) noticeValues(k mailKind, values map[string]any) error {
 	return nil
 }
 
+// dayOf is the last day before a moment, where the site is.
+func (j job) dayOf(end time.Time) string {
+	if end.IsZero() {
+		return ""
+	}
+	zone, err := time.LoadLocation(j.SiteZone)
+	if err != nil {
+		zone = time.UTC
+	}
+	return end.Add(-time.Second).In(zone).Format("January 2, 2006")
+}
+
+// pointWords are points, as people say it.
+func pointWords(n int64) string {
+	if n == 1 {
+		return "1 point"
+	}
+	return number(n) + " points"
+}
+
 // rewardWords are what somebody gets, as people say it.
 func rewardWords(w referralevent.RewardIssued) string {
 	switch {
 	case w.Description != "":
 		return w.Description
-	case w.Kind == referralevent.Points && w.Points == 1:
-		return "1 point"
 	case w.Kind == referralevent.Points:
-		return number(w.Points) + " points"
+		return pointWords(w.Points)
 	case w.Kind == referralevent.Coupon:
 		return "a coupon"
 	case w.Kind == referralevent.StoreCredit:
 		return money.Price(w.Amount, w.Currency) + " of store credit"
-	case w.Amount > 0 && w.Currency != "":
-		return money.Price(w.Amount, w.Currency)
+	case w.Kind == referralevent.Commission:
+		return "a commission of " + money.Price(w.Amount, w.Currency)
 	}
 	return "a reward"
 }

@@ -71,6 +71,7 @@ type job struct {
 	SiteName     string `db:"site_name"`
 	SiteURL      string `db:"site_url"`
 	SiteFrom     string `db:"site_from"`
+	SiteZone     string `db:"site_zone"`
 
 	Unsubscribe string      `db:"-"` // where the person says so; "": the mail is necessary
 	Setting     mailSetting `db:"-"` // the site's

@@ -122,7 +122,9 @@ func (j job) render(sender string) (letter, error) {
 		}
 		*part.to = text
 	}
-	l.subject = oneLine(l.subject, 200)
+	if l.subject = oneLine(l.subject, 200); j.Setting.Plain {
+		l.html = ""
+	}
 	from, err := stdmail.ParseAddress(j.SiteFrom)
 	if err != nil {
 		if from, err = stdmail.ParseAddress(sender); err != nil {
@@ -176,7 +178,9 @@ func (l letter) msg() (*mail.Msg, error) {
 	m.SetGenHeader("X-Auto-Response-Suppress", "All")
 	offerUnsubscribe(m, l.unsubscribe)
 	m.SetBodyString(mail.TypeTextPlain, l.text)
-	m.AddAlternativeString(mail.TypeTextHTML, l.html)
+	if l.html != "" {
+		m.AddAlternativeString(mail.TypeTextHTML, l.html)
+	}
 	return m, nil
 }
 

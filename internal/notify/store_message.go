@@ -36,7 +36,10 @@ func insertOrders(ctx context.Context, tx sqlx.ExtContext, template string, now 
 		from (
 			select s, p, k, d, w, coalesce(c.reason, case when daily > 0 and nth + had > daily then $12 end) as reason
 			from (select s, p, k, d, w, row_number() over (partition by s, p order by n) as nth, $11::int as daily
-				from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $13::bigint[]) with ordinality as u (s, p, k, d, w, n)) o
+				from (
+					select s, coalesce(x.merged_into, p) as p, k, d, w, n
+					from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $13::bigint[]) with ordinality as u (s, p, k, d, w, n)
+					left join lateral (select merged_into from notify.contact where site_id = s and person_id = p offset 0) x on true) u) o
 			left join lateral (
 				select case when anonymized_at is not null then $8 when unsubscribed_at is not null and not $10 then $9 when email = '' and not (phone <> '' and exists (
 					select from notify.sms_consent o where o.site_id = s and o.person_id = p and o.opted_in_at is not null)) then $7 end as reason
@@ -72,7 +75,7 @@ func lockDue(ctx context.Context, tx sqlx.ExtContext, now time.Time, n int) ([]j
 			coalesce(c.first_name, '') as first_name, coalesce(c.last_name, '') as last_name,
 			coalesce(a.first_name, '') as advocate,
 			s.site_id is not null as site_known, coalesce(s.name, '') as site_name, coalesce(s.url, '') as site_url,
-			coalesce(s.email_from, '') as site_from
+			coalesce(s.email_from, '') as site_from, coalesce(s.time_zone, '') as site_zone
 		from notify.message m
 		left join notify.contact c on c.site_id = m.site_id and c.person_id = m.person_id
 		left join notify.sms_consent o on c.email = '' and c.phone <> '' and o.site_id = m.site_id and o.person_id = m.person_id

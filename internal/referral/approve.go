@@ -4,11 +4,9 @@ import (
 	"context"
 	"time"
 
-	"github.com/talkable/talkable/internal/audit"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/idempotency"
-	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/referral/referralapi"
 	"github.com/talkable/talkable/internal/referral/referralevent"
 	"github.com/talkable/talkable/internal/site"
@@ -36,53 +34,7 @@ func (m *Module) SetStatus(ctx context.Context, s site.Site, originID int64, to 
 	if err := m.await(ctx, s.ID, originID); err != nil {
 		return out, false, err
 	}
-	return m.step(ctx, s, to, k, func(u *bus.Unit) ([]referral, error) {
-		return lockReferrals(ctx, u.Tx, []int64{s.ID}, []int64{originID})
-	})
-}
-
-// step moves the referral that lock finds, if it isn't there already.
-func (m *Module) step(ctx context.Context, s site.Site, step referralapi.Step, k idempotency.Key, lock func(u *bus.Unit) ([]referral, error)) (out referralapi.Referral, replayed bool, err error) {
-	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
-		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, s.ID, k, &out, func() error {
-			list, err := lock(u)
-			if err != nil {
-				return err
-			}
-			if len(list) == 0 {
-				return errNoReferral
-			}
-			if list[0].Superseded != 0 && step.Status != list[0].Status {
-				return errSuperseded
-			}
-			to, changes, err := list[0].step(step.Status)
-			if err != nil {
-				return err
-			}
-			if changes {
-				before := stood{Status: list[0].Status, Cause: list[0].Cause}
-				list[0].KeyID, list[0].Note = orNull(step.KeyID), orNull(step.Note)
-				if err := m.move(ctx, u, list, to, step.Cause); err != nil {
-					return err
-				}
-				if err := writeAudit(ctx, u.Tx, u.Now, s.ID, audit.Change{KeyID: step.KeyID, Action: "referral." + step.Status, Subject: aboutReferral, SubjectID: list[0].ID,
-					Reason: step.Note, Before: before, After: stood{Status: list[0].Status, Cause: list[0].Cause}}); err != nil {
-					return err
-				}
-			}
-			rewards, err := rewardsOfReferrals(ctx, u, []int64{s.ID}, []int64{list[0].ID})
-			if err != nil {
-				return err
-			}
-			out = list[0].answer(rewards, u.Now, s.Zone)
-			return nil
-		})
-		return err
-	})
-	if postgres.Violates(err, "referral_friend_once") {
-		err = fault.New(fault.Invalid, "friend_already_referred", "The friend has another referral in this campaign.").Because(err)
-	}
-	return out, replayed, err
+	return m.step(ctx, stepping{s: s, origin: originID, to: to, key: k, missing: errNoReferral})
 }
 
 // await returns once the origin has been decided.
@@ -154,6 +106,9 @@ func (m *Module) goOn(ctx context.Context, u *bus.Unit, list []referral) error {
 // reward tells that referrals were approved, decides what they earn, and issues it. run are their campaigns, where the transaction has
 // read them already.
 func (m *Module) reward(ctx context.Context, u *bus.Unit, list []referral, run map[key]*campaign) error {
+	if _, err := m.advocatesAsOne(ctx, u, list); err != nil {
+		return err
+	}
 	var sites, ids []int64
 	for _, r := range list {
 		sites, ids = append(sites, r.SiteID), append(ids, r.OfferID)

@@ -10,7 +10,11 @@ import (
 // find gathers the candidates of a batch: one query for browsers and people, one for codes where orders came with some, and one for
 // touches in between where the first and the last of an offer don't decide.
 func (m *Module) find(ctx context.Context, u *bus.Unit, f *facts, deeds []deed) error {
-	rows, err := findCandidates(ctx, u, deeds)
+	var err error
+	if f.kin, err = m.kinOf(ctx, u, friendsOf(deeds)); err != nil {
+		return err
+	}
+	rows, err := findCandidates(ctx, u, deeds, f.kin)
 	if err != nil {
 		return err
 	}
@@ -18,6 +22,15 @@ func (m *Module) find(ctx context.Context, u *bus.Unit, f *facts, deeds []deed) 
 	if err != nil {
 		return err
 	}
+	advocates := make([]key, 0, len(rows)+len(codes))
+	for _, r := range append(rows, codes...) {
+		advocates = append(advocates, key{deeds[r.N].body.SiteID, r.AdvocateID})
+	}
+	kin, err := m.kinOf(ctx, u, advocates)
+	if err != nil {
+		return err
+	}
+	f.kin = f.kin.and(kin)
 	var sites, ids []int64
 	for _, r := range append(rows, codes...) {
 		d := deeds[r.N]
@@ -27,6 +40,7 @@ func (m *Module) find(ctx context.Context, u *bus.Unit, f *facts, deeds []deed) 
 		if r.Guessed && !f.then(d, seen{d.body.SiteID, r.OfferOwner, r.AdvocateID}) {
 			r.AdvocateID = 0
 		}
+		r.AdvocateID = f.kin.one(d.body.SiteID, r.AdvocateID)
 		c := r.candidate(d.body.OccurredAt)
 		if c.method == byIP {
 			if c.barred, err = m.barred(ctx, u, d); err != nil {

@@ -155,3 +155,33 @@ func TestClaims_of_one_bad_request_hurt_nobody_else(t *testing.T) {
 		t.Errorf("%d claims", n)
 	}
 }
+
+// Who names an advocate that is held out is refused alone, and the advocate is known to be held out.
+func TestClaims_of_those_who_are_held_out(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	p.compared(50)
+	shelf, err := p.catalog.of(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := make([]claiming, 40)
+	for i := range batch {
+		batch[i] = claiming{s: p.one, shelf: shelf, told: referralapi.Claim{AdvocateID: int64(100 + i), FriendID: int64(200 + i)}}
+	}
+	out, err := p.carryOutClaims(t.Context(), batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refused int64
+	for _, a := range out {
+		if a.Err != nil {
+			wantFault(t, a.Err, errNoCampaignFound.Kind, errNoCampaignFound.Detail)
+			refused++
+		}
+	}
+	held, claims := p.count(`select count(*) from referral.held_out`), p.count(`select count(*) from referral.offer_claim`)
+	if refused < 5 || held != refused || claims != int64(len(batch))-refused {
+		t.Errorf("%d were refused, %d are held out, %d claims of %d", refused, held, claims, len(batch))
+	}
+}

@@ -45,7 +45,11 @@ func (m *Module) ration(ctx context.Context, u *bus.Unit, list []commission) (*r
 		if _, _, err = lockTallies(ctx, u.Tx, sortedKeys(advocates)); err != nil {
 			return nil, err
 		}
-		if r.rewarded, err = rewardedOf(ctx, u, sortedKeys(advocates), u.Now.Add(-limitWindow)); err != nil {
+		kin, err := m.kinOfAdvocates(ctx, u, sortedKeys(advocates))
+		if err != nil {
+			return nil, err
+		}
+		if r.rewarded, err = rewardedOf(ctx, u, sortedKeys(advocates), u.Now.Add(-limitWindow), kin); err != nil {
 			return nil, err
 		}
 		if r.counted, err = rewardedAlready(ctx, u, referrals); err != nil {

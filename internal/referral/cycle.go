@@ -25,13 +25,15 @@ func (c cycle) evidence() evidence {
 }
 
 // findCycles looks among the codes of orders for coupons that the advocates hold.
-func findCycles(ctx context.Context, q sqlx.QueryerContext, suspects []suspect) (map[int]cycle, error) {
+func findCycles(ctx context.Context, q sqlx.QueryerContext, suspects []suspect, k kin) (map[int]cycle, error) {
 	var ns, sites, advocates, campaigns []int64
 	var codes []string
 	for _, s := range suspects {
 		for _, code := range s.d.codes() {
-			ns, sites, codes = append(ns, int64(s.n)), append(sites, s.d.body.SiteID), append(codes, code)
-			advocates, campaigns = append(advocates, s.c.advocateID), append(campaigns, s.c.campaignID)
+			for _, advocate := range k.all(s.d.body.SiteID, s.c.advocateID) {
+				ns, sites, codes = append(ns, int64(s.n)), append(sites, s.d.body.SiteID), append(codes, code)
+				advocates, campaigns = append(advocates, advocate), append(campaigns, s.c.campaignID)
+			}
 		}
 	}
 	out := map[int]cycle{}

@@ -40,17 +40,26 @@ type claimant struct {
 	visitors   []string
 }
 
-// suspect is a claim before the rules of its campaign.
-func (c *claimed) suspect(n int, p *policy) suspect {
+// suspect is a claim before the rules of its campaign. Who was merged into somebody is that person here.
+func (c *claimed) suspect(n int, p *policy, k kin) suspect {
+	site := c.told.SiteID
 	return suspect{n: n, policy: p.forClaims(),
-		c: &candidate{offerID: c.told.OfferID, campaignID: c.told.CampaignID, advocateID: c.told.AdvocateID},
-		d: deed{body: customerevent.OriginRecorded{SiteID: c.told.SiteID, PersonID: c.told.FriendID, IP: c.by.ip, Device: c.by.device, OccurredAt: c.told.ClaimedAt}}}
+		c: &candidate{offerID: c.told.OfferID, campaignID: c.told.CampaignID, advocateID: k.one(site, c.told.AdvocateID)},
+		d: deed{body: customerevent.OriginRecorded{SiteID: site, PersonID: k.one(site, c.told.FriendID), IP: c.by.ip, Device: c.by.device, OccurredAt: c.told.ClaimedAt}}}
 }
 
 // judgeClaims runs the fraud rules over claims, by the policies of their campaigns: whom they block gets neither a friend offer nor what a
 // click earns. What a rule has flagged is kept, and the purchase is judged again.
 func (m *Module) judgeClaims(ctx context.Context, u *bus.Unit, list []*claimed) ([][]finding, error) {
 	out := make([][]finding, len(list))
+	var people []key
+	for _, c := range list {
+		people = append(people, key{c.told.SiteID, c.told.AdvocateID}, key{c.told.SiteID, c.told.FriendID})
+	}
+	k, err := m.kinOf(ctx, u, people)
+	if err != nil {
+		return nil, err
+	}
 	var suspects []suspect
 	var browsers []seen
 	for i, c := range list {
@@ -61,27 +70,38 @@ func (m *Module) judgeClaims(ctx context.Context, u *bus.Unit, list []*claimed) 
 		if err != nil {
 			return nil, err
 		}
-		suspects = append(suspects, c.suspect(i, b.of(c.told.CampaignID)))
-		for _, v := range c.by.visitors {
-			browsers = append(browsers, seen{c.told.SiteID, v, c.told.AdvocateID})
+		suspects = append(suspects, c.suspect(i, b.of(c.told.CampaignID), k))
+		for _, advocate := range k.all(c.told.SiteID, c.told.AdvocateID) {
+			browsers = append(browsers, pairsOf(c.told.SiteID, advocate, c.by.visitors)...)
 		}
 	}
 	seenBy, err := known(ctx, u, browsers)
 	if err != nil {
 		return nil, err
 	}
-	l, err := m.look(ctx, u, suspects, nil)
+	l, err := m.look(ctx, u, suspects, nil, k)
 	if err != nil {
 		return nil, err
 	}
 	for _, s := range suspects {
 		c := list[s.n]
+		advocates := k.all(c.told.SiteID, c.told.AdvocateID)
 		out[s.n] = s.policy.judge(l.measure(s, func() evidence {
-			theirs := slices.DeleteFunc(slices.Clone(c.by.visitors), func(v string) bool { return !seenBy[seen{c.told.SiteID, v, c.told.AdvocateID}] })
-			return selfReferral(c.told.AdvocateID, c.told.FriendID, c.by.visitors, theirs, "")
+			theirs := slices.DeleteFunc(slices.Clone(c.by.visitors), func(v string) bool {
+				return !slices.ContainsFunc(advocates, func(advocate int64) bool { return seenBy[seen{c.told.SiteID, v, advocate}] })
+			})
+			return selfReferral(s.c.advocateID, s.d.body.PersonID, c.by.visitors, theirs, "")
 		}, nil))
 	}
 	return out, nil
+}
+
+func pairsOf(siteID, personID int64, visitors []string) []seen {
+	var out []seen
+	for _, v := range visitors {
+		out = append(out, seen{siteID, v, personID})
+	}
+	return out
 }
 
 // suspectClaims gives a reason to those of the claims that earn nothing because of a rule, and keeps what hit. The first claim of a

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -35,6 +36,7 @@ func (s suspect) pair() pairKey { return pairKey{s.d.body.SiteID, s.c.advocateID
 // looked are the values that the rules of a batch compare; what no rule asks for isn't there.
 type looked struct {
 	people  map[key]customerapi.Person
+	kin     kin
 	marks   map[markKey]sight
 	told    map[markKey][]toldMark // by the batch itself
 	crossed map[pairKey]int64
@@ -49,8 +51,8 @@ type toldMark struct {
 }
 
 // look reads what the policies of the suspects measure: a query for each kind of thing, and none for what is skipped.
-func (m *Module) look(ctx context.Context, u *bus.Unit, suspects []suspect, told map[markKey][]toldMark) (*looked, error) {
-	l := &looked{people: map[key]customerapi.Person{}, told: told, paces: map[int]pace{}}
+func (m *Module) look(ctx context.Context, u *bus.Unit, suspects []suspect, told map[markKey][]toldMark, k kin) (*looked, error) {
+	l := &looked{people: map[key]customerapi.Person{}, told: told, paces: map[int]pace{}, kin: k}
 	ids := map[int64][]int64{}
 	var marks []markKey
 	var pairs []pairKey
@@ -62,14 +64,18 @@ func (m *Module) look(ctx context.Context, u *bus.Unit, suspects []suspect, told
 		if m.people != nil && s.policy.addresses() {
 			ids[p.site] = append(ids[p.site], p.advocate, p.friend)
 		}
-		for kind, value := range s.policy.marksOf(s.d.body) {
-			marks = append(marks, markKey{p.site, kind, value, p.advocate})
-		}
-		if s.policy.measures(ruleCross) {
-			pairs = append(pairs, p)
-		}
-		if s.policy.measures(ruleVelocity) {
-			counted, sites, advocates, at = append(counted, s.n), append(sites, p.site), append(advocates, p.advocate), append(at, s.d.body.OccurredAt)
+		for _, advocate := range k.all(p.site, p.advocate) {
+			for kind, value := range s.policy.marksOf(s.d.body) {
+				marks = append(marks, markKey{p.site, kind, value, advocate})
+			}
+			if s.policy.measures(ruleVelocity) {
+				counted, sites, advocates, at = append(counted, s.n), append(sites, p.site), append(advocates, advocate), append(at, s.d.body.OccurredAt)
+			}
+			for _, friend := range k.all(p.site, p.friend) {
+				if s.policy.measures(ruleCross) {
+					pairs = append(pairs, pairKey{p.site, advocate, friend})
+				}
+			}
 		}
 	}
 	for site, list := range ids {
@@ -83,18 +89,26 @@ func (m *Module) look(ctx context.Context, u *bus.Unit, suspects []suspect, told
 		}
 	}
 	var err error
-	if l.cycled, err = findCycles(ctx, u, suspects); err != nil {
+	if l.cycled, err = findCycles(ctx, u, suspects, k); err != nil {
 		return nil, err
 	}
 	if l.marks, err = findMarks(ctx, u, marks); err != nil {
 		return nil, err
 	}
-	if l.crossed, err = crossed(ctx, u, pairs); err != nil || len(counted) == 0 {
+	if l.crossed, err = crossed(ctx, u, pairs); err != nil {
 		return l, err
+	}
+	for p, id := range maps.Clone(l.crossed) {
+		one := pairKey{p.site, k.one(p.site, p.advocate), k.one(p.site, p.friend)}
+		l.crossed[one] = max(l.crossed[one], id)
+	}
+	if len(counted) == 0 {
+		return l, nil
 	}
 	list, err := paces(ctx, u, sites, advocates, at)
 	for i, p := range list {
-		l.paces[counted[i]] = p
+		sum := l.paces[counted[i]]
+		l.paces[counted[i]] = pace{sum.Day + p.Day, sum.Week + p.Week, sum.Month + p.Month}
 	}
 	return l, err
 }
@@ -211,12 +225,14 @@ func (l *looked) nearest(d deed, k markKey) (origin int64, apart *int64) {
 			origin, apart = s.origin, &seconds
 		}
 	}
-	if s, ok := l.marks[k]; ok {
-		take(s)
-	}
-	for _, t := range l.told[k] {
-		if t.at < d.at {
-			take(t.sight)
+	for _, k.person = range l.kin.all(k.site, k.person) {
+		if s, ok := l.marks[k]; ok {
+			take(s)
+		}
+		for _, t := range l.told[k] {
+			if t.at < d.at {
+				take(t.sight)
+			}
 		}
 	}
 	return origin, apart

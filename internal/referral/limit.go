@@ -128,7 +128,12 @@ func (m *Module) limitAdvocates(ctx context.Context, u *bus.Unit, a *awards) err
 		return nil
 	}
 	slices.SortFunc(keys, advocateKey.compare)
-	had, err := rewardedOf(ctx, u, slices.Compact(keys), u.Now.Add(-limitWindow))
+	keys = slices.Compact(keys)
+	kin, err := m.kinOfAdvocates(ctx, u, keys)
+	if err != nil {
+		return err
+	}
+	had, err := rewardedOf(ctx, u, keys, u.Now.Add(-limitWindow), kin)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package referral
 
 import (
 	"context"
+	"maps"
 
 	"github.com/talkable/talkable/internal/audit"
 	"github.com/talkable/talkable/internal/bus"
@@ -201,10 +202,15 @@ func (m *Module) refer(ctx context.Context, u *bus.Unit, s site.Site, a asserted
 // judgeByHand runs the fraud rules over what a person says, as over what a link led to.
 func (m *Module) judgeByHand(ctx context.Context, u *bus.Unit, a asserted, o *offer) (referral, error) {
 	d := deed{body: a.origin, visitors: visitorsOf(a.origin.VisitorIDs)}
-	kept := &candidate{method: byHand, offerID: o.ID, campaignID: a.campaign.ID, advocateID: a.advocate, offerOwner: deref(o.VisitorID), variant: o.Variant}
+	k, err := m.kinOf(ctx, u, []key{{a.origin.SiteID, a.advocate}, {a.origin.SiteID, a.origin.PersonID}})
+	if err != nil {
+		return referral{}, err
+	}
+	kept := &candidate{method: byHand, offerID: o.ID, campaignID: a.campaign.ID, advocateID: k.one(a.origin.SiteID, a.advocate), offerOwner: deref(o.VisitorID), variant: o.Variant}
+	d.body.PersonID = k.one(a.origin.SiteID, a.origin.PersonID)
 	var pairs []seen
-	for _, v := range d.visitors {
-		pairs = append(pairs, seen{a.origin.SiteID, v, a.advocate})
+	for _, advocate := range k.all(a.origin.SiteID, a.advocate) {
+		pairs = append(pairs, pairsOf(a.origin.SiteID, advocate, d.visitors)...)
 	}
 	policies, err := m.books.of(ctx, u, a.origin.SiteID)
 	if err != nil {
@@ -215,7 +221,10 @@ func (m *Module) judgeByHand(ctx context.Context, u *bus.Unit, a asserted, o *of
 	if f.seen, err = known(ctx, u, pairs); err != nil {
 		return referral{}, err
 	}
-	if f.looked, err = m.look(ctx, u, []suspect{suspected}, nil); err != nil {
+	for one := range maps.Clone(f.seen) {
+		f.seen[seen{one.site, one.visitor, k.one(one.site, one.person)}] = true
+	}
+	if f.looked, err = m.look(ctx, u, []suspect{suspected}, nil, k); err != nil {
 		return referral{}, err
 	}
 	return f.refer(0, d, &attribution{kept: kept}, nil), nil

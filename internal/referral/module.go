@@ -7,7 +7,8 @@
 // referral.commission_clawed_back.v1, referral.account_adjusted.v1, referral.payout_paid.v1, referral.payout_failed.v1
 //
 // It hears:  gateway.site_changed.v1 (a projection), customer.origin_recorded.v1 (attribution), customer.origin_refunded.v1,
-// customer.person_changed.v1 (names), customer.person_anonymized.v1 (erasure), loyalty.points_redeemed.v1 (a coupon for it), loyalty.redemption_cancelled.v1 (no coupon for it)
+// customer.person_changed.v1 (names), customer.person_anonymized.v1 (erasure), customer.person_merged.v1 and
+// customer.person_unmerged.v1 (who is one), loyalty.points_redeemed.v1 (a coupon for it), loyalty.redemption_cancelled.v1 (no coupon for it)
 //
 // An advocate joins a campaign and gets an offer; a friend opens its link: a visit, and a friend offer; the friend buys: the
 // origin is attributed by the rule of the campaign (attribution_rule.go), and a referral is made, checked for fraud, approved and rewarded. Each origin's
@@ -86,6 +87,7 @@ type Module struct {
 	metrics   postgres.Apart[*metrics]
 
 	catalog   *catalog
+	merged    *merged
 	books     *books
 	people    People
 	facts     Facts
@@ -97,6 +99,7 @@ type Module struct {
 	visits    *postgres.Group[visit, visited]
 	shares    *postgres.Group[sharing, idempotency.Done[keptShared]]
 	claims    *postgres.Group[claiming, idempotency.Done[keptClaim]]
+	steps     *postgres.Group[stepping, idempotency.Done[referralapi.Referral]]
 	giftCards GiftCards
 	payer     Payer
 	calls     *outcall.Client
@@ -123,12 +126,13 @@ func New(d Deps) *Module {
 	m := &Module{db: d.DB, outbox: d.Outbox, log: d.Log, reg: d.Reg, now: d.Now, cursors: d.Cursors,
 		publicURL: strings.TrimRight(d.PublicURL, "/"),
 		cookie:    cookieTail(strings.HasPrefix(d.PublicURL, "https://")), metrics: metricsApart(d.Reg), catalog: newCatalog(d.DB, d.Now), known: known,
-		versions: versions, trials: &experimenting{real: clock.System}, offers: offers,
+		versions: versions, trials: &experimenting{real: clock.System}, merged: &merged{real: clock.System}, offers: offers,
 		books: newBooks(d.Now), people: d.People, facts: d.Facts, giftCards: d.GiftCards, payer: d.Payer, calls: d.Calls}
 	m.joins = postgres.NewGroup(joinBatch, m.join).Writers(2).Observe(m.sizes("join"))
 	m.visits = postgres.NewGroup(visitBatch, m.visit).Writers(2).Crowd(visitCrowd).Observe(m.sizes("visit"))
 	m.shares = postgres.NewGroup(shareBatch, m.share).Writers(2).Crowd(shareCrowd).Observe(m.sizes("share"))
 	m.claims = postgres.NewGroup(claimBatch, m.carryOutClaims).Writers(2).Crowd(claimCrowd).Observe(m.sizes("claim"))
+	m.steps = postgres.NewGroup(stepBatch, m.takeSteps).Writers(2).Crowd(stepCrowd).Observe(m.sizes("step"))
 	return m
 }
 
@@ -145,6 +149,8 @@ func (m *Module) Consumer() *bus.Consumer {
 	bus.On(c, m.refunded)
 	bus.On(c, m.personChanged)
 	bus.On(c, m.anonymized)
+	bus.On(c, m.personMerged)
+	bus.On(c, m.personUnmerged)
 	bus.On(c, m.redeemed)
 	bus.On(c, m.redemptionCancelled)
 	return c

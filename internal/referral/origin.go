@@ -93,6 +93,9 @@ func (m *Module) recorded(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 		deeds = slices.DeleteFunc(deeds, func(d deed) bool { return done[key{d.body.SiteID, d.body.OriginID}] })
 	}
 	if len(deeds) > 0 {
+		if err := m.asOne(ctx, u, deeds); err != nil {
+			return err
+		}
 		if err := useCoupons(ctx, u, deeds); err != nil {
 			return err
 		}
@@ -187,6 +190,7 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, deeds []deed, since ma
 type facts struct {
 	candidates map[int][]candidate // by the deed's place in the batch
 	campaigns  map[key]*campaign
+	kin        kin                // of the batch's friends and advocates
 	referred   map[friendKey]bool // also by earlier deeds of the batch
 	seen       map[seen]bool      // friends' visitors that are known as the advocate's
 	since      map[seen]int
@@ -210,18 +214,28 @@ func (m *Module) gather(ctx context.Context, u *bus.Unit, deeds []deed, since ma
 	friends, pairs := map[friendKey]bool{}, map[seen]bool{}
 	for n, d := range deeds {
 		for _, c := range f.candidates[n] {
-			friends[friendKey{d.body.SiteID, c.campaignID, d.body.PersonID}] = true
-			for _, v := range d.visitors {
-				pairs[seen{d.body.SiteID, v, c.advocateID}] = true
+			for _, friend := range f.kin.all(d.body.SiteID, d.body.PersonID) {
+				friends[friendKey{d.body.SiteID, c.campaignID, friend}] = true
+			}
+			for _, advocate := range f.kin.all(d.body.SiteID, c.advocateID) {
+				for _, v := range d.visitors {
+					pairs[seen{d.body.SiteID, v, advocate}] = true
+				}
 			}
 		}
 	}
 	if f.referred, err = alreadyReferred(ctx, u, slices.Collect(maps.Keys(friends))); err != nil {
 		return nil, err
 	}
+	for k := range maps.Clone(f.referred) {
+		f.referred[friendKey{k.site, k.campaign, f.kin.one(k.site, k.friend)}] = true
+	}
 	f.forgo(deeds)
 	if f.seen, err = known(ctx, u, slices.Collect(maps.Keys(pairs))); err != nil {
 		return nil, err
+	}
+	for one := range maps.Clone(f.seen) {
+		f.seen[seen{one.site, one.visitor, f.kin.one(one.site, one.person)}] = true
 	}
 	var suspects []suspect
 	for n, d := range deeds {
@@ -236,7 +250,7 @@ func (m *Module) gather(ctx context.Context, u *bus.Unit, deeds []deed, since ma
 		f.suspects[n] = suspect{n, d, a, b.of(a.campaignID), b.hookOf(a.campaignID) != nil}
 		suspects = append(suspects, f.suspects[n])
 	}
-	f.looked, err = m.look(ctx, u, suspects, marks)
+	f.looked, err = m.look(ctx, u, suspects, marks, f.kin)
 	return f, err
 }
 

@@ -11,7 +11,11 @@ import (
 // ReferralsAsAdvocate lists the referrals that a person made, newest first, from below before (0: the newest), and says whether older
 // ones follow.
 func (m *Module) ReferralsAsAdvocate(ctx context.Context, s site.Site, personID, before int64, limit int) ([]referralapi.Referral, bool, error) {
-	list, err := referralsOfAdvocate(ctx, m.db, s.ID, personID, below(before), limit+1)
+	people, err := m.idsOf(ctx, s.ID, personID)
+	if err != nil {
+		return nil, false, err
+	}
+	list, err := referralsOfAdvocate(ctx, m.db, s.ID, people, below(before), limit+1)
 	if err != nil {
 		return nil, false, err
 	}
@@ -20,7 +24,11 @@ func (m *Module) ReferralsAsAdvocate(ctx context.Context, s site.Site, personID,
 
 // ReferralsAsFriend lists the referrals in which a person is the friend, as ReferralsAsAdvocate does.
 func (m *Module) ReferralsAsFriend(ctx context.Context, s site.Site, personID, before int64, limit int) ([]referralapi.Referral, bool, error) {
-	list, err := referralsOfFriend(ctx, m.db, s.ID, personID, below(before), limit+1)
+	people, err := m.idsOf(ctx, s.ID, personID)
+	if err != nil {
+		return nil, false, err
+	}
+	list, err := referralsOfFriend(ctx, m.db, s.ID, people, below(before), limit+1)
 	if err != nil {
 		return nil, false, err
 	}
@@ -29,7 +37,11 @@ func (m *Module) ReferralsAsFriend(ctx context.Context, s site.Site, personID, b
 
 // PersonRewards lists what a person earned, newest first, from below before (0: the newest), and says whether older ones follow.
 func (m *Module) PersonRewards(ctx context.Context, s site.Site, personID, before int64, limit int) ([]referralapi.Reward, bool, error) {
-	list, err := rewardsOfPerson(ctx, m.db, s.ID, personID, below(before), limit+1)
+	people, err := m.idsOf(ctx, s.ID, personID)
+	if err != nil {
+		return nil, false, err
+	}
+	list, err := rewardsOfPerson(ctx, m.db, s.ID, people, below(before), limit+1)
 	if err != nil {
 		return nil, false, err
 	}

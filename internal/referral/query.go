@@ -11,8 +11,8 @@ import (
 	"github.com/talkable/talkable/internal/referral/referralevent"
 )
 
-// Counts is what a person's page says of referral.
-func (m *Module) Counts(ctx context.Context, siteID, personID int64) (referralapi.Counts, error) {
+// counts is what a person's page says of referral, by one id.
+func (m *Module) counts(ctx context.Context, siteID, personID int64) (referralapi.Counts, error) {
 	var n struct {
 		Referrals     int64 `db:"referrals"`
 		Approved      int64 `db:"approved"`

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/referral/referralapi"
@@ -76,12 +75,6 @@ func (m *Module) resolve(ctx context.Context, s site.Site, id, keyID int64, in r
 		return referralJSON{}, false, err
 	}
 	step := referralapi.Step{Status: in.Status, Cause: causeManual, KeyID: keyID, Note: in.Reason}
-	r, replayed, err := m.step(ctx, s, step, k, func(u *bus.Unit) ([]referral, error) {
-		list, err := lockReferralByID(ctx, u.Tx, s.ID, id)
-		if err == nil && len(list) == 0 {
-			err = errReferralNotFound
-		}
-		return list, err
-	})
+	r, replayed, err := m.step(ctx, stepping{s: s, id: id, to: step, key: k, missing: errReferralNotFound})
 	return showReferral(r), replayed, err
 }

@@ -64,19 +64,23 @@ func (m *Module) tally(ctx context.Context, u *bus.Unit, list []referral, campai
 	if len(now) == 0 {
 		return nil, nil
 	}
+	k, err := m.advocatesAsOne(ctx, u, list)
+	if err != nil {
+		return nil, err
+	}
 	tallies, fresh, err := lockTallies(ctx, u.Tx, sortedKeys(now))
 	if err != nil {
 		return nil, err
 	}
 	if len(fresh) > 0 {
-		if err := countReferrals(ctx, u.Tx, tallies, fresh); err != nil {
+		if err := countReferrals(ctx, u.Tx, tallies, fresh, k); err != nil {
 			return nil, err
 		}
 		for _, k := range fresh {
 			tallies[k].approved -= now[k] // they are approved already
 		}
 	}
-	return tallies, milestonesRewarded(ctx, u, tallies)
+	return tallies, milestonesRewarded(ctx, u, tallies, k)
 }
 
 func sortedKeys(m map[advocateKey]int64) []advocateKey {
@@ -91,6 +95,10 @@ func sortedKeys(m map[advocateKey]int64) []advocateKey {
 // uncount takes approved referrals that were just refunded entirely out of their advocates' tallies, and takes back the milestones that
 // are no longer reached. Where nobody counted there is nothing to do.
 func (m *Module) uncount(ctx context.Context, u *bus.Unit, emptied []referral) error {
+	kin, err := m.advocatesAsOne(ctx, u, emptied)
+	if err != nil {
+		return err
+	}
 	less, by := map[advocateKey]int64{}, map[advocateKey]*referral{}
 	for i := range emptied {
 		k := advocateKey{emptied[i].SiteID, emptied[i].CampaignID, emptied[i].AdvocateID}
@@ -104,18 +112,25 @@ func (m *Module) uncount(ctx context.Context, u *bus.Unit, emptied []referral) e
 	if err != nil || len(tallies) == 0 {
 		return err
 	}
+	var fresh []advocateKey // to be counted anew, since a merge
 	for k, t := range tallies {
+		if t.approved < 0 {
+			fresh = append(fresh, k)
+		}
 		t.approved = max(t.approved-less[k], 0)
+	}
+	if err := countReferrals(ctx, u.Tx, tallies, fresh, kin); err != nil {
+		return err
 	}
 	if err := saveTallies(ctx, u.Tx, tallies); err != nil {
 		return err
 	}
-	lost, err := milestonesLost(ctx, u.Tx, tallies)
+	lost, err := milestonesLost(ctx, u.Tx, tallies, kin)
 	if err != nil || len(lost) == 0 {
 		return err
 	}
 	return m.takeBack(ctx, u, lost, func(w *reward) *referralevent.RewardClawedBack {
-		r := by[advocateKey{w.SiteID, w.CampaignID, deref(w.PersonID)}]
+		r := by[advocateKey{w.SiteID, w.CampaignID, kin.one(w.SiteID, deref(w.PersonID))}]
 		return w.clawBack(&referral{SiteID: r.SiteID, ID: r.ID, RefundedFull: true}, u.Now)
 	})
 }

@@ -112,10 +112,16 @@ func (p *place) hear(events ...bus.Payload) error {
 		var refunds []bus.Event[customerevent.OriginRefunded]
 		var cancelled []bus.Event[loyaltyevent.RedemptionCancelled]
 		var anonymized []bus.Event[customerevent.PersonAnonymized]
+		var merged []bus.Event[customerevent.PersonMerged]
+		var unmerged []bus.Event[customerevent.PersonUnmerged]
 		for _, e := range events {
 			switch e := e.(type) {
 			case customerevent.PersonAnonymized:
 				anonymized = append(anonymized, bus.Event[customerevent.PersonAnonymized]{Body: e})
+			case customerevent.PersonMerged:
+				merged = append(merged, bus.Event[customerevent.PersonMerged]{Body: e})
+			case customerevent.PersonUnmerged:
+				unmerged = append(unmerged, bus.Event[customerevent.PersonUnmerged]{Body: e})
 			case gatewayevent.SiteChanged:
 				sites = append(sites, bus.Event[gatewayevent.SiteChanged]{Body: e})
 			case customerevent.OriginRecorded:
@@ -142,6 +148,12 @@ func (p *place) hear(events ...bus.Payload) error {
 			if err := p.refunded(p.t.Context(), u, refunds); err != nil {
 				return err
 			}
+		}
+		if err := p.personMerged(p.t.Context(), u, merged); err != nil {
+			return err
+		}
+		if err := p.personUnmerged(p.t.Context(), u, unmerged); err != nil {
+			return err
 		}
 		if len(anonymized) > 0 {
 			if err := p.anonymized(p.t.Context(), u, anonymized); err != nil {

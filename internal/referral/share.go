@@ -107,7 +107,11 @@ func (m *Module) checkChannel(ctx context.Context, siteID int64, channel string)
 
 // Shares lists those of all offers of an advocate, newest first, from below before (0: the newest), and says whether older ones follow.
 func (m *Module) Shares(ctx context.Context, s site.Site, advocateID, before int64, limit int) ([]referralapi.Share, bool, error) {
-	list, err := sharesBy(ctx, m.db, s.ID, advocateID, below(before), limit+1)
+	people, err := m.idsOf(ctx, s.ID, advocateID)
+	if err != nil {
+		return nil, false, err
+	}
+	list, err := sharesBy(ctx, m.db, s.ID, people, below(before), limit+1)
 	if err != nil {
 		return nil, false, err
 	}

@@ -5,7 +5,6 @@ import (
 
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/idempotency"
-	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/referral/referralapi"
 	"github.com/talkable/talkable/internal/site"
 )
@@ -24,18 +23,6 @@ type sharing struct {
 	verified bool // the merchant says so, not a browser
 	words    words
 	key      idempotency.Key
-}
-
-// answered is what one request of a group is told.
-type answered[T any] = postgres.Result[idempotency.Done[T]]
-
-// answers are those of a group's requests, in their order.
-func answers[T any](done []idempotency.Done[T]) []answered[T] {
-	out := make([]answered[T], len(done))
-	for i, d := range done {
-		out[i] = answered[T]{Value: d, Err: d.Err}
-	}
-	return out
 }
 
 // share records a batch of social shares in one transaction.

@@ -70,7 +70,7 @@ func looksBack(ctx context.Context, q sqlx.QueryerContext, sites []int64) (map[i
 // findCandidates reads the friend offers of the batch's visitors and of the visitors that its people are known as, and the offers that
 // were mailed to its people, or come by from its phone numbers and addresses. Of one visitor the last 50 count, of one person the last 50 visitors and e-mails. Who was the friend's first
 // advocate, and who referred the friend before, is looked for on sites with a campaign that asks for it.
-func findCandidates(ctx context.Context, q sqlx.QueryerContext, batch []deed) ([]candidateRow, error) {
+func findCandidates(ctx context.Context, q sqlx.QueryerContext, batch []deed, k kin) ([]candidateRow, error) {
 	var vn, vs, pn, ps, pp, tn, ts []int64
 	var vv, vm, tk, tv []string
 	for n, d := range batch {
@@ -80,8 +80,11 @@ func findCandidates(ctx context.Context, q sqlx.QueryerContext, batch []deed) ([
 		for kind, value := range touchesOfOrigin(d.body) {
 			tn, ts, tk, tv = append(tn, int64(n)), append(ts, d.body.SiteID), append(tk, kind), append(tv, value)
 		}
-		if d.body.PersonID != 0 {
-			pn, ps, pp = append(pn, int64(n)), append(ps, d.body.SiteID), append(pp, d.body.PersonID)
+		if d.body.PersonID == 0 {
+			continue
+		}
+		for _, person := range k.all(d.body.SiteID, d.body.PersonID) {
+			pn, ps, pp = append(pn, int64(n)), append(ps, d.body.SiteID), append(pp, person)
 		}
 	}
 	var out []candidateRow

@@ -12,8 +12,9 @@ import (
 )
 
 // rewardedOf counts the rewarded referrals of advocates, whose tallies are locked.
-func rewardedOf(ctx context.Context, q sqlx.QueryerContext, keys []advocateKey, since time.Time) (map[advocateKey]*rewardedReferrals, error) {
-	sites, campaigns, people := splitAdvocates(keys)
+func rewardedOf(ctx context.Context, q sqlx.QueryerContext, keys []advocateKey, since time.Time, k kin) (map[advocateKey]*rewardedReferrals, error) {
+	all, from := k.spread(keys)
+	sites, campaigns, people := splitAdvocates(all)
 	var rows []rewardedReferrals
 	err := sqlx.SelectContext(ctx, q, &rows, `
 		select count(distinct w.referral_id) as total, count(distinct w.referral_id) filter (where w.issued_at > $4) as lately
@@ -26,9 +27,12 @@ func rewardedOf(ctx context.Context, q sqlx.QueryerContext, keys []advocateKey, 
 		return nil, fmt.Errorf("count rewarded referrals: %w", err)
 	}
 	out := make(map[advocateKey]*rewardedReferrals, len(keys))
-	for i, k := range keys {
-		rows[i].refuse = map[int64]string{}
-		out[k] = &rows[i]
+	for _, a := range keys {
+		out[a] = &rewardedReferrals{refuse: map[int64]string{}}
+	}
+	for i, r := range rows {
+		sum := out[keys[from[i]]]
+		sum.Total, sum.Lately = sum.Total+r.Total, sum.Lately+r.Lately
 	}
 	return out, nil
 }

@@ -116,6 +116,31 @@ func lockReferrals(ctx context.Context, tx *sqlx.Tx, sites, origins []int64) ([]
 	return out, nil
 }
 
+// referralNumbers are those of the referrals of origins, by site and origin; who made none is left out.
+func referralNumbers(ctx context.Context, q sqlx.QueryerContext, origins []key) (map[key]int64, error) {
+	out := map[key]int64{}
+	if len(origins) == 0 {
+		return out, nil
+	}
+	sites, ids := split(origins)
+	var rows []struct {
+		SiteID   int64 `db:"site_id"`
+		OriginID int64 `db:"origin_id"`
+		ID       int64 `db:"id"`
+	}
+	err := sqlx.SelectContext(ctx, q, &rows, `
+		select r.site_id, r.origin_id, r.id
+		from unnest($1::bigint[], $2::bigint[]) u (s, o)
+		join referral.referral r on r.site_id = u.s and r.origin_id = u.o and r.superseded = 0`, pq.Array(sites), pq.Array(ids))
+	if err != nil {
+		return nil, fmt.Errorf("referrals of origins: %w", err)
+	}
+	for _, r := range rows {
+		out[key{r.SiteID, r.OriginID}] = r.ID
+	}
+	return out, nil
+}
+
 // referralOf reads the referral of an origin; nil if it made none.
 func referralOf(ctx context.Context, q sqlx.QueryerContext, siteID, originID int64) (*referral, error) {
 	var out []referral

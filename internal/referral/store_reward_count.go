@@ -3,6 +3,8 @@ package referral
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
@@ -67,8 +69,12 @@ func lockKnownTallies(ctx context.Context, tx *sqlx.Tx, keys []advocateKey) (map
 }
 
 // countReferrals finds out how many approved referrals there are.
-func countReferrals(ctx context.Context, tx *sqlx.Tx, tallies map[advocateKey]*tally, keys []advocateKey) error {
-	sites, campaigns, people := splitAdvocates(keys)
+func countReferrals(ctx context.Context, tx *sqlx.Tx, tallies map[advocateKey]*tally, keys []advocateKey, k kin) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	all, from := k.spread(keys)
+	sites, campaigns, people := splitAdvocates(all)
 	var counts []int64
 	err := tx.SelectContext(ctx, &counts, `
 		select (select count(*) from referral.referral r
@@ -78,8 +84,11 @@ func countReferrals(ctx context.Context, tx *sqlx.Tx, tallies map[advocateKey]*t
 	if err != nil {
 		return fmt.Errorf("count referrals: %w", err)
 	}
-	for i, k := range keys {
-		tallies[k].approved = counts[i]
+	for _, a := range keys {
+		tallies[a].approved = 0
+	}
+	for i, n := range counts {
+		tallies[keys[from[i]]].approved += n
 	}
 	return nil
 }
@@ -105,11 +114,9 @@ func saveTallies(ctx context.Context, tx *sqlx.Tx, tallies map[advocateKey]*tall
 }
 
 // milestoneRewards reads the living milestone rewards of advocates. Who changes them holds their tallies.
-func milestoneRewards(ctx context.Context, q sqlx.QueryerContext, tallies map[advocateKey]*tally) ([]reward, error) {
-	var sites, campaigns, people []int64
-	for k := range tallies {
-		sites, campaigns, people = append(sites, k.site), append(campaigns, k.campaign), append(people, k.person)
-	}
+func milestoneRewards(ctx context.Context, q sqlx.QueryerContext, tallies map[advocateKey]*tally, k kin) ([]reward, error) {
+	all, _ := k.spread(slices.Collect(maps.Keys(tallies)))
+	sites, campaigns, people := splitAdvocates(all)
 	var out []reward
 	err := sqlx.SelectContext(ctx, q, &out, `
 		select `+rewardColumns+`
@@ -124,20 +131,20 @@ func milestoneRewards(ctx context.Context, q sqlx.QueryerContext, tallies map[ad
 }
 
 // milestonesRewarded notes which milestones are rewarded.
-func milestonesRewarded(ctx context.Context, q sqlx.QueryerContext, tallies map[advocateKey]*tally) error {
-	list, err := milestoneRewards(ctx, q, tallies)
+func milestonesRewarded(ctx context.Context, q sqlx.QueryerContext, tallies map[advocateKey]*tally, k kin) error {
+	list, err := milestoneRewards(ctx, q, tallies, k)
 	for _, w := range list {
-		tallies[advocateKey{w.SiteID, w.CampaignID, deref(w.PersonID)}].rewarded[milestoneOf(w.IncentiveID, *w.Milestone)] = true
+		tallies[advocateKey{w.SiteID, w.CampaignID, k.one(w.SiteID, deref(w.PersonID))}].rewarded[milestoneOf(w.IncentiveID, *w.Milestone)] = true
 	}
 	return err
 }
 
 // milestonesLost are the rewards of milestones that are no longer reached.
-func milestonesLost(ctx context.Context, tx *sqlx.Tx, tallies map[advocateKey]*tally) ([]reward, error) {
-	list, err := milestoneRewards(ctx, tx, tallies)
+func milestonesLost(ctx context.Context, tx *sqlx.Tx, tallies map[advocateKey]*tally, k kin) ([]reward, error) {
+	list, err := milestoneRewards(ctx, tx, tallies, k)
 	var out []reward
 	for _, w := range list {
-		if *w.Milestone > tallies[advocateKey{w.SiteID, w.CampaignID, deref(w.PersonID)}].approved {
+		if *w.Milestone > tallies[advocateKey{w.SiteID, w.CampaignID, k.one(w.SiteID, deref(w.PersonID))}].approved {
 			out = append(out, w)
 		}
 	}

@@ -128,7 +128,7 @@ func mailed(ctx context.Context, q sqlx.QueryerContext, siteID, offerID int64) (
 }
 
 // sharesBy reads the newest shares of an advocate's offers that are older than before, and who came by them.
-func sharesBy(ctx context.Context, q sqlx.QueryerContext, siteID, advocateID, before int64, limit int) ([]share, error) {
+func sharesBy(ctx context.Context, q sqlx.QueryerContext, siteID int64, people []int64, before int64, limit int) ([]share, error) {
 	var out []share
 	err := sqlx.SelectContext(ctx, q, &out, `
 		select h.*, coalesce(k.friends, 0) as friends, coalesce(k.clicks, 0) as clicks
@@ -136,14 +136,14 @@ func sharesBy(ctx context.Context, q sqlx.QueryerContext, siteID, advocateID, be
 			select h.site_id, h.id, h.offer_id, h.campaign_id, h.kind, h.channel, h.code, h.friend_id, h.slot, h.reminder, h.shared_at
 			from referral.offer o
 			join referral.share h on h.site_id = o.site_id and h.offer_id = o.id
-			where o.site_id = $1 and o.person_id = $2 and h.id < $3
+			where o.site_id = $1 and o.person_id = any ($2) and h.id < $3
 			order by h.id desc
 			limit $4
 		) h
 		cross join lateral (
 			select count(*) filter (where friend) as friends, sum(clicks)::bigint as clicks
 			from referral.share_click where site_id = h.site_id and share_id = h.id) k
-		order by h.id desc`, siteID, advocateID, before, limit)
+		order by h.id desc`, siteID, pq.Array(people), before, limit)
 	if err != nil {
 		return nil, fmt.Errorf("shares of a person: %w", err)
 	}

@@ -166,6 +166,7 @@ var causes = map[string]string{
 	reasonLastTouch:       "It is the last touch before the purchase.",
 	reasonBarred:          "The address is on the site's list of blocked or test addresses, and so tells of nobody.",
 	reasonCodeEnded:       "The code had ended before the purchase.",
+	reasonLapsed:          "The friend's offer had expired: its hours, or the campaign's last day of claiming, were over.",
 }
 
 // explain is the cause of a candidate in words, with the values that it was decided by.

@@ -30,7 +30,7 @@ func NewAPI(r chi.Router, title, version, description string) huma.API {
 	c.DefaultFormat = "application/json"
 	c.NoFormatFallback = false
 	c.Transformers = append(c.Transformers, markDryRun)
-	return humachi.New(r, c)
+	return huma.NewAPI(c, &operations{Adapter: humachi.NewAdapter(r), byID: map[string]operation{}})
 }
 
 var format = huma.Format{

@@ -8,6 +8,7 @@ create table notify.mail (
 	delay_minutes int not null constraint mail_delay check (delay_minutes between 0 and 43200),
 	subject text not null, -- '': ours
 	message text not null, -- '': ours
+	plain boolean not null default false, -- text without HTML
 	changed_at timestamptz not null,
 	constraint mail_pkey primary key (site_id, template)
 );

@@ -17,6 +17,7 @@ const (
 const (
 	kindEarn   = "earn"
 	kindExpire = "expire"
+	kindGiven  = "transfer_out"
 )
 
 // owes says that what is on an account is owed to members, or may come to be. All accounts do but those where points come from and where they end.
@@ -125,8 +126,8 @@ func flowsOf(sums []Sum, n []int64) (f flows) {
 			f.reinstated -= n[i]
 		case s.Account == adjusted:
 			f.adjusted -= n[i]
-		case s.Account == transferred:
-			f.transferred += max(n[i], 0)
+		case s.Account == transferred && s.Kind == kindGiven:
+			f.transferred += n[i]
 		}
 	}
 	return f

@@ -14,8 +14,8 @@ type Balance struct {
 type Transaction struct {
 	ID          int64     `db:"id" json:"id"`
 	MemberID    int64     `db:"member_id" json:"member_id"`
-	Kind        string    `db:"kind" json:"kind" enum:"earn,claw_back,expire,adjust,redeem,cancel,hold,commit,release,restore,reinstate,activate,transfer_out,transfer_in"`
-	Reason      string    `db:"reason" json:"reason" enum:"purchase,reward,referral,action,join,tier,date,adjustment,redemption,hold,transfer"`
+	Kind        string    `db:"kind" json:"kind" enum:"earn,claw_back,expire,adjust,redeem,cancel,hold,commit,release,restore,reinstate,activate,transfer_out,transfer_in,merge_out,merge_in"`
+	Reason      string    `db:"reason" json:"reason" enum:"purchase,reward,referral,action,join,tier,date,adjustment,redemption,hold,transfer,merge,unmerge"`
 	Source      string    `db:"source" json:"source" doc:"What caused it: each does so once"`
 	Points      int64     `db:"points" json:"points" doc:"Moved"`
 	About       *int64    `db:"earn_id" json:"about" doc:"The transaction that it takes back, ends or undoes"`

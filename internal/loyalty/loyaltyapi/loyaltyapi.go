@@ -35,8 +35,8 @@ type Entry struct {
 	ID            int64      `json:"id"`
 	TransactionID int64      `json:"transaction_id"`
 	Seq           int64      `json:"seq" doc:"Number within the account, without gaps"`
-	Kind          string     `json:"kind" enum:"earn,claw_back,expire,adjust,redeem,cancel,hold,release,restore,activate,transfer_out,transfer_in"`
-	Reason        string     `json:"reason" enum:"purchase,reward,referral,action,join,tier,date,adjustment,redemption,hold,transfer" doc:"What the points were earned for, or went to"`
+	Kind          string     `json:"kind" enum:"earn,claw_back,expire,adjust,redeem,cancel,hold,release,restore,activate,transfer_out,transfer_in,merge_out,merge_in"`
+	Reason        string     `json:"reason" enum:"purchase,reward,referral,action,join,tier,date,adjustment,redemption,hold,transfer,merge,unmerge" doc:"What the points were earned for, or went to"`
 	Points        int64      `json:"points" doc:"Positive when earned, negative when taken"`
 	Balance       int64      `json:"balance" doc:"After this entry"`
 	OriginID      *int64     `json:"origin_id"`

@@ -14,6 +14,7 @@ type RewardTerms struct {
 	StartsAt     *time.Time    `json:"starts_at,omitempty" doc:"Nobody redeems it before"`
 	EndsAt       *time.Time    `json:"ends_at,omitempty" doc:"Nobody redeems it from then on"`
 	FromTier     string        `json:"from_tier,omitempty" doc:"Only members of this tier or a higher one" example:"Gold"`
+	When         string        `json:"when,omitempty" doc:"A condition over member and person, see docs/criteria.md; an answer in words is the reason why not" example:"person.custom_properties['vip'] == 'yes'"`
 	MinBalance   int64         `json:"min_balance,omitempty" doc:"Only who has so many points, whatever it costs"`
 	Stock        *int64        `json:"stock,omitempty" nullable:"true" doc:"How many there are in all: what is redeemed while this is set counts, what is cancelled counts no more. More come by a larger number. Left out: no end of them" example:"100"`
 	Limits       []RewardLimit `json:"limits,omitempty" doc:"At most 8, one for each of and per"`
@@ -42,7 +43,7 @@ type Reward struct {
 
 // RewardRefusal is a reason why a member can't have a reward now.
 type RewardRefusal struct {
-	Code    string     `json:"code" enum:"reward_not_started,reward_over,reward_tier_required,reward_out_of_stock,reward_limit_reached,reward_balance_too_low,not_enough_points"`
+	Code    string     `json:"code" enum:"reward_not_started,reward_over,reward_tier_required,reward_condition_unmet,reward_out_of_stock,reward_limit_reached,reward_balance_too_low,not_enough_points"`
 	Detail  string     `json:"detail" doc:"In words"`
 	Missing *int64     `json:"missing" doc:"Points that are missing"`
 	Tier    *string    `json:"tier" doc:"That is needed"`

@@ -5,7 +5,7 @@ import "time"
 
 // Types lists every event of this package, for the catalogue and the golden files.
 var Types = []interface{ EventType() string }{MemberJoined{}, PointsEarned{}, PointsClawedBack{}, PointsExpired{}, PointsExpiring{}, PointsAdjusted{}, PointsRedeemed{}, RedemptionCancelled{}, RedemptionFulfilled{}, HoldChanged{},
-	TierChanged{}, PointsActivated{}, PointsTransferred{}, PointsReinstated{}}
+	TierChanged{}, PointsActivated{}, PointsTransferred{}, PointsReinstated{}, PointsMerged{}}
 
 // MemberJoined says that a person is a member of the site's programme.
 type MemberJoined struct {
@@ -250,3 +250,21 @@ type PointsTransferred struct {
 }
 
 func (PointsTransferred) EventType() string { return "loyalty.points_transferred.v1" }
+
+// PointsMerged says what a member's points became when its person was found to be another, or not to be after all. Key: the member's that
+// they came from. They keep their dates. Points below zero are a debt.
+type PointsMerged struct {
+	SiteID     int64     `json:"site_id"`
+	MergeID    int64     `json:"merge_id"`
+	MemberID   int64     `json:"member_id"`
+	PersonID   int64     `json:"person_id"`
+	ToMemberID int64     `json:"to_member_id"`
+	ToPersonID int64     `json:"to_person_id"`
+	Points     int64     `json:"points"`
+	Balance    int64     `json:"balance"`
+	ToBalance  int64     `json:"to_balance"`
+	Undone     bool      `json:"undone,omitempty"` // back to the duplicate
+	MergedAt   time.Time `json:"merged_at"`
+}
+
+func (PointsMerged) EventType() string { return "loyalty.points_merged.v1" }

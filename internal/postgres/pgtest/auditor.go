@@ -11,6 +11,29 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
+// documented checks that docs/loyalty.md has a line for each view, with its columns.
+func documented(t *testing.T, columns []string) {
+	t.Helper()
+	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "loyalty.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	of, views := map[string][]string{}, []string{}
+	for _, c := range columns {
+		view, column, _ := strings.Cut(c, ".")
+		column, _, _ = strings.Cut(column, " ")
+		if of[view] == nil {
+			views = append(views, view)
+		}
+		of[view] = append(of[view], column)
+	}
+	for _, view := range views {
+		if line := strings.Join(of[view], ", ") + " |"; !strings.Contains(string(doc), "| `"+view+"` |") || !strings.Contains(string(doc), line) {
+			t.Errorf("docs/loyalty.md doesn't say of %s: %s", view, line)
+		}
+	}
+}
+
 // Auditor checks what the role talkable_audit may read in a module's database: exactly the views that a file names with their columns and types, and
 // each of them as that role. A view never changes, so the file does not, but for new lines.
 func Auditor(t *testing.T, db *sqlx.DB, file string) {
@@ -29,6 +52,7 @@ func Auditor(t *testing.T, db *sqlx.DB, file string) {
 	if want := strings.Split(strings.TrimSpace(string(known)), "\n"); err != nil || !slices.Equal(columns, want) {
 		t.Errorf("views of schema audit are\n%s\nand not\n%s\n%v", strings.Join(columns, "\n"), strings.Join(want, "\n"), err)
 	}
+	documented(t, columns)
 	var others []string
 	if err := db.Select(&others, `
 		select c.oid::regclass || ' ' || p from pg_class c join pg_namespace n on n.oid = c.relnamespace, unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) p

@@ -1,0 +1,75 @@
+package gateway
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/talkable/talkable/internal/blueprint"
+	"github.com/talkable/talkable/internal/fault"
+)
+
+// What an operation finds fault with in its body is told by the place of the request that says it.
+func TestProgramme_pointers(t *testing.T) {
+	campaigns := blueprint.SectionOf("campaigns")
+	of := func(part string) *blueprint.Part {
+		for i := range campaigns.Parts {
+			if campaigns.Parts[i].Name == part {
+				return &campaigns.Parts[i]
+			}
+		}
+		return nil
+	}
+	for name, c := range map[string]struct {
+		step     fileStep
+		of, want string
+	}{
+		"a member":               {fileStep{at: "/programme"}, "/points_per_unit", "/file/programme/points_per_unit"},
+		"a reference":            {fileStep{at: "/rewards/2"}, "/coupon_list_id", "/file/rewards/2/coupon_list"},
+		"no place":               {fileStep{at: "/rewards/2"}, "", "/file/rewards/2"},
+		"a place of the request": {fileStep{at: "/rewards/2"}, "query.limit", "/file/rewards/2"},
+		"when it takes effect":   {fileStep{at: "/programme"}, "/effective_at", "/effective_at"},
+		"a part":                 {fileStep{at: "/campaigns/1", part: of("links")}, "/gate", "/file/campaigns/1/links/gate"},
+		"a part within a member": {fileStep{at: "/campaigns/1", part: of("limits")}, "/limits/budget/amount", "/file/campaigns/1/limits/budget/amount"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := c.step.pointer(c.of); got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+// Whom a change of tiers moves is said in words, and that only some were looked at.
+func TestProgramme_moves(t *testing.T) {
+	for name, c := range map[string]struct{ found, want string }{
+		"none":    {`{"members":7,"complete":true,"moving":0,"moves":[]}`, "of 7 members none moves between tiers"},
+		"some":    {`{"members":7,"complete":true,"moving":3,"moves":[{"from":null,"to":"Silver","members":2},{"from":"Gold","to":null,"members":1}]}`, "of 7 members 3 move between tiers: 2 from no tier to Silver, 1 from Gold to no tier"},
+		"samples": {`{"members":200000,"complete":false,"moving":0,"moves":[]}`, "of 200000 members from all over that were looked at none moves between tiers"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			found, err := blueprint.ParseJSON([]byte(c.found))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var m fileStep
+			m.moving(found.(*blueprint.Object))
+			if got := strings.Join(m.Effects, "; "); got != c.want || m.Members == nil {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// A file that is none is refused with its place, however it is none.
+func TestProgramme_files(t *testing.T) {
+	for _, raw := range []string{``, `null`, `[]`, `5`, `{}`, `{"format":5}`, `{"format":"talkable-programme-0"}`, `{"format":"talkable-programme-1"`, strings.Repeat(`{"a":`, 30) + `1` + strings.Repeat(`}`, 30)} {
+		_, err := fileOf([]byte(raw))
+		f, ok := fault.Of(err)
+		if !ok || f.Code != "invalid_programme" || len(f.Fields) == 0 || !strings.HasPrefix(f.Fields[0].Pointer, "/file") {
+			t.Errorf("%.30s: %v", raw, err)
+		}
+	}
+	if _, err := fileOf([]byte(`{"format":"talkable-programme-1"}`)); err != nil {
+		t.Errorf("an empty file: %v", err)
+	}
+}

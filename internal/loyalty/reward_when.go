@@ -1,0 +1,91 @@
+package loyalty
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/talkable/talkable/internal/criteria"
+	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
+)
+
+const conditionUnmet = "reward_condition_unmet"
+
+// errWho says that a reward's condition looks at the person, whom nobody has asked about yet. It ends the transaction: nobody is asked in one.
+var errWho = errors.New("the reward's condition looks at the person")
+
+// unmet says why a batch's condition refuses a member; nil: it doesn't. whom is what conditions may ask of the person; nil: nobody has asked.
+func (b *redemptionBatch) unmet(ctx context.Context, now time.Time, who criteria.Member, whom *criteria.Person) (*string, error) {
+	if b.Terms.RewardPlan == nil || b.Terms.When == "" {
+		return nil, nil
+	}
+	when, err := criteria.Compile(b.Terms.When)
+	if err != nil {
+		return nil, fmt.Errorf("condition of redemption batch %d: %w", b.ID, err)
+	}
+	facts := criteria.Facts{Now: now, Member: who}
+	if when.Uses("person") {
+		if whom == nil {
+			return nil, errWho
+		}
+		facts.Person = *whom
+	}
+	v, err := when.Ask(ctx, facts)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("condition of redemption batch %d: %w", b.ID, err)
+	case v.Met:
+		return nil, nil
+	case v.Reason == "":
+		v.Reason = "The member doesn't meet the reward's condition."
+	}
+	return &v.Reason, nil
+}
+
+// ask asks the condition of the batch that an action spends points on.
+func (d *desk) ask(ctx context.Context, h *holder, a *action) (err error) {
+	b := d.batches[siteID{a.site, a.id}]
+	if h == nil || b == nil || b.Terms.RewardPlan == nil || a.kind != kindRedeem && a.kind != kindHold {
+		return nil
+	}
+	d.settleTier(h, d.programs[h.SiteID])
+	a.unmet, err = b.unmet(ctx, d.now, criteria.Member{ID: h.MemberID, Tier: h.Tier, Earned: h.Earned}, a.whom)
+	return err
+}
+
+// spend spends a member's points on a batch, or holds them for it. Who the person is, is asked before, where the batch's condition is known to
+// look at it; else it turns out in the transaction, which is tried again.
+func (m *Module) spend(ctx context.Context, a action) (out loyaltyapi.Action, err error) {
+	batch := siteID{a.site, a.id}
+	if m.curious.Contains(batch) {
+		if a.whom, err = m.whom(ctx, a.site, a.person); err != nil {
+			return out, err
+		}
+	}
+	out, err = m.actions.Do(ctx, a)
+	if a.whom != nil || !errors.Is(err, errWho) {
+		return out, err
+	}
+	m.curious.Add(batch, true)
+	if a.whom, err = m.whom(ctx, a.site, a.person); err != nil {
+		return out, err
+	}
+	return m.actions.Do(ctx, a)
+}
+
+// whom is what conditions may ask of a person.
+func (m *Module) whom(ctx context.Context, site, id int64) (*criteria.Person, error) {
+	o := occasion{at: m.now()}
+	if m.people != nil {
+		known, err := m.people.People(ctx, site, []int64{id})
+		if err != nil {
+			return nil, fmt.Errorf("ask who they are: %w", err)
+		}
+		if p, ok := known[id]; ok {
+			o.meet(p)
+		}
+	}
+	o.facts.Person.ID = id
+	return &o.facts.Person, nil
+}
