@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ import (
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/importer"
 	"github.com/talkable/talkable/internal/loyalty"
-	"github.com/talkable/talkable/internal/loyalty/backtest"
+	"github.com/talkable/talkable/internal/loyalty/hindsight"
 	"github.com/talkable/talkable/internal/money"
 	"github.com/talkable/talkable/internal/site"
 )
@@ -57,7 +58,7 @@ How members would spend their points nobody knows. --redeem says what is taken f
 	f.StringVar(&b.from, "from", "", "first day, as 2026-01-01 (default: of the first order)")
 	f.StringVar(&b.to, "to", "", "last day (default: of the last order)")
 	f.StringVar(&b.redeem, "redeem", "", "how members spend points: historic, when N, or never")
-	f.StringVar(&b.worth, "point-value", "100=1.00", "what points cost when they are spent: so many, so much")
+	f.StringVar(&b.worth, "point-value", "", "what points cost when they are spent: so many, so much (default: what the site's books say for the last day, else "+usualWorth+")")
 	f.IntVar(&b.goAhead, "go-ahead-days", 14, "when points that wait for an event are taken to get it, after the order")
 	f.IntVar(&b.workers, "workers", runtime.GOMAXPROCS(0), "people who are played at once")
 	f.StringVar(&b.out, "out", "backtest", "the folder to write report.html, report.json, months.csv and people.csv into; - prints the JSON only")
@@ -75,7 +76,7 @@ type backtestRun struct {
 	goAhead, workers                     int
 	shop                                 site.Site
 	drafts                               []loyalty.Draft
-	history                              *backtest.History
+	history                              *hindsight.History
 	people                               loyalty.People
 }
 
@@ -90,7 +91,7 @@ func (b *backtestRun) fromFile(cmd *cobra.Command) error {
 	}
 	b.shop = site.Site{ID: 1, Currency: b.currency, Zone: zone}
 	if b.redeem == "" {
-		b.redeem = backtest.Never
+		b.redeem = hindsight.Never
 	}
 	if err := b.readDrafts(); err != nil {
 		return err
@@ -111,7 +112,7 @@ func (b *backtestRun) fromSite(ctx context.Context, p *platform, cmd *cobra.Comm
 		return err
 	}
 	if b.redeem == "" {
-		b.redeem = backtest.Historic
+		b.redeem = hindsight.Historic
 	}
 	if err := b.readDrafts(); err != nil {
 		return err
@@ -128,12 +129,30 @@ func (b *backtestRun) fromSite(ctx context.Context, p *platform, cmd *cobra.Comm
 	if b.history, err = b.pastOf(ctx, p); err != nil {
 		return err
 	}
+	if b.worth == "" {
+		if b.worth, err = b.worthOf(ctx, p); err != nil {
+			return err
+		}
+	}
 	return b.play(cmd)
 }
 
+// worthOf is what points are worth in a site's books on the last day; "": nobody has said.
+func (b *backtestRun) worthOf(ctx context.Context, p *platform) (string, error) {
+	_, until, err := b.span()
+	if err != nil {
+		return "", err
+	}
+	v, err := p.points.PointValueOn(ctx, b.shop.ID, until.Add(-1).Format(time.DateOnly))
+	if err != nil || v == nil || v.Currency != b.shop.Currency {
+		return "", err
+	}
+	return fmt.Sprintf("%d=%s", v.Points, money.Format(v.Amount, v.Currency)), nil
+}
+
 // pastOf reads what a site's people did.
-func (b *backtestRun) pastOf(ctx context.Context, p *platform) (*backtest.History, error) {
-	until := clock.System()
+func (b *backtestRun) pastOf(ctx context.Context, p *platform) (*hindsight.History, error) {
+	until := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 	if b.to != "" {
 		last, err := b.day("to", b.to)
 		if err != nil {
@@ -141,7 +160,7 @@ func (b *backtestRun) pastOf(ctx context.Context, p *platform) (*backtest.Histor
 		}
 		until = last.AddDate(0, 0, 1)
 	}
-	h := &backtest.History{Source: "the site's books"}
+	h := &hindsight.History{Source: "the site's books"}
 	if err := p.customer.PastOrders(ctx, b.shop.ID, until, h.Take); err != nil {
 		return nil, err
 	}
@@ -240,7 +259,10 @@ func (b *backtestRun) span() (from, until time.Time, err error) {
 	return from, until.AddDate(0, 0, 1), nil
 }
 
-const mostYears = 100
+const (
+	mostYears  = 100
+	usualWorth = "100=1.00"
+)
 
 var errNoOrders = errors.New("there are no orders to play")
 
@@ -248,10 +270,10 @@ var errNoOrders = errors.New("there are no orders to play")
 func (b *backtestRun) play(cmd *cobra.Command) error {
 	in := loyalty.BacktestInput{Shop: b.shop, Drafts: b.drafts, History: b.history, People: b.people, Workers: b.workers}
 	var err error
-	if in.Terms.Redeem, err = backtest.ParseRedeem(b.redeem); err != nil {
+	if in.Terms.Redeem, err = hindsight.ParseRedeem(b.redeem); err != nil {
 		return fmt.Errorf("--redeem: %w", err)
 	}
-	if in.Terms.Worth, err = backtest.ParseWorth(b.worth, b.shop.Currency); err != nil {
+	if in.Terms.Worth, err = hindsight.ParseWorth(cmp.Or(b.worth, usualWorth), b.shop.Currency); err != nil {
 		return fmt.Errorf("--point-value: %w", err)
 	}
 	if in.Terms.GoAhead = b.goAhead; b.goAhead < 0 || b.goAhead > 3650 {
@@ -281,7 +303,7 @@ func (b *backtestRun) play(cmd *cobra.Command) error {
 }
 
 // write makes the files of the report.
-func (b *backtestRun) write(r *backtest.Report) error {
+func (b *backtestRun) write(r *hindsight.Report) error {
 	if err := os.MkdirAll(b.out, 0o755); err != nil {
 		return err
 	}
@@ -298,7 +320,7 @@ func (b *backtestRun) write(r *backtest.Report) error {
 }
 
 // tell prints what matters most.
-func (b *backtestRun) tell(w io.Writer, r *backtest.Report, took time.Duration) error {
+func (b *backtestRun) tell(w io.Writer, r *hindsight.Report, took time.Duration) error {
 	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', tabwriter.AlignRight)
 	for _, line := range r.Lines() {
 		fmt.Fprintf(table, "%s\t\n", strings.Join(line, "\t"))

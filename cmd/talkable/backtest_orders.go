@@ -14,19 +14,19 @@ import (
 	"github.com/talkable/talkable/internal/customer/customerapi"
 	"github.com/talkable/talkable/internal/customer/customerevent"
 	"github.com/talkable/talkable/internal/importer"
-	"github.com/talkable/talkable/internal/loyalty/backtest"
+	"github.com/talkable/talkable/internal/loyalty/hindsight"
 	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/site"
 )
 
 // readOrders reads a file as an import would. Rows that can't be taken are counted.
-func (b *backtestRun) readOrders(cmd *cobra.Command) (*backtest.History, error) {
+func (b *backtestRun) readOrders(cmd *cobra.Command) (*hindsight.History, error) {
 	file, err := os.Open(b.orders)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	books := &memoryBooks{history: &backtest.History{Source: filepath.Base(b.orders)}, people: map[string]int64{}, told: map[[3]string]bool{}}
+	books := &memoryBooks{history: &hindsight.History{Source: filepath.Base(b.orders)}, people: map[string]int64{}, told: map[[3]string]bool{}}
 	m := newMeter(cmd.ErrOrStderr(), filepath.Base(b.orders))
 	sum, err := importer.Purchases(cmd.Context(), books, file, importer.Options{Site: b.shop, Name: sourceName(b.orders), Format: b.format, Progress: m.rows})
 	m.done()
@@ -38,7 +38,7 @@ func (b *backtestRun) readOrders(cmd *cobra.Command) (*backtest.History, error) 
 
 // memoryBooks takes orders into a history instead of a database. People are found by what names them, as module customer finds them.
 type memoryBooks struct {
-	history *backtest.History
+	history *hindsight.History
 	people  map[string]int64
 	told    map[[3]string]bool
 	orders  int64

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,13 +35,19 @@ func TestBacktestOfSite(t *testing.T) {
 	eventually(t, "the refund is heard", func() bool {
 		return strings.Contains(ask(t, shop, "GET", "/api/v2/loyalty/members/back@shop.example", "").body, `"points_balance":130`)
 	})
+	var programs struct {
+		Programs []struct{ ID int64 }
+	}
+	shop.must("GET", "/api/v2/loyalty/programs", nil, &programs)
+	shop.say("POST", fmt.Sprintf("/api/v2/loyalty/programs/%d/point_values", programs.Programs[0].ID), `{"from":"2020-01-01","points":100,"amount":300}`, 201)
 	double := programmeFile(t, "double.yaml", "Double\npoints_per_unit: 2\ntiers:\n  - {name: Regular, threshold: 100}")
 	out, err := talkable(t, s.environ, "backtest", "--site", "demo", "--programme", double, "--out", "-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var r struct {
-		Redeem     string `json:"redeem"`
+		Redeem     string                         `json:"redeem"`
+		Worth      struct{ Points, Amount int64 } `json:"point_value"`
 		Input      struct{ Orders, Refunds int64 }
 		Programmes []struct {
 			Label  string
@@ -53,7 +60,7 @@ func TestBacktestOfSite(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &r); err != nil {
 		t.Fatal(err)
 	}
-	if r.Redeem != "historic" || r.Input.Orders < 4 || r.Input.Refunds != 1 || len(r.Programmes) != 2 || r.Programmes[0].Label != "in force" || r.Programmes[1].Label != "double" {
+	if r.Redeem != "historic" || r.Worth.Amount != 300 || r.Input.Orders < 4 || r.Input.Refunds != 1 || len(r.Programmes) != 2 || r.Programmes[0].Label != "in force" || r.Programmes[1].Label != "double" {
 		t.Errorf("%+v", r)
 	}
 	one, other := r.Programmes[0].Totals, r.Programmes[1].Totals

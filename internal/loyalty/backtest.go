@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/talkable/talkable/internal/customer/customerapi"
-	"github.com/talkable/talkable/internal/loyalty/backtest"
+	"github.com/talkable/talkable/internal/loyalty/hindsight"
 	"github.com/talkable/talkable/internal/site"
 )
 
@@ -54,9 +54,9 @@ func (m *Module) DraftInForce(ctx context.Context, shop site.Site) (Draft, error
 type BacktestInput struct {
 	Shop        site.Site
 	Drafts      []Draft // one, or two that are compared
-	History     *backtest.History
+	History     *hindsight.History
 	From, Until time.Time // the beginning of the first day, and the end of the last one
-	Terms       backtest.Terms
+	Terms       hindsight.Terms
 	People      People // who knows those that conditions ask about; nil: nobody
 	Workers     int
 	Progress    func(done, all int64) // may be nil; is called by one at a time
@@ -64,7 +64,7 @@ type BacktestInput struct {
 
 // Backtest plays what people of a shop did by one programme or two, in memory, and says what came of it. The same input gives the same report, by
 // any number of workers.
-func Backtest(ctx context.Context, in BacktestInput) (*backtest.Report, error) {
+func Backtest(ctx context.Context, in BacktestInput) (*hindsight.Report, error) {
 	s := &simulation{BacktestInput: in, people: in.History.People}
 	for i, d := range in.Drafts {
 		e, err := newEdition(d.settings)
@@ -75,7 +75,7 @@ func Backtest(ctx context.Context, in BacktestInput) (*backtest.Report, error) {
 			earner: e.earner, unkept: true, settings: d.settings}
 		s.programs = append(s.programs, p)
 		s.tallies = append(s.tallies, newReplay(p, in.From, in.Until, in.Terms, in.Shop.Zone).tally)
-		s.stands = append(s.stands, make([]backtest.Stand, len(s.people)))
+		s.stands = append(s.stands, make([]hindsight.Stand, len(s.people)))
 		s.chained = s.chained || e.earner.budgeted()
 		s.curious = s.curious || e.earner.wonders()
 	}
@@ -95,11 +95,11 @@ func Backtest(ctx context.Context, in BacktestInput) (*backtest.Report, error) {
 type simulation struct {
 	BacktestInput
 	programs []program
-	people   []*backtest.Person
-	tallies  []*backtest.Tally
-	stands   [][]backtest.Stand // of each programme, by person
-	chained  bool               // what one member gets is another's loss
-	curious  bool               // conditions ask who people are
+	people   []*hindsight.Person
+	tallies  []*hindsight.Tally
+	stands   [][]hindsight.Stand // of each programme, by person
+	chained  bool                // what one member gets is another's loss
+	curious  bool                // conditions ask who people are
 	done     atomic.Int64
 	lock     sync.Mutex // of tallies, and of telling how far it is
 }
@@ -141,7 +141,7 @@ func (s *simulation) some(ctx context.Context, replays []*replay, from, to int) 
 	}
 	for i := from; i < to; i++ {
 		p := s.people[i]
-		deeds := deedsOf(p, s.Terms.Redeem.Kind == backtest.Historic, s.Until)
+		deeds := deedsOf(p, s.Terms.Redeem.Kind == hindsight.Historic, s.Until)
 		for k, r := range replays {
 			l := r.born(p, known)
 			for more := true; more; {
@@ -169,7 +169,7 @@ func (s *simulation) together(ctx context.Context) error {
 		group.Go(func() error {
 			q := &queue{replay: r}
 			for i, p := range s.people {
-				t := turn{place: i, player: r.born(p, known), deeds: deedsOf(p, s.Terms.Redeem.Kind == backtest.Historic, s.Until)}
+				t := turn{place: i, player: r.born(p, known), deeds: deedsOf(p, s.Terms.Redeem.Kind == hindsight.Historic, s.Until)}
 				q.push(t)
 			}
 			for len(q.turns) > 0 && ctx.Err() == nil {
@@ -235,7 +235,7 @@ func (s *simulation) introduce(ctx context.Context, from, to int) (map[int64]cus
 }
 
 // born is somebody before anything.
-func (r *replay) born(p *backtest.Person, known map[int64]customerapi.Person) *player {
+func (r *replay) born(p *hindsight.Person, known map[int64]customerapi.Person) *player {
 	l := &player{Person: p, bought: map[int64]*bought{}, spent: map[int64]*spending{}}
 	if who, ok := known[p.ID]; ok {
 		l.known = &who

@@ -12,21 +12,21 @@ import (
 	"time"
 
 	"github.com/talkable/talkable/internal/customer/customerevent"
-	"github.com/talkable/talkable/internal/loyalty/backtest"
+	"github.com/talkable/talkable/internal/loyalty/hindsight"
 )
 
 // cdnowFile is a real purchase history that is not ours to publish; it lies beside the project where somebody has put it.
 const cdnowFile = "../../../shared/data/cdnow.txt"
 
 // readCDNOW reads it without the importer; false: it is not there.
-func readCDNOW(t testing.TB) (*backtest.History, bool) {
+func readCDNOW(t testing.TB) (*hindsight.History, bool) {
 	t.Helper()
 	text, err := os.ReadFile(cdnowFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		t.Logf("NOT TESTED: %s is not there", cdnowFile)
 		return nil, false
 	}
-	h := &backtest.History{Source: "cdnow.txt"}
+	h := &hindsight.History{Source: "cdnow.txt"}
 	for i, line := range strings.Split(string(text), "\n")[1:] {
 		f := strings.Fields(line)
 		if len(f) == 0 {
@@ -73,7 +73,7 @@ func rivals(t testing.TB) (drafts []Draft) {
 }
 
 // inFull is a report in all its forms.
-func inFull(t testing.TB, r *backtest.Report) string {
+func inFull(t testing.TB, r *hindsight.Report) string {
 	t.Helper()
 	var out bytes.Buffer
 	if err := errors.Join(r.JSON(&out), r.HTML(&out), r.MonthsCSV(&out), r.PeopleCSV(&out)); err != nil {
@@ -91,9 +91,9 @@ func TestBacktestCDNOW(t *testing.T) {
 		return
 	}
 	h.Keep(cdnowFrom, cdnowUntil)
-	play := func(workers int) *backtest.Report {
+	play := func(workers int) *hindsight.Report {
 		r, err := Backtest(t.Context(), BacktestInput{Shop: shop(1), Drafts: rivals(t), History: h, From: cdnowFrom, Until: cdnowUntil, Workers: workers,
-			Terms: backtest.Terms{Redeem: backtest.Redeem{Kind: backtest.When, Points: 50}, Worth: backtest.Worth{Points: 100, Amount: 500}}})
+			Terms: hindsight.Terms{Redeem: hindsight.Redeem{Kind: hindsight.When, Points: 50}, Worth: hindsight.Worth{Points: 100, Amount: 500}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,7 +110,7 @@ func TestBacktestCDNOW(t *testing.T) {
 }
 
 // plainly compares what the plain programme gave with a sum over the orders: a point for each whole dollar, fifty spent as often as there are fifty.
-func plainly(t *testing.T, h *backtest.History, r *backtest.Report) {
+func plainly(t *testing.T, h *hindsight.History, r *hindsight.Report) {
 	t.Helper()
 	issued, spent, left, tiers, months := int64(0), int64(0), int64(0), map[string]int64{}, map[string]int64{}
 	for _, p := range h.People {
@@ -156,7 +156,7 @@ func plainly(t *testing.T, h *backtest.History, r *backtest.Report) {
 // BenchmarkBacktest plays a million orders of 250,000 people by two programmes.
 func BenchmarkBacktest(b *testing.B) {
 	const people, each = 250_000, 4
-	h := &backtest.History{Source: "made up"}
+	h := &hindsight.History{Source: "made up"}
 	from := time.Date(2025, 1, 1, 12, 0, 0, 0, time.UTC)
 	for i := range int64(people * each) {
 		who := i%people + 1
@@ -167,7 +167,7 @@ func BenchmarkBacktest(b *testing.B) {
 	h.Keep(from, until)
 	for b.Loop() {
 		_, err := Backtest(b.Context(), BacktestInput{Shop: shop(1), Drafts: rivals(b), History: h, From: from, Until: until, Workers: 4,
-			Terms: backtest.Terms{Redeem: backtest.Redeem{Kind: backtest.When, Points: 100}, Worth: backtest.Worth{Points: 100, Amount: 100}}})
+			Terms: hindsight.Terms{Redeem: hindsight.Redeem{Kind: hindsight.When, Points: 100}, Worth: hindsight.Worth{Points: 100, Amount: 100}}})
 		if err != nil {
 			b.Fatal(err)
 		}

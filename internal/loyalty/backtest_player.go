@@ -7,12 +7,12 @@ import (
 
 	"github.com/talkable/talkable/internal/criteria"
 	"github.com/talkable/talkable/internal/customer/customerapi"
-	"github.com/talkable/talkable/internal/loyalty/backtest"
+	"github.com/talkable/talkable/internal/loyalty/hindsight"
 )
 
 // player is somebody in a backtest: what the tables would hold of them, in memory.
 type player struct {
-	*backtest.Person
+	*hindsight.Person
 	known   *customerapi.Person // what conditions may ask of them; nil: nothing is known
 	holder  *holder             // nil: no member yet
 	now     time.Time
@@ -26,7 +26,7 @@ type player struct {
 	spent   map[int64]*spending
 	played  int   // how much of what they did
 	told    int64 // purchases and events of it
-	stand   backtest.Stand
+	stand   hindsight.Stand
 }
 
 // pastLot is a lot with the earning that made it.
@@ -61,14 +61,14 @@ type deed struct {
 	at     time.Time
 	kind   int
 	id     int64
-	order  *backtest.Order
-	refund *backtest.Refund
-	spent  *backtest.Redemption
+	order  *hindsight.Order
+	refund *hindsight.Refund
+	spent  *hindsight.Redemption
 }
 
 // deedsOf puts what somebody did in order. A refund that was told to be before its order comes right after it; what was done after the
 // end isn't done.
-func deedsOf(p *backtest.Person, historic bool, until time.Time) (out []deed) {
+func deedsOf(p *hindsight.Person, historic bool, until time.Time) (out []deed) {
 	for i := range p.Orders {
 		o := &p.Orders[i]
 		out = append(out, deed{at: o.At, kind: didOrder, id: o.ID, order: o})
@@ -116,7 +116,7 @@ func (l *player) waits() {
 }
 
 // held is what somebody has.
-func (l *player) held() (h backtest.Held) {
+func (l *player) held() (h hindsight.Held) {
 	if l.holder == nil {
 		return h
 	}

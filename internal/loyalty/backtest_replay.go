@@ -7,7 +7,7 @@ import (
 
 	"github.com/talkable/talkable/internal/customer/customerevent"
 	"github.com/talkable/talkable/internal/fault"
-	"github.com/talkable/talkable/internal/loyalty/backtest"
+	"github.com/talkable/talkable/internal/loyalty/hindsight"
 )
 
 // replay plays lives by one programme. Every number is decided by the books, as it is when a batch is posted; what a database would lock, keep
@@ -15,17 +15,17 @@ import (
 type replay struct {
 	p       program
 	until   time.Time
-	terms   backtest.Terms
+	terms   hindsight.Terms
 	budgets map[budgetKey]*budget
 	limited bool
-	tally   *backtest.Tally
+	tally   *hindsight.Tally
 	own     map[siteAccount]*account
 	b       *books
 }
 
-func newReplay(p program, from, until time.Time, terms backtest.Terms, zone *time.Location) *replay {
+func newReplay(p program, from, until time.Time, terms hindsight.Terms, zone *time.Location) *replay {
 	r := &replay{p: p, until: until, terms: terms, budgets: map[budgetKey]*budget{}, limited: p.earner.limited(),
-		tally: backtest.NewTally(from, until, zone, len(p.Tiers)), own: map[siteAccount]*account{}}
+		tally: hindsight.NewTally(from, until, zone, len(p.Tiers)), own: map[siteAccount]*account{}}
 	for _, name := range []string{issued, expired, redeemed} {
 		r.own[siteAccount{p.SiteID, name}] = &account{SiteID: p.SiteID, Name: name}
 	}
@@ -260,7 +260,7 @@ func (r *replay) cancel(b *books, l *player, d deed) error {
 // spend lets a member spend as they are taken to: all whole multiples of a number as soon as there are some.
 func (r *replay) spend(b *books, l *player) error {
 	n := r.terms.Redeem.Points
-	if r.terms.Redeem.Kind != backtest.When || l.holder == nil || l.holder.Balance < n {
+	if r.terms.Redeem.Kind != hindsight.When || l.holder == nil || l.holder.Balance < n {
 		return nil
 	}
 	_, err := r.redeem(b, l, l.holder.Balance/n*n)
@@ -291,8 +291,8 @@ func (r *replay) askRules(ctx context.Context, b *books, l *player) error {
 }
 
 // close adds up what moved.
-func (r *replay) close(b *books, l *player, was backtest.Held) {
-	var m backtest.Moved
+func (r *replay) close(b *books, l *player, was hindsight.Held) {
+	var m hindsight.Moved
 	if len(b.joined) > 0 {
 		m.Joined = 1
 	}

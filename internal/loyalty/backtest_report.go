@@ -3,19 +3,19 @@ package loyalty
 import (
 	"fmt"
 
-	"github.com/talkable/talkable/internal/loyalty/backtest"
+	"github.com/talkable/talkable/internal/loyalty/hindsight"
 )
 
 // report adds up what was played.
-func (s *simulation) report() (*backtest.Report, error) {
+func (s *simulation) report() (*hindsight.Report, error) {
 	zone := s.Shop.Zone
-	played := backtest.Played{Site: s.Shop.Slug, Zone: zone.String(), Currency: s.Shop.Currency, From: s.From.In(zone), Until: s.Until.In(zone), Terms: s.Terms,
+	played := hindsight.Played{Site: s.Shop.Slug, Zone: zone.String(), Currency: s.Shop.Currency, From: s.From.In(zone), Until: s.Until.In(zone), Terms: s.Terms,
 		History: s.History, Assumptions: s.assumptions()}
 	for i, p := range s.programs {
-		played.Programmes = append(played.Programmes, backtest.PlayedProgramme{Label: s.Drafts[i].Label, Name: p.Name,
+		played.Programmes = append(played.Programmes, hindsight.PlayedProgramme{Label: s.Drafts[i].Label, Name: p.Name,
 			Tiers: column(p.Tiers, func(t tier) string { return t.Name }), Tally: s.tallies[i], Stands: s.stands[i]})
 	}
-	return backtest.NewReport(played), nil
+	return hindsight.NewReport(played), nil
 }
 
 // assumptions are what the report has to say of itself: what is taken for granted, and what can't be known.
@@ -73,11 +73,11 @@ func countsAny(p program, which ...int) bool {
 	return false
 }
 
-func redeemWords(r backtest.Redeem, paused bool) (words string) {
+func redeemWords(r hindsight.Redeem, paused bool) (words string) {
 	switch r.Kind {
-	case backtest.Never:
+	case hindsight.Never:
 		words = "Nobody spends points: cost is nothing, and liability is the most that it can be."
-	case backtest.When:
+	case hindsight.When:
 		words = fmt.Sprintf("Members spend all whole multiples of %d points as soon as they have them.", r.Points)
 	default:
 		words = "Members spend points when they really did, as many as they really did, where they have that much then; what they haven't is counted as impossible. A real redemption " +

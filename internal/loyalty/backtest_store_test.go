@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/talkable/talkable/internal/customer/customerevent"
-	"github.com/talkable/talkable/internal/loyalty/backtest"
+	"github.com/talkable/talkable/internal/loyalty/hindsight"
 )
 
 // TestPastRedemptions: what was really spent is redemptions, also cancelled ones, and holds that were committed, less what came back of them.
@@ -44,7 +44,7 @@ func TestPastRedemptions(t *testing.T) {
 		w.clock.Move(-time.Hour - time.Minute)
 	}
 	read := func(site int64, until time.Time) (text string) {
-		err := w.PastRedemptions(t.Context(), site, until, func(who int64, r backtest.Redemption) {
+		err := w.PastRedemptions(t.Context(), site, until, func(who int64, r hindsight.Redemption) {
 			if text != "" {
 				text += ", "
 			}
@@ -87,16 +87,16 @@ func TestBacktest_gives_back_to_lots_long_gone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &backtest.History{}
+	h := &hindsight.History{}
 	for i := range int64(90) {
 		o := customerevent.OriginRecorded{OriginID: i + 1, Type: customerevent.Purchase, PersonID: 7, Subtotal: 100, Currency: "USD", Verified: true, OccurredAt: noon.AddDate(0, 0, int(i))}
 		h.Take(o)
 	}
-	h.TakeRedemption(7, backtest.Redemption{ID: 1, At: noon.AddDate(0, 0, 90), Points: 90, CancelledAt: noon.AddDate(1, 0, 0)})
+	h.TakeRedemption(7, hindsight.Redemption{ID: 1, At: noon.AddDate(0, 0, 90), Points: 90, CancelledAt: noon.AddDate(1, 0, 0)})
 	until := noon.AddDate(2, 0, 0)
 	h.Keep(noon, until)
 	r, err := Backtest(t.Context(), BacktestInput{Shop: shop(1), Drafts: []Draft{draft}, History: h, From: noon, Until: until,
-		Terms: backtest.Terms{Redeem: backtest.Redeem{Kind: backtest.Historic}, Worth: backtest.Worth{Points: 1, Amount: 1}}})
+		Terms: hindsight.Terms{Redeem: hindsight.Redeem{Kind: hindsight.Historic}, Worth: hindsight.Worth{Points: 1, Amount: 1}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/talkable/talkable/internal/loyalty/backtest"
+	"github.com/talkable/talkable/internal/loyalty/hindsight"
 )
 
 // clubs are programmes of all kinds, each for a site of its own.
@@ -63,7 +63,7 @@ type shopping struct {
 	*world
 	site    int64
 	rnd     *rand.Rand
-	history backtest.History
+	history hindsight.History
 	batches []int64
 	orders  []*shopped
 	spent   map[int64][]int64 // redemptions that stand, by person
@@ -116,7 +116,7 @@ func (s *shopping) day(ids *int64) {
 
 // spend has somebody redeem, and sometimes somebody cancel. What is refused has no place in a history.
 func (s *shopping) spend(now time.Time) {
-	act := func(a action) *backtest.Redemption {
+	act := func(a action) *hindsight.Redemption {
 		a.site, a.key = s.site, noKey
 		out, err := s.act(s.t.Context(), []action{a})
 		if err != nil {
@@ -126,7 +126,7 @@ func (s *shopping) spend(now time.Time) {
 			return nil
 		}
 		r := out[0].Value.Redemption
-		return &backtest.Redemption{ID: r.ID, At: now, Points: r.Points}
+		return &hindsight.Redemption{ID: r.ID, At: now, Points: r.Points}
 	}
 	for range s.rnd.IntN(3) {
 		who := 1 + s.rnd.Int64N(5)
@@ -182,7 +182,7 @@ func TestBacktestIsTheEngine(t *testing.T) {
 	}
 	until := from.AddDate(0, 0, length)
 	w.to(until.Add(-time.Second))
-	var all backtest.Totals
+	var all hindsight.Totals
 	for _, s := range shops {
 		r := s.compare(from, until)
 		for _, m := range r.Months {
@@ -224,7 +224,7 @@ func (s *shopping) owed() (n int64) {
 }
 
 // compare plays what was lived, and returns what came of it.
-func (s *shopping) compare(from, until time.Time) backtest.Outcome {
+func (s *shopping) compare(from, until time.Time) hindsight.Outcome {
 	s.t.Helper()
 	ctx := s.t.Context()
 	draft, err := s.DraftInForce(ctx, shop(s.site))
@@ -233,7 +233,7 @@ func (s *shopping) compare(from, until time.Time) backtest.Outcome {
 	}
 	s.history.Keep(from, until)
 	in := BacktestInput{Shop: shop(s.site), Drafts: []Draft{draft}, History: &s.history, From: from, Until: until, Workers: 3,
-		Terms: backtest.Terms{Redeem: backtest.Redeem{Kind: backtest.Historic}, Worth: backtest.Worth{Points: 1, Amount: 1}}}
+		Terms: hindsight.Terms{Redeem: hindsight.Redeem{Kind: hindsight.Historic}, Worth: hindsight.Worth{Points: 1, Amount: 1}}}
 	r, err := Backtest(ctx, in)
 	if err != nil {
 		s.t.Fatal(err)

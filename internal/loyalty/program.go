@@ -55,7 +55,7 @@ type program struct {
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 	earner       *earner // of whom posts; nil: there are no rules
-	unkept       bool    // nobody keeps what is decided: a backtest, to which writing it down would be a third of the work
+	unkept       bool    // nobody keeps what is decided: a backtest, for which writing it down would be a tenth of the work
 	settings
 }
 

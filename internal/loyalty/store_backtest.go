@@ -5,14 +5,21 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/talkable/talkable/internal/loyalty/backtest"
+	"github.com/talkable/talkable/internal/loyalty/finance"
+	"github.com/talkable/talkable/internal/loyalty/hindsight"
 )
+
+// PointValueOn is what points are worth in a site's books on a day, as YYYY-MM-DD; nil: nobody has said.
+func (m *Module) PointValueOn(ctx context.Context, siteID int64, day string) (*finance.Value, error) {
+	values, err := pointValues(ctx, m.db, siteID)
+	return finance.On(values, day), err
+}
 
 const pastPage = 5000 // rows at once
 
 // PastRedemptions hands over what a site's members really spent until a moment, in the order in which they did: redemptions, and holds that were
 // committed, less what was restored of these.
-func (m *Module) PastRedemptions(ctx context.Context, siteID int64, until time.Time, take func(personID int64, r backtest.Redemption)) error {
+func (m *Module) PastRedemptions(ctx context.Context, siteID int64, until time.Time, take func(personID int64, r hindsight.Redemption)) error {
 	for after := int64(0); ; {
 		var rows []struct {
 			ID          int64      `db:"id"`
@@ -39,7 +46,7 @@ func (m *Module) PastRedemptions(ctx context.Context, siteID int64, until time.T
 			return nil
 		}
 		for _, r := range rows {
-			take(r.PersonID, backtest.Redemption{ID: r.ID, At: r.At, Points: r.Points, CancelledAt: orNone(r.CancelledAt)})
+			take(r.PersonID, hindsight.Redemption{ID: r.ID, At: r.At, Points: r.Points, CancelledAt: orNone(r.CancelledAt)})
 		}
 		after = rows[len(rows)-1].ID
 	}

@@ -1,7 +1,7 @@
-// Package backtest holds what goes into a backtest of a loyalty programme and what comes out of it: what people of a shop did, and the report on what
+// Package hindsight holds what goes into a backtest of a loyalty programme and what comes out of it: what people of a shop did, and the report on what
 // programmes would have made of it, as JSON, CSV and a page. Module loyalty plays the one and fills the other, with the code that decides about points
 // every day; this package knows no rule, no database and no clock.
-package backtest
+package hindsight
 
 import (
 	"cmp"
