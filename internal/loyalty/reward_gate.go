@@ -193,7 +193,7 @@ func asFault(r loyaltyapi.RewardRefusal) error {
 var errNoPayment = fault.New(fault.Invalid, "invalid_hold", "The hold is not valid.").At("/redemption_batch_id", "must be a batch whose kind is payment").Pointed()
 
 func errSteps(why string, args ...any) error {
-	return fault.New(fault.Invalid, "invalid_redemption", "The redemption is not valid.").At("/points", fmt.Sprintf(why, args...))
+	return fault.New(fault.Invalid, "invalid_redemption", "The redemption is not valid.").At("/points", fmt.Sprintf(why, args...)).Pointed()
 }
 
 // price is what a redemption costs, and what it is worth; points are those that a payment is to take.
