@@ -36,7 +36,7 @@ func comesAgain(ctx context.Context, t *tale) {
 	if t.tellOnce(ctx, p).Outcome != yes {
 		return
 	}
-	decision := []string{"approved", "approved", "approved", "approved", "voided", ""}[t.rng.IntN(6)]
+	decision := []string{"approved", "approved", "approved", "approved", ""}[t.rng.IntN(5)] // whose referral was voided may be referred again
 	when, orders := t.rng.IntN(3), 1+t.rng.IntN(repeatOrders+1)
 	if t.early {
 		decision, orders = "approved", repeatOrders+1
@@ -53,7 +53,7 @@ func comesAgain(ctx context.Context, t *tale) {
 	if when >= orders && decision != "" {
 		t.tellOnce(ctx, t.status(p, decision))
 	}
-	if t.rng.IntN(3) == 0 {
+	if decision != "" && t.rng.IntN(3) == 0 {
 		t.sendBack(ctx, p, "first")
 	}
 }
