@@ -42,14 +42,14 @@ var schemaInvariants = []invariant{
 			where table_schema in (` + ours + `) and (data_type in ('real', 'double precision', 'money', 'numeric')
 				or column_name ~ '^(amount|balance|balance_after|granted|remaining|clawed|expired|forgiven|points|subtotal|price|earned|refunded_total|sum)$'
 					and data_type <> 'bigint')`},
-	{ID: "schema/site-in-keys", Says: "every unique and foreign key of a site's rows holds the site, but for short codes, API keys and slugs",
+	{ID: "schema/site-in-keys", Says: "every unique and foreign key of a site's rows holds the site, but for short codes, API keys and slugs, and how far all sites' friends are reminded",
 		SQL: `
 			select c.oid::regclass::text as thing from pg_class t
 			join pg_namespace n on n.oid = t.relnamespace
 			join pg_attribute a on a.attrelid = t.oid and a.attname = 'site_id'
 			join pg_index i on i.indrelid = t.oid and i.indisunique
 			join pg_class c on c.oid = i.indexrelid
-			where n.nspname in (` + ours + `) and not a.attnum = any (i.indkey) and c.relname not in ('link_pkey', 'api_key_hash', 'site_slug')
+			where n.nspname in (` + ours + `) and not a.attnum = any (i.indkey) and c.relname not in ('link_pkey', 'api_key_hash', 'site_slug', 'reminded_pkey')
 			union all
 			select k.conname from pg_constraint k
 			join pg_namespace n on n.oid = k.connamespace

@@ -77,7 +77,7 @@ func TestDryRunsLeaveNothing(t *testing.T) {
 		if wrong != "" {
 			t.Fatalf("sample %s: %s", one.id, wrong)
 		}
-		if rehearsed && (dry.status != real.status || outline(t, dry.body) != outline(t, real.body)) {
+		if rehearsed && !one.keepsNothing && (dry.status != real.status || outline(t, dry.body) != outline(t, real.body)) {
 			t.Errorf("%s: the dry run answered %d %s\n\tand in earnest it is %d %s", op.id, dry.status, dry.body, real.status, real.body)
 		}
 		if one.opens != "" {

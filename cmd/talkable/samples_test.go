@@ -18,17 +18,18 @@ var hooked = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *
 // sample is a request that an operation answers well. Played in their order, the samples are a story: things that an answer names
 // (learn: name → place in the result) stand in later requests as $name.
 type sample struct {
-	id     string
-	path   map[string]string // value of each path parameter
-	query  string
-	body   string
-	kind   string // of the body, where it isn't JSON
-	learn  map[string]string
-	status int    // where it isn't 200 or 201
-	why    string // and why that is all there is to see
-	fresh  string // what names the thing that is made; another each time, it makes another
-	before string // the body of a PUT to /people/gone@shop.example: makes what the operation uses up
-	opens  string // a link that the friend opens next, whose visitor is $visitor from then on, and his friend offer $friendoffer
+	id           string
+	path         map[string]string // value of each path parameter
+	query        string
+	body         string
+	kind         string // of the body, where it isn't JSON
+	learn        map[string]string
+	status       int    // where it isn't 200 or 201
+	why          string // and why that is all there is to see
+	fresh        string // what names the thing that is made; another each time, it makes another
+	before       string // the body of a PUT to /people/gone@shop.example: makes what the operation uses up
+	keepsNothing bool   // of what it makes: each answer is another, and there is nothing to repeat
+	opens        string // a link that the friend opens next, whose visitor is $visitor from then on, and his friend offer $friendoffer
 }
 
 // nobody is, for each thing that a sample learns or names, one that exists nowhere.

@@ -6,7 +6,7 @@ var tierSamples = []sample{
 		"referrals":2,"custom":9,"match":"any","benefits":"Free shipping","properties":{"icon":"sun"}}],"tier_plan":{"window":"rolling_months","length":12,"downgrade":"one_level","grace_days":30}}`},
 	{id: "listLoyaltyTiers"},
 	{id: "getMemberTier", path: map[string]string{"email": "ann@shop.example"}},
-	{id: "createMemberToken", path: map[string]string{"email": "ann@shop.example"}, body: `{"may":"redeem","expires_in":600}`},
+	{id: "createMemberToken", keepsNothing: true, path: map[string]string{"email": "ann@shop.example"}, body: `{"may":"redeem","expires_in":600}`},
 	{id: "countTowardsTier", path: map[string]string{"email": "ann@shop.example"}, body: `{"source":"visit-77","amount":1,"occurred_at":"2026-03-01T12:00:00Z"}`},
 	{id: "listTierChanges", path: map[string]string{"email": "ann@shop.example"}, query: "limit=5"},
 }
