@@ -33,7 +33,7 @@ type config struct {
 	APIKey         string `env:"API_KEY" secret:"true" help:"a secret key of the site that such commands work on"`
 	PublicURL      string `env:"PUBLIC_URL" help:"where short links lead to this server; default http://LISTEN"`
 	DataDir        string `env:"DATA_DIR" envDefault:"./data" help:"what the platform keeps on disk: the embedded database, caught mail"`
-	DatabaseURL    string `env:"DATABASE_URL" secret:"true" help:"PostgreSQL 14 or newer; empty runs an embedded one"`
+	DatabaseURL    string `env:"DATABASE_URL" secret:"true" help:"PostgreSQL 15 or newer; empty runs an embedded one"`
 	PostgresBin    string `env:"POSTGRES_BIN" help:"folder of PostgreSQL's programs for the embedded database; default: searched"`
 	SMTPURL        string `env:"SMTP_URL" secret:"true" help:"smtp://user:password@host:587?tls=starttls; empty catches mail in DATA_DIR/mail"`
 	SMSURL         string `env:"SMS_URL" secret:"true" help:"twilio://ACCOUNT:TOKEN@api.twilio.com?from=%2B15551234567; empty catches SMS in DATA_DIR/sms"`

@@ -9,7 +9,7 @@ import (
 )
 
 // Oldest is the first major version that the platform's SQL runs on.
-const Oldest = 14
+const Oldest = 15
 
 // CheckServer refuses a server that is too old, or one that may lose what it said is committed. It returns the server's version.
 func CheckServer(ctx context.Context, db *sqlx.DB) (version string, err error) {

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-const oldest = 14 // major version that we support
+const oldest = 15 // major version that we support
 
 // programs is one installation of PostgreSQL.
 type programs struct {
@@ -190,8 +190,5 @@ func inspect(ctx context.Context, dir string) (programs, error) {
 
 // hasLZ4 asks the server itself, since it is a matter of how it was built. It reads the cluster's files, no more.
 func (p programs) hasLZ4(ctx context.Context, cluster string, user *account) bool {
-	if p.major < 15 {
-		return false
-	}
 	return user.command(ctx, cluster, p.program("postgres"), "-C", "wal_compression", "-c", "wal_compression=lz4", "-D", cluster).Run() == nil
 }

@@ -94,7 +94,7 @@ func fake(t *testing.T, dir, version string) string {
 func TestFind_programs(t *testing.T) {
 	t.Parallel()
 	base := dataDir(t)
-	for _, v := range []string{"9.6.24", "13.9", "14.2", "15.13 (Debian 15.13-0+deb12u1)", "16.1", "16.10", "18beta1"} {
+	for _, v := range []string{"9.6.24", "14.9", "15.2", "15.13 (Debian 15.13-0+deb12u1)", "16.1", "16.10", "18beta1"} {
 		fake(t, filepath.Join(base, "lib", strings.Fields(v)[0], "bin"), v)
 	}
 	elsewhere := fake(t, filepath.Join(base, "elsewhere"), "18.4")
@@ -120,10 +120,10 @@ func TestFind_programs(t *testing.T) {
 		{name: "the cluster's own, newest minor", made: 16, want: "16.10"},
 		{name: "the cluster's own, with a distribution's suffix", made: 15, want: "15.13"},
 		{name: "links on the PATH lead home", path: true, want: "18.4"},
-		{name: "forced", bin: filepath.Join(base, "lib", "14.2", "bin"), want: "14.2"},
-		{name: "forced and too old", bin: filepath.Join(base, "lib", "13.9", "bin")},
+		{name: "forced", bin: filepath.Join(base, "lib", "15.2", "bin"), want: "15.2"},
+		{name: "forced and too old", bin: filepath.Join(base, "lib", "14.9", "bin")},
 		{name: "forced and empty", bin: base},
-		{name: "too old for us", made: 13},
+		{name: "too old for us", made: 14},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := c
