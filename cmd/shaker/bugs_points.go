@@ -6,7 +6,7 @@ var pointsBugs = []bug{
 		Edits: []edit{
 			{"internal/loyalty/reward_gate.go", "who.cost - who.balance; missing > 0 {", "who.cost - who.balance; missing > maxPoints {"},
 			{"internal/loyalty/spend.go", "taken != cost {", "taken > cost {"},
-			{"internal/loyalty/action.go", "	return m.actions.Do(ctx, action{site: siteID, person: personID, kind: kindRedeem,", `	who, err := m.Member(ctx, siteID, personID)
+			{"internal/loyalty/action.go", "	return m.spend(ctx, action{site: siteID, person: personID, kind: kindRedeem,", `	who, err := m.Member(ctx, siteID, personID)
 	if err != nil {
 		return loyaltyapi.Action{}, err
 	}
@@ -19,7 +19,7 @@ var pointsBugs = []bug{
 			return loyaltyapi.Action{}, errTooFew
 		}
 	}
-	return m.actions.Do(ctx, action{site: siteID, person: personID, kind: kindRedeem,`},
+	return m.spend(ctx, action{site: siteID, person: personID, kind: kindRedeem,`},
 		}},
 	{Name: "redeem-balance-ignored", Says: "points are spent that are not there",
 		Edits: []edit{

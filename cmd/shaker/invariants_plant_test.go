@@ -158,7 +158,7 @@ var plants = map[string]string{
 	"schema/append-only":  `grant update on loyalty.entry to talkable_loyalty`,
 	"schema/walls":        `grant usage on schema loyalty to talkable_referral`,
 	"schema/plain-roles":  `alter table notify.message owner to talkable_notify`,
-	"schema/money":        `alter table loyalty.lot alter column granted type numeric`,
+	"schema/money":        `alter table loyalty.merit alter column amount type numeric`,
 	"schema/site-in-keys": `create unique index too_wide on referral.referral (origin_id, id)`,
 	"schema/logged":       `alter table notify.contact set unlogged`,
 	"schema/views":        `create view loyalty.peek as select balance from loyalty.account`,
