@@ -54,7 +54,7 @@ func TestBodies_that_are_refused(t *testing.T) {
 		{"10,001 arrays", `{"a":` + nested(10001, "[", "]") + `}`, 400, "invalid_json", ""},
 		{"33 levels", `{"a":` + nested(32, "[", "]") + `}`, 400, "invalid_json", ""},
 		{"9,999 objects", `{"a":` + strings.Repeat(`{"a":`, 9999) + `1` + strings.Repeat("}", 10000), 400, "invalid_json", ""},
-		{"too many names", many(10_000), 400, "invalid_json", ""},
+		{"too many names", many(50_000), 400, "invalid_json", ""},
 		{"a million names", many(1_000_000), 413, "too_large", ""},
 		{"too many elements", `{` + id + `,"amount":1,"tags":["a"` + strings.Repeat(`,"a"`, 100) + `]}`, 400, "invalid_request", "/tags"},
 		{"utf-16", utf16Body, 400, "invalid_json", ""},

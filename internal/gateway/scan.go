@@ -12,7 +12,8 @@ import (
 
 const (
 	maxDepth  = 32
-	maxValues = 10_000 // values and names of a body together
+	maxTokens = 50_000 // of a JSON body: values, names, and brackets twice; a batch of 1,000 rows has room
+	maxValues = 10_000 // of a form
 	space     = " \t\r\n"
 )
 
@@ -50,8 +51,8 @@ func scan(raw []byte) (document, error) {
 			return doc, nil
 		case d.StackDepth() > maxDepth:
 			return doc, badJSON(d.StackPointer(), "nested too deeply; at most 32 levels")
-		case n > maxValues:
-			return doc, badJSON("", "too many values; at most 10000")
+		case n > maxTokens:
+			return doc, badJSON("", "too many values and names; at most 50000")
 		case nul && t.Kind() == '"' && strings.ContainsRune(t.String(), 0):
 			return doc, badJSON(d.StackPointer(), "holds a NUL character")
 		}

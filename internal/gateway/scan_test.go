@@ -92,3 +92,11 @@ func BenchmarkScan(b *testing.B) {
 		}
 	}
 }
+
+// TestScan_takes_a_whole_batch: a thousand rows of an operation that takes a thousand.
+func TestScan_takes_a_whole_batch(t *testing.T) {
+	row := `{"email":"ann@shop.example","order_number":"1","subtotal":1,"order_date":"2026-03-01","items":[{"product_id":"chair","price":1,"quantity":1}]},`
+	if _, err := scan([]byte(`{"data":[` + strings.Repeat(row, 999) + strings.TrimSuffix(row, ",") + `]}`)); err != nil {
+		t.Error(err)
+	}
+}
