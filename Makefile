@@ -3,6 +3,7 @@ SHELL := /bin/bash
 GO ?= go
 DOCKER ?= docker
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+PORTIONS ?= 1 40
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GOLANGCI_LINT := $(shell command -v golangci-lint || echo $$($(GO) env GOPATH)/bin/golangci-lint)
 
@@ -35,8 +36,9 @@ shake: ## five minutes of faults under load, and what is left compared with what
 fuzz: ## fuzz every decoder of foreign bytes for a minute each
 	./.ci/fuzz 60s
 
-properties: ## ten thousand random lives of members against the naive ledger, about a quarter of an hour
-	$(GO) test -timeout 60m -run '^TestLedgerAgainstOracle$$' ./internal/loyalty -rapid.checks 10000
+properties: ## ten thousand random lives of members against the naive ledger and tiers, a quarter of an hour
+	$(GO) test -c -o bin/loyalty.test ./internal/loyalty
+	cd internal/loyalty && seq $(PORTIONS) | xargs -P 2 -I{} ../../.ci/properties ../../bin/loyalty.test {}
 
 lint: ## golangci-lint, as .golangci.yml says
 	@test -x "$(GOLANGCI_LINT)" || $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0

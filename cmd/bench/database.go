@@ -17,13 +17,20 @@ import (
 	"github.com/talkable/talkable/internal/postgres/embedded"
 )
 
-// Databases of a run. The filled one is the only that may outlive it.
+// Databases of a run. Those that are filled may outlive it.
 const (
 	platformDatabase  = "talkable"
 	singleDatabase    = "single"
 	filledDatabase    = "filled"
+	ledgerDatabase    = "ledger"
+	sparseDatabase    = "sparse" // what the ledger is compared with: the same, but small
 	yardstickDatabase = "yardstick"
 )
+
+// kept says whether a database comes filled, with statistics.
+func kept(name string) bool {
+	return name == filledDatabase || name == ledgerDatabase || name == sparseDatabase
+}
 
 // database is a PostgreSQL of this run's own, with a database for each side.
 type database struct {
@@ -115,6 +122,10 @@ func settings(dir string, o options) map[string]string {
 		"autovacuum_max_workers": "1",
 		"max_connections":        "400",
 	}
+	if o.only.part(nightly) { // what is loaded into a new table needs no log, and so no room for it
+		s["wal_level"], s["max_wal_senders"] = "minimal", "0"
+		s["max_wal_size"] = megabytes(disk/20, 1024, 4096)
+	}
 	if o.statements {
 		s["shared_preload_libraries"] = "pg_stat_statements"
 		s["pg_stat_statements.track_planning"] = "on"
@@ -157,7 +168,7 @@ func (d *database) state(ctx context.Context) (string, error) {
 // due.
 func (d *database) prepare(ctx context.Context) error {
 	for name, db := range d.open {
-		if name == filledDatabase { // was, when it was filled
+		if kept(name) { // was, when it was filled
 			continue
 		}
 		if _, err := db.ExecContext(ctx, "vacuum analyze"); err != nil {

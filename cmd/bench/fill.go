@@ -25,15 +25,28 @@ import (
 //go:embed fill.sql
 var fillScript string
 
-// fillStep is a part of fill.sql.
+// filling is a way to fill a database.
+type filling struct {
+	database string
+	script   string   // steps: see fill.sql
+	tables   []string // whose indexes are built after loading
+	scale    scale
+	found    func(ctx context.Context, pg *database, o options, name string, db *sqlx.DB) error // makes what the steps begin with
+}
+
+func crowded(o options) filling {
+	return filling{filledDatabase, fillScript, loaded, o.scale, found}
+}
+
+// fillStep is a part of a script.
 type fillStep struct {
 	lane, weight int
 	what, sql    string
 }
 
-func fillSteps(s scale) (steps []fillStep, err error) {
-	text := strings.NewReplacer("{people}", strconv.FormatInt(s.people, 10), "{visits}", strconv.FormatInt(s.visits, 10),
-		"{entries}", strconv.FormatInt(s.entries, 10)).Replace(fillScript)
+func (f filling) steps() (steps []fillStep, err error) {
+	text := strings.NewReplacer("{people}", strconv.FormatInt(f.scale.people, 10), "{visits}", strconv.FormatInt(f.scale.visits, 10),
+		"{entries}", strconv.FormatInt(f.scale.entries, 10)).Replace(f.script)
 	for part := range strings.SplitSeq(text[strings.Index(text, "\n--- "):], "\n--- ") {
 		head, sql, _ := strings.Cut(part, "\n")
 		if head == "" {
@@ -41,7 +54,7 @@ func fillSteps(s scale) (steps []fillStep, err error) {
 		}
 		step := fillStep{sql: sql}
 		if _, err := fmt.Sscan(head, &step.lane, &step.weight, &step.what); err != nil {
-			return nil, fmt.Errorf("fill.sql: step %q: %w", head, err)
+			return nil, fmt.Errorf("%s: step %q: %w", f.database, head, err)
 		}
 		step.what = strings.Join(strings.Fields(head)[2:], " ")
 		steps = append(steps, step)
@@ -49,10 +62,10 @@ func fillSteps(s scale) (steps []fillStep, err error) {
 	return steps, nil
 }
 
-// filledWith identifies the content of a filled database: what made it.
-func filledWith(o options) (string, error) {
+// with identifies the content of a filled database: what made it.
+func (f filling) with(o options) (string, error) {
 	h := sha256.New()
-	fmt.Fprintln(h, o.scale.people, o.scale.visits, o.scale.entries, o.sites, fillScript)
+	fmt.Fprintln(h, f.scale.people, f.scale.visits, f.scale.entries, o.sites, f.script)
 	for _, m := range migrations.Modules {
 		schema := migrations.Schema(m)
 		err := fs.WalkDir(schema.Files, ".", func(path string, d fs.DirEntry, err error) error {
@@ -73,41 +86,41 @@ func filledWith(o options) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// fill makes the filled database, unless an earlier run has.
-func fill(ctx context.Context, pg *database, o options) (err error) {
-	with, err := filledWith(o)
+// fill makes a filled database, unless an earlier run has.
+func fill(ctx context.Context, pg *database, o options, f filling) (err error) {
+	with, err := f.with(o)
 	if err != nil {
 		return err
 	}
 	var there bool
-	if err := pg.admin.GetContext(ctx, &there, `select exists (select from pg_database where datname = $1 and shobj_description(oid, 'pg_database') = $2)`, filledDatabase, with); err != nil {
+	if err := pg.admin.GetContext(ctx, &there, `select exists (select from pg_database where datname = $1 and shobj_description(oid, 'pg_database') = $2)`, f.database, with); err != nil {
 		return err
 	}
 	if there {
-		progress("the filled database is there")
+		progress("database %s is filled already", f.database)
 		return nil
 	}
-	if free := freeDisk(pg.data); free > 0 && free < o.scale.bytes() {
-		return fmt.Errorf("the filled database of scale %s takes about %.1f GB, and the disk of %s has %.1f left: take a smaller -scale, or a -cache or -dir on another disk",
-			o.scale.name, float64(o.scale.bytes())/1e9, pg.data, float64(free)/1e9)
+	if free := freeDisk(pg.data); free > 0 && free < f.scale.bytes() {
+		return fmt.Errorf("database %s of scale %s takes about %.1f GB, and the disk of %s has %.1f left: take a smaller -scale, or a -cache or -dir on another disk",
+			f.database, f.scale.name, float64(f.scale.bytes())/1e9, pg.data, float64(free)/1e9)
 	}
 	began, busy := time.Now(), familyTime(pg.server.PID())
-	progress("filling a database: %s on disk", o.scale)
-	db, err := pg.fresh(ctx, filledDatabase)
+	progress("filling database %s: %s on disk", f.database, f.scale)
+	db, err := pg.fresh(ctx, f.database)
 	if err != nil {
 		return err
 	}
-	if err := found(ctx, pg, o, db); err != nil {
+	if err := f.found(ctx, pg, o, f.database, db); err != nil {
 		return err
 	}
-	if err := loadRows(ctx, db, o, os.Stderr); err != nil {
-		return fmt.Errorf("fill the database: %w", err)
+	if err := f.load(ctx, db, os.Stderr); err != nil {
+		return fmt.Errorf("fill database %s: %w", f.database, err)
 	}
 	var size int64
 	if err := db.GetContext(ctx, &size, `select pg_database_size(current_database())`); err != nil {
 		return err
 	}
-	if _, err := pg.admin.ExecContext(ctx, fmt.Sprintf(`comment on database %s is '%s'`, filledDatabase, with)); err != nil {
+	if _, err := pg.admin.ExecContext(ctx, fmt.Sprintf(`comment on database %s is '%s'`, f.database, with)); err != nil {
 		return err
 	}
 	took := familyTime(pg.server.PID()) - busy
@@ -117,8 +130,8 @@ func fill(ctx context.Context, pg *database, o options) (err error) {
 }
 
 // found makes the sites by the program itself, and notes them.
-func found(ctx context.Context, pg *database, o options, db *sqlx.DB) (err error) {
-	p, err := startPlatform(ctx, pg, filledDatabase, o.binary, "grouped")
+func found(ctx context.Context, pg *database, o options, name string, db *sqlx.DB) (err error) {
+	p, err := startPlatform(ctx, pg, name, o.binary, "grouped")
 	if err != nil {
 		return err
 	}
@@ -140,13 +153,13 @@ func found(ctx context.Context, pg *database, o options, db *sqlx.DB) (err error
 	return p.quiet(ctx)
 }
 
-// loadRows runs the steps of fill.sql: without indexes, which are built at the end.
-func loadRows(ctx context.Context, db *sqlx.DB, o options, w *os.File) error {
-	steps, err := fillSteps(o.scale)
+// load runs the steps of a script: without indexes, which are built at the end.
+func (f filling) load(ctx context.Context, db *sqlx.DB, w *os.File) error {
+	steps, err := f.steps()
 	if err != nil {
 		return err
 	}
-	bare, err := strip(ctx, db)
+	bare, err := strip(ctx, db, f.tables)
 	if err != nil {
 		return err
 	}
@@ -170,7 +183,7 @@ func loadRows(ctx context.Context, db *sqlx.DB, o options, w *os.File) error {
 			return err
 		}
 	}
-	for _, table := range loaded {
+	for _, table := range f.tables {
 		if _, err := db.ExecContext(ctx, "alter table "+table+" reset (autovacuum_enabled)"); err != nil {
 			return err
 		}
@@ -214,7 +227,7 @@ var loaded = []string{"customer.person", "customer.origin", "customer.visitor", 
 
 // strip drops the constraints and indexes of the tables, and returns the steps that make them anew: in two lanes, by table, and
 // foreign keys at the end.
-func strip(ctx context.Context, db *sqlx.DB) (steps []fillStep, err error) {
+func strip(ctx context.Context, db *sqlx.DB, tables []string) (steps []fillStep, err error) {
 	var rows []struct {
 		Table string `db:"tab"`
 		Drop  string `db:"drop_it"`
@@ -228,11 +241,11 @@ func strip(ctx context.Context, db *sqlx.DB) (steps []fillStep, err error) {
 		union all
 		select indrelid::regclass::text, format('drop index %s', indexrelid::regclass), pg_get_indexdef(indexrelid), 2
 		from pg_index i where indrelid = any ($1::text::text[]::regclass[]) and not exists (select from pg_constraint c where c.conindid = i.indexrelid and c.contype in ('p', 'u'))
-		order by 4, 1, 3`, "{"+strings.Join(loaded, ",")+"}")
+		order by 4, 1, 3`, "{"+strings.Join(tables, ",")+"}")
 	if err != nil {
 		return nil, err
 	}
-	for _, table := range loaded { // one vacuum at the end is enough
+	for _, table := range tables { // one vacuum at the end is enough
 		if _, err := db.ExecContext(ctx, "alter table "+table+" set (autovacuum_enabled = off)"); err != nil {
 			return nil, err
 		}

@@ -25,7 +25,7 @@ func TestFilledDatabase(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	if err := fill(t.Context(), pg, o); err != nil {
+	if err := fill(t.Context(), pg, o, crowded(o)); err != nil {
 		t.Fatal(err)
 	}
 	db, err := pg.use(t.Context(), filledDatabase)
@@ -123,7 +123,7 @@ func TestFilledDatabase(t *testing.T) {
 	if err := p.call(t.Context(), p.sites[0].key, "GET", path, nil, &member); err != nil || member.Member.Points != balance || balance == 0 {
 		t.Errorf("%s has %d points by the API, %d in the database: %v", path, member.Member.Points, balance, err)
 	}
-	if err := fill(t.Context(), pg, o); err != nil { // it is there
+	if err := fill(t.Context(), pg, o, crowded(o)); err != nil { // it is there
 		t.Error(err)
 	}
 }

@@ -154,7 +154,6 @@ func (b *bench) rollup(ctx context.Context, p *platform) error {
 		if err != nil {
 			return err
 		}
-		ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 		l := b.report.add("rollup / raw", pair{ms(took[0]), ms(took[1]), 0, after.minus(before).others(0), 0})
 		l.scaled(float64(b.o.scale.visits) / float64(scales[len(scales)-1].visits))
 		progress("rollup %.1f ms, raw %.0f ms over %d visits", ms(took[0]), ms(took[1]), got[1].N)

@@ -107,7 +107,7 @@ func TestSitesByZipf(t *testing.T) {
 }
 
 func TestFillSteps(t *testing.T) {
-	steps, err := fillSteps(scales[0])
+	steps, err := crowded(options{scale: scales[0]}).steps()
 	if err != nil || len(steps) < 10 {
 		t.Fatalf("%d steps: %v", len(steps), err)
 	}

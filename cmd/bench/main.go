@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -34,6 +35,8 @@ A line under its floor is marked, and makes the exit status 1. So does an answer
 the database that isn't what was acknowledged, an acknowledgement while the table was locked, or more of them than the flushes of
 the log can cover. A pair in which other programs took more than a tenth of the machine, or in which its pace differed by more than
 a tenth, is left out where at least three others remain; else the line is marked with a ~.
+
+The part nightly is measured only when -only names it. It fills a ledger of as many entries as the scale says, and waits for timers that look once a minute.
 
 The filled database is loaded by statements that draw whole sets; -scale says how much, and -cache keeps it for the next run:
 
@@ -118,7 +121,9 @@ func (o *options) check(only, size string) (err error) {
 	if o.scale, err = scaleOf(size); err != nil {
 		return err
 	}
-	o.only, err = parseWanted(only)
+	if o.only, err = parseWanted(only); err == nil && o.only.part(nightly) && slices.ContainsFunc(entries, func(e entry) bool { return e.part != nightly && o.only.line(e.name) }) {
+		err = errors.New("-only nightly goes alone: it has databases of its own")
+	}
 	return err
 }
 

@@ -42,6 +42,7 @@ type platform struct {
 	took  recorded
 	rate  float64 // of purchases, when last measured
 	mark  mark    // what the database held before
+	worst string  // the day of a ledger on which most expired
 }
 
 // recorded is what the platform acknowledged, to be compared with what its database holds.
@@ -72,7 +73,7 @@ func startPlatform(ctx context.Context, pg *database, name, binary, tags string)
 		}
 	}
 	var err error
-	if name == filledDatabase {
+	if kept(name) {
 		p.db, err = pg.use(ctx, name)
 	} else {
 		p.db, err = pg.fresh(ctx, name)
@@ -187,6 +188,7 @@ type shop struct {
 	program   int64
 	batch     int64 // what members can spend points on; 0: nothing yet
 	coupons   int64 // a list of single-use ones; 0: none
+	members   int64 // of a ledger
 }
 
 type object = map[string]any

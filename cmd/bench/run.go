@@ -39,27 +39,7 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	defer func() { err = errors.Join(err, pg.stop()) }()
 	b := &bench{o: o}
-	if o.only.part("filled") {
-		if err := fill(ctx, pg, o); err != nil {
-			return err
-		}
-	}
-	if o.generate {
-		return nil
-	}
-	if b.yard, err = newPgbench(ctx, pg, o); err != nil {
-		return err
-	}
-	if b.static, err = startStatic(); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.static.stop()) }()
-	progress("building and starting talkable")
-	if b.platform, err = startPlatform(ctx, pg, platformDatabase, o.binary, "grouped"); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.platform.stop()) }()
-	if err := pg.assertDurable(ctx); err != nil {
+	if err := b.fill(ctx, pg); err != nil || o.generate {
 		return err
 	}
 	state, err := pg.state(ctx)
@@ -68,7 +48,11 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	b.report.about = []string{machine(), fmt.Sprintf("PostgreSQL %s: %s", pg.server.Version(), state),
 		fmt.Sprintf("a flush of 8 kB takes %s (median), %.0f/s one after the other; one processor hashes %.0f MB/s", milliseconds(median), perSecond, pace())}
-	if err := b.everything(ctx); err != nil {
+	measure := b.besidePgbench
+	if o.only.part(nightly) {
+		measure = b.nights
+	}
+	if err := measure(ctx, pg); err != nil {
 		return err
 	}
 	if err := pg.assertDurable(ctx); err != nil {
@@ -86,6 +70,43 @@ func run(ctx context.Context, o options) (err error) {
 		err = errUnder
 	}
 	return err
+}
+
+// besidePgbench starts both sides and measures all other parts.
+func (b *bench) besidePgbench(ctx context.Context, pg *database) (err error) {
+	if b.yard, err = newPgbench(ctx, pg, b.o); err != nil {
+		return err
+	}
+	if b.static, err = startStatic(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.static.stop()) }()
+	progress("building and starting talkable")
+	if b.platform, err = startPlatform(ctx, pg, platformDatabase, b.o.binary, "grouped"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.platform.stop()) }()
+	if err := pg.assertDurable(ctx); err != nil {
+		return err
+	}
+	return b.everything(ctx)
+}
+
+// fill makes the filled databases that the wanted parts compare with.
+func (b *bench) fill(ctx context.Context, pg *database) error {
+	var all []filling
+	if b.o.only.part("filled") {
+		all = append(all, crowded(b.o))
+	}
+	if b.o.only.part(nightly) {
+		all = append(all, ledgers(b.o)...)
+	}
+	for _, f := range all {
+		if err := fill(ctx, pg, b.o, f); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // furnish gives a new platform sites and advocates, and lets it do its first work.

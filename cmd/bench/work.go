@@ -167,7 +167,7 @@ func (p *platform) warm(ctx context.Context) error {
 		if _, err := p.purchase(ctx, p.all(connections, time.Second)); err != nil {
 			return err
 		}
-		if p.name == filledDatabase { // analyzed, and its pages not to be logged in full again
+		if kept(p.name) { // analyzed, and its pages not to be logged in full again
 			continue
 		}
 		if err := p.ripen(ctx); err != nil {

@@ -45,11 +45,11 @@ var moduleBugs = []bug{
 	{Name: "ledger-unlocked", Says: "balances are read without a lock, and nothing numbers the entries of an account but the reader: purchases and rewards of one person at once",
 		Edits: []edit{
 			{"internal/loyalty/store_member.go", `return holdersOf(ctx, tx, people, "for update")`, `return holdersOf(ctx, tx, people, "offset 0")`},
-			{"internal/loyalty/store_ledger.go", "			order by site_id, name\n			for update\n", "			order by site_id, name\n"},
+			{"internal/loyalty/store_ledger.go", "			order by site_id, name, asset\n			for update\n", "			order by site_id, name, asset\n"},
 			{"migrations/loyalty/00010_init.sql", "constraint entry_pkey primary key (site_id, account_id, seq)", "constraint entry_pkey primary key (site_id, account_id, seq, txn_id)"},
 		}},
 	{Name: "balance-before", Says: "an entry keeps the balance before it as the one after it",
-		Edits: []edit{{"internal/loyalty/ledger.go", "BalanceAfter: sum}", "BalanceAfter: sum - amount}"}}},
+		Edits: []edit{{"internal/loyalty/ledger.go", "BalanceAfter: sum, Wallet", "BalanceAfter: sum - amount, Wallet"}}},
 	{Name: "points-refund-skipped", Says: "a claw-back of a reward is not heard by loyalty when the reward is gone altogether",
 		Edits: []edit{{"internal/loyalty/consume.go", "		if e.Body.Kind == referralevent.Points {", "		if e.Body.Kind == referralevent.Points && !e.Body.Full {"}}},
 	{Name: "reward-too-early", Says: "rewards are given when a referral is made, whether or not it is approved",

@@ -43,4 +43,10 @@ var pointsBugs = []bug{
 		Edits: []edit{{"internal/referral/coupon_hand.go", "	if err := insertWaits(ctx, u.Tx, u.Now, rest); err != nil {\n		return err\n	}\n", "	_ = insertWaits\n"}}},
 	{Name: "coupon-untold", Says: "a redemption does not hear of its coupon when it came while the redemption was cancelled",
 		Edits: []edit{{"internal/loyalty/store_redemption.go", "where r.site_id = u.site_id and r.id = u.id and r.coupon_id is null`", "where r.site_id = u.site_id and r.id = u.id and r.status = 'waiting'`"}}},
+	{Name: "merge-pending-left", Says: "points of a merged member that can't be spent yet go to the survivor's lots, but not to its account",
+		Edits: []edit{{"internal/loyalty/merge.go", "	if d.pending != nil && d.pending.Balance != 0 {\n		return txnID, b.crossPending(", "	if d.pending != nil && d.pending.Balance < 0 {\n		return txnID, b.crossPending("}}},
+	{Name: "parted-without-lots", Says: "when a merge is undone, the duplicate's lots go back, but not the points in them",
+		Edits: []edit{{"internal/loyalty/merge.go", "	amount := left + paidForSurvivor - debt\n", "	amount := paidForSurvivor - debt\n"}}},
+	{Name: "stock-unlocked", Says: "how much of a stock is taken is read without a lock: two of the last at once",
+		Edits: []edit{{"internal/loyalty/reward_desk.go", "fresh...), \"for update\")", "fresh...), \"offset 0\")"}}},
 }

@@ -6,15 +6,18 @@ import (
 	"fmt"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jmoiron/sqlx"
 )
 
 // club is a site beside the twins whose programme has rules of earning with limits and a budget, and whose points are pending until somebody
-// says that the order was delivered. Everybody buys a few times at once.
+// says that the order was delivered. Everybody buys a few times at once, and wants a poster; some turn out to be two who are one.
 type club struct {
 	shop
+	poster  int64
+	refused atomic.Bool // a poster, to somebody
 	mu      sync.Mutex
 	members []*clubMember
 }
@@ -23,6 +26,8 @@ type club struct {
 type clubMember struct {
 	email  string
 	orders [clubOrders]clubOrder
+	poster bool
+	also   *clubMember // who turned out to be the same
 }
 
 type clubOrder struct {
@@ -52,37 +57,61 @@ func (w *world) makeClub(ctx context.Context) error {
 		return err
 	}
 	w.club.shop = s
-	_, err = w.create(ctx, s, "/api/v2/loyalty/programs", "program", object{"name": "Club", "points_per_unit": 1, "pending_rule": "event",
+	programme, err := w.create(ctx, s, "/api/v2/loyalty/programs", "program", object{"name": "Club", "points_per_unit": 1, "pending_rule": "event",
 		"earning": object{"rules": []object{
 			{"key": "visits", "kind": "fixed", "points": visitPoints, "limits": []object{{"per": "ever", "times": visitTimes}}},
 			{"key": "spend", "kind": "per_money", "per_amount": 100, "points": spendPoints, "limits": []object{{"per": "ever", "points": spendMost}}},
 			{"key": "first", "kind": "fixed", "points": firstPoints, "budget": firstBudget},
 			{"key": "joined", "on": "join", "kind": "fixed", "points": joinPoints}}}})
-	return err
+	if err != nil {
+		return err
+	}
+	return w.printPosters(ctx, programme)
 }
 
-// admit lets one member after the other come, until end.
+// admit lets two members after two others come, until end.
 func (w *world) admit(ctx context.Context, end time.Time, door int) {
 	for n := 0; time.Now().Before(end) && ctx.Err() == nil; n++ {
-		m := &clubMember{email: fmt.Sprintf("club-%d-%d@shop.example", door, n)}
-		if m.live(ctx, w, fmt.Sprintf("c-%d-%d", door, n), n%2 == 1) != nil { // it was cut off: nobody knows what is there of it
+		a, b := newClubMember(door, 2*n), newClubMember(door, 2*n+1)
+		if w.come(ctx, a, b, n%fates) != nil { // they were cut off: nobody knows what is there of them
 			continue
 		}
-		w.tally.reach("members of the club", 1)
+		w.tally.reach("members of the club", 2)
 		w.club.mu.Lock()
-		w.club.members = append(w.club.members, m)
+		w.club.members = append(w.club.members, a, b)
 		w.club.mu.Unlock()
 		wait(ctx, 100*time.Millisecond)
 	}
 }
 
+// come has both live, take a poster, and be who they are.
+func (w *world) come(ctx context.Context, a, b *clubMember, fate int) error {
+	if err := a.live(ctx, w, false); err != nil {
+		return err
+	}
+	if err := b.live(ctx, w, true); err != nil {
+		return err
+	}
+	if err := w.sellPosters(ctx, a, b); err != nil || fate == stayTwo {
+		return err
+	}
+	return w.unite(ctx, a, b, fate == twoAfterAll)
+}
+
+func newClubMember(door, n int) *clubMember {
+	m := &clubMember{email: fmt.Sprintf("club-%d-%d@shop.example", door, n)}
+	for i := range m.orders {
+		m.orders[i].number = fmt.Sprintf("c-%d-%d-%d", door, n, i)
+	}
+	return m
+}
+
 // live has a member buy, get some of it delivered, and send some of it back, if returns says so.
-func (m *clubMember) live(ctx context.Context, w *world, name string, returns bool) error {
+func (m *clubMember) live(ctx context.Context, w *world, returns bool) error {
 	var failed [clubOrders]error
 	var all sync.WaitGroup
 	for i := range m.orders {
 		o := &m.orders[i]
-		o.number = fmt.Sprint(name, "-", i)
 		all.Go(func() { failed[i] = o.buy(ctx, w, m.email) })
 	}
 	all.Wait()
@@ -93,6 +122,9 @@ func (m *clubMember) live(ctx context.Context, w *world, name string, returns bo
 	}
 	waiting, err := w.club.pending(ctx, w, m.email)
 	if err != nil {
+		return err
+	}
+	if err := m.awaitJoined(ctx, w); err != nil {
 		return err
 	}
 	if err := m.orders[0].activate(ctx, w, waiting); err != nil || !returns {
@@ -112,6 +144,18 @@ func (m *clubMember) live(ctx context.Context, w *world, name string, returns bo
 		err = refund
 	}
 	return err
+}
+
+// awaitJoined waits for the points of joining, the only ones that aren't pending: what is heard of after a merge is the survivor's for good.
+func (m *clubMember) awaitJoined(ctx context.Context, w *world) error {
+	for {
+		var got struct{ Result readMember }
+		err := w.ask(ctx, w.club.shop, "GET", "/api/v2/loyalty/members/"+url.PathEscape(m.email), nil, "", &got)
+		if err != nil || got.Result.Member.Balance >= joinPoints {
+			return err
+		}
+		wait(ctx, 50*time.Millisecond)
+	}
 }
 
 func (o *clubOrder) buy(ctx context.Context, w *world, email string) error {
@@ -194,7 +238,7 @@ const (
 	clubMembersSQL = `
 		select p.email as name, a.balance || ' to spend, ' || coalesce(w.balance, 0) || ' pending' as value from loyalty.member m
 		join customer.person p on p.site_id = m.site_id and p.id = m.person_id
-		join loyalty.account a on a.site_id = m.site_id and a.owner_id = m.id
+		join loyalty.account a on a.site_id = m.site_id and a.owner_id = m.id and a.asset = 'points'
 		left join loyalty.account w on w.site_id = m.site_id and w.pending_of = m.id where m.site_id = $1`
 )
 
@@ -217,15 +261,22 @@ func (c *club) check(ctx context.Context, db *sqlx.DB) (*checks, error) {
 	var orders, people []string
 	for _, m := range c.members {
 		orders = append(orders, m.wrongOrders(byNumber)...)
-		if want := m.want(byNumber); members[m.email] != want {
-			people = append(people, fmt.Sprintf("%s: %s; want %s", m.email, members[m.email], want))
+	}
+	for email, want := range c.want(byNumber) {
+		if members[email] != want.String() {
+			people = append(people, fmt.Sprintf("%s: %s; want %s", email, members[email], want))
 		}
+	}
+	scarce, err := c.wrongPosters(ctx, db)
+	if err != nil {
+		return made, err
 	}
 	if n := min(firstBudget, firstPoints*int64(len(lines))); first < n { // what goes back makes room again
 		orders = append(orders, fmt.Sprintf("the rule with a budget of %d gave %d for %d orders", firstBudget, first, len(lines)))
 	}
 	made.add("club: what orders earned", fmt.Sprintf("%d orders", len(lines)), orders)
 	made.add("club: what members have", fmt.Sprintf("%d members", len(c.members)), people)
+	made.add("club: who got what is scarce", fmt.Sprintf("%d posters", posters), scarce)
 	return made, nil
 }
 
@@ -252,16 +303,41 @@ func (m *clubMember) wrongOrders(lines map[string]clubLine) (rows []string) {
 	return rows
 }
 
-// want is what a member has, given what was granted.
-func (m *clubMember) want(lines map[string]clubLine) string {
-	spendable, pending := int64(joinPoints), int64(0)
+// clubPoints is what a member has.
+type clubPoints struct{ spendable, pending int64 }
+
+func (p clubPoints) String() string {
+	return fmt.Sprintf("%d to spend, %d pending", p.spendable, p.pending)
+}
+
+// want is what members have, by e-mail address, given what was granted.
+func (c *club) want(lines map[string]clubLine) map[string]clubPoints {
+	out := map[string]clubPoints{}
+	for _, m := range c.members {
+		out[m.email] = m.points(lines)
+	}
+	for _, m := range c.members {
+		if m.also != nil {
+			a, b := out[m.email], out[m.also.email]
+			out[m.email], out[m.also.email] = clubPoints{a.spendable + b.spendable, a.pending + b.pending}, clubPoints{}
+		}
+	}
+	return out
+}
+
+// points are what a member made for itself.
+func (m *clubMember) points(lines map[string]clubLine) clubPoints {
+	p := clubPoints{spendable: joinPoints}
+	if m.poster {
+		p.spendable -= posterCost
+	}
 	for _, o := range m.orders {
 		left := lines[o.number].Granted - share(lines[o.number].Granted, o.refunded, 100*clubDollars)
 		if o.activated {
-			spendable += left
+			p.spendable += left
 		} else {
-			pending += left
+			p.pending += left
 		}
 	}
-	return fmt.Sprintf("%d to spend, %d pending", spendable, pending)
+	return p
 }

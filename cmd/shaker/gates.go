@@ -17,7 +17,8 @@ func gates(only []string, load time.Duration) []gate {
 	if len(only) == 0 {
 		list = append(list, gate{"unknown found committed", 3}, gate{"replays", 20}, gate{"answers of replica 0", 100}, gate{"answers of replica 1", 100},
 			gate{"looks at who waits for a coupon of a claim", 5}, gate{"rewards refused by a limit", 2}, gate{"rewards refused by a budget", 2},
-			gate{"members of the club", 2}, gate{"pending points activated", 2})
+			gate{"members of the club", 6}, gate{"pending points activated", 6}, gate{"members who turned out to be one", 1}, gate{"members who were two after all", 1},
+			gate{"posters taken", 2})
 	}
 	if len(only) == 0 && load >= longRun {
 		list = append(list, gate{"claims told again after an unknown answer", 1}, gate{"pages that could not be shown", 1}, gate{"accounts in debt after a payout", 1})

@@ -21,11 +21,14 @@ var customerInvariants = []invariant{
 				or (o.refunded_at is null) <> (count(r.id) = 0)`},
 	{ID: "customer/refund-once", Says: "a client's key refunds an origin once",
 		SQL: `select site_id, origin_id, key, count(*) from customer.refund group by 1, 2, 3 having count(*) > 1`},
-	{ID: "customer/counters", Says: "a person's purchases and events are those that were verified",
+	{ID: "customer/counters", Says: "a person's purchases and events are those that were verified, of its duplicates, too",
 		SQL: `
 			with counted as (
-				select site_id, person_id, count(*) filter (where type = 'Purchase') as purchases, count(*) filter (where type = 'Event') as events
-				from customer.origin where verified and person_id is not null group by 1, 2
+				select o.site_id, whose.id as person_id, count(*) filter (where o.type = 'Purchase') as purchases, count(*) filter (where o.type = 'Event') as events
+				from customer.origin o
+				join customer.person p on p.site_id = o.site_id and p.id = o.person_id
+				cross join lateral (values (p.id), (p.merged_into)) whose (id)
+				where o.verified and whose.id is not null group by 1, 2
 			)
 			select p.site_id, p.id, p.purchases, p.events, c.purchases as verified_purchases, c.events as verified_events
 			from customer.person p

@@ -143,17 +143,17 @@ var loyaltyInvariants = []invariant{
 					(p ->> 'person_id')::bigint as person_id
 				from ` + told("loyalty.points_earned.v1", "loyalty.points_clawed_back.v1", "loyalty.points_expired.v1", "loyalty.points_adjusted.v1",
 			"loyalty.points_redeemed.v1", "loyalty.redemption_cancelled.v1", "loyalty.hold_changed.v1", "loyalty.points_activated.v1",
-			"loyalty.points_transferred.v1", "loyalty.points_reinstated.v1") + ` e
+			"loyalty.points_transferred.v1", "loyalty.points_reinstated.v1", "loyalty.points_pooled.v1") + ` e
 			), kept as (
 				select t.site_id, t.id, t.points, e.balance_after, m.person_id, 'loyalty.' || case t.kind when 'earn' then 'points_earned'
 					when 'claw_back' then 'points_clawed_back' when 'expire' then 'points_expired' when 'adjust' then 'points_adjusted'
 					when 'redeem' then 'points_redeemed' when 'cancel' then 'redemption_cancelled'
-					when 'activate' then 'points_activated' when 'reinstate' then 'points_reinstated' when 'transfer_out' then 'points_transferred' else 'hold_changed' end || '.v1' as kind
+					when 'activate' then 'points_activated' when 'reinstate' then 'points_reinstated' when 'transfer_out' then 'points_transferred' when 'pool_out' then 'points_pooled' else 'hold_changed' end || '.v1' as kind
 				from loyalty.txn t
 				join loyalty.member m on m.site_id = t.site_id and m.id = t.member_id
-				join loyalty.account a on a.site_id = m.site_id and a.owner_id = m.id
+				join loyalty.account a on a.site_id = m.site_id and a.owner_id = m.id and a.asset = coalesce(t.wallet, 'points')
 				left join loyalty.entry e on e.site_id = t.site_id and e.txn_id = t.id and e.account_id = a.id
-				where t.points <> 0 and t.kind not in ('transfer_in', 'merge_in', 'merge_out') -- who gave tells of both; points_merged names the merge
+				where t.points <> 0 and t.kind not in ('transfer_in', 'pool_in', 'merge_in', 'merge_out') -- who gave tells of both; points_merged names the merge
 			)
 			select coalesce(k.site_id, t.site) as site_id, coalesce(k.id, t.id) as id, k.kind, k.points, k.balance_after, t.points as told_points, t.balance
 			from kept k
@@ -172,5 +172,5 @@ var loyaltyInvariants = []invariant{
 			from loyalty.member m
 			left join (select site_id, member_id, count(*) as moves from loyalty.tier_change group by 1, 2) c on c.site_id = m.site_id and c.member_id = m.id
 			full join told t on t.site = m.site_id and t.id = m.id
-			where m.id is null or t.joined is distinct from 1 or coalesce(c.moves, 0) <> t.moved`},
+			where m.id is null or t.joined > 1 or m.status = 'active' and t.joined is distinct from 1 or coalesce(c.moves, 0) <> t.moved`},
 }

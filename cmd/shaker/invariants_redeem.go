@@ -51,7 +51,8 @@ var redemptionInvariants = []invariant{
 			select e.site_id, e.txn_id, t.kind, a.name from loyalty.entry e
 			join loyalty.account a on a.site_id = e.site_id and a.id = e.account_id and a.owner_id is null and a.pending_of is null
 			join loyalty.txn t on t.site_id = e.site_id and t.id = e.txn_id
-			where t.kind <> 'commit' and a.name <> case t.kind when 'transfer_out' then 'transferred' when 'transfer_in' then 'transferred' when 'hold' then 'held' when 'release' then 'held' when 'restore' then 'redeemed' when 'expire' then 'expired' when 'reinstate' then 'expired' when 'adjust' then 'adjusted' when 'redeem' then 'redeemed'
+			where t.kind <> 'commit' and a.name <> case t.kind when 'transfer_out' then 'transferred' when 'transfer_in' then 'transferred' when 'merge_out' then 'transferred' when 'merge_in' then 'transferred' when 'pool_out' then 'transferred' when 'pool_in' then 'transferred'
+				when 'hold' then 'held' when 'release' then 'held' when 'restore' then 'redeemed' when 'expire' then 'expired' when 'reinstate' then 'expired' when 'adjust' then 'adjusted' when 'redeem' then 'redeemed'
 				when 'cancel' then 'redeemed' else 'issued' end`},
 	{ID: "redemption/served", Says: "each redemption of a coupon list has a coupon or waits for one; who cancelled waits for none", Settled: true,
 		SQL: `

@@ -43,12 +43,13 @@ var referralInvariants = []invariant{
 			from step s
 			full join told t on t.site = s.site_id and t.id = s.id
 			where (s.created, s.approved, s.ended) is distinct from (t.created, t.approved, t.ended)`},
-	{ID: "referral/attributed", Says: "of each verified purchase and event it was decided once whose link it came by", Settled: true,
+	{ID: "referral/attributed", Says: "of each verified purchase and event it was decided once, of who placed it or whom that is merged into, whose link it came by", Settled: true,
 		SQL: `
 			select coalesce(o.site_id, a.site_id) as site_id, coalesce(o.id, a.origin_id) as origin_id, o.person_id, a.person_id as attributed
 			from (select site_id, id, person_id from customer.origin where verified and type in ('Purchase', 'Event')) o
 			full join referral.attribution a on a.site_id = o.site_id and a.origin_id = o.id
-			where o.id is null or a.origin_id is null or a.person_id <> coalesce(o.person_id, 0)`},
+			where o.id is null or a.origin_id is null or a.person_id <> coalesce(o.person_id, 0) and not exists (
+				select from customer.merge g where g.site_id = o.site_id and g.survivor_id = a.person_id and g.duplicate_id = o.person_id)`},
 	{ID: "referral/attribution", Says: "an origin that was referred has its referral, of that friend, and nothing else has one",
 		SQL: `
 			select coalesce(a.site_id, r.site_id) as site_id, coalesce(a.origin_id, r.origin_id) as origin_id, a.outcome, a.referral_id, r.id, a.person_id, r.friend_id

@@ -6,7 +6,7 @@ import "strings"
 var ours = names(modules...)
 
 // histories may be added to and never changed, by anybody but a migration.
-var histories = []string{"loyalty.txn", "loyalty.entry", "loyalty.allocation", "loyalty.lot_date", "loyalty.anchor", "loyalty.checkpoint", "loyalty.milestone", "loyalty.point_value", "loyalty.closing", "loyalty.refusal", "loyalty.tier_change", "loyalty.program_version",
+var histories = []string{"loyalty.txn", "loyalty.entry", "loyalty.allocation", "loyalty.lot_date", "loyalty.anchor", "loyalty.checkpoint", "loyalty.milestone", "loyalty.point_value", "loyalty.closing", "loyalty.member_merge_wallet", "loyalty.refusal", "loyalty.tier_change", "loyalty.program_version",
 	"referral.visit", "referral.coupon_list_log", "referral.coupon_day", "referral.identity", "referral.attribution", "referral.status_log", "customer.refund",
 	"referral.account_entry", "referral.reward_refused", "referral.offer_claim", "referral.limit_log", "referral.personal_coupon", "referral.audit", "customer.audit"}
 

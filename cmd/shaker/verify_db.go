@@ -68,7 +68,7 @@ func checkDatabase(ctx context.Context, db *sqlx.DB, siteID int64, l *ledger) (*
 		{"members", wantMembers, `
 			select p.email as name, concat_ws(' ', coalesce(a.balance, 0), 'points, earned', m.earned) as value
 			from loyalty.member m left join customer.person p on p.site_id = m.site_id and p.id = m.person_id
-			left join loyalty.account a on a.site_id = m.site_id and a.owner_id = m.id where m.site_id = $1`},
+			left join loyalty.account a on a.site_id = m.site_id and a.owner_id = m.id and a.asset = 'points' where m.site_id = $1`},
 		{"claims", wantClaims, claimsSQL},
 		{"coupons of claims", wantClaimCoupons, claimCouponsSQL},
 		{"accounts", wantAccounts, accountsSQL},

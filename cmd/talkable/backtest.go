@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,16 +54,19 @@ How members would spend their points nobody knows. --redeem says what is taken f
 	f.StringVar(&b.format, "format", importer.Auto, "of the file: csv, ndjson, cdnow, or auto")
 	f.StringVar(&b.currency, "currency", "USD", "of the programmes, with --orders")
 	f.StringVar(&b.zone, "zone", "UTC", "in which days begin, with --orders")
-	f.StringVar(&b.from, "from", "", "first day, as 2026-01-01 (default: of the first order)")
-	f.StringVar(&b.to, "to", "", "last day (default: of the last order)")
-	f.StringVar(&b.redeem, "redeem", "", "how members spend points: historic, when N, or never")
-	f.StringVar(&b.worth, "point-value", "", "what points cost when they are spent: so many, so much (default: what the site's books say for the last day, else "+usualWorth+")")
-	f.IntVar(&b.goAhead, "go-ahead-days", 14, "when points that wait for an event are taken to get it, after the order")
+	f.StringVar(&b.ask.From, "from", "", "first day, as 2026-01-01 (default: of the first order)")
+	f.StringVar(&b.ask.To, "to", "", "last day (default: of the last order)")
+	f.StringVar(&b.ask.Redeem, "redeem", "", "how members spend points: historic, when N, or never")
+	f.StringVar(&b.ask.Worth, "point-value", "", "what points cost when they are spent: so many, so much (default: what the site's books say for the last day, else 100=1.00)")
+	f.BoolVar(&b.ask.Opening, "opening", false, "members begin with what they had on the first day, instead of nothing; with --site")
+	b.ask.GoAhead = new(int)
+	f.IntVar(b.ask.GoAhead, "go-ahead-days", 14, "when points that wait for an event are taken to get it, after the order")
 	f.IntVar(&b.workers, "workers", runtime.GOMAXPROCS(0), "people who are played at once")
 	f.StringVar(&b.out, "out", "backtest", "the folder to write report.html, report.json, months.csv and people.csv into; - prints the JSON only")
 	_ = cmd.MarkFlagRequired("programme") // the flag exists
 	cmd.MarkFlagsMutuallyExclusive("site", "orders")
 	cmd.MarkFlagsOneRequired("site", "orders")
+	cmd.MarkFlagsMutuallyExclusive("opening", "orders")
 	return cmd
 }
 
@@ -72,12 +74,11 @@ How members would spend their points nobody knows. --redeem says what is taken f
 type backtestRun struct {
 	programmes                           []string
 	slug, orders, format, currency, zone string
-	from, to, redeem, worth, out         string
-	goAhead, workers                     int
+	out                                  string
+	workers                              int
+	ask                                  loyalty.BacktestAsk
 	shop                                 site.Site
 	drafts                               []loyalty.Draft
-	history                              *hindsight.History
-	people                               loyalty.People
 }
 
 // fromFile plays orders of a file. There is no platform.
@@ -90,16 +91,21 @@ func (b *backtestRun) fromFile(cmd *cobra.Command) error {
 		return fmt.Errorf("--currency %s is none of ISO 4217", b.currency)
 	}
 	b.shop = site.Site{ID: 1, Currency: b.currency, Zone: zone}
-	if b.redeem == "" {
-		b.redeem = hindsight.Never
+	if b.ask.Redeem == "" {
+		b.ask.Redeem = hindsight.Never
 	}
 	if err := b.readDrafts(); err != nil {
 		return err
 	}
-	if b.history, err = b.readOrders(cmd); err != nil {
+	history, err := b.readOrders(cmd)
+	if err != nil {
 		return err
 	}
-	return b.play(cmd)
+	in, err := b.ask.Input(b.shop, b.drafts, history)
+	if err != nil {
+		return flagged(err)
+	}
+	return b.play(cmd, in)
 }
 
 // fromSite plays the orders of a site.
@@ -111,63 +117,33 @@ func (b *backtestRun) fromSite(ctx context.Context, p *platform, cmd *cobra.Comm
 	if b.shop, err = s.Tenant(); err != nil {
 		return err
 	}
-	if b.redeem == "" {
-		b.redeem = hindsight.Historic
-	}
 	if err := b.readDrafts(); err != nil {
 		return err
 	}
-	if len(b.drafts) == 1 {
-		now, err := p.points.DraftInForce(ctx, b.shop)
-		if _, none := fault.Of(err); err != nil && !none {
-			return err
-		} else if err == nil {
-			b.drafts = []loyalty.Draft{now, b.drafts[0]}
-		}
-	}
-	b.people = p.customer
-	if b.history, err = b.pastOf(ctx, p); err != nil {
+	if b.drafts, err = p.points.Beside(ctx, b.shop, b.drafts); err != nil {
 		return err
 	}
-	if b.worth == "" {
-		if b.worth, err = b.worthOf(ctx, p); err != nil {
-			return err
-		}
-	}
-	return b.play(cmd)
-}
-
-// worthOf is what points are worth in a site's books on the last day; "": nobody has said.
-func (b *backtestRun) worthOf(ctx context.Context, p *platform) (string, error) {
-	_, until, err := b.span()
+	in, err := p.points.InputOf(ctx, b.shop, b.drafts, b.ask)
 	if err != nil {
-		return "", err
+		return flagged(err)
 	}
-	v, err := p.points.PointValueOn(ctx, b.shop.ID, until.Add(-1).Format(time.DateOnly))
-	if err != nil || v == nil || v.Currency != b.shop.Currency {
-		return "", err
-	}
-	return fmt.Sprintf("%d=%s", v.Points, money.Format(v.Amount, v.Currency)), nil
+	return b.play(cmd, in)
 }
 
-// pastOf reads what a site's people did.
-func (b *backtestRun) pastOf(ctx context.Context, p *platform) (*hindsight.History, error) {
-	until := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
-	if b.to != "" {
-		last, err := b.day("to", b.to)
-		if err != nil {
-			return nil, err
-		}
-		until = last.AddDate(0, 0, 1)
+// flagged says of an error which flags it is about.
+func flagged(err error) error {
+	f, ok := fault.Of(err)
+	if !ok {
+		return err
 	}
-	h := &hindsight.History{Source: "the site's books"}
-	if err := p.customer.PastOrders(ctx, b.shop.ID, until, h.Take); err != nil {
-		return nil, err
+	var all []error
+	for _, x := range f.Fields {
+		all = append(all, fmt.Errorf("--%s: %s", strings.ReplaceAll(strings.TrimPrefix(x.Pointer, "/"), "_", "-"), x.Detail))
 	}
-	if err := p.customer.PastRefunds(ctx, b.shop.ID, until, h.TakeRefund); err != nil {
-		return nil, err
+	if len(all) == 0 {
+		return plain(err)
 	}
-	return h, p.points.PastRedemptions(ctx, b.shop.ID, until, h.TakeRedemption)
+	return errors.Join(all...)
 }
 
 // readDrafts reads the programmes.
@@ -220,71 +196,9 @@ func readDraft(label, path string, shop site.Site) (loyalty.Draft, error) {
 	return d, nil
 }
 
-// day is the beginning of a day of the shop.
-func (b *backtestRun) day(flag, text string) (time.Time, error) {
-	t, err := time.ParseInLocation(time.DateOnly, text, b.shop.Zone)
-	if err != nil {
-		return t, fmt.Errorf("--%s %s must be a day, as 2026-01-31", flag, text)
-	}
-	return t, nil
-}
-
-// span is from the beginning of the first day to the end of the last one.
-func (b *backtestRun) span() (from, until time.Time, err error) {
-	first, last, some := b.history.Span()
-	if !some {
-		return from, until, errNoOrders
-	}
-	begin := func(t time.Time) time.Time {
-		year, month, day := t.In(b.shop.Zone).Date()
-		return time.Date(year, month, day, 0, 0, 0, 0, b.shop.Zone)
-	}
-	from, until = begin(first), begin(last)
-	if b.from != "" {
-		if from, err = b.day("from", b.from); err != nil {
-			return from, until, err
-		}
-	}
-	if b.to != "" {
-		if until, err = b.day("to", b.to); err != nil {
-			return from, until, err
-		}
-	}
-	if until.Before(from) {
-		return from, until, errors.New("--to is before --from")
-	}
-	if until.After(from.AddDate(mostYears, 0, 0)) {
-		return from, until, fmt.Errorf("%s to %s is more than %d years: choose --from and --to", from.Format(time.DateOnly), until.Format(time.DateOnly), mostYears)
-	}
-	return from, until.AddDate(0, 0, 1), nil
-}
-
-const (
-	mostYears  = 100
-	usualWorth = "100=1.00"
-)
-
-var errNoOrders = errors.New("there are no orders to play")
-
 // play plays what was read, and writes the report.
-func (b *backtestRun) play(cmd *cobra.Command) error {
-	in := loyalty.BacktestInput{Shop: b.shop, Drafts: b.drafts, History: b.history, People: b.people, Workers: b.workers}
-	var err error
-	if in.Terms.Redeem, err = hindsight.ParseRedeem(b.redeem); err != nil {
-		return fmt.Errorf("--redeem: %w", err)
-	}
-	if in.Terms.Worth, err = hindsight.ParseWorth(cmp.Or(b.worth, usualWorth), b.shop.Currency); err != nil {
-		return fmt.Errorf("--point-value: %w", err)
-	}
-	if in.Terms.GoAhead = b.goAhead; b.goAhead < 0 || b.goAhead > 3650 {
-		return errors.New("--go-ahead-days must be 0 to 3650")
-	}
-	if in.From, in.Until, err = b.span(); err != nil {
-		return err
-	}
-	if b.history.Keep(in.From, in.Until); len(b.history.People) == 0 {
-		return errNoOrders
-	}
+func (b *backtestRun) play(cmd *cobra.Command, in loyalty.BacktestInput) error {
+	in.Workers = b.workers
 	m := newMeter(cmd.ErrOrStderr(), "backtest")
 	in.Progress = m.count
 	began := clock.System()

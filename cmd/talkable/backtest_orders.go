@@ -62,6 +62,11 @@ func (m *memoryBooks) ImportOrigins(_ context.Context, s site.Site, in []custome
 		if e.Currency == "" {
 			e.Currency = s.Currency
 		}
+		for _, s := range o.Segments {
+			if s != "" {
+				e.Segments = append(e.Segments, s)
+			}
+		}
 		e.FirstPurchase = o.Person.ExistingCustomer == nil || !*o.Person.ExistingCustomer
 		m.history.Take(e)
 	}

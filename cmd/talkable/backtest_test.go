@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // programmeFile writes a programme file, and returns its path.
@@ -70,11 +71,49 @@ func TestBacktestOfSite(t *testing.T) {
 	if strings.Contains(out, "@shop.example") {
 		t.Error("the report holds addresses")
 	}
+	tomorrow := time.Now().AddDate(0, 0, 2).Format(time.DateOnly)
+	opened, err := talkable(t, s.environ, "backtest", "--site", "demo", "--programme", double, "--opening", "--from", tomorrow, "--to", tomorrow, "--out", "-")
+	if err != nil || !strings.Contains(opened, "Members start with the points that they had") || !strings.Contains(opened, `"outstanding": `+fmt.Sprint(one.Outstanding)) {
+		t.Errorf("from what members had: %v\n%s", err, opened)
+	}
+	byAPI(t, shop, other)
 	if out, err := talkable(t, s.environ, "backtest", "--site", "demo", "--programme", double, "--from", "1999-01-01", "--to", "1999-02-01", "--out", "-"); err == nil {
 		t.Errorf("no orders: %s", out)
 	}
 	if _, err := talkable(t, s.environ, "backtest", "--site", "none", "--programme", double); err == nil || !strings.Contains(err.Error(), "no such site") {
 		t.Errorf("no site: %v", err)
+	}
+}
+
+// byAPI asks for the same backtest by the API, and reads its report in every form.
+func byAPI(t *testing.T, shop shop, want struct{ Outstanding, Members int64 }) {
+	t.Helper()
+	const path = "/api/v2/loyalty/backtests"
+	var made struct{ Backtest struct{ ID int64 } }
+	shop.must("POST", path, object{"programmes": []object{{"name": "Double", "points_per_unit": 2, "tiers": []object{{"name": "Regular", "threshold": 100}}}}}, &made)
+	at := fmt.Sprintf("%s/%d", path, made.Backtest.ID)
+	eventually(t, "the backtest is played", func() bool { return strings.Contains(ask(t, shop, "GET", at, "").body, `"state":"done"`) })
+	var got struct {
+		Report struct {
+			Programmes []struct {
+				Label  string
+				Totals struct{ Outstanding, Members int64 }
+			}
+		}
+	}
+	shop.must("GET", at+"/report", nil, &got)
+	if p := got.Report.Programmes; len(p) != 2 || p[0].Label != "in force" || p[1].Label != "new" || p[1].Totals != want {
+		t.Errorf("got %+v, want %+v", p, want)
+	}
+	for query, c := range map[string]struct{ media, begins string }{
+		"/report?format=csv": {"text/csv", "programme,month,"}, "/report?format=html": {"text/html", "<!doctype html>"}, "/people": {"text/csv", "person,"},
+	} {
+		if a := ask(t, shop, "GET", at+query, ""); a.status != 200 || !strings.HasPrefix(a.header.Get("Content-Type"), c.media) || !strings.HasPrefix(a.body, c.begins) {
+			t.Errorf("%s: %d %s %.60s", query, a.status, a.header.Get("Content-Type"), a.body)
+		}
+	}
+	if a := ask(t, shop, "GET", at+"/report?format=parquet", ""); a.status != 400 || !a.problem() {
+		t.Errorf("a form that it hasn't: %d", a.status)
 	}
 }
 
@@ -124,7 +163,7 @@ func TestBacktestOfFile(t *testing.T) {
 		"a bad redeem":      {file("--programme", plain, "--redeem", "often"), "never, historic, or when N"},
 		"a bad value":       {file("--programme", plain, "--point-value", "1"), "points=amount"},
 		"a bad day":         {file("--programme", plain, "--from", "2026-02-30"), "must be a day"},
-		"days backwards":    {file("--programme", plain, "--from", "2026-02-02", "--to", "2026-02-01"), "before --from"},
+		"days backwards":    {file("--programme", plain, "--from", "2026-02-02", "--to", "2026-02-01"), "before the first day"},
 		"a bad zone":        {file("--programme", plain, "--zone", "Mars"), "--zone Mars"},
 		"a bad currency":    {file("--programme", plain, "--currency", "XXY"), "ISO 4217"},
 		"days without end":  {file("--programme", plain, "--to", "9999-01-01"), "100 years"},

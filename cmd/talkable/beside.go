@@ -39,6 +39,16 @@ func beside(c *config, fn func(ctx context.Context, p *platform, cmd *cobra.Comm
 
 // working runs fn while this process takes part in the platform's work, and settles before it returns.
 func (p *platform) working(ctx context.Context, fn func(ctx context.Context) error, progress func(left int64)) error {
+	return p.alive(ctx, func(ctx context.Context) error {
+		if err := fn(ctx); err != nil {
+			return err
+		}
+		return p.settle(ctx, progress)
+	})
+}
+
+// alive runs fn while this process takes part in the platform's work.
+func (p *platform) alive(ctx context.Context, fn func(ctx context.Context) error) error {
 	work, stop := context.WithCancel(ctx)
 	defer stop()
 	stopped := make(chan error, 1)
@@ -46,13 +56,7 @@ func (p *platform) working(ctx context.Context, fn func(ctx context.Context) err
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	done := make(chan error, 1)
-	go func() {
-		err := fn(ctx)
-		if err == nil {
-			err = p.settle(ctx, progress)
-		}
-		done <- err
-	}()
+	go func() { done <- fn(ctx) }()
 	select {
 	case err := <-done:
 		stop()

@@ -143,7 +143,7 @@ func outlined(v any) any {
 		if _, err := time.Parse(time.RFC3339, v); err == nil {
 			return "date"
 		}
-		for _, drawn := range []string{"whsec_", "msg_"} { // anew each time
+		for _, drawn := range []string{"whsec_", "msg_", "inv_"} { // anew each time
 			if strings.HasPrefix(v, drawn) {
 				return drawn
 			}

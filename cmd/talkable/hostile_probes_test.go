@@ -41,7 +41,7 @@ var doubtful = map[string]map[string]string{
 }
 
 // signed are operations whose amounts and points may be below zero: they take away what was given.
-var signed = []string{"adjustAccount"}
+var signed = []string{"adjustAccount", "adjustManyPoints"}
 
 // noPath says that a segment makes no path at all.
 func noPath(segment string) bool {

@@ -27,8 +27,8 @@ func tellsOfInsides(text string) bool {
 	return (strings.Contains(text, ".go:") || strings.Contains(text, "goroutine ")) && insides.MatchString(text)
 }
 
-// settledCode is what is refused for what happened before, not for a member.
-var settledCode = regexp.MustCompile(`"code":"(duplicate_entity|already_refunded|not_enough_points)"`)
+// settledCode is what is refused for what happened before, not for a member: probes of mergePeople may have made two of them one.
+var settledCode = regexp.MustCompile(`"code":"(duplicate_entity|already_refunded|not_enough_points|self_referral)"`)
 
 // longestProblem is a few times what the longest names and values in the probes need.
 const longestProblem = 256 << 10
@@ -227,19 +227,26 @@ func TestHostileInputOfEveryKind(t *testing.T) {
 	})
 	t.Logf("%d operations, %d kinds of input, %d requests in %s, %d of them refused for reasons that may pass", len(ops), len(rows), requests, time.Since(began), len(doubtful))
 	var before rowsOf
-	for taken := -1; taken != 0; {
+	for pass := 1; ; pass++ {
 		settled(t, s, db)
-		before, taken = census(t, db), 0
+		before = census(t, db)
 		was := again(slices.Values(doubtful), func(probe) bool { return true })
 		doubtful = nil
+		taken := map[string]int{}
 		volley(t, shop, was, func(p probe, status int) {
 			if status < 400 {
-				taken++
+				taken[p.op]++
 			} else {
 				doubtful = append(doubtful, p)
 			}
 		})
-		t.Logf("%d of these were taken later", taken)
+		t.Logf("of these were taken later: %v", taken)
+		if len(taken) == 0 {
+			break
+		}
+		if pass > 2 { // what is made and ended in turns (a pool, a challenge) is taken one a pass: no use to wait for all of its kind
+			doubtful = slices.DeleteFunc(doubtful, func(p probe) bool { return taken[p.op] > 0 })
+		}
 	}
 	volley(t, shop, again(m.probes(), func(p probe) bool { return p.refuse }), func(probe, int) {})
 	settled(t, s, db)

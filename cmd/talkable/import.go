@@ -14,17 +14,40 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/talkable/talkable/internal/clock"
+	"github.com/talkable/talkable/internal/customer"
+	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/importer"
+	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
 	"github.com/talkable/talkable/internal/money"
 )
 
+// ofCustomer is an import into module customer.
+func ofCustomer(take func(ctx context.Context, m importer.Books, file io.ReadSeeker, o importer.Options) (importer.Summary, error)) importFunc {
+	return func(ctx context.Context, p *platform, file io.ReadSeeker, o importer.Options) (importer.Summary, error) {
+		return take(ctx, p.customer, file, o)
+	}
+}
+
+// importAdjustments asks one module who people are, and another for their points.
+func importAdjustments(ctx context.Context, p *platform, file io.ReadSeeker, o importer.Options) (importer.Summary, error) {
+	return importer.Adjustments(ctx, struct {
+		*customer.Module
+		pointMover
+	}{p.customer, p.points}, file, o)
+}
+
+// pointMover is what module loyalty does for an import.
+type pointMover interface {
+	AdjustAll(ctx context.Context, siteID int64, rows []loyaltyapi.BulkRow, expect string, keyID int64, key idempotency.Key) (loyaltyapi.Bulk, bool, error)
+}
+
 func importCommand(c *config) *cobra.Command {
-	cmd := &cobra.Command{Use: "import", Short: "Take in purchase histories and people from files",
+	cmd := &cobra.Command{Use: "import", Short: "Take in purchase histories, people and adjustments of points from files",
 		Long: `Reads files of any size in constant memory and writes them through the same code as the API, with every effect: points, tiers, counts.
 It works beside a running "talkable serve" as well as alone. An import that was interrupted goes on where it stopped; one that is run
 again changes nothing. Rows that can't be taken stand in FILE.errors.csv with their line and the reason.`}
 	cmd.AddCommand(
-		importFile(c, "purchases", "orders and events", importer.Purchases, `Columns (CSV: named in the first line; NDJSON: members; order doesn't matter):
+		importFile(c, "purchases", "orders and events", ofCustomer(importer.Purchases), `Columns (CSV: named in the first line; NDJSON: members; order doesn't matter):
   order_number           unique in the site for ever; or event_category and event_number
   email, customer_id     who bought; one of them, or phone_number
   subtotal, currency     decimal amount; the site's currency if none is named
@@ -33,13 +56,16 @@ again changes nothing. Rows that can't be taken stand in FILE.errors.csv with th
   uuid, ip_address, shipping_address, shipping_zip, custom_properties.NAME
 
 The format of the CDNOW data set is recognised too. It has no order numbers: an order's number is the file's name and the line's.`),
-		importFile(c, "people", "people", importer.People, `Columns: email, customer_id, phone_number (one of them), username, first_name, last_name, custom_properties.NAME,
+		importFile(c, "people", "people", ofCustomer(importer.People), `Columns: email, customer_id, phone_number (one of them), username, first_name, last_name, custom_properties.NAME,
 existing_customer (true or false: whether the person had bought before; an empty cell says nothing). With --existing-customers all in the file
-had, but for those of whom it says false. They count as existing customers wherever new ones are told from them.`))
+had, but for those of whom it says false. They count as existing customers wherever new ones are told from them.`),
+		importFile(c, "adjustments", "adjustments of points by hand", importAdjustments, `Columns: email, customer_id, phone_number or username (who; one of them), points (below zero: taken), note, counts_for_tier (true or false), expires_at,
+reference (unique in the site for ever; without it the file's name and the line: a file that changed needs another name).
+A row is applied once, whatever was interrupted and repeated: POST /loyalty/adjustments says how. With --dry-run each 500 rows are tried upon what members have now.`))
 	return cmd
 }
 
-type importFunc func(ctx context.Context, m importer.Books, file io.ReadSeeker, o importer.Options) (importer.Summary, error)
+type importFunc func(ctx context.Context, p *platform, file io.ReadSeeker, o importer.Options) (importer.Summary, error)
 
 func importFile(c *config, what, rows string, take importFunc, columns string) *cobra.Command {
 	var slug, format, report string
@@ -106,7 +132,7 @@ func (r *importRun) do(ctx context.Context, slug string) error {
 	var sum importer.Summary
 	var read time.Duration
 	work := func(ctx context.Context) (err error) {
-		sum, err = r.take(ctx, r.p.customer, file, r.options)
+		sum, err = r.take(ctx, r.p, file, r.options)
 		read = clock.System().Sub(began)
 		r.meter.done()
 		return err
@@ -155,6 +181,9 @@ func (r *importRun) tell(sum importer.Summary, read, all time.Duration, report *
 	sort.Strings(currencies)
 	for _, code := range currencies {
 		line("sum", "%s %s", money.Format(sum.Sum[code], code), code)
+	}
+	if sum.Given+sum.Taken > 0 {
+		line("points", "%d given, %d taken", sum.Given, sum.Taken)
 	}
 	if len(sum.Ignored) > 0 {
 		line("ignored", "columns that mean nothing here: %s", strings.Join(sum.Ignored, ", "))

@@ -65,8 +65,15 @@ func (s *schema) types() map[string]bool {
 type document struct {
 	Paths      map[string]map[string]json.RawMessage `json:"paths"`
 	Components struct {
-		Schemas map[string]*schema `json:"schemas"`
+		Schemas    map[string]*schema        `json:"schemas"`
+		Parameters map[string]describedParam `json:"parameters"`
 	} `json:"components"`
+}
+
+type describedParam struct {
+	Ref      string `json:"$ref"`
+	In, Name string
+	Schema   *schema
 }
 
 func (d *document) resolve(s *schema) *schema {
@@ -115,13 +122,10 @@ func parseOperations(t testing.TB, text []byte) []operation {
 				continue
 			}
 			var op struct {
-				ID         string `json:"operationId"`
-				Public     bool   `json:"x-public-key"`
-				Parameters []struct {
-					In, Name string
-					Schema   *schema
-				} `json:"parameters"`
-				Body *struct {
+				ID         string           `json:"operationId"`
+				Public     bool             `json:"x-public-key"`
+				Parameters []describedParam `json:"parameters"`
+				Body       *struct {
 					Required bool `json:"required"`
 					Content  map[string]struct {
 						Schema *schema `json:"schema"`
@@ -134,6 +138,9 @@ func parseOperations(t testing.TB, text []byte) []operation {
 			o := operation{id: op.ID, method: strings.ToUpper(method), path: path, public: op.Public}
 			_, o.deletes = item["delete"]
 			for _, p := range op.Parameters {
+				if p.Ref != "" { // several operations have it
+					p = doc.Components.Parameters[strings.TrimPrefix(p.Ref, "#/components/parameters/")]
+				}
 				kind := "string"
 				if p.Schema.types()["integer"] {
 					kind = "integer"

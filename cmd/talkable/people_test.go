@@ -180,7 +180,9 @@ func TestPeople(t *testing.T) {
 		check("PUT", "/people/"+address, `{"data":{"first_name":"Back"}}`, 422, `Validation failed: Person has been anonymized`)
 		if path == ann {
 			settled(t, s, db)
-			check("GET", "/loyalty/members/"+address, "", 200, `"points_balance":1000`, `"member_dates":[]`)
+			check("GET", "/loyalty/members/"+address, "", 400, `"code":"member_not_active"`)
+			check("GET", "/loyalty/members/"+address+"/membership", "", 200, `"status":"erased"`)
+			check("GET", "/loyalty/members/"+address+"/entries", "", 200, `"balance":1000`)
 			check("PUT", "/loyalty/members/"+address, `{"data":{"member_dates":[{"identifier":"birthday","date":"1990-05-17"}]}}`, 422, `Validation failed: Person has been anonymized`)
 			check("GET", "/people/"+address, "", 200, `"referral_counts":{"approved":2,"pending":0,"total":2}`)
 		}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/talkable/talkable/internal/analytics"
+	"github.com/talkable/talkable/internal/asset"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/clock"
 	"github.com/talkable/talkable/internal/customer"
@@ -46,6 +47,9 @@ type platform struct {
 	gateway   *gateway.Gateway
 	customer  *customer.Module
 	points    *loyalty.Module
+	messages  *notify.Module
+	store     asset.Store
+	now       clock.Clock
 	register  []func(huma.API)
 	visit, qr http.Handler // of short links
 	pages     *page.Pages
@@ -109,11 +113,11 @@ func (p *platform) wire(c *config, now clock.Clock, smtp, texts string, secret f
 	referrals := referral.New(referral.Deps{DB: pools["referral"], Outbox: outboxes["referral"], Log: logs["referral"], Reg: reg, Now: now,
 		Cursors: cursors, People: customers, Facts: customers, Payer: payer(c), Calls: calls, PublicURL: c.PublicURL, GiftCards: c.giftCards})
 	points := loyalty.New(loyalty.Deps{DB: pools["loyalty"], Outbox: outboxes["loyalty"], Log: logs["loyalty"], Reg: reg, Now: now,
-		Cursors: cursors, People: customers, Coupons: referrals, Calls: calls, LedgerKey: c.ledgerKey})
+		Cursors: cursors, People: customers, Past: customers, Coupons: referrals, Calls: calls, LedgerKey: c.ledgerKey})
 	counts := analytics.New(analytics.Deps{DB: pools["analytics"], Outbox: outboxes["analytics"], Log: logs["analytics"], Reg: reg, Now: now,
 		Campaigns: referrals})
 	messages := notify.New(notify.Deps{DB: pools["notify"], Outbox: outboxes["notify"], Log: logs["notify"], Reg: reg, Now: now, Cursors: cursors,
-		SMTP: smtp, From: c.EmailFrom, PublicURL: c.PublicURL, SMS: texts, SMSDaily: c.SMSDaily, Calls: calls, Secret: key})
+		SMTP: smtp, From: c.EmailFrom, PublicURL: c.PublicURL, SMS: texts, SMSDaily: c.SMSDaily, Calls: calls, People: customers, Secret: key})
 
 	compose := gateway.Composition{Customers: customers, Referrals: referrals, Members: points, Cursors: cursors, Now: now,
 		Tellers:  []gateway.Teller{customers, referrals, points, messages},
@@ -128,13 +132,14 @@ func (p *platform) wire(c *config, now clock.Clock, smtp, texts string, secret f
 		Store: store, PublicURL: c.PublicURL, Quota: c.AssetsQuota})
 	looks := gateway.NewLooks(pools["gateway"], outboxes["gateway"], now, c.PublicURL)
 	programmes := gateway.NewProgrammes(gateway.ProgrammesDeps{DB: pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg})
-	p.timed = []gateway.Timed{points, referrals, jobs, messages}
+	p.timed = []gateway.Timed{customers, points, referrals, jobs, messages}
 	hands := gateway.NewTestClock(gateway.TestClockDeps{DB: pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg, Now: now,
 		Time: c.testTime, Modules: p.timed, Drained: p.drained})
 	p.pages = page.New(page.Deps{Referrals: referrals, Customers: customers, Members: points, Mails: compose, Looks: looks, Cursors: cursors, Reg: reg,
 		PublicURL: c.PublicURL})
 	compose.Printer = p.pages
-	p.gateway, p.customer, p.points, p.visit, p.qr, p.files = edge, customers, points, referrals.Visit(p.pages), referrals.QR(), files
+	p.gateway, p.customer, p.points, p.messages, p.store, p.now = edge, customers, points, messages, store, now
+	p.visit, p.qr, p.files = referrals.Visit(p.pages), referrals.QR(), files
 	p.apps[0], p.apps[1] = referrals.Apps()
 	p.register = []func(huma.API){compose.Routes, programmes.Routes, jobs.Routes, files.Routes, edge.Routes, looks.Routes, customers.Routes, referrals.Routes, points.Routes, counts.Routes, messages.Routes, hands.Routes}
 	p.modules = []module{edge, jobs, files, hands, customers, referrals, points, counts, messages}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,6 +15,8 @@ import (
 
 	"github.com/talkable/talkable/internal/blueprint"
 )
+
+const portion = 50 // steps of a request
 
 // programmePlanned is a plan as the platform answers it.
 type programmePlanned struct {
@@ -151,26 +154,52 @@ first that is refused ends it, those before it stay, and the same command goes o
 		if err != nil {
 			return err
 		}
-		body.Set("state", p.State)
 		body.Set("reason", reason)
-		var got struct {
-			Complete bool
-			Plan     programmePlanned
-		}
-		if err := f.refused(r.ask(ctx, "applyProgramme", http.MethodPost, "/api/v2/programme/apply", body, &got)); err != nil {
-			return err
-		}
-		got.Plan.told(out, f)
-		if !got.Complete {
+		body.Set("most", json.Number(strconv.Itoa(portion)))
+		m := newMeter(cmd.ErrOrStderr(), "apply")
+		complete, err := p.carryOut(ctx, r, f, body, out, m)
+		m.done()
+		if err == nil && !complete {
 			fmt.Fprintln(out, "It stopped there. What was done stays; the same command goes on from here.")
 			return exitCode(1)
 		}
-		return nil
+		return err
 	})
 	w.flags(cmd)
 	cmd.Flags().BoolVar(&yes, "yes", false, "don't ask")
 	cmd.Flags().StringVar(&reason, "reason", "", "kept in the audit log")
 	return cmd
+}
+
+// carryOut applies a file in portions, so that no request lasts long however large it is. Each begins with the site as the one before left it: who changes
+// something in between is not overrun.
+func (p programmePlanned) carryOut(ctx context.Context, r reach, f source, body *blueprint.Object, out io.Writer, m *meter) (complete bool, err error) {
+	done, state := 0, p.State
+	for {
+		body.Set("state", state)
+		var got struct {
+			Complete, More bool
+			Next           string `json:"next_state"`
+			Plan           programmePlanned
+		}
+		if err := f.refused(r.ask(ctx, "applyProgramme", http.MethodPost, "/api/v2/programme/apply", body, &got)); err != nil {
+			return false, err
+		}
+		taken := len(got.Plan.Steps)
+		if got.More {
+			taken = min(portion, taken)
+		}
+		m.done()
+		got.Plan.Steps = got.Plan.Steps[:taken]
+		for i := range got.Plan.Steps {
+			got.Plan.Steps[i].Step += done
+		}
+		got.Plan.told(out, f)
+		if done, state = done+taken, got.Next; !got.More {
+			return got.Complete, nil
+		}
+		m.count(int64(done), int64(len(p.Steps)))
+	}
 }
 
 func confirmed(in io.Reader, out io.Writer) bool {

@@ -34,10 +34,10 @@ type sample struct {
 
 // nobody is, for each thing that a sample learns or names, one that exists nowhere.
 var nobody = map[string]string{
-	"$campaign": "987654321", "$trial": "987654321", "$program": "987654321", "$lot": "987654321", "$hold": "987654321", "$code": "zzzzzzzzzz", "$visitor": "0193b1d6-9bd1-7cc0-9d8e-0c2f1f6f6a6b",
+	"$campaign": "987654321", "$pool": "987654321", "$endedpool": "987654321", "$backtest": "987654321", "$trial": "987654321", "$program": "987654321", "$lot": "987654321", "$hold": "987654321", "$code": "zzzzzzzzzz", "$visitor": "0193b1d6-9bd1-7cc0-9d8e-0c2f1f6f6a6b",
 	"$purchase": "987654321", "$reward": "987654321", "$message": "987654321", "$person": "987654321", "$batch": "987654321", "$redemption": "987654321", "$merge": "987654321", "$prize": "987654321", "$mug": "987654321",
 	"$couponlist": "987654321", "$ownlist": "987654321", "$job": "987654321", "$plan": "987654321", "$commission": "987654321", "$payout": "987654321", "$line": "987654321", "$asset": "987654321", "$action": "987654321", "$hook": "987654321", "$endedhook": "987654321", "$delivery": "987654321", "$referral": "987654321", "$byhand": "987654321", "$friendoffer": "987654321", "SAVE-ONE": "NO-SUCH-ONE", "c-gone": "c-never",
-	"ann@shop.example": "nobody@shop.example", "1001": "no-such-order",
+	"ann@shop.example": "nobody@shop.example", "mia@shop.example": "nobody@shop.example", "$invitation": "987654321", "$invitecode": "zzzzzzzzzz", "1001": "no-such-order",
 }
 
 // samples: an operation without one fails TestRouterAndDescriptionAgree.
@@ -130,7 +130,13 @@ var samples = append([]sample{
 	{id: "explainReward", path: map[string]string{"id": "$reward"}},
 	{id: "retryGiftCard", path: map[string]string{"reward_id": "$reward"}, body: `{}`, status: http.StatusNotFound, why: "the reward is no gift card"},
 	{id: "getReferralGraph", path: map[string]string{"id": "$referral"}},
-	{id: "replaceDecisionHook", body: `{"url":"https://shop.example/decide","timeout_ms":1000,"on_failure":"hold","enabled":false}`},
+	{id: "replaceCouponSupply", path: map[string]string{"id": "$couponlist"}, body: `{"url":"https://shop.example/codes","batch":50,"template":"SAVE-########","enabled":false}`},
+	{id: "getCouponSupply", path: map[string]string{"id": "$couponlist"}},
+	{id: "deleteCouponSupply", path: map[string]string{"id": "$couponlist"}},
+	{id: "replaceMailHook", body: `{"url":"https://shop.example/mail","timeout_ms":1000,"on_failure":"send","enabled":false}`},
+	{id: "getMailHook"},
+	{id: "deleteMailHook"},
+	{id: "replaceDecisionHook", body: `{"url":"https://shop.example/decide","timeout_ms":1000,"on_failure":"hold","clicks":true,"enabled":false}`},
 	{id: "getDecisionHook"},
 	{id: "replaceCampaignDecisionHook", path: map[string]string{"id": "$campaign"}, body: `{"url":"https://shop.example/decide","on_failure":"approve","enabled":false}`},
 	{id: "getCampaignDecisionHook", path: map[string]string{"id": "$campaign"}},
@@ -244,7 +250,7 @@ var samples = append([]sample{
 	{id: "resendWebhookDeliveries", path: map[string]string{"id": "$hook"}, body: `{"since":"2026-01-01T00:00:00Z"}`},
 	{id: "resendMessage", path: map[string]string{"id": "$message"}, body: `{}`, status: http.StatusConflict, why: "the message was sent; only failed ones are sent again"},
 	{id: "listMails"},
-	{id: "replaceMail", path: map[string]string{"template": "friend_reward"}, body: `{"enabled":true,"delay_minutes":5,"subject":"For {{first_name}}","message":"You get {{reward}}."}`},
+	{id: "replaceMail", path: map[string]string{"template": "friend_reward"}, body: `{"enabled":true,"delay_minutes":5,"subject":"For {{first_name}}","message":"You get {{reward}}.","when":"mail.amount >= 0"}`},
 	{id: "replaceSMSConsent", path: map[string]string{"person_id": "$person"}, body: `{"opted_in":true}`},
 	{id: "getSMSConsent", path: map[string]string{"person_id": "$person"}},
 	{id: "updatePerson", path: map[string]string{"person_slug": "ann@shop.example"}, body: `{"data":{"first_name":"Ann","last_name":"Lee","identifier_hash":"9f86d081",
@@ -267,7 +273,7 @@ var samples = append([]sample{
 	{id: "getMetric", path: map[string]string{"metric": "total_sales_sum"}, query: "start_date=2026-01-01&end_date=2026-12-31&traffic_sources=ios,web&sharing_channels=email&device_type=mobile&campaign_ids=1"},
 	{id: "detalizeMetric", path: map[string]string{"metric": "offers"}, query: "start_date=2026-01-01&end_date=2026-12-31&detalize_by[campaigns]=true&campaign_tags=sample&detalize_by[split_test]=true&detalize_by[sharing_channels]=true&traffic_sources[]=ios&mobile_visitor=true"},
 	{id: "segmentizeMetric", path: map[string]string{"metric": "total_sales_sum"}, query: "start_date=2026-01-01&end_date=2026-12-31&segment_by[period]=month&segment_by[traffic_sources]=true"},
-}, slices.Concat(tierSamples, earningSamples, rewardSamples, codeSamples)...)
+}, slices.Concat(tierSamples, memberSamples, earningSamples, rewardSamples, codeSamples, achievementSamples)...)
 
 // picture is a form with an image of one pixel.
 var picture = func() string {

@@ -12,8 +12,8 @@ import (
 )
 
 func siteCommand(c *config) *cobra.Command {
-	cmd := &cobra.Command{Use: "site", Short: "Create, list and show sites", Long: "A site is one shop: people, campaigns, points and keys are all per site."}
-	cmd.AddCommand(siteCreate(c), siteList(c), siteShow(c))
+	cmd := &cobra.Command{Use: "site", Short: "Create, list, show and move sites", Long: "A site is one shop: people, campaigns, points and keys are all per site."}
+	cmd.AddCommand(siteCreate(c), siteList(c), siteShow(c), siteExport(c), siteImport(c))
 	return cmd
 }
 

@@ -66,7 +66,7 @@ func openapiCommand() *cobra.Command {
 				return err
 			}
 			var indented bytes.Buffer
-			if err := json.Indent(&indented, text, "", "  "); err != nil {
+			if err := json.Indent(&indented, text, "", "\t"); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), indented.String())

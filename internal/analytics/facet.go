@@ -9,6 +9,9 @@ const (
 	device
 	category
 	variant
+	utmSource
+	utmMedium
+	utmCampaign
 	facetCount
 )
 
@@ -39,6 +42,9 @@ var facetKinds = [facetCount]facetKind{
 		"`purchase`, `affiliate_member`, or the category of an Event: of the origin itself, of the friend's origin for a referral, of the advocate's for an offer and its shares"},
 	variant: {"variant", "split_test", "split_test", "split_test", 0,
 		"the variant of the campaign that the offer is of; none outside of experiments. Variants of two campaigns may have one name: ask by campaign, too"},
+	utmSource:   {"utm_source", "utm_source", "utm_source", "utm_source", 50, "the `utm_source` that the origin was told with: of a sale, sign-up, event or refund itself"},
+	utmMedium:   {"utm_medium", "utm_medium", "utm_medium", "utm_medium", 50, "its `utm_medium`"},
+	utmCampaign: {"utm_campaign", "utm_campaign", "utm_campaign", "utm_campaign", 50, "its `utm_campaign`, which is the shop's own and no campaign of ours"},
 }
 
 // other is what values are counted as that come when a site has as many as are kept apart.
@@ -52,7 +58,7 @@ var (
 )
 
 // keeping is a set of what numbers are kept by.
-type keeping uint8
+type keeping uint16
 
 // bit is the set of one facet.
 func bit(facet int) keeping { return 1 << facet }
@@ -63,17 +69,19 @@ const (
 	byDevice   keeping = 1 << device
 	byCategory keeping = 1 << category
 	byVariant  keeping = 1 << variant
+	byUTM      keeping = 1<<utmSource | 1<<utmMedium | 1<<utmCampaign
 	byCampaign keeping = 1 << facetCount
 	byCurrency keeping = 1 << (facetCount + 1)
 )
 
 func (k keeping) has(all keeping) bool { return k&all == all }
 
-func (k keeping) size() int { return bits.OnesCount8(uint8(k)) }
+func (k keeping) size() int { return bits.OnesCount16(uint16(k)) }
 
 const (
-	ofOrigins   = bySource | byDevice | byCategory
-	ofOffers    = ofOrigins | byCampaign | byVariant
+	byOrigin    = bySource | byDevice | byCategory
+	ofOrigins   = byOrigin | byUTM
+	ofOffers    = byOrigin | byCampaign | byVariant
 	ofVisits    = byCampaign | byChannel | byDevice | byVariant
 	ofReferrals = ofOffers | byChannel
 )
@@ -86,11 +94,13 @@ var keptBy = map[string]keeping{
 	sales: ofOrigins | byCurrency, firstSales: ofOrigins | byCurrency, refundedSales: ofOrigins | byCurrency,
 
 	couponOrders: ofOrigins | byCurrency, advocateCouponOrders: ofOrigins | byCurrency, friendCouponOrders: ofOrigins | byCurrency, rewardsUsed: ofOrigins,
+	advocateSales: ofOrigins | byCurrency, advocateSalesNew: ofOrigins | byCurrency, advocateSalesOld: ofOrigins | byCurrency,
 
 	offers: ofOffers, shares: ofOffers | byChannel, sharers: ofOffers | byChannel, multisharers: ofOffers | byChannel,
 	visits: ofVisits, uniqueVisits: ofVisits, firstVisits: ofVisits, mailVisits: ofVisits,
 	claims: byCampaign | byChannel, optedInClaims: byCampaign | byChannel, optedInClaimsNew: byCampaign | byChannel,
 
+	idealSales:    ofReferrals | byCurrency, // an advocate's have no campaign, channel and variant
 	referredSales: ofReferrals | byCurrency, referredNew: ofReferrals | byCurrency, approvedSales: ofReferrals | byCurrency,
 	couponSales: ofReferrals | byCurrency, couponNew: ofReferrals | byCurrency, couponNotNew: ofReferrals | byCurrency,
 	visitedReferrals: ofReferrals, blocked: ofReferrals, voided: ofReferrals,

@@ -25,7 +25,8 @@ func originFacts(o customerevent.OriginRecorded) []fact {
 	if !o.Verified {
 		return nil
 	}
-	f := fact{site: o.SiteID, at: o.OccurredAt, count: 1, facets: facets{source: o.TrafficSource, device: o.DeviceType, category: categoryOf(o.Type, o.Category)}}
+	f := fact{site: o.SiteID, at: o.OccurredAt, count: 1, facets: facets{source: o.TrafficSource, device: o.DeviceType, category: categoryOf(o.Type, o.Category),
+		utmSource: o.UTMSource, utmMedium: o.UTMMedium, utmCampaign: o.UTMCampaign}}
 	switch o.Type {
 	case customerevent.AffiliateMember:
 		f.key = signUps
@@ -61,7 +62,8 @@ func originFacts(o customerevent.OriginRecorded) []fact {
 // its first refund; the amounts add up.
 func refundFacts(r customerevent.OriginRefunded) []fact {
 	f := fact{site: r.SiteID, key: refundedSales, at: r.OccurredAt, money: true, currency: r.Currency, sum: r.Refunded,
-		facets: facets{source: r.TrafficSource, device: r.DeviceType, category: categoryOf(r.Type, r.Category)}}
+		facets: facets{source: r.TrafficSource, device: r.DeviceType, category: categoryOf(r.Type, r.Category),
+			utmSource: r.UTMSource, utmMedium: r.UTMMedium, utmCampaign: r.UTMCampaign}}
 	if first := r.RefundedTotal == r.Refunded; first && (r.Refunded > 0 || r.Full) {
 		f.count = 1
 	}
@@ -140,11 +142,12 @@ func madeFacts(r referralevent.ReferralCreated) []fact {
 		f.key = blocked
 		return []fact{f}
 	}
-	facts := []fact{f}
-	facts[0].money, facts[0].currency, facts[0].sum = true, r.Currency, r.Subtotal
+	sale := f
+	sale.money, sale.currency, sale.sum = true, r.Currency, r.Subtotal
+	ideal, fresh := sale, sale
+	ideal.key, fresh.key = idealSales, referredNew
+	facts := []fact{sale, ideal}
 	if r.FirstOrder {
-		fresh := facts[0]
-		fresh.key = referredNew
 		facts = append(facts, fresh)
 	}
 	if r.TrackMethod == trackedByVisit || r.TrackMethod == trackedInApp {
@@ -242,7 +245,8 @@ func rewardBackFacts(r referralevent.RewardClawedBack) []fact {
 // couponFacts: an order with a coupon for advocates and one for friends counts for both, and once for all coupons.
 func couponFacts(o referralevent.CouponsUsed) []fact {
 	f := fact{site: o.SiteID, key: couponOrders, at: o.OccurredAt, money: true, currency: o.Currency, count: 1, sum: o.Subtotal,
-		facets: facets{source: o.TrafficSource, device: o.DeviceType, category: o.EventCategory}}
+		facets: facets{source: o.TrafficSource, device: o.DeviceType, category: o.EventCategory,
+			utmSource: o.UTMSource, utmMedium: o.UTMMedium, utmCampaign: o.UTMCampaign}}
 	facts := []fact{f}
 	if o.ByAdvocate {
 		f.key = advocateCouponOrders
@@ -258,9 +262,29 @@ func couponFacts(o referralevent.CouponsUsed) []fact {
 	return facts
 }
 
+// advocateFacts: an order that is somebody's referral as well counts for advocates and for friends, and once for both together.
+func advocateFacts(o referralevent.AdvocatePurchased) []fact {
+	f := fact{site: o.SiteID, key: advocateSales, at: o.OccurredAt, money: true, currency: o.Currency, count: 1, sum: o.Subtotal,
+		facets: facets{source: o.TrafficSource, device: o.DeviceType, category: o.EventCategory,
+			utmSource: o.UTMSource, utmMedium: o.UTMMedium, utmCampaign: o.UTMCampaign}}
+	by, alone := f, f
+	by.key, alone.key = advocateSalesOld, idealSales
+	if o.FirstPurchase {
+		by.key = advocateSalesNew
+	}
+	if o.Referred {
+		return []fact{f, by}
+	}
+	return []fact{f, by, alone}
+}
+
 func memberFacts(m loyaltyevent.MemberJoined) []fact { return plain(m.SiteID, members, m.JoinedAt, 0) }
 
+// What is counted of points is of a programme's main wallet: points of others are another currency.
 func earnedFacts(p loyaltyevent.PointsEarned) []fact {
+	if p.Wallet != "" {
+		return nil
+	}
 	facts := plain(p.SiteID, points, p.EffectiveAt, p.Points)
 	if (p.Reason == loyaltyevent.ForReward || p.Reason == loyaltyevent.ForReferral) && p.PersonID != p.FriendID { // a friend's own reward isn't the advocate's
 		facts = append(facts, plain(p.SiteID, advocatePoints, p.EffectiveAt, p.Points)...)
@@ -269,11 +293,29 @@ func earnedFacts(p loyaltyevent.PointsEarned) []fact {
 }
 
 func pointsBackFacts(p loyaltyevent.PointsClawedBack) []fact {
+	if p.Wallet != "" {
+		return nil
+	}
 	return plain(p.SiteID, pointsBack, p.EffectiveAt, p.Points)
 }
 
 func expiredFacts(p loyaltyevent.PointsExpired) []fact {
+	if p.Wallet != "" {
+		return nil
+	}
 	return plain(p.SiteID, pointsExpired, p.ExpiredAt, p.Points)
+}
+
+// reinstatedFacts take back, on its day, what had counted as expired.
+func reinstatedFacts(p loyaltyevent.PointsReinstated) []fact {
+	if p.Wallet != "" {
+		return nil
+	}
+	at := p.ExpiredAt
+	if at.IsZero() {
+		at = p.ReinstatedAt
+	}
+	return []fact{{site: p.SiteID, key: pointsExpired, at: at, sum: -p.Points}}
 }
 
 func tierFacts(t loyaltyevent.TierChanged) []fact {

@@ -48,6 +48,7 @@ type metricDescription struct {
 	ByDevice   bool   `json:"by_device_type" doc:"Takes device_type and mobile_visitor"`
 	ByCategory bool   `json:"by_event_category" doc:"Takes event_categories"`
 	ByVariant  bool   `json:"by_split_test" doc:"Takes split_test"`
+	ByUTM      bool   `json:"by_utm" doc:"Takes utm_source, utm_medium and utm_campaign"`
 	ByCurrency bool   `json:"by_currency" doc:"Takes currency"`
 }
 
@@ -60,7 +61,7 @@ func (m *Module) list(context.Context, *struct{}) (*web.OK[metricList], error) {
 	for i, one := range metrics {
 		by := one.keeping()
 		out.Metrics[i] = metricDescription{Name: one.name, ResultType: one.resultType(), Formula: one.formula, ByCampaign: by.has(byCampaign), ByChannel: by.has(byChannel),
-			BySource: by.has(bySource), ByDevice: by.has(byDevice), ByCategory: by.has(byCategory), ByVariant: by.has(byVariant),
+			BySource: by.has(bySource), ByDevice: by.has(byDevice), ByCategory: by.has(byCategory), ByVariant: by.has(byVariant), ByUTM: by.has(byUTM),
 			ByCurrency: one.inMoney() || by.has(byCurrency)}
 	}
 	return web.Answer(out), nil
@@ -83,6 +84,9 @@ type MetricInput struct {
 	Devices        []string `query:"device_type,explode" doc:"Only these types of device: desktop, mobile, tablet"`
 	Categories     []string `query:"event_categories[],explode" doc:"Only of origins of these categories: purchase, affiliate_member, or an Event's own"`
 	SplitTest      []string `query:"split_test[],explode" doc:"Only of these variants"`
+	UTMSource      []string `query:"utm_source[],explode" doc:"Only of origins with these; so with the next two"`
+	UTMMedium      []string `query:"utm_medium[],explode"`
+	UTMCampaign    []string `query:"utm_campaign[],explode"`
 	ExcludeQA      string   `query:"exclude_qa_generated" doc:"false: what somebody of the merchant's tried out counts, too"`
 	Currency       string   `query:"currency" doc:"ISO 4217; sums are of the site's currency unless it is given"`
 	Precision      string   `query:"precision" doc:"Decimals, 0 to 6: of percentages (2), and at most of money"`
@@ -156,15 +160,25 @@ func (m *Module) get(ctx context.Context, in *MetricInput) (*web.OK[metricAnswer
 
 type segmentInput struct {
 	MetricInput
-	Period     string `query:"segment_by[period]" doc:"day, week, month, quarter or year"`
-	Campaigns  string `query:"segment_by[campaigns]" doc:"true: a row for each campaign that has something to count; so with the others"`
-	Tags       string `query:"segment_by[campaign_tags]" doc:"true: a row for each tag; a campaign with two counts in both"`
-	Channels   string `query:"segment_by[sharing_channels]" doc:"true: a row for each sharing channel that has something to count"`
-	Types      string `query:"segment_by[campaign_types]" doc:"true: a row for each category of origins that campaigns can be joined by"`
-	Sources    string `query:"segment_by[traffic_sources]" doc:"true: by traffic source"`
-	Devices    string `query:"segment_by[device_types]" doc:"true: by type of device"`
-	Categories string `query:"segment_by[event_categories]" doc:"true: by category of the origin"`
-	SplitTest  string `query:"segment_by[split_test]" doc:"true: by variant of the campaign"`
+	Period      string `query:"segment_by[period]" doc:"day, week, month, quarter or year"`
+	Campaigns   string `query:"segment_by[campaigns]" doc:"true: a row for each campaign that has something to count; so with the others"`
+	Tags        string `query:"segment_by[campaign_tags]" doc:"true: a row for each tag; a campaign with two counts in both"`
+	Channels    string `query:"segment_by[sharing_channels]" doc:"true: a row for each sharing channel that has something to count"`
+	Types       string `query:"segment_by[campaign_types]" doc:"true: a row for each category of origins that campaigns can be joined by"`
+	Sources     string `query:"segment_by[traffic_sources]" doc:"true: by traffic source"`
+	Devices     string `query:"segment_by[device_types]" doc:"true: by type of device"`
+	Categories  string `query:"segment_by[event_categories]" doc:"true: by category of the origin"`
+	SplitTest   string `query:"segment_by[split_test]" doc:"true: by variant of the campaign"`
+	UTMSource   string `query:"segment_by[utm_source]" doc:"true: by utm_source of the origin"`
+	UTMMedium   string `query:"segment_by[utm_medium]" doc:"true: by utm_medium"`
+	UTMCampaign string `query:"segment_by[utm_campaign]" doc:"true: by utm_campaign"`
+}
+
+// UTM (exported for the sake of huma, like MetricInput) is part of a row.
+type UTM struct {
+	Source   *string `json:"utm_source,omitempty" doc:"Empty: none; other: one of those that the site has too many of"`
+	Medium   *string `json:"utm_medium,omitempty" doc:"Likewise"`
+	Campaign *string `json:"utm_campaign,omitempty" doc:"Likewise"`
 }
 
 // metricSegment is a number of one period, and of what else it was asked by.
@@ -179,6 +193,7 @@ type metricSegment struct {
 	Device   *string `json:"device_types,omitempty" doc:"With segment_by[device_types]: desktop, mobile or tablet; empty: nobody knows"`
 	Category *string `json:"event_categories,omitempty" doc:"With segment_by[event_categories]: purchase, affiliate_member or that of an Event; empty: none"`
 	Variant  *string `json:"split_test,omitempty" doc:"With segment_by[split_test]; empty: in no experiment"`
+	UTM
 }
 
 type metricSegments struct {
@@ -207,7 +222,8 @@ func (m *Module) segmentize(ctx context.Context, in *segmentInput) (*web.OK[metr
 	for i, p := range all {
 		f := p.shown(s)
 		out.Segmented[i] = metricSegment{MetricValue: p.MetricValue, Period: p.Period, Tag: shown(s.tags, p.Tag), Type: shown(s.types, p.Type), Channel: f[channel],
-			Source: f[source], Device: f[device], Category: f[category], Variant: f[variant]}
+			Source: f[source], Device: f[device], Category: f[category], Variant: f[variant],
+			UTM: UTM{f[utmSource], f[utmMedium], f[utmCampaign]}}
 		if s.campaigns {
 			out.Segmented[i].Campaign = &all[i].Campaign
 		}

@@ -2,8 +2,7 @@ package analytics
 
 // Why some numbers are 0.
 const (
-	notAdvocates = "Always 0: who of the buyers is an advocate would have to be looked up for every sale."
-	notOpened    = "Always 0, by decision: mails hold no pixel and no links that count who follows them, so reading one tells nobody. Only a friend's way by an advocate's link is counted."
+	notOpened = "Always 0, by decision: mails hold no pixel and no links that count who follows them, so reading one tells nobody. Only a friend's way by an advocate's link is counted."
 )
 
 // metrics are all there are, in the order in which they are listed. Talkable doesn't publish its formulas; these are ours.
@@ -70,7 +69,7 @@ var metrics = []metric{
 	{name: "members_joined", of: members, formula: "Members that joined the loyalty programme."},
 	{name: "points_earned", kind: tallyOf, of: points, formula: "Points posted to members for any reason, by the date of what they are for."},
 	{name: "points_clawed_back", kind: tallyOf, of: pointsBack, formula: "Earned points that were taken back."},
-	{name: "points_expired", kind: tallyOf, of: pointsExpired, formula: "Points that passed their date unspent."},
+	{name: "points_expired", kind: tallyOf, of: pointsExpired, formula: "Points that passed their date unspent, less those that were given back because their run of expiry was reversed, by the date on which they had passed."},
 	{name: "tier_changes", of: tierChanges, formula: "Moves of members between tiers, up or down."},
 	{name: "events", of: siteEvents, formula: "Event origins."},
 	{name: "emails_sent", of: mailsSent, formula: "E-mails that the next mail server accepted."},
@@ -113,14 +112,16 @@ var metrics = []metric{
 	{name: "referred_sales_new_sum", kind: moneyOf, of: referredNew, formula: "Subtotals of referred_sales_new_count."},
 	{name: "ideal_friend_sales_count", of: referredSales, formula: "The same as total_referred_sales_count."},
 	{name: "ideal_friend_sales_sum", kind: moneyOf, of: referredSales, formula: "The same as total_referred_sales_sum."},
-	{name: "ideal_advocate_sales_count", kind: noNumber, formula: notAdvocates},
-	{name: "ideal_advocate_sales_sum", kind: noMoney, formula: notAdvocates},
-	{name: "ideal_advocate_sales_new_customers_count", kind: noNumber, formula: notAdvocates},
-	{name: "ideal_advocate_sales_new_customers_sum", kind: noMoney, formula: notAdvocates},
-	{name: "ideal_advocate_sales_existing_customers_count", kind: noNumber, formula: notAdvocates},
-	{name: "ideal_advocate_sales_existing_customers_sum", kind: noMoney, formula: notAdvocates},
-	{name: "ideal_sales_count", of: referredSales, formula: "The same as ideal_friend_sales_count, since advocates' own sales aren't counted."},
-	{name: "ideal_sales_sum", kind: moneyOf, of: referredSales, formula: "The same as ideal_friend_sales_sum, since advocates' own sales aren't counted."},
+	{name: "ideal_advocate_sales_count", of: advocateSales,
+		formula: "Purchases of people who could share before: who had an offer of a campaign that isn't in Test before the order's date, as far as known when the order was looked at."},
+	{name: "ideal_advocate_sales_sum", kind: moneyOf, of: advocateSales, formula: "Subtotals of ideal_advocate_sales_count, before refunds."},
+	{name: "ideal_advocate_sales_new_customers_count", of: advocateSalesNew, formula: "First purchases among ideal_advocate_sales_count."},
+	{name: "ideal_advocate_sales_new_customers_sum", kind: moneyOf, of: advocateSalesNew, formula: "Subtotals of ideal_advocate_sales_new_customers_count."},
+	{name: "ideal_advocate_sales_existing_customers_count", of: advocateSalesOld, formula: "Later purchases among ideal_advocate_sales_count."},
+	{name: "ideal_advocate_sales_existing_customers_sum", kind: moneyOf, of: advocateSalesOld, formula: "Subtotals of ideal_advocate_sales_existing_customers_count."},
+	{name: "ideal_sales_count", of: idealSales,
+		formula: "ideal_friend_sales_count and ideal_advocate_sales_count together; what an advocate bought by another's link counts once. Advocates' own have no campaign, channel and variant."},
+	{name: "ideal_sales_sum", kind: moneyOf, of: idealSales, formula: "Subtotals of ideal_sales_count."},
 	{name: "total_sales_with_curebit_coupon_count", of: couponOrders, formula: "Purchases with a coupon that the site's campaigns or lists give, whoever it is for, by order date."},
 	{name: "total_sales_with_curebit_coupon_sum", kind: moneyOf, of: couponOrders, formula: "Subtotals of total_sales_with_curebit_coupon_count."},
 	{name: "total_sales_with_talkable_ad_coupon_count", of: advocateCouponOrders, formula: "Purchases with a coupon that advocates get: as a reward, or a code that campaigns name for advocates only."},

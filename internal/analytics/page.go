@@ -35,7 +35,8 @@ is kept by a way is one row with an empty value, and ` + "`passed_over`" + ` nam
 `
 
 // Names of what metrics are kept by, as the page has them.
-var facetNames = [facetCount]string{channel: "channel", source: "source", device: "device", category: "category", variant: "variant"}
+var facetNames = [facetCount]string{channel: "channel", source: "source", device: "device", category: "category", variant: "variant",
+	utmSource: "UTM source", utmMedium: "UTM medium", utmCampaign: "UTM campaign"}
 
 // Page is docs/metrics.md: every metric with its formula. `make generate` writes it.
 func Page() string {

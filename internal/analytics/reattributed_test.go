@@ -70,6 +70,7 @@ func TestReattributed_referrals_count_once(t *testing.T) {
 			of, approved := last.made, len(last.approved) > 0
 			passed, coupon := of.Status != referralevent.Blocked, approved && of.TrackMethod == trackedByCoupon
 			add(referredSales, passed, of.Subtotal)
+			add(idealSales, passed, of.Subtotal)
 			add(referredNew, passed && of.FirstOrder, of.Subtotal)
 			add(visitedReferrals, passed && of.TrackMethod == trackedByVisit, 0)
 			add(approvedSales, approved, of.Subtotal)

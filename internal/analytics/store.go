@@ -78,15 +78,17 @@ func addRows(ctx context.Context, tx sqlx.ExtContext, rows []row) error {
 		}
 	}
 	_, err := tx.ExecContext(ctx, `
-		insert into analytics.daily as d (site_id, metric, day, campaign_id, currency, count, sum, qa, channel, traffic_source, device_type, event_category, variant)
-		select s, k, d::date, c, m, n, v, q, h, t, e, g, x
+		insert into analytics.daily as d (site_id, metric, day, campaign_id, currency, count, sum, qa, channel, traffic_source, device_type, event_category, variant,
+			utm_source, utm_medium, utm_campaign)
+		select s, k, d::date, c, m, n, v, q, h, t, e, g, x, us, um, uc
 		from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::boolean[], $9::text[],
-				$10::text[], $11::text[], $12::text[], $13::text[])
-			with ordinality as u (s, k, d, c, m, n, v, q, h, t, e, g, x, o)
+				$10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[])
+			with ordinality as u (s, k, d, c, m, n, v, q, h, t, e, g, x, us, um, uc, o)
 		order by o
 		on conflict on constraint daily_pkey do update set count = d.count + excluded.count, sum = d.sum + excluded.sum`,
 		pq.Array(sites), pq.Array(keys), pq.Array(days), pq.Array(campaigns), pq.Array(currencies), pq.Array(counts), pq.Array(sums),
-		pq.Array(qas), pq.Array(apart[channel]), pq.Array(apart[source]), pq.Array(apart[device]), pq.Array(apart[category]), pq.Array(apart[variant]))
+		pq.Array(qas), pq.Array(apart[channel]), pq.Array(apart[source]), pq.Array(apart[device]), pq.Array(apart[category]), pq.Array(apart[variant]),
+		pq.Array(apart[utmSource]), pq.Array(apart[utmMedium]), pq.Array(apart[utmCampaign]))
 	if err != nil {
 		return fmt.Errorf("add to the days: %w", err)
 	}

@@ -22,20 +22,28 @@ type total struct {
 	Device   string    `db:"device_type"`
 	Category string    `db:"event_category"`
 	Variant  string    `db:"variant"`
-	Count    int64     `db:"count"`
-	Sum      int64     `db:"sum"`
+
+	UTMSource   string `db:"utm_source"`
+	UTMMedium   string `db:"utm_medium"`
+	UTMCampaign string `db:"utm_campaign"`
+
+	Count int64 `db:"count"`
+	Sum   int64 `db:"sum"`
 }
 
-func (t total) facets() facets { return facets{t.Channel, t.Source, t.Device, t.Category, t.Variant} }
+func (t total) facets() facets {
+	return facets{t.Channel, t.Source, t.Device, t.Category, t.Variant, t.UTMSource, t.UTMMedium, t.UTMCampaign}
+}
 
 // A filter asks of those keys only that are kept by it: $n are these keys, none where nobody filters.
 const firstFacetArgument = 13
 
 // totalsQuery takes three arguments for each facet: whether it is taken apart by it, the keys that are filtered by it, and what for.
 var totalsQuery = func() string {
-	var columns, filters strings.Builder
+	var columns, filters, groups strings.Builder
 	for i, f := range facetKinds {
 		n := firstFacetArgument + 3*i
+		fmt.Fprintf(&groups, ", %d", 4+i)
 		fmt.Fprintf(&columns, ", case when $%d then %s else '' end as %s", n, f.column, f.column)
 		fmt.Fprintf(&filters, "\n\t\t\tand (metric <> all ($%d) or %s = any ($%d))", n+1, f.column, n+2)
 	}
@@ -46,7 +54,7 @@ var totalsQuery = func() string {
 		where site_id = $1 and metric = any ($2) and day between $3::date and $4::date and (not qa or $5)
 			and (metric <> all ($8) or campaign_id = any ($9))
 			and (metric <> all ($10) or currency = $11)` + filters.String() + `
-		group by 1, 2, 3, 4, 5, 6, 7, 8
+		group by 1, 2, 3` + groups.String() + `
 		limit $12`
 }()
 

@@ -143,7 +143,7 @@ var environment = sync.OnceValue(func() *cel.Env {
 	options := []cel.EnvOption{
 		ext.NativeTypes(ext.ParseStructTags(true), reflect.TypeFor[Person](), reflect.TypeFor[Origin](), reflect.TypeFor[Item](),
 			reflect.TypeFor[Campaign](), reflect.TypeFor[Share](), reflect.TypeFor[Click](),
-			reflect.TypeFor[Member]()),
+			reflect.TypeFor[Member](), reflect.TypeFor[History](), reflect.TypeFor[Mail]()),
 		cel.ParserExpressionSizeLimit(MaxLength), cel.ParserRecursionLimit(maxDepth), cel.ExpressionNodeLimit(maxNodes),
 		cel.DefaultUTCTimeZone(true), cel.ASTValidators(cel.ValidateDurationLiterals(), cel.ValidateTimestampLiterals()),
 		cel.Function("lowerAscii", cel.MemberOverload("string_lower_ascii", []*cel.Type{cel.StringType}, cel.StringType,

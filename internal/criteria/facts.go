@@ -19,7 +19,9 @@ type Facts struct {
 	Campaign Campaign  `cel:"campaign" doc:"The campaign"`
 	Share    Share     `cel:"share" doc:"For what is given for sharing: how it was shared"`
 	Click    Click     `cel:"click" doc:"For what is given for a click: how the friend came"`
+	Mail     Mail      `cel:"mail" doc:"For the condition of a mail: what it is about; person is who gets it"`
 	Member   Member    `cel:"member" doc:"For what a loyalty programme gives: the member, as they are before it"`
+	History  History   `cel:"history" doc:"For what a loyalty programme gives: what the person bought before it, as far as it was told before it; at most the thousand latest things that they did"`
 }
 
 // Person is what conditions may ask of somebody.
@@ -34,6 +36,7 @@ type Person struct {
 	Events           int64             `cel:"events" doc:"Confirmed purchases and events so far"`
 	CreatedAt        time.Time         `cel:"created_at" doc:"When they became known"`
 	Referrals        int64             `cel:"referrals" doc:"Approved referrals by them in the campaign, this one included"`
+	Segments         []string          `cel:"segments" doc:"For what a loyalty programme gives: those that the shop told with the latest origin of theirs that had any, this one included"`
 }
 
 // Origin is what somebody did.
@@ -45,7 +48,7 @@ type Origin struct {
 	Currency      string    `cel:"currency" doc:"ISO 4217"`
 	CouponCodes   []string  `cel:"coupon_codes" doc:"That were used, as they were told"`
 	CampaignTags  []string  `cel:"campaign_tags" doc:"That it asked for"`
-	Segments      []string  `cel:"segments" doc:"That it is in; known when somebody joins"`
+	Segments      []string  `cel:"segments" doc:"That it is in; known when somebody joins, and for what a loyalty programme gives"`
 	TrafficSource string    `cel:"traffic_source" doc:"Where it came from"`
 	FirstPurchase bool      `cel:"first_purchase" doc:"No purchase of this person was known before"`
 	OccurredAt    time.Time `cel:"occurred_at" doc:"When it was done"`
@@ -80,11 +83,33 @@ type Click struct {
 	Self    bool   `cel:"self" doc:"The friend is the advocate, as far as is known"`
 }
 
+// Mail is a message that is about to be sent.
+type Mail struct {
+	Template   string `cel:"template" doc:"As GET /mails names it"`
+	CampaignID int64  `cel:"campaign_id" doc:"Of the offer, referral or reward; 0: none"`
+	Reward     string `cel:"reward" doc:"What kind of reward it is about: points, coupon, commission, store_credit, …"`
+	Points     int64  `cel:"points" doc:"That were got, or end"`
+	Amount     int64  `cel:"amount" doc:"Of the reward, in minor units"`
+	Subtotal   int64  `cel:"subtotal" doc:"Of the friend's order, in minor units"`
+	Currency   string `cel:"currency" doc:"ISO 4217, of amount or subtotal"`
+	Tier       string `cel:"tier" doc:"That was reached, or fallen to"`
+	QA         bool   `cel:"qa_generated" doc:"Somebody of the merchant's tries things out"`
+}
+
 // Member is somebody's place in the loyalty programme.
 type Member struct {
 	ID     int64  `cel:"id" doc:"0: not a member yet"`
 	Tier   string `cel:"tier" doc:"Its name; empty below the first"`
 	Earned int64  `cel:"earned" doc:"Points in their life, less what was taken back"`
+}
+
+// History is what somebody bought before what is decided about. Money is in the programme's currency; orders in others count as orders only.
+type History struct {
+	Orders   int64     `cel:"orders" doc:"Confirmed purchases"`
+	Spent    int64     `cel:"spent" doc:"What these came to, less what was refunded by then, in minor units"`
+	Refunded int64     `cel:"refunded" doc:"What of these was refunded by then, in minor units"`
+	FirstAt  time.Time `cel:"first_at" doc:"When the first of them was made; ask for orders > 0 before"`
+	LastAt   time.Time `cel:"last_at" doc:"When the last of them was made"`
 }
 
 // Variable is a line of the table of what conditions may ask for.

@@ -206,6 +206,7 @@ func (b *book) see(e entry, o *origin) {
 func (b *book) tell(o *origin) {
 	p := o.person
 	event := o.event(o.Type == customerevent.Purchase && p != nil && p.Purchases == 0 && !p.Existing)
+	event.Guest = p != nil && p.guest()
 	if p != nil && o.Type == customerevent.AffiliateMember {
 		event.OptedIn = o.optsIn || p.SubscribedAt != nil && p.UnsubscribedAt == nil
 		event.FirstOptIn = o.optsIn && p.SubscribedAt == nil

@@ -30,6 +30,14 @@ func (m *Module) PastOrders(ctx context.Context, siteID int64, until time.Time, 
 	}
 }
 
+// CountPast counts what PastOrders would hand over, up to a number.
+func (m *Module) CountPast(ctx context.Context, siteID int64, until time.Time, most int64) (n int64, err error) {
+	err = sqlx.GetContext(ctx, m.db, &n, `
+		select count(*) from (select 1 from customer.origin o where o.site_id = $1 and o.verified and o.person_id is not null and o.type <> 'AffiliateMember'
+			and o.occurred_at < $2 limit $3) o`, siteID, until, most)
+	return n, wrap("count past orders", err)
+}
+
 // PastRefunds hands over all refunds until a moment, in the order in which they were recorded: what each gave back.
 func (m *Module) PastRefunds(ctx context.Context, siteID int64, until time.Time, take func(customerevent.OriginRefunded)) error {
 	for after := int64(0); ; {
@@ -54,7 +62,8 @@ type pastOrder struct {
 func pastOrders(ctx context.Context, db sqlx.QueryerContext, siteID, after int64, until time.Time, limit int) ([]pastOrder, error) {
 	var rows []pastOrder
 	err := sqlx.SelectContext(ctx, db, &rows, `
-		select o.site_id, o.id, o.type, o.category, o.number, o.person_id, o.subtotal, o.currency, o.coupon_codes, o.campaign_tags, o.traffic_source, o.verified,
+		select o.site_id, o.id, o.type, o.category, o.number, o.person_id, o.subtotal, o.currency, o.coupon_codes, o.campaign_tags, o.traffic_source, o.segments,
+			o.verified,
 			o.occurred_at, o.recorded_at, coalesce(s.id, p.id) as owner_id, coalesce(s.existing_customer, p.existing_customer) as existing
 		from (select * from customer.origin o where o.site_id = $1 and o.id > $2 and o.verified and o.person_id is not null and o.type <> 'AffiliateMember'
 			and o.occurred_at < $3 order by o.id limit $4) o

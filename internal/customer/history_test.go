@@ -87,4 +87,9 @@ func TestPastOrders_pages(t *testing.T) {
 	if seen != 5 {
 		t.Errorf("%d of 5 orders", seen)
 	}
+	for most, want := range map[int64]int64{3: 3, 9: 5} {
+		if n, err := b.CountPast(t.Context(), 1, noon.Add(time.Hour), most); err != nil || n != want {
+			t.Errorf("counted %d of up to %d, %v", n, most, err)
+		}
+	}
 }

@@ -84,7 +84,9 @@ func unite(s, d *person) (m merge, err error) {
 		s.Username, s.UsernameNorm, d.Username, d.UsernameNorm = d.Username, d.UsernameNorm, "", ""
 	}
 	move(&s.Phone, &d.Phone, &g.Phone)
-	move(&s.CustomerID, &d.CustomerID, &g.CustomerID)
+	if !guestMark.MatchString(d.CustomerID) { // which still leads to the survivor, and leaves room for a customer id
+		move(&s.CustomerID, &d.CustomerID, &g.CustomerID)
+	}
 	if s.FirstName == "" && s.LastName == "" { // a name is one thing
 		s.FirstName, s.LastName, g.FirstName, g.LastName = d.FirstName, d.LastName, d.FirstName, d.LastName
 	}

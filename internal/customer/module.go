@@ -5,7 +5,8 @@
 //
 // Two persons who are one are merged by the merchant, and parted again: the duplicate's row stays, and whatever finds it goes on to the survivor.
 // Nobody is merged by a guess. Families share phones and addresses, shops mistype customer ids, and what was earned, spent or told to the wrong
-// person meanwhile can't be taken back; so what looks like one person is only suggested.
+// person meanwhile can't be taken back; so what looks like one person is only suggested. A guest, of whom only the hash of an address is known, is merged with whose
+// address that is: see guest.go.
 //
 // A person is found by e-mail, else by customer id, else by phone; the merchant's newest word about a person counts, a browser's
 // changes nobody who is known. An origin is unique for ever by its number. Telling it again with the same data is harmless, with
@@ -21,6 +22,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"github.com/talkable/talkable/internal/agenda"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/clock"
 	"github.com/talkable/talkable/internal/customer/customerapi"
@@ -47,6 +49,7 @@ type Deps struct {
 
 // Module is the module.
 type Module struct {
+	*agenda.Timers
 	db      *sqlx.DB
 	outbox  *bus.Outbox
 	log     zerolog.Logger
@@ -58,7 +61,7 @@ type Module struct {
 
 // New makes the module.
 func New(d Deps) *Module {
-	m := &Module{db: d.DB, outbox: d.Outbox, log: d.Log, now: d.Now, cursors: d.Cursors, metrics: metricsApart(d.Reg)}
+	m := &Module{Timers: new(agenda.Timers), db: d.DB, outbox: d.Outbox, log: d.Log, now: d.Now, cursors: d.Cursors, metrics: metricsApart(d.Reg)}
 	m.group = postgres.NewGroup(500, func(ctx context.Context, in []request) ([]answer, error) {
 		return m.record(ctx, in, 0, nil)
 	}).Writers(2).Crowd(recordCrowd).Observe(func(size int) { m.metrics.Real.batch.Observe(float64(size)) })
@@ -76,14 +79,21 @@ func Empty(ctx context.Context, db sqlx.QueryerContext) (empty bool, err error) 
 	return empty, nil
 }
 
-// Run forgets old Idempotency-Keys until ctx ends; natural keys go on guarding.
+// Run merges guests with who they turned out to be, and forgets old Idempotency-Keys until ctx ends; natural keys go on guarding.
 func (m *Module) Run(ctx context.Context) error {
-	tick := time.NewTicker(10 * time.Minute)
+	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
 	for {
 		if err := m.sweep(ctx); err != nil && ctx.Err() == nil {
 			m.log.Warn().Err(err).Msg("old idempotency keys stay")
 		}
+		m.Tick(func() {
+			if n, err := m.mergeGuests(ctx); err != nil && ctx.Err() == nil {
+				m.log.Error().Err(err).Int("done", n).Msg("merge guests with who they are")
+			} else if n > 0 {
+				m.log.Info().Int("guests", n).Msg("guests are known by now")
+			}
+		})
 		select {
 		case <-ctx.Done():
 			return nil

@@ -125,7 +125,13 @@ func (o *origin) event(first bool) customerevent.OriginRecorded {
 		Subtotal: o.Subtotal, Currency: o.Currency, CouponCodes: o.CouponCodes, CampaignTags: o.CampaignTags,
 		TrafficSource: o.TrafficSource, Verified: o.Verified, FirstPurchase: first, OccurredAt: o.OccurredAt, RecordedAt: o.RecordedAt,
 		IP: o.IP, Device: customerapi.Fingerprint(customerapi.DeviceMark, o.UserAgent), Address: addressMark(o.ShippingAddress, o.ShippingZip),
-		Phone: customerapi.Fingerprint(customerapi.PhoneMark, o.phone), DeviceType: web.DeviceType(o.UserAgent)}
+		Phone: customerapi.Fingerprint(customerapi.PhoneMark, o.phone), DeviceType: web.DeviceType(o.UserAgent),
+		UTMSource: o.UTM.Source, UTMMedium: o.UTM.Medium, UTMCampaign: o.UTM.Campaign}
+	for _, s := range o.Segments {
+		if s != "" {
+			e.Segments = append(e.Segments, s)
+		}
+	}
 	if o.Type != customerevent.AffiliateMember {
 		e.Number = o.Number
 	}

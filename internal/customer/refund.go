@@ -147,7 +147,8 @@ func refundIn(ctx context.Context, u *bus.Unit, o *origin, p *person, asked *int
 	full = o.RefundedTotal == o.Subtotal
 	e := customerevent.OriginRefunded{SiteID: o.SiteID, OriginID: o.ID, RefundID: id, Subtotal: o.Subtotal, Currency: o.Currency,
 		Refunded: amount, RefundedTotal: o.RefundedTotal, Full: full, OccurredAt: o.OccurredAt, RefundedAt: at,
-		Type: o.Type, Category: o.Category, TrafficSource: o.TrafficSource, DeviceType: web.DeviceType(o.UserAgent)}
+		Type: o.Type, Category: o.Category, TrafficSource: o.TrafficSource, DeviceType: web.DeviceType(o.UserAgent),
+		UTMSource: o.UTM.Source, UTMMedium: o.UTM.Medium, UTMCampaign: o.UTM.Campaign}
 	if p != nil {
 		e.PersonID = p.ID
 	}

@@ -39,7 +39,7 @@ func (m *Module) ToldOriginByID(ctx context.Context, siteID, id int64) (customer
 func (o *origin) told(p *person) customerevent.OriginRecorded {
 	e := o.event(false)
 	if e.OriginID = o.ID; p != nil {
-		e.PersonID = p.ID
+		e.PersonID, e.Guest = p.ID, p.guest()
 	}
 	return e
 }

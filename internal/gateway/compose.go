@@ -61,13 +61,16 @@ type referrals interface {
 
 type members interface {
 	Member(ctx context.Context, siteID, personID int64) (loyaltyapi.Member, error)
-	Entries(ctx context.Context, siteID, personID int64, after loyaltyapi.After, limit int) ([]loyaltyapi.Entry, bool, error)
+	EntriesIn(ctx context.Context, siteID, personID int64, wallet string, after loyaltyapi.After, limit int) ([]loyaltyapi.Entry, bool, error)
 	spenders
 	rewarders
 	collectors
 	memberDates
+	registrars
+	inviters
 	pointKeepers
 	ranks
+	achievers
 	statements
 }
 
@@ -118,6 +121,8 @@ func (c Composition) Routes(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "listMemberEntries", Metadata: forMembers(mayRead), Method: http.MethodGet, Path: "/api/v2/loyalty/members/{email}/entries",
 		Tags: []string{"Loyalty"}, Summary: "Read the entries of a member's account",
 		Description: "Newest first. Each entry says what it was for, which rule decided it, and the balance after it. Errors: 404 `member_not_found`."}, c.listEntries)
+	c.memberStateRoutes(api)
+	c.invitationRoutes(api)
 	c.memberUpdateRoutes(api)
 	c.redeemRoutes(api)
 	c.collectRoutes(api)
@@ -126,4 +131,5 @@ func (c Composition) Routes(api huma.API) {
 	c.memberTokenRoutes(api)
 	c.auditRoutes(api)
 	c.tierRoutes(api)
+	c.achievementRoutes(api)
 }

@@ -28,7 +28,7 @@ type keyKeeper interface {
 func (c Composition) auditRoutes(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "listAudit", Method: http.MethodGet, Path: "/api/v2/audit", Tags: []string{"Audit"},
 		Summary: "List what was decided and changed by hand", Description: "Every decision about referrals, and every change of campaigns (versions, links, limits), fraud " +
-			"policies, decision hooks, commission plans, placements, sharing channels, webhooks, of the loyalty programme, its redemption batches and action configs, of merged persons, and of the " +
+			"policies, decision hooks, commission plans, placements, sharing channels, webhooks, of the loyalty programme, its redemption batches and action configs, of members' states, of merged persons, and of the " +
 			"site's settings and look: which key asked for it, why, and what was before and after, in short where it is long: all that a version changed stands in the " +
 			"campaign's versions. Newest first, over all modules; nothing in it is ever changed. 400 `invalid_subject` for a `subject_id` without a `subject`."}, c.getAudit)
 }

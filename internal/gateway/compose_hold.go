@@ -14,7 +14,7 @@ import (
 
 // pointHolders is what is asked about points that checkouts keep for themselves.
 type pointHolders interface {
-	HoldFor(ctx context.Context, siteID, personID, batchID, points int64, reference string, lasts time.Duration, key idempotency.Key) (loyaltyapi.Action, error)
+	HoldIn(ctx context.Context, siteID, personID int64, wallet string, batchID, points int64, reference string, lasts time.Duration, key idempotency.Key) (loyaltyapi.Action, error)
 	Holds(ctx context.Context, siteID, personID int64, after loyaltyapi.AfterID, limit int) ([]loyaltyapi.Hold, bool, error)
 }
 
@@ -26,7 +26,7 @@ func (c Composition) holdRoutes(api huma.API) {
 		Summary: "Keep points for a checkout",
 		Description: "Takes points off the balance, those that expire next, until the order is placed (commit) or not (release), or the time is over: then they go back by themselves. " +
 			"Meanwhile nobody else can spend them, and they don't expire. Takes `Idempotency-Key`. Errors: 404 `member_not_found`; 400 `member_not_active`, `no_program`, " +
-			"`not_enough_points`, `invalid_hold`; for a payment also 404 `redemption_batch_not_found`, 400 `invalid_redemption` and those of its terms, as for redemptions."}, c.holdPoints)
+			"`not_enough_points`, `invalid_hold`, `wallet_not_found`, `wallet_not_spendable`; for a payment also 404 `redemption_batch_not_found`, 400 `invalid_redemption` and those of its terms, as for redemptions."}, c.holdPoints)
 	huma.Register(api, huma.Operation{OperationID: "listHolds", Method: http.MethodGet, Path: holds, Tags: tags,
 		Summary: "List a member's holds", Description: "Newest first, whatever became of them. Errors: 404 `member_not_found`."}, c.listHolds)
 }
@@ -44,6 +44,7 @@ func (c Composition) holdPoints(ctx context.Context, in *struct {
 		Reference string `json:"reference" doc:"Your own: the cart or order, 1 to 200 characters" example:"cart-77"`
 		BatchID   int64  `json:"redemption_batch_id,omitempty" minimum:"1" doc:"The payment that the points are for: its terms hold, and say what they are worth. Left out: for none"`
 		Seconds   int    `json:"seconds,omitempty" default:"900" doc:"How long, at most 7 days" example:"900"`
+		Wallet    string `json:"wallet,omitempty" maxLength:"30" doc:"Whose points; left out: the main one's, or those of the payment's wallet" example:""`
 	}
 }) (*web.OK[holdAnswer], error) {
 	req, body := web.From(ctx), in.Body
@@ -52,7 +53,7 @@ func (c Composition) holdPoints(ctx context.Context, in *struct {
 		return nil, err
 	}
 	lasts := time.Duration(min(max(body.Seconds, 0), 1_000_000)) * time.Second
-	done, err := c.Members.HoldFor(ctx, req.Site.ID, who, body.BatchID, body.Points, body.Reference, lasts, req.Idempotency)
+	done, err := c.Members.HoldIn(ctx, req.Site.ID, who, body.Wallet, body.BatchID, body.Points, body.Reference, lasts, req.Idempotency)
 	if err != nil {
 		return nil, unknownMember(unknownBatch(err))
 	}

@@ -31,3 +31,19 @@ func memberList[T, A any](ctx context.Context, c Composition, in *entriesInput, 
 	next := c.Cursors.Encode(req.Site.ID, list, placeOf(page[len(page)-1]))
 	return page, &next, nil
 }
+
+// siteList reads a page of something of the site.
+func siteList[T, A any](ctx context.Context, c Composition, in web.Page, list string,
+	read func(ctx context.Context, siteID int64, after A, limit int) ([]T, bool, error), placeOf func(T) A) ([]T, *string, error) {
+	site := web.From(ctx).Site.ID
+	var after A
+	if _, err := c.Cursors.Decode(site, list, in.Cursor, &after); err != nil {
+		return nil, nil, err
+	}
+	page, more, err := read(ctx, site, after, in.Limit)
+	if err != nil || !more {
+		return orEmpty(page), nil, err
+	}
+	next := c.Cursors.Encode(site, list, placeOf(page[len(page)-1]))
+	return page, &next, nil
+}

@@ -34,6 +34,19 @@ type loyaltyMember struct {
 
 	PointsPending  int64                `json:"points_pending" doc:"Earned, and not to be spent yet: not in the balance"`
 	ActivatingNext *loyaltyapi.Expiring `json:"activating_next" doc:"What of the pending points can be spent next; null: nothing that has a date"`
+
+	Wallets []loyaltyapi.WalletBalance `json:"wallets,omitempty" doc:"Beside the main one, whose points all others of these fields are; left out: the programme has none"`
+
+	Pool        *memberPool `json:"pool" doc:"Of members who may spend each other's points; null: the member is in none"`
+	PoolBalance *int64      `json:"pool_balance" doc:"What its members have together; null without a pool"`
+}
+
+// memberPool is a pool as one of its members has it.
+type memberPool struct {
+	ID       int64  `json:"id"`
+	Name     string `json:"name"`
+	Spending string `json:"spending" enum:"all,owner" doc:"Who may spend the others' points"`
+	Owner    bool   `json:"owner" doc:"Whether it is this member's"`
 }
 
 type memberAnswer struct {
@@ -57,16 +70,22 @@ func (c Composition) getMember(ctx context.Context, in *MemberPath) (*web.OK[mem
 		return nil, asNoMember(err)
 	}
 	if !m.Active {
-		return nil, errMemberNotActive
+		return nil, memberNotActive(m.Status)
 	}
 	return web.Answer(memberAnswer{memberJSON(p, m, req.Site)}), nil
 }
+
+// memberNotActive is Talkable's answer, with the state in which the member is.
+func memberNotActive(status string) error { return errMemberNotActive.At("path.email", "is "+status) }
 
 func memberJSON(p customerapi.Person, m loyaltyapi.Member, s site.Site) loyaltyMember {
 	out := loyaltyMember{Email: orNull(p.Email), PhoneNumber: orNull(p.Phone), PointsBalance: m.Balance, CustomProperties: p.CustomProperties,
 		MemberDates: orEmpty(m.Dates), ID: m.ID, CustomerID: orNull(p.CustomerID), PointsEarned: m.Earned, Tier: orNull(m.Tier),
 		NextTier: orNull(m.NextTier), PointsToNext: m.ToNext, JoinedAt: web.Talkable(m.JoinedAt, s.Zone), ExpiringNext: m.Expiring,
-		PointsPending: m.Pending, ActivatingNext: m.Next}
+		PointsPending: m.Pending, ActivatingNext: m.Next, Wallets: m.Wallets}
+	if p := m.Pool; p != nil {
+		out.Pool, out.PoolBalance = &memberPool{ID: p.ID, Name: p.Name, Spending: p.Spending, Owner: p.OwnerID == m.ID}, &p.Balance
+	}
 	if out.CustomProperties == nil {
 		out.CustomProperties = map[string]string{}
 	}
@@ -98,13 +117,33 @@ type entriesInput struct {
 	web.Page
 }
 
+// WalletQuery is which wallet is read. It is exported because huma looks into no other embedded struct.
+type WalletQuery struct {
+	Wallet string `query:"wallet" maxLength:"30" doc:"Key of a wallet of the programme; left out: the main one" example:""`
+}
+
+type walletEntriesInput struct {
+	MemberPath
+	web.Page
+	WalletQuery
+}
+
+func (in *walletEntriesInput) list() *entriesInput { return &entriesInput{in.MemberPath, in.Page} }
+
+// inWallet has a list of a member's read one of the wallets.
+func inWallet[T, A any](wallet string, read func(ctx context.Context, siteID, personID int64, wallet string, after A, limit int) ([]T, bool, error)) func(context.Context, int64, int64, A, int) ([]T, bool, error) {
+	return func(ctx context.Context, siteID, personID int64, after A, limit int) ([]T, bool, error) {
+		return read(ctx, siteID, personID, wallet, after, limit)
+	}
+}
+
 type entriesAnswer struct {
 	Entries    []loyaltyapi.Entry `json:"entries"`
 	NextCursor *string            `json:"next_cursor" doc:"null on the last page"`
 }
 
-func (c Composition) listEntries(ctx context.Context, in *entriesInput) (*web.OK[entriesAnswer], error) {
-	page, next, err := memberList(ctx, c, in, "entries", c.Members.Entries, func(last loyaltyapi.Entry) loyaltyapi.After { return loyaltyapi.After{Seq: last.Seq} })
+func (c Composition) listEntries(ctx context.Context, in *walletEntriesInput) (*web.OK[entriesAnswer], error) {
+	page, next, err := memberList(ctx, c, in.list(), "entries"+in.Wallet, inWallet(in.Wallet, c.Members.EntriesIn), func(last loyaltyapi.Entry) loyaltyapi.After { return loyaltyapi.After{Seq: last.Seq} })
 	if err != nil {
 		return nil, err
 	}

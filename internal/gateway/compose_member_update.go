@@ -113,7 +113,7 @@ func (c Composition) updateMember(ctx context.Context, in *updateMemberInput) (*
 	case err != nil:
 		return nil, asNoMember(err)
 	case !m.Active:
-		return nil, errMemberNotActive
+		return nil, memberNotActive(m.Status)
 	}
 	if err := c.Members.CheckMemberDates(dates); err != nil {
 		return nil, err

@@ -27,7 +27,7 @@ type originData struct {
 	FirstName       optional     `json:"first_name,omitempty"`
 	LastName        optional     `json:"last_name,omitempty"`
 	Username        optional     `json:"username,omitempty"`
-	CustomerID      optional     `json:"customer_id,omitempty" doc:"The merchant's id of the person"`
+	CustomerID      optional     `json:"customer_id,omitempty" doc:"The merchant's id of the person; sha256: and the hexadecimal hash of an address or number is a guest's"`
 	PhoneNumber     optional     `json:"phone_number,omitempty" doc:"E.164" example:"\"+12025551111\""`
 	EmailOptIn      *truth       `json:"email_optin,omitempty" doc:"The person agreed to get mail"`
 	PhoneOptIn      *truth       `json:"phone_optin,omitempty" doc:"The person agreed to get messages to the phone"`

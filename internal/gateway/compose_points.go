@@ -17,10 +17,12 @@ import (
 type pointKeepers interface {
 	pointHolders
 	pointGivers
+	pools
+	bulkAdjusters
 	PreviewRefund(ctx context.Context, siteID, originID, part, whole int64) (loyaltyapi.RefundPreview, error)
-	Expirations(ctx context.Context, siteID, personID int64, after loyaltyapi.AfterExpiration, limit int) ([]loyaltyapi.Expiration, bool, error)
-	BalanceAt(ctx context.Context, siteID, personID int64, at time.Time) (loyaltyapi.Balance, error)
-	Extend(ctx context.Context, siteID, personID int64, lots []int64, ends *time.Time, note string, key idempotency.Key) (out loyaltyapi.Extension, replayed bool, err error)
+	ExpirationsIn(ctx context.Context, siteID, personID int64, wallet string, after loyaltyapi.AfterExpiration, limit int) ([]loyaltyapi.Expiration, bool, error)
+	BalanceIn(ctx context.Context, siteID, personID int64, wallet string, at time.Time) (loyaltyapi.Balance, error)
+	ExtendIn(ctx context.Context, siteID, personID int64, wallet string, lots []int64, ends *time.Time, note string, key idempotency.Key) (out loyaltyapi.Extension, replayed bool, err error)
 }
 
 // pointRoutes lists what is done with points beyond what Talkable has.
@@ -34,17 +36,19 @@ func (c Composition) pointRoutes(api huma.API) {
 			"`nothing_earned`; 400 `refund_exceeds`."}, c.previewRefund)
 	huma.Register(api, huma.Operation{OperationID: "listExpirations", Metadata: forMembers(mayRead), Method: http.MethodGet, Path: member + "/expirations", Tags: tags,
 		Summary:     "List when a member's points expire",
-		Description: "What is left of each earning, the next to expire first: in this order points are spent, too. Errors: 404 `member_not_found`."}, c.listExpirations)
+		Description: "What is left of each earning, the next to expire first: in this order points are spent, too. Errors: 404 `member_not_found`; 400 `wallet_not_found`."}, c.listExpirations)
 	huma.Register(api, huma.Operation{OperationID: "extendPoints", Method: http.MethodPost, Path: member + "/extensions", Tags: tags,
 		Summary: "Set by hand when a member's points expire",
 		Description: "Later or earlier, of some lots or of all. What has expired already stays so. Each change is kept with its note. Takes `Idempotency-Key`. Errors: " +
-			"404 `member_not_found`, `lot_not_found`; 400 `invalid_extension`."}, c.extendPoints)
+			"404 `member_not_found`, `lot_not_found`; 400 `invalid_extension`, `wallet_not_found`."}, c.extendPoints)
 	huma.Register(api, huma.Operation{OperationID: "getPointsBalance", Metadata: forMembers(mayRead), Method: http.MethodGet, Path: member + "/balance", Tags: tags,
 		Summary:     "Read what a member had at a moment",
-		Description: "By what was written by then, whenever it happened: the ledger is never rewritten, so the answer stays. Errors: 404 `member_not_found`."}, c.getBalance)
+		Description: "By what was written by then, whenever it happened: the ledger is never rewritten, so the answer stays. Errors: 404 `member_not_found`; 400 `wallet_not_found`."}, c.getBalance)
 	c.holdRoutes(api)
 	c.rewardRoutes(api)
 	c.transferRoutes(api)
+	c.poolRoutes(api)
+	c.bulkRoutes(api)
 }
 
 // member is whom an operation of our own is about.
@@ -96,8 +100,8 @@ type expirationsAnswer struct {
 	NextCursor  *string                 `json:"next_cursor" doc:"null on the last page"`
 }
 
-func (c Composition) listExpirations(ctx context.Context, in *entriesInput) (*web.OK[expirationsAnswer], error) {
-	page, next, err := memberList(ctx, c, in, "expirations", c.Members.Expirations, func(last loyaltyapi.Expiration) loyaltyapi.AfterExpiration {
+func (c Composition) listExpirations(ctx context.Context, in *walletEntriesInput) (*web.OK[expirationsAnswer], error) {
+	page, next, err := memberList(ctx, c, in.list(), "expirations"+in.Wallet, inWallet(in.Wallet, c.Members.ExpirationsIn), func(last loyaltyapi.Expiration) loyaltyapi.AfterExpiration {
 		return loyaltyapi.AfterExpiration{At: last.SortsAt, LotID: last.LotID}
 	})
 	if err != nil {
@@ -117,6 +121,7 @@ func (c Composition) extendPoints(ctx context.Context, in *struct {
 		LotIDs    []int64    `json:"lot_ids,omitempty" maxItems:"1000" doc:"Of which points; none: of all that are left" example:"[61]"`
 		ExpiresAt *time.Time `json:"expires_at" nullable:"true" doc:"null: never" example:"2199-12-31T00:00:00Z"`
 		Note      string     `json:"note" doc:"1 to 500 characters: why" example:"Our shop was closed"`
+		Wallet    string     `json:"wallet,omitempty" maxLength:"30" doc:"Whose points; left out: the main one's" example:""`
 	}
 }) (*web.OK[extensionAnswer], error) {
 	req, body := web.From(ctx), in.Body
@@ -124,7 +129,7 @@ func (c Composition) extendPoints(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	out, replayed, err := c.Members.Extend(ctx, req.Site.ID, who, body.LotIDs, body.ExpiresAt, body.Note, req.Idempotency)
+	out, replayed, err := c.Members.ExtendIn(ctx, req.Site.ID, who, body.Wallet, body.LotIDs, body.ExpiresAt, body.Note, req.Idempotency)
 	if err != nil {
 		return nil, unknownMember(err)
 	}
@@ -139,6 +144,7 @@ type balanceAnswer struct {
 func (c Composition) getBalance(ctx context.Context, in *struct {
 	MemberPath
 	AsOf time.Time `query:"as_of" doc:"Now if left out" example:"2026-11-01T00:00:00Z"`
+	WalletQuery
 }) (*web.OK[balanceAnswer], error) {
 	if in.AsOf.IsZero() {
 		in.AsOf = c.Now()
@@ -150,7 +156,7 @@ func (c Composition) getBalance(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	out, err := c.Members.BalanceAt(ctx, web.From(ctx).Site.ID, who, in.AsOf)
+	out, err := c.Members.BalanceIn(ctx, web.From(ctx).Site.ID, who, in.Wallet, in.AsOf)
 	if err != nil {
 		return nil, unknownMember(err)
 	}

@@ -19,8 +19,7 @@ import (
 
 // spenders is what is asked about points that are moved by hand, and about those that are spent.
 type spenders interface {
-	Adjust(ctx context.Context, siteID, personID, points int64, description string, key idempotency.Key) (loyaltyapi.Action, error)
-	AdjustForTier(ctx context.Context, siteID, personID, points int64, description string, key idempotency.Key) (loyaltyapi.Action, error)
+	AdjustIn(ctx context.Context, siteID, personID int64, wallet string, points int64, description string, forTier bool, key idempotency.Key) (loyaltyapi.Action, error)
 	Adjustments(ctx context.Context, siteID, personID int64, after loyaltyapi.AfterID, limit int) ([]loyaltyapi.Adjustment, bool, error)
 	Batches(ctx context.Context, siteID, personID int64) ([]loyaltyapi.RedemptionBatch, error)
 	Redeem(ctx context.Context, siteID, personID, batchID int64, source string, key idempotency.Key) (loyaltyapi.Action, error)
@@ -73,6 +72,7 @@ type talkableAction struct {
 	Description  *string `json:"description"`
 	RedemptionID *int64  `json:"redemption_id"`
 	Status       *string `json:"status" doc:"Of a redemption: waiting, fulfilled or cancelled"`
+	Wallet       string  `json:"wallet,omitempty" doc:"That the points are of; left out: the main one"`
 }
 
 type talkableActionConfig struct {
@@ -111,6 +111,7 @@ type adjustData struct {
 	Points      optional `json:"points,omitempty" doc:"Whole number, below zero to take points; required" example:"\"-50\""`
 	Description optional `json:"description,omitempty" example:"\"Sorry for the delay\""`
 	ForTier     bool     `json:"counts_for_tier,omitempty" doc:"The points count for tiers as earned ones do" example:"false"`
+	Wallet      string   `json:"wallet,omitempty" maxLength:"30" doc:"Of the programme's; left out: the main one" example:""`
 }
 
 type redeemInput struct {
@@ -133,7 +134,7 @@ func (c Composition) listAdjustments(ctx context.Context, in *actionsInput) (*we
 	return actionsPage(ctx, c, in, "adjustments", c.Members.Adjustments, func(all []loyaltyapi.Adjustment) ([]talkableAction, error) {
 		out := make([]talkableAction, len(all))
 		for i, a := range all {
-			out[i] = adjustment(a.TransactionID, a.Points, a.Description, a.At, req.Site)
+			out[i] = adjustment(a.TransactionID, a.Points, a.Description, a.Wallet, a.At, req.Site)
 		}
 		return out, nil
 	})
@@ -189,16 +190,12 @@ func (c Composition) adjustPoints(ctx context.Context, in *adjustInput) (*web.OK
 	if err != nil {
 		return nil, err
 	}
-	adjust := c.Members.Adjust
-	if data.ForTier {
-		adjust = c.Members.AdjustForTier
-	}
-	a, err := adjust(ctx, req.Site.ID, p.ID, points, string(data.Description), req.Idempotency)
+	a, err := c.Members.AdjustIn(ctx, req.Site.ID, p.ID, data.Wallet, points, string(data.Description), data.ForTier, req.Idempotency)
 	if err != nil {
 		return nil, asNoMember(err)
 	}
 	req.MarkReplayed(a.Replayed)
-	return c.acted(ctx, req.Site, p, a, adjustment(a.TransactionID, a.Points, a.Description, a.At, req.Site))
+	return c.acted(ctx, req.Site, p, a, adjustment(a.TransactionID, a.Points, a.Description, a.Wallet, a.At, req.Site))
 }
 
 func (c Composition) redeemPoints(ctx context.Context, in *redeemInput) (*web.OK[actionAnswer], error) {
@@ -255,6 +252,6 @@ func whole(sent optional, name string) (int64, error) {
 	return n, nil
 }
 
-func adjustment(id, points int64, description string, at time.Time, s site.Site) talkableAction {
-	return talkableAction{Type: "manual_adjustment", Points: points, CreatedAt: web.Talkable(at, s.Zone), ID: id, Description: orNull(description)}
+func adjustment(id, points int64, description, wallet string, at time.Time, s site.Site) talkableAction {
+	return talkableAction{Type: "manual_adjustment", Points: points, CreatedAt: web.Talkable(at, s.Zone), ID: id, Description: orNull(description), Wallet: wallet}
 }

@@ -111,7 +111,7 @@ func (c Composition) redeems(ctx context.Context, s site.Site, all []loyaltyapi.
 	out := make([]talkableAction, len(all))
 	for i, r := range all {
 		out[i] = talkableAction{Type: "redeem", Points: -r.Points, CreatedAt: web.Talkable(r.CreatedAt, s.Zone), ID: r.ID,
-			Description: orNull(r.Description), RedemptionID: &r.ID, Status: &r.Status}
+			Description: orNull(r.Description), RedemptionID: &r.ID, Status: &r.Status, Wallet: r.Wallet}
 		if r.CouponID == nil {
 			continue
 		}
@@ -130,6 +130,13 @@ func (c Composition) acted(ctx context.Context, s site.Site, p customerapi.Perso
 	if err != nil {
 		return nil, asNoMember(err)
 	}
-	m.Balance = a.Balance
+	if a.Wallet == "" {
+		m.Balance = a.Balance
+	}
+	for i := range m.Wallets {
+		if m.Wallets[i].Key == a.Wallet {
+			m.Wallets[i].Balance = a.Balance
+		}
+	}
 	return web.Answer(actionAnswer{Action: shown, Member: memberJSON(p, m, s)}), nil
 }

@@ -15,7 +15,7 @@ import (
 
 // statements is what is asked for a member's statement.
 type statements interface {
-	Statement(ctx context.Context, siteID, personID int64, from, to time.Time, after loyaltyapi.After, limit int) (out loyaltyapi.Statement, more bool, err error)
+	StatementIn(ctx context.Context, siteID, personID int64, wallet string, from, to time.Time, after loyaltyapi.After, limit int) (out loyaltyapi.Statement, more bool, err error)
 }
 
 // Printer makes pages that a person may print.
@@ -28,7 +28,7 @@ const mostPrinted = 1000 // entries
 func (c Composition) statementRoutes(api huma.API) {
 	const member = "/api/v2/loyalty/members/{email}"
 	const about = "By what was written in the period, so that a period which is over has the same statement for ever. Times are in the site's zone. Without a period it is the " +
-		"present month; at most 366 days. Errors: 404 `member_not_found`; 400 `invalid_period`."
+		"present month; at most 366 days. Errors: 404 `member_not_found`; 400 `invalid_period`, `wallet_not_found`."
 	huma.Register(api, huma.Operation{OperationID: "getStatement", Metadata: forMembers(mayRead), Method: http.MethodGet, Path: member + "/statements", Tags: []string{"Loyalty"},
 		Summary: "Read a member's statement", Description: "The balance at the beginning, what moved points, each with the balance after it, what the kinds of movements add up to, the " +
 			"balance at the end, and what expires next. " + about}, c.getStatement)
@@ -46,6 +46,7 @@ func (c Composition) getStatement(ctx context.Context, in *struct {
 	MemberPath
 	web.Days
 	web.Page
+	WalletQuery
 }) (*web.OK[statementAnswer], error) {
 	s := web.From(ctx).Site
 	from, to, err := in.Period(c.Now().In(s.Zone))
@@ -57,11 +58,11 @@ func (c Composition) getStatement(ctx context.Context, in *struct {
 		return nil, err
 	}
 	var after loyaltyapi.After
-	list := "statement of " + strconv.FormatInt(who, 10) + from.Format(" 2006-01-02") + to.Format(" 2006-01-02")
+	list := "statement" + in.Wallet + " of " + strconv.FormatInt(who, 10) + from.Format(" 2006-01-02") + to.Format(" 2006-01-02")
 	if _, err := c.Cursors.Decode(s.ID, list, in.Cursor, &after); err != nil {
 		return nil, err
 	}
-	out, more, err := c.Members.Statement(ctx, s.ID, who, from, to, after, in.Limit)
+	out, more, err := c.Members.StatementIn(ctx, s.ID, who, in.Wallet, from, to, after, in.Limit)
 	if err != nil {
 		return nil, unknownMember(err)
 	}
@@ -96,6 +97,7 @@ func inZone(s loyaltyapi.Statement, zone *time.Location) loyaltyapi.Statement {
 func (c Composition) printStatement(ctx context.Context, in *struct {
 	MemberPath
 	web.Days
+	WalletQuery
 	Languages string `header:"Accept-Language" doc:"Which language the page should have" example:"de"`
 }) (*huma.StreamResponse, error) {
 	s := web.From(ctx).Site
@@ -107,7 +109,7 @@ func (c Composition) printStatement(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, unknownMember(err)
 	}
-	out, _, err := c.Members.Statement(ctx, s.ID, p.ID, from, to, loyaltyapi.After{}, mostPrinted)
+	out, _, err := c.Members.StatementIn(ctx, s.ID, p.ID, in.Wallet, from, to, loyaltyapi.After{}, mostPrinted)
 	if err != nil {
 		return nil, unknownMember(err)
 	}

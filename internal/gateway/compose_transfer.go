@@ -15,7 +15,7 @@ import (
 // pointGivers is what is asked about points that can't be spent yet, and about those that members give to each other.
 type pointGivers interface {
 	Pending(ctx context.Context, siteID, personID int64, after loyaltyapi.AfterExpiration, limit int) ([]loyaltyapi.Pending, bool, error)
-	Transfer(ctx context.Context, siteID, from, to, points int64, note string, key idempotency.Key) (out loyaltyapi.Transfer, replayed bool, err error)
+	TransferIn(ctx context.Context, siteID int64, wallet string, from, to, points int64, note string, key idempotency.Key) (out loyaltyapi.Transfer, replayed bool, err error)
 }
 
 func (c Composition) transferRoutes(api huma.API) {
@@ -29,7 +29,7 @@ func (c Composition) transferRoutes(api huma.API) {
 		Description: "Those that expire next first, and they keep their dates: what was to live by the giver's activity ends when it would have ended. They count for no tier, " +
 			"and are no activity of either member. If the order is refunded that earned them, its buyer pays as for points that were spent. Takes `Idempotency-Key`. Errors: 404 `member_not_found`; " +
 			"400 `receiver_not_found`, `same_member`, `member_not_active`, `receiver_not_active`, `no_program`, `not_enough_points`, `points_pending` when the rest can't be spent yet, " +
-			"`transfer_limit`, `transfer_daily_limit`, `too_many_lots`, `invalid_transfer`."}, c.transferPoints)
+			"`transfer_limit`, `transfer_daily_limit`, `too_many_lots`, `invalid_transfer`, `wallet_not_found`, `wallet_not_transferable`."}, c.transferPoints)
 }
 
 type transferAnswer struct {
@@ -43,6 +43,7 @@ func (c Composition) transferPoints(ctx context.Context, in *struct {
 		To     string `json:"to" doc:"Who gets them: e-mail address, phone number, customer id or username" example:"bob@shop.example"`
 		Points int64  `json:"points" doc:"1 to 1,000,000,000,000" example:"10"`
 		Note   string `json:"note,omitempty" doc:"At most 500 characters, for both members' histories" example:"Happy birthday"`
+		Wallet string `json:"wallet,omitempty" maxLength:"30" doc:"Whose points, into the same of the other; left out: the main one" example:""`
 	}
 }) (*web.OK[transferAnswer], error) {
 	req, body := web.From(ctx), in.Body
@@ -57,7 +58,7 @@ func (c Composition) transferPoints(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	out, replayed, err := c.Members.Transfer(ctx, req.Site.ID, from, to.ID, body.Points, body.Note, req.Idempotency)
+	out, replayed, err := c.Members.TransferIn(ctx, req.Site.ID, body.Wallet, from, to.ID, body.Points, body.Note, req.Idempotency)
 	if err != nil {
 		return nil, unknownMember(err)
 	}

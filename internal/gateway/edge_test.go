@@ -208,9 +208,14 @@ func TestDescription(t *testing.T) {
 		Servers  []struct{ URL string }
 		Security []map[string][]string
 		Paths    map[string]map[string]struct {
-			Responses map[string]struct{ Content map[string]any }
+			Responses map[string]struct {
+				Ref string `json:"$ref"`
+			}
 		}
-		Components struct{ SecuritySchemes map[string]any }
+		Components struct {
+			SecuritySchemes map[string]any
+			Responses       map[string]struct{ Content map[string]any }
+		}
 	}
 	if err := json.Unmarshal([]byte(r.text), &doc); err != nil || r.status != 200 {
 		t.Fatalf("%d %v", r.status, err)
@@ -218,11 +223,14 @@ func TestDescription(t *testing.T) {
 	if !strings.HasPrefix(doc.OpenAPI, "3.1") || doc.Servers[0].URL != "https://api.example" || doc.Security[0]["key"] == nil || doc.Components.SecuritySchemes["key"] == nil {
 		t.Errorf("%s %+v %+v", doc.OpenAPI, doc.Servers, doc.Security)
 	}
+	if doc.Components.Responses["Error"].Content["application/problem+json"] == nil {
+		t.Errorf("a failure is no problem: %v", doc.Components.Responses)
+	}
 	described := map[string]bool{}
 	for path, item := range doc.Paths {
 		for method, op := range item {
 			described[strings.ToUpper(method)+" "+path] = true
-			if op.Responses["default"].Content["application/problem+json"] == nil {
+			if op.Responses["default"].Ref != "#/components/responses/Error" {
 				t.Errorf("%s %s has no problem", method, path)
 			}
 			if _, there := op.Responses["422"]; there {

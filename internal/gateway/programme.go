@@ -71,6 +71,7 @@ type order struct {
 	prune bool
 	from  *time.Time
 	state string // that the site must have; "": any
+	most  int    // steps at once; 0: all
 }
 
 // planned reads the site as far as the file speaks of it, and plans.
@@ -82,9 +83,7 @@ func (f *files) planned(ctx context.Context, o order) (*planner, error) {
 	if err := schema.Check(o.file); err != nil {
 		return nil, asFault(err)
 	}
-	site, err := f.read(within(ctx, false), schema, func(section string) bool {
-		return section == blueprint.Programme || o.file.Section(section) != nil || section == "coupon_lists" || section == "commission_plans"
-	})
+	site, err := f.standing(ctx, schema, o)
 	if err != nil {
 		return nil, err
 	}
@@ -93,6 +92,13 @@ func (f *files) planned(ctx context.Context, o order) (*planner, error) {
 	}
 	p := &planner{asker: f.asker, ctx: within(ctx, true), site: site, file: o.file, prune: o.prune, from: o.from}
 	return p, p.plan()
+}
+
+// standing reads the site as far as a file speaks of it.
+func (f *files) standing(ctx context.Context, schema *blueprint.Schema, o order) (*standing, error) {
+	return f.read(within(ctx, false), schema, func(section string) bool {
+		return section == blueprint.Programme || o.file.Section(section) != nil || section == "coupon_lists" || section == "commission_plans"
+	})
 }
 
 // asFault is what is wrong with a file, by places of the request.

@@ -19,12 +19,12 @@ var (
 )
 
 // take takes the steps of a plan in their order, and stops at the first that is refused. Each is a transaction of its module: what was done before stays, and
-// whoever applies the file again goes on from there.
-func (p *planner) take(ctx context.Context, count func(m *fileStep)) (complete bool) {
+// whoever applies the file again goes on from there. most is how many are taken at once, 0 for all; more: the others wait for nothing but to be asked for.
+func (p *planner) take(ctx context.Context, most int, count func(m *fileStep)) (complete, more bool) {
 	complete = true
-	for _, m := range p.moves {
-		if !complete {
-			m.Status = stepWaiting
+	for i, m := range p.moves {
+		if more = more || complete && most > 0 && i >= most; more || !complete {
+			m.Status, complete = stepWaiting, false
 			continue
 		}
 		if m.Problem = p.step(ctx, m); m.Problem == nil {
@@ -34,7 +34,7 @@ func (p *planner) take(ctx context.Context, count func(m *fileStep)) (complete b
 		}
 		count(m)
 	}
-	return complete
+	return complete, more
 }
 
 // step takes one step; what it makes has an id for those after it.

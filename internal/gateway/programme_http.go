@@ -86,7 +86,9 @@ type planAnswer struct {
 }
 
 type applyAnswer struct {
-	Complete bool     `json:"complete" doc:"false: a step failed; those before it stay"`
+	Complete bool     `json:"complete" doc:"false: a step failed, and those before it stay; or there is more to do"`
+	More     bool     `json:"more" doc:"With most: no step failed, and others wait. Send the file again, with next_state"`
+	Next     *string  `json:"next_state" doc:"Of the site by now, for the next portion; null where there is none"`
 	Plan     planJSON `json:"plan" doc:"With what became of each step"`
 }
 
@@ -159,6 +161,7 @@ type applyInput struct {
 	Body struct {
 		ProgrammeOrder
 		State  string `json:"state,omitempty" maxLength:"100" doc:"That of the plan; any when left out"`
+		Most   int    `json:"most,omitempty" minimum:"1" maximum:"2000" doc:"Steps that are taken at most, so that a large file is applied in portions; all when left out"`
 		Reason string `json:"reason,omitempty" doc:"Kept in the audit log; at most 500 characters"`
 	}
 }
@@ -169,6 +172,7 @@ func (f *files) apply(ctx context.Context, in *applyInput) (*web.OK[applyAnswer]
 	if err != nil {
 		return nil, err
 	}
+	o.most = in.Body.Most
 	if utf8.RuneCountInString(in.Body.Reason) > 500 || !clean(in.Body.Reason) {
 		return nil, fault.New(fault.Invalid, "invalid_reason", "The reason is not valid.").At("/reason", "must have at most 500 printable characters").Pointed()
 	}
@@ -178,7 +182,7 @@ func (f *files) apply(ctx context.Context, in *applyInput) (*web.OK[applyAnswer]
 			return false, f.pretend(ctx, o, &out)
 		}
 		err := f.alone(ctx, req.Site.ID, func() error { return f.carryOut(ctx, o, in.Body.Reason, &out) })
-		return out.Complete, err
+		return out.Complete || out.More, err
 	})
 	if err != nil {
 		return nil, err
@@ -206,10 +210,18 @@ func (f *files) carryOut(ctx context.Context, o order, reason string, out *apply
 	if out.Plan, err = f.shown(p, stepWaiting); err != nil {
 		return err
 	}
-	out.Complete = p.take(within(ctx, false), func(m *fileStep) { f.steps.WithLabelValues(m.Section, m.Status).Inc() })
+	out.Complete, out.More = p.take(within(ctx, false), o.most, func(m *fileStep) { f.steps.WithLabelValues(m.Section, m.Status).Inc() })
 	out.Plan.Steps = p.reports("")
 	if len(p.moves) == 0 {
 		return nil
+	}
+	if out.More {
+		now, err := f.standing(ctx, p.site.schema, o)
+		if err != nil {
+			return err
+		}
+		next := now.state()
+		out.Next = &next
 	}
 	req := web.From(ctx)
 	f.log.Info().Str("http.request.id", req.ID).Int64("site", req.Site.ID).Int("steps", len(p.moves)).Bool("complete", out.Complete).Msg("a programme file was applied")

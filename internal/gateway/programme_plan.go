@@ -149,6 +149,9 @@ func (p *planner) change(m *fileStep, t *thing) error {
 	}
 	p.moves = append(p.moves, m)
 	if m.section.Name == blueprint.Programme {
+		if err := p.foresees(m, t); err != nil {
+			return err
+		}
 		return p.dated(m, t)
 	}
 	return p.supersedes(m, t)

@@ -60,6 +60,27 @@ func TestProgramme_moves(t *testing.T) {
 	}
 }
 
+// What another rule of expiry would do is said in words, and only where the rule changes.
+func TestProgramme_ending(t *testing.T) {
+	found, err := blueprint.ParseJSON([]byte(`{"members":7,"complete":true,"points":900,"at_once":{"members":1,"points":20},"sooner":{"members":2,"points":30},"later":{"members":0,"points":0},"months":[]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m fileStep
+	m.ending(found.(*blueprint.Object))
+	want := "points that are there keep their dates; had 900 points of 7 members been earned by the new rule, 20 of 1 members would be past their date, 30 of 2 would end sooner, 0 of 0 later"
+	if len(m.Effects) != 1 || m.Effects[0] != want {
+		t.Errorf("got %q", m.Effects)
+	}
+	for place, touched := range map[string][2]bool{"expiry_rule": {true, false}, "expires_after_days": {true, false}, "tiers[Gold].threshold": {false, true}, "earning.rules[a].points": {false, true}, "tiers_of": {false, false},
+		"name": {false, false}} {
+		m.Changes = []changeJSON{{Place: place}}
+		if got := [2]bool{m.touches(endingMembers), m.touches(earningMembers)}; got != touched {
+			t.Errorf("%s touches %v", place, got)
+		}
+	}
+}
+
 // A file that is none is refused with its place, however it is none.
 func TestProgramme_files(t *testing.T) {
 	for _, raw := range []string{``, `null`, `[]`, `5`, `{}`, `{"format":5}`, `{"format":"talkable-programme-0"}`, `{"format":"talkable-programme-1"`, strings.Repeat(`{"a":`, 30) + `1` + strings.Repeat(`}`, 30)} {

@@ -44,18 +44,38 @@ const (
 	shippingAddress
 	shippingZip
 	existingCustomer
+	points
+	note
+	reference
+	countsForTier
+	expiresAt
 	columns
 )
 
 var columnNames = [columns]string{"order_number", "event_category", "event_number", "email", "customer_id", "phone_number", "username",
 	"first_name", "last_name", "subtotal", "currency", "date", "coupon_codes", "campaign_tags", "traffic_source", "segment1", "segment2",
-	"segment3", "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "ip_address", "uuid", "shipping_address", "shipping_zip", "existing_customer"}
+	"segment3", "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "ip_address", "uuid", "shipping_address", "shipping_zip", "existing_customer",
+	"points", "note", "reference", "counts_for_tier", "expires_at"}
 
 // otherNames are those that Talkable's API has for the same.
 var otherNames = map[string]column{"coupon_code": couponCodes, "currency_iso_code": currency, "created_at": date, "order_date": date,
 	"phone": phoneNumber}
 
-var ofPeople = []column{email, customerID, phoneNumber, username, firstName, lastName, existingCustomer}
+var (
+	ofPeople      = []column{email, customerID, phoneNumber, username, firstName, lastName, existingCustomer}
+	ofAdjustments = []column{email, customerID, phoneNumber, username, points, note, reference, countsForTier, expiresAt}
+)
+
+// means says that a column means something in a file of a kind.
+func (c column) means(kind string) bool {
+	switch kind {
+	case "people":
+		return slices.Contains(ofPeople, c)
+	case "adjustments":
+		return slices.Contains(ofAdjustments, c)
+	}
+	return c < points
+}
 
 const propertyPrefix = "custom_properties."
 
@@ -85,7 +105,7 @@ func newHeader(names []string, kind string) (*header, error) {
 		switch property, is := strings.CutPrefix(name, propertyPrefix); {
 		case is:
 			h.properties[i] = property
-		case !ok || kind == "people" && !slices.Contains(ofPeople, c):
+		case !ok || !c.means(kind):
 			h.ignored = append(h.ignored, names[i])
 		case found[c] != "":
 			return nil, fmt.Errorf("the columns %q and %q are the same", found[c], names[i])
@@ -97,9 +117,13 @@ func newHeader(names []string, kind string) (*header, error) {
 		return slices.ContainsFunc(any, func(c column) bool { _, ok := found[c]; return ok })
 	}
 	switch {
-	case !has(email, customerID) && !(kind == "people" && has(phoneNumber)):
+	case !has(email, customerID) && !(kind != "purchases" && has(phoneNumber)):
 		return nil, fmt.Errorf("the header %q names nobody: there is no column email or customer_id", names)
 	case kind == "people":
+	case kind == "adjustments":
+		if !has(points) {
+			return nil, fmt.Errorf("the header %q has no column points", names)
+		}
 	case !has(orderNumber, eventNumber) || has(eventNumber) && !has(eventCategory):
 		return nil, fmt.Errorf("the header %q has no column order_number, nor event_category and event_number", names)
 	case !has(date):

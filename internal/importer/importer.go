@@ -1,4 +1,4 @@
-// Package importer takes purchase histories and people from files into module customer: CSV, NDJSON, and the format of the CDNOW
+// Package importer takes purchase histories and people from files into module customer, and adjustments of points into module loyalty: CSV, NDJSON, and the format of the CDNOW
 // data set. It reads a file of any size in constant memory and writes batches; how far it got is stored with each batch, so an
 // import that was interrupted goes on where it stopped, and one that is run again changes nothing.
 package importer
@@ -48,12 +48,14 @@ type Progress struct {
 // Summary is what an import did.
 type Summary struct {
 	Format    string
-	Skipped   int64            // rows that an interrupted run had taken in before
-	Read      int64            // rows of this run
-	New       int64            // in a dry run: rows that are fine by themselves
-	Changed   int64            // people only
-	Unchanged int64            // there already, with the same data
-	Failed    int64            // see the report
+	Skipped   int64 // rows that an interrupted run had taken in before
+	Read      int64 // rows of this run
+	New       int64 // in a dry run: rows that are fine by themselves
+	Changed   int64 // people only
+	Unchanged int64 // there already, with the same data
+	Failed    int64 // see the report
+	Given     int64 // points, by adjustments
+	Taken     int64
 	Sum       map[string]int64 // of new and unchanged purchases, minor units by currency
 	Ignored   []string         // columns of the file that mean nothing here
 }
@@ -135,6 +137,7 @@ func outcomes[T any](out []postgres.Result[T], err error, good func(T)) ([]error
 type run[T any] struct {
 	Options
 	kind   string
+	tries  bool // a dry run saves, too, in rehearsals
 	parse  func(row) (T, []finding)
 	check  func(T) error
 	fine   func(*Summary, T)
@@ -183,7 +186,7 @@ func (r *run[T]) begin(ctx context.Context, m Books, file io.ReadSeeker) (source
 	if r.Existing { // which says something else, so it doesn't go on where the other stopped
 		r.at.Source = "existing " + r.at.Source
 	}
-	if !r.DryRun {
+	if !r.DryRun && m != nil {
 		stored, known, err := m.Checkpoint(ctx, r.Site.ID, r.at.Source)
 		if err != nil {
 			return nil, err
@@ -231,7 +234,7 @@ func (r *run[T]) batch(ctx context.Context, source source) (done bool, err error
 		items, values = append(items, item[T]{row, value}), append(values, value)
 	}
 	errs := make([]error, len(values))
-	if r.DryRun {
+	if r.DryRun && !r.tries {
 		for i, v := range values {
 			if errs[i] = r.check(v); errs[i] == nil {
 				sum.New++

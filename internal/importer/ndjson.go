@@ -65,7 +65,7 @@ func (r *row) decode(text string) *finding {
 				return &finding{column: name, value: string(value), what: "is no text"}
 			}
 		case 't', 'f':
-			if column != existingCustomer {
+			if column != existingCustomer && column != countsForTier {
 				return &finding{column: name, value: string(value), what: "is neither text nor a number"}
 			}
 			r.cells[column] = string(value)

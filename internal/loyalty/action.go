@@ -18,17 +18,19 @@ import (
 // action is what somebody does with a member's points through the API: adjusts, redeems, or cancels a redemption.
 type action struct {
 	site, person int64
-	kind         string           // of the transaction
-	points       int64            // to adjust by, or to pay
-	text         string           // description of an adjustment, traffic source of a redemption, reason of a cancellation
-	id           int64            // batch to redeem or to hold for, redemption to cancel, hold to end
-	lasts        time.Duration    // of a hold
-	forTier      bool             // an adjustment counts as earned
-	about        string           // the caller's own reference of a redemption
-	whom         *criteria.Person // what a batch's condition may ask of the person; nil: nobody has asked
-	unmet        *string          // why the condition refuses; nil: it doesn't
-	byHook       bool             // the fulfilment hook cancels: only what waits
-	due          bool             // the timer releases it: only if its time is over
+	kind         string          // of the transaction
+	points       int64           // to adjust by, or to pay
+	text         string          // description of an adjustment, traffic source of a redemption, reason of a cancellation
+	wallet       string          // to adjust or to hold from; "": the main one. A batch says by itself what it costs points of
+	id           int64           // batch to redeem or to hold for, redemption to cancel, hold to end
+	lasts        time.Duration   // of a hold
+	whole        bool            // all wallets of the member are wanted
+	forTier      bool            // an adjustment counts as earned
+	about        string          // the caller's own reference of a redemption
+	whom         *criteria.Facts // what a batch's condition may ask of the person; nil: nobody has asked
+	unmet        *string         // why the condition refuses; nil: it doesn't
+	byHook       bool            // the fulfilment hook cancels: only what waits
+	due          bool            // the timer releases it: only if its time is over
 	key          idempotency.Key
 }
 
@@ -44,6 +46,11 @@ func (m *Module) Adjust(ctx context.Context, siteID, personID, points int64, des
 // AdjustForTier is Adjust by points that count for tiers as earned ones do.
 func (m *Module) AdjustForTier(ctx context.Context, siteID, personID, points int64, description string, key idempotency.Key) (loyaltyapi.Action, error) {
 	return m.actions.Do(ctx, action{site: siteID, person: personID, kind: kindAdjust, points: points, text: description, forTier: true, key: key})
+}
+
+// AdjustIn is Adjust, or AdjustForTier, of points of a wallet.
+func (m *Module) AdjustIn(ctx context.Context, siteID, personID int64, wallet string, points int64, description string, forTier bool, key idempotency.Key) (loyaltyapi.Action, error) {
+	return m.actions.Do(ctx, action{site: siteID, person: personID, wallet: walletNamed(wallet), kind: kindAdjust, points: points, text: description, forTier: forTier, key: key})
 }
 
 // Redeem spends the points that a batch costs, and says so to whom hands out its coupons. The redemption waits until that is heard.
@@ -111,68 +118,77 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, in []action, work []in
 		return err
 	}
 	for _, i := range work {
-		var r *redemption
-		var k *hold
-		var t txn
 		a := in[i]
 		h := d.holderOf(a)
 		if err := d.ask(ctx, h, &a); err != nil {
 			return err
 		}
-		switch {
-		case h == nil && a.ends():
-			out[i].Err = errNoHold
-			continue
-		case h == nil && a.kind == kindCancel:
-			out[i].Err = errNoRedemption
-			continue
-		case h == nil:
-			out[i].Err = errNoMember
-			continue
-		case a.kind == kindAdjust:
-			t, err = d.adjust(h, a.points, a.text, a.forTier)
-		case a.kind == kindRedeem:
-			r, err = d.redeem(h, d.batches[siteID{a.site, a.id}], a)
-		case a.kind == kindHold:
-			k, err = d.keep(h, d.batches[siteID{a.site, a.id}], a)
-		case a.ends():
-			if k = d.holds[siteID{a.site, a.id}]; k == nil { // the member's redemption, which another action cancels
-				out[i].Err = errNoHold
-				continue
-			}
-			err = d.end(h, k, a)
-		default:
-			if r = d.redemptions[siteID{a.site, a.id}]; r == nil {
-				out[i].Err = errNoRedemption
-				continue
-			}
-			if err = d.mayCancel(r, a); err == nil {
-				err = d.cancel(h, r, d.used[siteID{a.site, a.id}], a.text)
-			}
-		}
+		out[i].Value, err = d.perform(h, a)
 		if f, ok := fault.Of(err); ok {
-			out[i].Err = f
+			out[i] = acted{Err: f}
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		v := loyaltyapi.Action{Type: a.kind, TransactionID: t.ID, Points: t.Points, Balance: h.Balance, Description: t.Description, At: u.Now}
-		if r != nil {
-			view := r.view()
-			v.Redemption, v.TransactionID, v.Points = &view, r.ID, -r.Points
-			if a.kind == kindCancel && r.CancelTxnID != nil {
-				v.TransactionID, v.Points, v.At = *r.CancelTxnID, r.Points, *r.CancelledAt
-			}
-		}
-		if k != nil {
-			view := k.Hold
-			v.Hold, v.TransactionID, v.Points = &view, k.ID, k.Points
-		}
-		out[i].Value = v
 	}
 	d.unspent, d.ended = values(d.redemptions), values(d.holds)
 	return m.save(ctx, u, d.books, each(d.holders), d.loaded, 0)
+}
+
+// perform decides one action of a member; h is nil for who is none.
+func (d *desk) perform(h *holder, a action) (v loyaltyapi.Action, err error) {
+	switch {
+	case h == nil && a.ends():
+		return v, errNoHold
+	case h == nil && a.kind == kindCancel:
+		return v, errNoRedemption
+	case h == nil:
+		return v, errNoMember
+	}
+	if h, err = d.walletFor(h, a); err != nil {
+		return v, err
+	}
+	var t txn
+	var k *hold
+	var r *redemption
+	id := siteID{a.site, a.id}
+	switch {
+	case a.kind == kindAdjust:
+		t, err = d.adjust(h, a.points, a.text, a.forTier)
+	case a.kind == kindRedeem:
+		r, err = d.redeem(h, d.batches[id], a)
+	case a.kind == kindHold:
+		k, err = d.keep(h, d.batches[id], a)
+	case a.ends():
+		if k = d.holds[id]; k == nil { // the member's redemption, which another action cancels
+			return v, errNoHold
+		}
+		err = d.end(h, k, a)
+	default:
+		if r = d.redemptions[id]; r == nil {
+			return v, errNoRedemption
+		}
+		if err = d.mayCancel(r, a); err == nil {
+			err = d.cancel(h, r, d.used[id], a.text)
+		}
+	}
+	if err != nil {
+		return v, err
+	}
+	v = loyaltyapi.Action{Type: a.kind, TransactionID: t.ID, Points: t.Points, Balance: h.Balance, Wallet: h.Wallet, Description: t.Description, At: d.now}
+	if r != nil {
+		view := r.view()
+		v.Redemption, v.TransactionID, v.Points = &view, r.ID, -r.Points
+		if a.kind == kindCancel && r.CancelTxnID != nil {
+			v.TransactionID, v.Points, v.At = *r.CancelTxnID, r.Points, *r.CancelledAt
+		}
+	}
+	if k != nil {
+		view := k.Hold
+		v.Hold, v.TransactionID, v.Points = &view, k.ID, k.Points
+	}
+	return v, nil
 }
 
 // desk is what a batch of actions works on.
@@ -214,7 +230,7 @@ func (d *desk) holderOf(a action) *holder {
 	return d.holders[person{a.site, a.person}]
 }
 
-// openDesk locks programmes, batches, members, redemptions, holds, counts and the sites' accounts, in this order.
+// openDesk locks programmes, batches, pools, members, redemptions, holds, counts and the sites' accounts, in this order.
 func openDesk(ctx context.Context, u *bus.Unit, in []action, work []int) (*desk, error) {
 	var sites []int64
 	var people []person
@@ -251,18 +267,33 @@ func openDesk(ctx context.Context, u *bus.Unit, in []action, work []int) (*desk,
 	if d.batches, err = shareBatches(ctx, u, batches); err != nil {
 		return nil, err
 	}
-	if d.owners, err = ownersOf(ctx, u, cancels); err != nil {
+	places, err := d.openPools(ctx, u, in, work)
+	if err != nil {
 		return nil, err
 	}
-	if err = holdersOfHolds(ctx, u, ends, d.owners); err != nil {
+	var pooled, more []siteID
+	if d.owners, pooled, err = ownersOf(ctx, u, cancels); err != nil {
+		return nil, err
+	}
+	if more, err = holdersOfHolds(ctx, u, ends, d.owners); err != nil {
+		return nil, err
+	}
+	loans, err := loansOf(ctx, u, append(pooled, more...))
+	if err != nil {
 		return nil, err
 	}
 	for id, who := range d.owners {
 		people = append(people, person{id.site, who})
 	}
+	people = append(people, column(places, func(p poolPlace) person { return person{p.SiteID, p.PersonID} })...)
+	people = append(people, column(loans, func(l *loan) person { return person{l.SiteID, l.PersonID} })...)
+	if len(places)+len(loans) > 0 {
+		accounts = append(accounts, transferred)
+	}
 	if d.holders, err = lockHolders(ctx, u, inOrder(people)); err != nil || len(d.holders) == 0 {
 		return d, err
 	}
+	d.fill(places)
 	if err = d.readScores(ctx, u, each(d.holders)); err != nil {
 		return nil, err
 	}
@@ -275,7 +306,13 @@ func openDesk(ctx context.Context, u *bus.Unit, in []action, work []int) (*desk,
 	if d.holds, err = lockHolds(ctx, u, ends, d.used); err != nil {
 		return nil, err
 	}
+	if err = d.openLoans(ctx, u, loans); err != nil {
+		return nil, err
+	}
 	if err = d.loadCounts(ctx, u, in, work); err != nil {
+		return nil, err
+	}
+	if err = d.loadWallets(ctx, u, in, work); err != nil {
 		return nil, err
 	}
 	taken := map[siteSource]earned{}
@@ -291,7 +328,7 @@ func openDesk(ctx context.Context, u *bus.Unit, in []action, work []int) (*desk,
 	if d.made, err = madeBy(ctx, u, dueOf(d.loaded, u.Now)); err != nil {
 		return nil, err
 	}
-	o, err := open(ctx, u, len(work)+len(d.made)*(1+len(cancels)+len(ends)), sites, accounts, nil)
+	o, err := open(ctx, u, len(work)+len(d.made)*(1+len(cancels)+len(ends))+d.poolIDs(in, work), sites, inWallets(accounts, each(d.holders)), nil)
 	d.ids, d.own = o.ids, o.own
 	return d, err
 }

@@ -44,11 +44,16 @@ func (w *world) adjust(siteID, personID, points int64) loyaltyapi.Action {
 
 // lots is what a person's lots have left, the oldest first.
 func (w *world) lots(siteID, personID int64) string {
+	return w.lotsIn(siteID, personID, mainWallet)
+}
+
+// lotsIn is what the lots of a member's wallet have left.
+func (w *world) lotsIn(siteID, personID int64, wallet string) string {
 	w.t.Helper()
 	var left []int64
 	if err := w.admin.Select(&left, `select l.remaining from loyalty.lot l join loyalty.account a on a.site_id = l.site_id and a.id = l.account_id
 		join loyalty.member m on m.site_id = a.site_id and m.id = a.owner_id
-		where m.site_id = $1 and m.person_id = $2 order by l.id`, siteID, personID); err != nil {
+		where m.site_id = $1 and m.person_id = $2 and a.asset = $3 order by l.id`, siteID, personID, wallet); err != nil {
 		w.t.Fatal(err)
 	}
 	return strings.Trim(fmt.Sprint(left), "[]")
@@ -210,7 +215,7 @@ func TestRedemptionWaitsForItsCoupon(t *testing.T) {
 	if _, err := w.Cancel(t.Context(), 2, a.Redemption.ID, "not mine", noKey); !errors.Is(err, errNoRedemption) {
 		t.Errorf("the twin's redemption: %v", err)
 	}
-	page, more, err := w.SiteRedemptions(t.Context(), 1, loyaltyapi.RedemptionFilter{Status: waiting}, loyaltyapi.AfterID{}, 10)
+	page, more, err := w.SiteRedemptions(t.Context(), 1, loyaltyapi.RedemptionFilter{Status: waiting}, loyaltyapi.AfterRedemption{}, 10)
 	if err != nil || more || len(page) != 1 {
 		t.Errorf("waiting %+v, %v, %v", page, more, err)
 	}
@@ -334,7 +339,7 @@ func TestWhoMayRedeem(t *testing.T) {
 	p := w.start(1, club())
 	id := w.offer(1, p.ID, 50, 0)
 	hear(w, w.originsRecorded, 1, w.bought(1, 7, 1, 1000), w.bought(1, 8, 2, 1000))
-	w.admin.MustExec(`update loyalty.member set status = 'inactive' where person_id = 8`)
+	w.admin.MustExec(`update loyalty.member set status = 'suspended' where person_id = 8`)
 	redeem := func(person, batch int64) error {
 		_, err := w.Redeem(t.Context(), 1, person, batch, "api", noKey)
 		return err

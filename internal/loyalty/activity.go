@@ -21,6 +21,9 @@ func (p pace) lapsed(now time.Time) bool { return p.LapsesAt != nil && !p.Lapses
 
 // active takes note that a member earned or spent: what lives by activity lives on. What was done long ago shortens nothing.
 func (b *books) active(h *holder, p program, at time.Time) {
+	if h.Wallet != "" { // only points of the main wallet live by it
+		return
+	}
 	days := p.idleDays()
 	if days == 0 && h.LapsesAt == nil {
 		return
@@ -47,6 +50,18 @@ func (h *holder) rest() {
 
 // ends is when a lot's points are no longer worth anything; nil: never, or when the member lapsed, which lapsed says.
 func (l *lot) ends() *time.Time {
+	own := l.ownEnd()
+	if l.member == nil {
+		return own
+	}
+	if at := l.member.self().ForfeitAt; at != nil && (own == nil || own.After(*at)) {
+		return at
+	}
+	return own
+}
+
+// ownEnd is ends of a member who stays.
+func (l *lot) ownEnd() *time.Time {
 	if l.ByActivity {
 		return l.member.LapsesAt
 	}
@@ -55,11 +70,22 @@ func (l *lot) ends() *time.Time {
 
 // lapsed says that a lot's time is over.
 func (l *lot) lapsed(now time.Time) bool {
-	ends := l.ends()
+	if l.member != nil && l.member.forfeited(now) {
+		return true
+	}
+	ends := l.ownEnd()
 	if ends == nil {
 		return l.ByActivity // nothing of its kind was left
 	}
 	return !ends.After(now)
+}
+
+// lost is the state of a member to whom no points are left because of it; "": it is not because of it.
+func (l *lot) lost(now time.Time) string {
+	if l.member == nil || !l.member.forfeited(now) {
+		return ""
+	}
+	return l.member.self().Status
 }
 
 // orNone is a time, or the zero of who has none.
@@ -99,4 +125,12 @@ func (b *books) asleep(ctx context.Context, tx sqlx.QueryerContext, holders map[
 	hand(lots, each(lapsed))
 	b.made, err = madeBy(ctx, tx, dueOf(lots, b.now))
 	return lots, err
+}
+
+// moment is when something happened, to the database's precision; what does not say happens now.
+func moment(at, now time.Time) time.Time {
+	if at.IsZero() {
+		at = now
+	}
+	return at.UTC().Truncate(time.Microsecond)
 }

@@ -2,6 +2,7 @@ package loyalty
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -16,6 +17,7 @@ var duties = agenda.Agenda{
 	{What: "points to activate", Kind: agenda.Timed, SQL: `select activates_at as at from loyalty.lot where pending and remaining > 0 and activates_at is not null`},
 	{What: "points that expire", Kind: agenda.Timed, SQL: `select expires_at as at from loyalty.lot where remaining > 0 and expires_at is not null`},
 	{What: "members who lapse", Kind: agenda.Timed, SQL: `select lapses_at as at from loyalty.member where lapses_at is not null`},
+	{What: "members who forfeit points", Kind: agenda.Timed, SQL: `select forfeit_at as at from loyalty.member where forfeited is null and forfeit_at is not null and status <> 'merged'`},
 	{What: "expiry to reverse", Kind: agenda.AtOnce, SQL: `select null::timestamptz as at from loyalty.expiry_reversal where done_at is null`},
 	{What: "cancellations that were begun", Kind: agenda.Timed, SQL: `select cancel_wanted_at + interval '10 seconds' as at from loyalty.redemption where cancel_wanted_at is not null and status <> 'cancelled'`},
 	{What: "questions to fulfilment hooks", Kind: agenda.Timed, SQL: `select next_at as at from loyalty.fulfilment_ask where state in ('waiting', 'asking')`},
@@ -25,6 +27,11 @@ var duties = agenda.Agenda{
 	{What: "members of older tiers", Kind: agenda.AtOnce, SQL: `select null::timestamptz as at from loyalty.program p
 		join loyalty.member m on m.site_id = p.site_id and m.tiers_version < p.tiers_version`},
 	{What: "rules to be asked", Kind: agenda.AtOnce, SQL: `select at from loyalty.rule_due`},
+	{What: "points of achievements that were lost", Kind: agenda.AtOnce, SQL: lostAndAsked},
+	{What: "changed achievements", Kind: agenda.AtOnce, SQL: `select null::timestamptz as at from loyalty.program where feats_after is not null`},
+	{What: "streaks that break", Kind: agenda.Timed, SQL: `select breaks_at as at from loyalty.achievement_streak where breaks_at is not null`},
+	{What: "backtests to play", Kind: agenda.AtOnce, SQL: `select asked_at as at from loyalty.backtest where finished_at is null and (state = 'waiting' or until <= $1)`},
+	{What: "backtests that are played", Kind: agenda.Underway, SQL: `select until as at from loyalty.backtest where finished_at is null and until > $1`},
 	{What: "tiers that time changes", Kind: agenda.Timed, SQL: `select tier_due_at as at from loyalty.member where tier_due_at is not null`},
 }
 
@@ -96,6 +103,7 @@ func earlier(a *time.Time, b time.Time) *time.Time {
 // RunDue does what is due, in the order of the timers.
 func (m *Module) RunDue(ctx context.Context) error {
 	m.pass(ctx)
-	_, err := m.AskHooks(ctx)
-	return err
+	_, asked := m.AskHooks(ctx)
+	_, played := m.PlayBacktests(ctx)
+	return errors.Join(asked, played)
 }

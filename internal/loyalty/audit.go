@@ -18,6 +18,7 @@ const (
 
 	aboutRedemption = "redemption"
 	aboutFulfilHook = "fulfilment_hook"
+	aboutBacktest   = "backtest"
 )
 
 // note keeps a change of the programme, or of what it has, in the audit log; keyID is the API key that asked for it.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/jmoiron/sqlx"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/talkable/talkable/internal/customer/customerapi"
@@ -39,12 +40,16 @@ func ReadDraft(label string, text []byte, shop site.Site) (Draft, error) {
 
 // DraftInForce is the site's programme as it stands.
 func (m *Module) DraftInForce(ctx context.Context, shop site.Site) (Draft, error) {
-	programs, err := programsOf(ctx, m.db, shop.ID)
+	return draftInForce(ctx, m.db, shop.ID)
+}
+
+func draftInForce(ctx context.Context, db sqlx.QueryerContext, siteID int64) (Draft, error) {
+	programs, err := programsOf(ctx, db, siteID)
 	if err != nil {
 		return Draft{}, err
 	}
 	for _, p := range programs {
-		p, err = complete(ctx, m.db, p)
+		p, err = complete(ctx, db, p)
 		return Draft{"in force", p.settings}, err
 	}
 	return Draft{}, errNoProgram
@@ -77,7 +82,7 @@ func Backtest(ctx context.Context, in BacktestInput) (*hindsight.Report, error) 
 		s.tallies = append(s.tallies, newReplay(p, in.From, in.Until, in.Terms, in.Shop.Zone).tally)
 		s.stands = append(s.stands, make([]hindsight.Stand, len(s.people)))
 		s.chained = s.chained || e.earner.budgeted()
-		s.curious = s.curious || e.earner.wonders()
+		s.curious = s.curious.and(e.earner.wonders())
 	}
 	var err error
 	if s.chained {
@@ -99,7 +104,7 @@ type simulation struct {
 	tallies  []*hindsight.Tally
 	stands   [][]hindsight.Stand // of each programme, by person
 	chained  bool                // what one member gets is another's loss
-	curious  bool                // conditions ask who people are
+	curious  looks               // what conditions ask about people
 	done     atomic.Int64
 	lock     sync.Mutex // of tallies, and of telling how far it is
 }
@@ -215,7 +220,7 @@ func (s *simulation) tell(ctx context.Context, more int64) {
 // introduce asks who some people are, where a condition looks at them.
 func (s *simulation) introduce(ctx context.Context, from, to int) (map[int64]customerapi.Person, error) {
 	known := map[int64]customerapi.Person{}
-	if !s.curious || s.People == nil {
+	if !s.curious.person || s.People == nil {
 		return known, nil
 	}
 	for some := range slices.Chunk(s.people[from:to], 1000) {
@@ -245,6 +250,12 @@ func (r *replay) born(p *hindsight.Person, known map[int64]customerapi.Person) *
 	}
 	if r.p.earner != nil {
 		l.tallies, l.asked = map[tallyKey]*tally{}, map[string]bool{}
+		if r.asks.past {
+			l.memory = newMemory(p)
+		}
+	}
+	if p.Opening != nil {
+		r.begin(l, p.Opening)
 	}
 	return l
 }

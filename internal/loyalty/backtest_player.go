@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/talkable/talkable/internal/criteria"
 	"github.com/talkable/talkable/internal/customer/customerapi"
 	"github.com/talkable/talkable/internal/loyalty/hindsight"
 )
@@ -24,8 +23,9 @@ type player struct {
 	tallies map[tallyKey]*tally
 	asked   map[string]bool // sources of what rules were asked about beside orders
 	spent   map[int64]*spending
-	played  int   // how much of what they did
-	told    int64 // purchases and events of it
+	played  int     // how much of what they did
+	told    int64   // purchases and events of it
+	memory  *memory // of what they bought before; nil: no condition asks
 	stand   hindsight.Stand
 }
 
@@ -174,6 +174,9 @@ func (l *player) meet(o *occasion) {
 		o.meet(*l.known)
 	}
 	o.facts.Person.Events = l.Before + l.told
+	if l.memory != nil {
+		o.recall(l.memory.past(o.by.Currency, o.at))
+	}
 }
 
 // sweep forgets lots of which nothing is left, which claw-backs and what gives points back find by their numbers, and days that can't matter to
@@ -208,7 +211,12 @@ func (e *earner) speaks(on string) bool {
 	return e != nil && slices.ContainsFunc(e.Rules, func(r earnRule) bool { return r.On == on && !r.Paused })
 }
 
-// wonders says that a condition looks at a fact of the person.
-func (e *earner) wonders() bool {
-	return e != nil && slices.ContainsFunc(e.when, func(c *criteria.Criteria) bool { return c.Uses("person") })
+// wonders says what conditions look at beside the thing itself.
+func (e *earner) wonders() (out looks) {
+	if e != nil {
+		for _, l := range e.asks {
+			out = out.and(l)
+		}
+	}
+	return out
 }

@@ -14,17 +14,19 @@ import (
 // and tell is in memory, and one member is posted to at a time.
 type replay struct {
 	p       program
+	from    time.Time
 	until   time.Time
 	terms   hindsight.Terms
 	budgets map[budgetKey]*budget
 	limited bool
+	asks    looks
 	tally   *hindsight.Tally
 	own     map[siteAccount]*account
 	b       *books
 }
 
 func newReplay(p program, from, until time.Time, terms hindsight.Terms, zone *time.Location) *replay {
-	r := &replay{p: p, until: until, terms: terms, budgets: map[budgetKey]*budget{}, limited: p.earner.limited(),
+	r := &replay{p: p, from: from, until: until, terms: terms, budgets: map[budgetKey]*budget{}, limited: p.earner.limited(), asks: p.earner.wonders(),
 		tally: hindsight.NewTally(from, until, zone, len(p.Tiers)), own: map[siteAccount]*account{}}
 	for _, name := range []string{issued, expired, redeemed} {
 		r.own[siteAccount{p.SiteID, name}] = &account{SiteID: p.SiteID, Name: name}
@@ -136,10 +138,13 @@ func (r *replay) passTime(b *books, l *player) error {
 // buy lets an order or event earn.
 func (r *replay) buy(ctx context.Context, b *books, l *player, d deed) error {
 	l.told++
+	l.memory.tell(d.order)
 	if len(d.order.Refunds) > 0 {
 		l.bought[d.id] = &bought{}
 	}
-	return r.earn(ctx, b, l, r.p.forOrigin(d.order.Recorded(r.p.SiteID, l.ID)))
+	err := r.earn(ctx, b, l, r.p.forOrigin(d.order.Recorded(r.p.SiteID, l.ID)))
+	l.memory.add(d.order)
+	return err
 }
 
 // earn posts what a decision gives, as postEarnings does.

@@ -28,8 +28,12 @@ func (s *simulation) assumptions() []string {
 		}
 		return false
 	}
-	out := []string{
-		"Everybody starts without points, and below the first tier. What was bought before the first day earns nothing and counts for no tier.",
+	begins := "Everybody starts without points, and below the first tier. What was bought before the first day earns nothing and counts for no tier."
+	if s.History.Opened {
+		begins = "Members start with the points that they had, which keep their dates, and in the tiers that each programme puts them into for what they had earned and bought before. " +
+			"Limits and budgets of rules begin anew, and cancellations of earlier redemptions give nothing back."
+	}
+	out := []string{begins,
 		"Each order and each refund is taken to be told at the moment at which it happened, and what is due by then has happened. Refunds of earlier orders take nothing back.",
 		"One programme holds all the time: its version doesn't change.",
 		redeemWords(s.Terms.Redeem, some(func(p program) bool { return p.Status != active })),
@@ -42,18 +46,30 @@ func (s *simulation) assumptions() []string {
 	if some(func(p program) bool { return countsAny(p, countReferrals, countCustom) }) {
 		out = append(out, "Referrals and what the shop counts itself aren't played: tiers that ask for them are reached by fewer.")
 	}
+	if some(func(p program) bool { return len(p.Wallets) > 0 }) {
+		out = append(out, "Wallets beside the main one aren't played: neither what rules give in them, nor what that counts for tiers.")
+	}
 	if some(func(p program) bool { return p.earner.speaks(onDate) }) {
 		out = append(out, "Members' own days aren't played: what the programme gives on them is missing.")
+	}
+	if some(func(p program) bool { return p.earner.speaks(onShare) }) {
+		out = append(out, "Shares aren't played: what the programme gives for them is missing.")
+	}
+	if some(func(p program) bool { return p.earner.speaks(onAchievement) }) {
+		out = append(out, "Achievements aren't played: what the programme gives for them is missing.")
 	}
 	if some(func(p program) bool { return p.PendingRule == untilEvent }) {
 		out = append(out, fmt.Sprintf("Points that wait for an event are taken to get it %d days after the order.", s.Terms.GoAhead))
 	}
 	switch {
-	case !s.curious:
+	case !s.curious.person:
 	case s.People == nil:
 		out = append(out, "Conditions ask who somebody is; of the people of a file nothing is known but what they bought.")
 	default:
 		out = append(out, "Conditions see people as they are known today, not as they were known then; purchases and events before the one at hand are counted.")
+	}
+	if s.curious.past {
+		out = append(out, "Conditions see what people bought before each order, also before the first day, and the segments that were told with it.")
 	}
 	if s.chained {
 		out = append(out, "Budgets begin with the first day, and serve whoever comes first.")

@@ -50,6 +50,14 @@ func clubs() (out []settings) {
 	})
 	club(func(s *settings) {
 		s.Earning = rules(
+			earnRule{Key: "vip", Kind: kindFixed, Points: 6, When: `"vip" in person.segments`},
+			earnRule{Key: "vip_order", Kind: kindFixed, Points: 3, When: `"vip" in origin.segments`},
+			earnRule{Key: "loyal", Kind: kindMultiplier, Multiplier: 20_000, When: `history.orders >= 3 && history.spent > 4000 && now - history.first_at > duration("100h")`},
+			earnRule{Key: "back", Kind: kindFixed, Points: 8, When: `history.orders > 0 && now - history.last_at > duration("72h") && history.refunded < 1500`},
+			earnRule{Key: "up", Kind: kindFixed, On: onTier, Tiers: []string{"Mid"}, Points: 11, When: `history.orders > 2`})
+	})
+	club(func(s *settings) {
+		s.Earning = rules(
 			earnRule{Key: "few", Kind: kindFixed, Points: 9, Budget: &few},
 			earnRule{Key: "slow", Kind: kindPerMoney, Points: 2, Cooldown: 3 * 24 * 60, Limits: []earnLimit{{Per: "ever", Times: 5}}},
 			earnRule{Key: "double", Kind: kindMultiplier, Multiplier: 20_000, Budget: &some})
@@ -68,6 +76,7 @@ type shopping struct {
 	orders  []*shopped
 	spent   map[int64][]int64 // redemptions that stand, by person
 	left    []int64           // what all had at the ends of days
+	calm    bool              // without refunds and cancellations: what was before can't reach into it
 }
 
 type shopped struct {
@@ -89,6 +98,9 @@ func (s *shopping) day(ids *int64) {
 		e := s.bought(s.site, o.who, o.id, o.subtotal)
 		p := s.history.Of(o.who)
 		e.FirstPurchase = len(p.Orders) == 0
+		if s.rnd.IntN(3) == 0 {
+			e.Segments = []string{[]string{"vip", "web"}[s.rnd.IntN(2)]}
+		}
 		s.history.Take(e)
 		hear(s.world, s.originsRecorded, s.site, e)
 		decide()
@@ -97,6 +109,9 @@ func (s *shopping) day(ids *int64) {
 		return
 	}
 	for range s.rnd.IntN(3) {
+		if s.calm {
+			break
+		}
 		o := s.orders[s.rnd.IntN(len(s.orders))]
 		part := min(1+s.rnd.Int64N(2000), o.subtotal-o.refunded)
 		if part <= 0 {
@@ -136,7 +151,7 @@ func (s *shopping) spend(now time.Time) {
 		}
 	}
 	who := 1 + s.rnd.Int64N(5)
-	if n := len(s.spent[who]); n > 0 && s.rnd.IntN(3) == 0 {
+	if n := len(s.spent[who]); n > 0 && s.rnd.IntN(3) == 0 && !s.calm {
 		i := s.rnd.IntN(n)
 		id := s.spent[who][i]
 		s.spent[who] = slices.Delete(s.spent[who], i, i+1)
@@ -159,13 +174,15 @@ func TestBacktestIsTheEngine(t *testing.T) {
 	var shops []*shopping
 	var ids int64
 	w.to(from)
+	told := histories{}
+	w.people = told
 	for i, s := range clubs() {
 		x := &shopping{world: w, site: int64(i) + 1, rnd: rand.New(rand.NewPCG(7, uint64(i))), spent: map[int64][]int64{}}
 		p := w.start(x.site, s)
 		for _, cost := range []int64{3, 8, 20} {
 			x.batches = append(x.batches, w.offer(x.site, p.ID, cost, 0))
 		}
-		shops = append(shops, x)
+		shops, told[x.site] = append(shops, x), &x.history
 	}
 	for day := range length {
 		for _, hours := range []int{24 * day, 24*day + 12} {

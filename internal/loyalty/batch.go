@@ -24,7 +24,7 @@ func (m *Module) createBatch(ctx context.Context, site, program int64, in batchS
 			if err != nil {
 				return err
 			}
-			if err := in.checkTier(p.Tiers); err != nil {
+			if err := in.checkIn(p); err != nil {
 				return err
 			}
 			batches, err := batchesOf(ctx, u, site, program, true)
@@ -65,7 +65,7 @@ func (m *Module) replaceBatch(ctx context.Context, site, program, id int64, in b
 			if err != nil {
 				return err
 			}
-			if err := in.checkTier(programs[site].Tiers); err != nil {
+			if err := in.checkIn(programs[site]); err != nil {
 				return err
 			}
 			before := b.view()
@@ -132,7 +132,7 @@ func (m *Module) Adjustments(ctx context.Context, siteID, personID int64, after 
 	}
 	out := make([]loyaltyapi.Adjustment, min(limit, len(rows)))
 	for i := range out {
-		out[i] = loyaltyapi.Adjustment{TransactionID: rows[i].ID, Points: rows[i].Points, At: rows[i].EffectiveAt}
+		out[i] = loyaltyapi.Adjustment{TransactionID: rows[i].ID, Points: rows[i].Points, Wallet: rows[i].Wallet, At: rows[i].EffectiveAt}
 		if d := rows[i].Description; d != nil {
 			out[i].Description = *d
 		}
@@ -147,7 +147,7 @@ func (m *Module) clubMember(ctx context.Context, siteID, personID int64) (member
 		return r, err
 	}
 	if r.Status != active {
-		return r, errInactive
+		return r, notActive(r.Status)
 	}
 	programs, err := programsOf(ctx, m.db, siteID)
 	if err == nil && (len(programs) == 0 || programs[0].Status != active) {

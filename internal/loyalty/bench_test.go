@@ -98,6 +98,18 @@ func BenchmarkBatches(b *testing.B) {
 				hear(w, w.originsRecorded, 1, batch...)
 			})
 		})
+		b.Run(fmt.Sprintf("purchases_of_wallets=%d", size), func(b *testing.B) {
+			w := counted(b)
+			w.start(1, twoWallets())
+			w.cost(b, size, func(n int64) {
+				batch := make([]customerevent.OriginRecorded, size)
+				for i := range batch {
+					id := n*int64(size) + int64(i) + 1
+					batch[i] = w.bought(1, id*7919%2_300+1, id, id%20_000+100)
+				}
+				hear(w, w.originsRecorded, 1, batch...)
+			})
+		})
 		b.Run(fmt.Sprintf("refunds=%d", size), func(b *testing.B) {
 			w := counted(b)
 			w.start(1, club())

@@ -17,8 +17,9 @@ type clawBack struct {
 	Source      string // of this step
 	Cause       string // refund, reward_clawed_back, referral_voided, cancelled
 	Full        bool
-	Points      int64 // cumulative, where the teller counts in points
-	Part, Whole int64 // cumulative share of an order, elsewhere
+	Points      int64  // cumulative, where the teller counts in points
+	Part, Whole int64  // cumulative share of an order, elsewhere
+	Wallet      string // of the earning; "": the main one
 	EffectiveAt time.Time
 }
 
@@ -38,7 +39,7 @@ func (c clawBack) due(granted int64) int64 {
 func (b *books) takeBack(c clawBack, holders map[person]*holder, of earned, own *lot) error {
 	lowered := b.demerit(c, holders)
 	if own != nil {
-		if err := b.clawBack(holders[person{of.SiteID, of.PersonID}], own, of.txn(), c); err != nil {
+		if err := b.clawBack(holders[person{of.SiteID, of.PersonID}].in(of.Wallet), own, of.txn(), c); err != nil {
 			return err
 		}
 	}
@@ -87,5 +88,6 @@ type expireRule struct {
 	EarnID     int64     `json:"earn_id"`
 	Granted    int64     `json:"granted"`
 	ExpiresAt  time.Time `json:"expires_at"`
-	Inactivity bool      `json:"inactivity,omitempty"` // nothing was done for so long
+	Inactivity bool      `json:"inactivity,omitempty"`    // nothing was done for so long
+	Status     string    `json:"member_status,omitempty"` // the member has left, or never became one
 }

@@ -104,7 +104,7 @@ func (c collection) source() string {
 
 // forAction decides what an action earns; its caller has seen that the limit lets it.
 func (p program) forAction(c collection, personID int64) earning {
-	e := earning{SiteID: c.SiteID, PersonID: personID, Source: c.source(), Reason: loyaltyevent.ForAction, Points: c.Config.Points, EffectiveAt: c.At}
+	e := earning{SiteID: c.SiteID, PersonID: personID, Source: c.source(), Reason: loyaltyevent.ForAction, Points: c.Config.Points, EffectiveAt: c.At, feat: p.featOfAction(c)}
 	return p.decided(e, rule{Rule: "action", Action: c.Config.Identifier, ActionID: c.Config.ID, ActionVersion: c.Config.Version, Place: c.Place})
 }
 
@@ -147,7 +147,11 @@ func (m *Module) collect(ctx context.Context, u *bus.Unit, s site.Site, personID
 		return out, nil
 	}
 	c.Place = collected.last + 1 // of this member's own
-	if err := m.postEarnings(ctx, u, map[int64]program{s.ID: p}, []earning{p.forAction(c, personID)}); err != nil {
+	programs := map[int64]program{s.ID: p}
+	if err := m.equip(ctx, u, programs); err != nil {
+		return out, err
+	}
+	if err := m.postEarnings(ctx, u, programs, []earning{programs[s.ID].forAction(c, personID)}); err != nil {
 		return out, err
 	}
 	out.Balance, err = insertCollection(ctx, u, c)

@@ -84,7 +84,7 @@ func TestWhoMayCollect_118(t *testing.T) {
 	w.action(1, p.ID, `{"identifier":"review","name":"A review","points":50}`)
 	w.action(1, p.ID, `{"identifier":"old","name":"Old","points":50,"status":"archived"}`)
 	hear(w, w.originsRecorded, 1, w.bought(1, 7, 1, 1000), w.bought(1, 8, 2, 1000))
-	w.admin.MustExec(`update loyalty.member set status = 'inactive' where person_id = 8`)
+	w.admin.MustExec(`update loyalty.member set status = 'suspended' where person_id = 8`)
 	for _, identifier := range []string{"random", "old", "", "Review"} {
 		_, err := w.collects(1, 7, identifier)
 		if f, _ := fault.Of(err); f == nil || f.Kind != fault.Invalid || f.Detail != "No action configurations found for identifier `"+identifier+"`" {

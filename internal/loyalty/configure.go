@@ -20,7 +20,7 @@ func (m *Module) create(ctx context.Context, s site.Site, in settings, keyID int
 	}
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, module, u.Now, s.ID, key, &out, func() error {
-			p := program{SiteID: s.ID, Version: 1, TiersVersion: 1, RulesVersion: in.rulesFrom(1), CreatedAt: u.Now, UpdatedAt: u.Now, settings: in}
+			p := program{SiteID: s.ID, Version: 1, TiersVersion: 1, RulesVersion: in.rulesFrom(1), FeatsVersion: in.featsFrom(1), CreatedAt: u.Now, UpdatedAt: u.Now, settings: in}
 			if p, err = addProgram(ctx, u, p); err != nil {
 				return err
 			}
@@ -61,13 +61,16 @@ func (m *Module) configureFrom(ctx context.Context, s site.Site, id int64, in se
 			if err != nil {
 				return err
 			}
+			if err := mayRemove(ctx, u, before, before.removed(in)); err != nil {
+				return err
+			}
 			if from != nil {
 				before, err = m.schedule(ctx, u, before, in, *from, keyID)
 				out = before.view()
 				return err
 			}
 			after := before.change(in, u.Now)
-			out, again = after.view(), after.TiersVersion > before.TiersVersion || after.RemindDays != before.RemindDays
+			out, again = after.view(), after.TiersVersion > before.TiersVersion || after.RemindDays != before.RemindDays || after.FeatsVersion > before.FeatsVersion
 			if after.Version == before.Version {
 				return nil
 			}

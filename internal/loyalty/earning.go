@@ -17,6 +17,7 @@ const (
 	refusedPaused   = "paused"
 	refusedLarge    = "too_many_points" // beyond any sensible posting: a mistake somewhere
 	refusedNoRule   = "no_rule"         // none of the rules gives anything for it
+	refusedNoMember = "no_member"       // and the programme makes nobody one who doesn't ask, or isn't invited; a member's state bars, too
 )
 
 // earning is what a rule decided about one thing that may earn points.
@@ -31,6 +32,7 @@ type earning struct {
 	Amount                                   int64  // of a merit
 	OriginID, ReferralID, RewardID, FriendID int64
 	Rule                                     string
+	feat                                     *thing    // what achievements count of it; nil: there are none
 	occasion                                 *occasion // nil, or what rules have still to decide, once the member is locked
 	EffectiveAt                              time.Time
 	ExpiresAt                                *time.Time
@@ -38,6 +40,10 @@ type earning struct {
 	ActivatesAt                              *time.Time // when it can be; nil: when somebody says so
 	ArrivedAt                                time.Time  // when its waiting ended before it was heard of
 	GoAhead                                  string     // an earning that need not wait any longer
+	Guest                                    bool       // nobody knows yet who it is
+
+	Wallet string    // that the points are of; "": the main one
+	also   []earning // what it may earn in other wallets
 }
 
 // rule is how a decision is kept: the rule, its version, and what it saw.
@@ -81,8 +87,9 @@ func sourceOf(thing string, id int64) string { return thing + ":" + strconv.Form
 // forOrigin decides what a purchase or event earns. Its caller has seen that it is verified and whose it is.
 func (p program) forOrigin(o customerevent.OriginRecorded) earning {
 	e := earning{SiteID: o.SiteID, PersonID: o.PersonID, Source: sourceOf("origin", o.OriginID), Reason: loyaltyevent.ForPurchase,
-		OriginID: o.OriginID, EffectiveAt: o.OccurredAt, Joins: o.Type == customerevent.Purchase && p.Status == active}
+		OriginID: o.OriginID, EffectiveAt: o.OccurredAt, Guest: o.Guest, Joins: o.Type == customerevent.Purchase && p.Status == active}
 	e.Merit, e.Amount = p.meritOf(o)
+	e.feat = p.featOfOrigin(o)
 	if p.earner != nil {
 		return p.byRules(e, ofOrigin(o))
 	}
@@ -124,6 +131,7 @@ func (p program) forReferral(r referralevent.ReferralApproved) earning {
 	if p.PendingRule == untilEvent && r.OriginID != 0 {
 		e.GoAhead = sourceOf("origin", r.OriginID)
 	}
+	e.feat = p.featOfReferral(r)
 	if p.TierPlan.Counted && p.Status == active {
 		e.Merit, e.Joins = meritReferral, true
 	}
@@ -138,6 +146,11 @@ func (p program) forReferral(r referralevent.ReferralApproved) earning {
 
 // byRules leaves a decision to the programme's rules, if one of them speaks of such a thing.
 func (p program) byRules(e earning, o *occasion) earning {
+	for _, w := range p.Wallets {
+		if in := p.forWallet(w.Key); in.earner != nil && in.spoken(o) {
+			e.also = append(e.also, in.byRules(e.inWallet(w.Key), o.again()))
+		}
+	}
 	if !p.spoken(o) {
 		return e
 	}

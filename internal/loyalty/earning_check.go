@@ -84,7 +84,7 @@ func checkWhen(text string, at finding) {
 func (r *earnRule) checkOn(at finding) {
 	switch r.On {
 	case onPurchase, onEvent:
-	case onReferral, onJoin, onTier, onDate:
+	case onReferral, onJoin, onTier, onDate, onShare, onAchievement:
 		if r.Kind == kindPerMoney || r.Kind == kindPerItem {
 			at("/kind", "must be fixed or multiplier: there is no order")
 		}
@@ -92,7 +92,7 @@ func (r *earnRule) checkOn(at finding) {
 			at("/products", "are for purchases and events only, like categories")
 		}
 	default:
-		at("/on", "must be purchase, event, referral, join, tier or date")
+		at("/on", "must be purchase, event, referral, join, tier, date, share or achievement")
 	}
 	if r.On == onTier && len(r.Tiers) == 0 {
 		at("/tiers", "must name what is to be reached")

@@ -2,6 +2,7 @@ package loyalty
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -27,11 +28,13 @@ type due struct {
 }
 
 // reasons are what the points are told to be for.
-var reasons = map[string]string{onJoin: loyaltyevent.ForJoin, onTier: loyaltyevent.ForTier, onDate: loyaltyevent.ForDate}
+var reasons = map[string]string{onJoin: loyaltyevent.ForJoin, onTier: loyaltyevent.ForTier, onDate: loyaltyevent.ForDate, onAchievement: loyaltyevent.ForAchievement}
 
 // source is what earns once: joining, each tier, and each day of a member once a year.
 func (d due) source(zone *time.Location) string {
 	switch d.On {
+	case onAchievement:
+		return featSource(d.MemberID, d.Name)
 	case onTier:
 		return sourceOf("tier", d.MemberID) + ":" + d.Name
 	case onDate:
@@ -43,11 +46,15 @@ func (d due) source(zone *time.Location) string {
 // forDue leaves it to the programme's rules.
 func (p program) forDue(d due) earning {
 	e := earning{SiteID: d.SiteID, PersonID: d.PersonID, Reason: reasons[d.On], EffectiveAt: d.At}
-	if p.earner == nil || d.Status != active {
+	if p.earner == nil || p.barred(d.Status) != "" {
 		return e
 	}
 	e.Source = d.source(p.earner.zone)
-	return p.byRules(e, &occasion{on: d.On, category: d.Name, at: d.At, facts: criteria.Facts{Person: criteria.Person{ID: d.PersonID}}})
+	category, level := d.Name, 0
+	if d.On == onAchievement {
+		category, level = featName(d.Name)
+	}
+	return p.byRules(e, &occasion{on: d.On, category: category, level: level, at: d.At, facts: criteria.Facts{Person: criteria.Person{ID: d.PersonID}}})
 }
 
 // ofReferralApproved is an approved referral, to its advocate.
@@ -63,7 +70,7 @@ func ofReferralApproved(r referralevent.ReferralApproved) *occasion {
 // dues are what of a batch rules may be asked about: of programmes that have rules, or had.
 func (b *books) dues() (out []due) {
 	for _, h := range b.joined {
-		if b.programs[h.SiteID].ruled() {
+		if h.Status == active && b.programs[h.SiteID].ruled() {
 			out = append(out, due{SiteID: h.SiteID, MemberID: h.MemberID, On: onJoin, At: h.joinedAt})
 		}
 	}
@@ -72,7 +79,7 @@ func (b *books) dues() (out []due) {
 			out = append(out, due{SiteID: c.SiteID, MemberID: c.MemberID, On: onTier, Name: c.To, At: c.At})
 		}
 	}
-	return out
+	return append(out, b.featDues()...)
 }
 
 // ruled says that a programme has rules, had them, or is to have them: what they may ask about later is noted.
@@ -171,6 +178,13 @@ func (e *earner) days() (out []string) {
 	for _, r := range e.Rules {
 		if r.On == onDate && !r.Paused && !slices.Contains(out, r.Date) {
 			out = append(out, r.Date)
+		}
+	}
+	for _, wallet := range slices.Sorted(maps.Keys(e.wallets)) {
+		for _, date := range e.wallets[wallet].days() {
+			if !slices.Contains(out, date) {
+				out = append(out, date)
+			}
 		}
 	}
 	return out

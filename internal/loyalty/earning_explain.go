@@ -37,7 +37,7 @@ func (m *Module) earningRoutes(api huma.API) {
 	tags := []string{"Loyalty"}
 	huma.Register(api, huma.Operation{OperationID: "explainEarning", Method: http.MethodGet, Path: "/api/v2/loyalty/decisions/{source}", Tags: tags,
 		Summary: "Explain why something earned points, or did not",
-		Description: "By what it is: `origin:17` for a purchase or event, `referral:5`, `reward:9`; a transaction's `source` is such a name. What no rule spoke of was not " +
+		Description: "By what it is: `origin:17` for a purchase or event, `referral:5`, `reward:9`; a transaction's `source` is such a name. What it earned in another wallet than the main one is `origin:17:stars`. What no rule spoke of was not " +
 			"decided about, and is answered like what is unknown. Errors: 404 `decision_not_found`."}, m.explainEarning)
 	huma.Register(api, huma.Operation{OperationID: "listRuleBudgets", Method: http.MethodGet, Path: "/api/v2/loyalty/programs/{id}/budgets", Tags: tags,
 		Summary:     "List what rules with a budget have given",
@@ -45,7 +45,7 @@ func (m *Module) earningRoutes(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "tryEarningRules", Method: http.MethodPost, Path: "/api/v2/loyalty/programs/{id}/trial", Tags: tags,
 		Summary: "Try rules of earning on an order",
 		Description: "Says what an order or event would earn by the programme's rules, or by others that are sent, and what each rule says of it. Nothing is posted; " +
-			"limits, cooldowns and budgets, and what conditions ask of the person beyond the order, are not looked at. Takes `Idempotency-Key`. Errors: 404 `program_not_found`, 400 `invalid_program` " +
+			"limits, cooldowns and budgets, and what conditions ask of the person beyond the order and the `history` that is sent, are not looked at. Takes `Idempotency-Key`. Errors: 404 `program_not_found`, 400 `invalid_program` " +
 			"for rules, 400 `invalid_trial` for the order, with a finding for each place."}, m.postTrial)
 }
 

@@ -15,7 +15,8 @@ const factItems = 100 // lines of an order that conditions see
 type occasion struct {
 	by       program // whose rules decide; its earner is not nil
 	on       string
-	category string // of an event; name of the tier reached, or of the day
+	category string // of an event; name of the tier reached, or of the day; key of the achievement
+	level    int    // of an achievement
 	subtotal int64
 	currency string
 	items    []customerevent.Item
@@ -32,7 +33,8 @@ func ofOrigin(o customerevent.OriginRecorded) *occasion {
 	}
 	out.facts = criteria.Facts{Person: criteria.Person{ID: o.PersonID, NewCustomer: o.FirstPurchase},
 		Origin: criteria.Origin{ID: o.OriginID, Type: o.Type, Category: o.Category, Subtotal: o.Subtotal, Currency: o.Currency, CouponCodes: o.CouponCodes,
-			CampaignTags: o.CampaignTags, TrafficSource: o.TrafficSource, FirstPurchase: o.FirstPurchase, OccurredAt: o.OccurredAt}}
+			CampaignTags: o.CampaignTags, TrafficSource: o.TrafficSource, FirstPurchase: o.FirstPurchase,
+			Segments: o.Segments, OccurredAt: o.OccurredAt}}
 	for _, i := range o.Items[:min(len(o.Items), factItems)] {
 		out.facts.Items = append(out.facts.Items, criteria.Item{ProductID: i.ProductID, Category: i.Category, Price: i.Price, Quantity: i.Quantity})
 	}
@@ -42,6 +44,9 @@ func ofOrigin(o customerevent.OriginRecorded) *occasion {
 // speaksOf says that a rule is about such a thing at all.
 func (r *earnRule) speaksOf(o *occasion) bool {
 	if r.On == onTier && !slices.Contains(r.Tiers, o.category) {
+		return false
+	}
+	if r.On == onAchievement && (r.Achievement != o.category || r.Level != 0 && r.Level != o.level) {
 		return false
 	}
 	return r.On == o.on && (r.EventCategory == "" || r.EventCategory == o.category) && (r.Date == "" || r.Date == o.category)

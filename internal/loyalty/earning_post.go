@@ -17,6 +17,8 @@ import (
 // People is who knows the people that conditions ask about.
 type People interface {
 	People(ctx context.Context, siteID int64, ids []int64) (map[int64]customerapi.Person, error)
+	// Pasts says what they did before something, for each question.
+	Pasts(ctx context.Context, siteID int64, asked []customerapi.Moment) ([]customerapi.Past, error)
 }
 
 // foresee makes decisions that rules are to make ready: it asks who the people are, where a condition looks at them, and lets the rules
@@ -26,6 +28,9 @@ func (m *Module) foresee(ctx context.Context, u *bus.Unit, all []earning) error 
 		e.occasion.happen(u.Now)
 	}
 	if err := m.introduce(ctx, all); err != nil {
+		return err
+	}
+	if err := m.recall(ctx, all); err != nil {
 		return err
 	}
 	for i := range all {
@@ -57,7 +62,7 @@ func (m *Module) introduce(ctx context.Context, all []earning) error {
 	}
 	wanted := map[int64][]int64{}
 	for _, e := range all {
-		if e.occasion != nil && e.occasion.by.earner.asks(e.occasion.on) {
+		if e.occasion != nil && e.occasion.by.earner.asks[e.occasion.on].person {
 			wanted[e.SiteID] = append(wanted[e.SiteID], e.PersonID)
 		}
 	}

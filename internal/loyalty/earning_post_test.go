@@ -1,7 +1,6 @@
 package loyalty
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -10,7 +9,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/talkable/talkable/internal/customer/customerapi"
 	"github.com/talkable/talkable/internal/customer/customerevent"
 	"github.com/talkable/talkable/internal/idempotency"
 )
@@ -105,24 +103,11 @@ func TestRulesAndStrangers(t *testing.T) {
 	}
 }
 
-// acquaintances are the people whom module customer knows.
-type acquaintances map[int64]customerapi.Person
-
-func (a acquaintances) People(_ context.Context, _ int64, ids []int64) (map[int64]customerapi.Person, error) {
-	out := map[int64]customerapi.Person{}
-	for _, id := range ids {
-		if p, ok := a[id]; ok {
-			out[id] = p
-		}
-	}
-	return out, nil
-}
-
 // TestRulesAboutPeople: conditions look at who it is, and what is personal isn't kept.
 func TestRulesAboutPeople(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
-	w.people = acquaintances{7: {ID: 7, Email: "Ann@Shop.example", CustomProperties: map[string]string{"colour": "red"}, SubscribedAt: &noon}}
+	w.people = known{7: {ID: 7, Email: "Ann@Shop.example", CustomProperties: map[string]string{"colour": "red"}, SubscribedAt: &noon}}
 	r := ten()
 	r.When = `person.email_domain == "shop.example" && person.custom_properties["colour"] == "red" && person.new_subscriber`
 	w.start(1, onlyRules(r))

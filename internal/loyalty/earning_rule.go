@@ -15,8 +15,11 @@ const (
 	onEvent    = "event"
 	onReferral = "referral" // to the advocate, when it is approved
 	onJoin     = "join"
-	onTier     = "tier" // reached
-	onDate     = "date" // of a member
+	onTier     = "tier"  // reached
+	onDate     = "date"  // of a member
+	onShare    = "share" // of an offer, by its advocate
+
+	onAchievement = "achievement" // reached
 )
 
 // Kinds of rule. All but the last give points, which are summed up; a multiplier multiplies the sum.
@@ -73,7 +76,7 @@ type earnRule struct {
 	Key           string      `json:"key" doc:"1 to 50 of a-z, 0-9, '_' and '-'; its limits and budget go on by it when the programme changes" example:"spring_shoes"`
 	Name          string      `json:"name,omitempty" doc:"At most 100 characters" example:"Shoes in spring"`
 	Paused        bool        `json:"paused,omitempty" doc:"Gives nothing for now"`
-	On            string      `json:"on,omitempty" default:"purchase" doc:"purchase; event; referral, when one is approved, to its advocate; join; tier, when one of tiers is reached, each once; date, of the member, once a year" example:"purchase"`
+	On            string      `json:"on,omitempty" default:"purchase" doc:"purchase; event; referral, when one is approved, to its advocate; join; tier, when one of tiers is reached, each once; date, of the member, once a year; share, of an offer, once for each channel and day; achievement, when one is reached" example:"purchase"`
 	Kind          string      `json:"kind" doc:"fixed: points for all of it; per_money: points for each per_amount of what qualifies; per_item: points for each piece; multiplier: what the other rules gave, so many times" example:"per_money"`
 	Points        int64       `json:"points,omitempty" doc:"1 to 1,000,000; fractions are kept until all rules and multipliers have spoken, and dropped then" example:"5"`
 	PerAmount     int64       `json:"per_amount,omitempty" doc:"Of per_money, in minor units; a whole unit of currency when left out" example:"100"`
@@ -82,6 +85,8 @@ type earnRule struct {
 	Categories    []string    `json:"categories,omitempty" doc:"Only lines of them, or of the products"`
 	EventCategory string      `json:"event_category,omitempty" doc:"Only events of it" example:"review"`
 	Date          string      `json:"date,omitempty" doc:"Of a rule on dates: which of them" example:"birthday"`
+	Achievement   string      `json:"achievement,omitempty" doc:"Of a rule on achievements: its key" example:"regular"`
+	Level         int         `json:"level,omitempty" doc:"Of a rule on achievements: which of its levels, from 1; 0: each"`
 	Tiers         []string    `json:"tiers,omitempty" doc:"Only members who are in one of them before it; of a rule on tiers: those to be reached"`
 	StartsAt      *time.Time  `json:"starts_at,omitempty" nullable:"true" doc:"Only what happened from then on"`
 	EndsAt        *time.Time  `json:"ends_at,omitempty" nullable:"true" doc:"Only what happened before"`
@@ -89,6 +94,7 @@ type earnRule struct {
 	When          string      `json:"when,omitempty" doc:"A condition, see docs/criteria.md; an answer in words is the reason why not" example:"origin.first_purchase"`
 	Limits        []earnLimit `json:"limits,omitempty" doc:"Of each member"`
 	Cooldown      int         `json:"cooldown_minutes,omitempty" doc:"That pass between two times that it gives a member something, by when they happened; at most a year"`
+	Wallet        string      `json:"wallet,omitempty" doc:"Of the programme's, that it gives points of; left out: the main one. Stacking and multipliers are each wallet's own" example:""`
 	Budget        *int64      `json:"budget,omitempty" nullable:"true" doc:"The most points that it gives to all members together; it stops there"`
 }
 
@@ -140,6 +146,7 @@ func (p *earnPlan) in(shop site.Site) *earnPlan {
 		if p.Rules[i].On == "" {
 			p.Rules[i].On = onPurchase
 		}
+		p.Rules[i].Wallet = walletNamed(p.Rules[i].Wallet)
 	}
 	return p
 }
@@ -162,12 +169,60 @@ func (r *earnRule) spans() (out []string) {
 // earner is a plan made ready to decide: its conditions are compiled. It is made once for a version and never changes.
 type earner struct {
 	*earnPlan
-	zone *time.Location
-	when []*criteria.Criteria // of each rule
+	zone    *time.Location
+	when    []*criteria.Criteria // of each rule
+	wallets map[string]*earner   // with the rules of each wallet beside the main one; nil: none has any
+	asks    map[string]looks     // what conditions of rules look at beside the thing itself, by what the rules are on
 }
 
+// newEarner makes a plan ready to decide. The rules of each wallet decide by themselves.
 func newEarner(p *earnPlan) (*earner, error) {
-	e := &earner{earnPlan: p, when: make([]*criteria.Criteria, len(p.Rules))}
+	of := p.byWallet()
+	e, err := oneEarner(of[""])
+	for wallet, plan := range of {
+		if err != nil || wallet == "" {
+			continue
+		}
+		if e.wallets == nil {
+			e.wallets = map[string]*earner{}
+		}
+		own, wrong := oneEarner(plan)
+		if wrong != nil {
+			return nil, wrong
+		}
+		for on, l := range own.asks {
+			e.asks[on] = e.asks[on].and(l)
+		}
+		e.wallets[wallet] = own
+	}
+	return e, err
+}
+
+// byWallet is the plan of each wallet, of which "" is the main one.
+func (p *earnPlan) byWallet() map[string]*earnPlan {
+	all := map[string]*earnPlan{"": p}
+	if !slices.ContainsFunc(p.Rules, func(r earnRule) bool { return r.Wallet != "" }) {
+		return all
+	}
+	all[""] = p.without()
+	for _, r := range p.Rules {
+		if all[r.Wallet] == nil {
+			all[r.Wallet] = p.without()
+		}
+		all[r.Wallet].Rules = append(all[r.Wallet].Rules, r)
+	}
+	return all
+}
+
+// without is the plan without its rules.
+func (p *earnPlan) without() *earnPlan {
+	out := *p
+	out.Rules = nil
+	return &out
+}
+
+func oneEarner(p *earnPlan) (*earner, error) {
+	e := &earner{earnPlan: p, when: make([]*criteria.Criteria, len(p.Rules)), asks: map[string]looks{}}
 	var err error
 	if e.zone, err = time.LoadLocation(p.Zone); err != nil {
 		return nil, fmt.Errorf("zone of the rules: %w", err)
@@ -176,18 +231,9 @@ func newEarner(p *earnPlan) (*earner, error) {
 		if e.when[i], err = criteria.Compile(r.When); err != nil {
 			return nil, fmt.Errorf("condition of rule %s: %w", r.Key, err)
 		}
+		e.asks[r.On] = e.asks[r.On].and(looksOf(e.when[i]))
 	}
 	return e, nil
-}
-
-// asks says that a rule on such a thing has a condition that looks at the person.
-func (e *earner) asks(on string) bool {
-	for i, r := range e.Rules {
-		if r.On == on && e.when[i].Uses("person") {
-			return true
-		}
-	}
-	return false
 }
 
 // since is the first day of the span of time that a moment is in, by the site's calendar.

@@ -12,6 +12,7 @@ import (
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/money"
+	"github.com/talkable/talkable/internal/referral/referralevent"
 	"github.com/talkable/talkable/internal/site"
 	"github.com/talkable/talkable/internal/web"
 )
@@ -20,22 +21,26 @@ const (
 	maxTryItems    = 500
 	maxTryCoupons  = 50
 	maxTryQuantity = 1_000_000_000
+	maxTrySegments = 3
 )
 
 // trialBody is an order or event that rules are tried on.
 type trialBody struct {
 	web.SiteBody
 	Earning       *EarnTerms  `json:"earning,omitempty" doc:"Other rules to try; the programme's own when left out"`
-	On            string      `json:"on,omitempty" default:"purchase" doc:"purchase or event" example:"purchase"`
+	On            string      `json:"on,omitempty" default:"purchase" doc:"purchase, event or share" example:"purchase"`
 	Category      string      `json:"category,omitempty" doc:"Of an event" example:""`
+	Channel       string      `json:"channel,omitempty" doc:"Of a share" example:""`
 	Subtotal      int64       `json:"subtotal,omitempty" doc:"In minor units" example:"8500"`
 	Currency      string      `json:"currency,omitempty" doc:"The site's when left out" example:""`
 	Items         []trialItem `json:"items,omitempty" doc:"At most 500"`
 	CouponCodes   []string    `json:"coupon_codes,omitempty" doc:"At most 50"`
 	FirstPurchase bool        `json:"first_purchase,omitempty"`
 	OccurredAt    *time.Time  `json:"occurred_at,omitempty" nullable:"true" doc:"Now when left out"`
+	Segments      []string    `json:"segments,omitempty" doc:"That the order is in; at most 3"`
 	Tier          string      `json:"tier,omitempty" doc:"Of the member; empty: none" example:""`
 	Earned        int64       `json:"earned,omitempty" doc:"By the member in their life"`
+	History       *trialPast  `json:"history,omitempty" doc:"What the person bought before; nothing when left out"`
 }
 
 type trialItem struct {
@@ -50,6 +55,16 @@ type trial struct {
 	Points  int64   `json:"points"`
 	Refused *string `json:"refused" doc:"Why nothing: currency, below_one_point, paused, too_many_points, no_rule"`
 	Trace   trace   `json:"trace"`
+
+	Wallets []walletTrial `json:"wallets,omitempty" doc:"What it would earn in other wallets; left out: no rule of theirs speaks of it"`
+}
+
+// walletTrial is what the rules of a wallet beside the main one say.
+type walletTrial struct {
+	Wallet  string  `json:"wallet"`
+	Points  int64   `json:"points"`
+	Refused *string `json:"refused"`
+	Trace   trace   `json:"trace"`
 }
 
 type trialAnswer struct {
@@ -60,8 +75,8 @@ type trialAnswer struct {
 func (b trialBody) check() error {
 	bad := fault.New(fault.Invalid, "invalid_trial", "The order is not valid.")
 	at := func(pointer, format string, args ...any) { bad = bad.At(pointer, fmt.Sprintf(format, args...)) }
-	if b.On != "" && b.On != onPurchase && b.On != onEvent {
-		at("/on", "must be purchase or event")
+	if b.On != "" && b.On != onPurchase && b.On != onEvent && b.On != onShare {
+		at("/on", "must be purchase, event or share")
 	}
 	if b.Subtotal < 0 || b.Subtotal > money.Max {
 		at("/subtotal", "must be 0 to %d", money.Max)
@@ -75,8 +90,15 @@ func (b trialBody) check() error {
 		}
 	}
 	optional("/category", b.Category)
+	optional("/channel", b.Channel)
 	optional("/currency", b.Currency)
 	optional("/tier", b.Tier)
+	if len(b.Segments) > maxTrySegments {
+		at("/segments", "must be at most %d", maxTrySegments)
+	} else {
+		checkNames("/segments", b.Segments, at)
+	}
+	b.History.check(at)
 	if len(b.CouponCodes) > maxTryCoupons {
 		at("/coupon_codes", "must be at most %d", maxTryCoupons)
 	} else {
@@ -106,7 +128,7 @@ func (b trialBody) check() error {
 // order is what was sent as customer would tell it.
 func (b trialBody) order(shop site.Site, now time.Time) customerevent.OriginRecorded {
 	o := customerevent.OriginRecorded{SiteID: shop.ID, Type: customerevent.Purchase, Subtotal: b.Subtotal, Currency: b.Currency, CouponCodes: b.CouponCodes,
-		FirstPurchase: b.FirstPurchase, Verified: true, OccurredAt: now}
+		FirstPurchase: b.FirstPurchase, Segments: b.Segments, Verified: true, OccurredAt: now}
 	if b.On == onEvent {
 		o.Type, o.Category = customerevent.Event, b.Category
 	}
@@ -120,6 +142,21 @@ func (b trialBody) order(shop site.Site, now time.Time) customerevent.OriginReco
 		o.Items = append(o.Items, customerevent.Item{ProductID: i.ProductID, Category: i.Category, Price: i.Price, Quantity: i.Quantity})
 	}
 	return o
+}
+
+// occasion is what was sent as rules see it.
+func (b trialBody) occasion(shop site.Site, now time.Time) *occasion {
+	if b.On != onShare {
+		return ofOrigin(b.order(shop, now))
+	}
+	s := referralevent.OfferShared{SiteID: shop.ID, Channel: b.Channel, SharedAt: now}
+	if b.OccurredAt != nil {
+		s.SharedAt = *b.OccurredAt
+	}
+	if b.Channel == referralevent.Email {
+		s.Kind = referralevent.Email
+	}
+	return ofShare(s)
 }
 
 // ready is the programme with the rules to be tried.
@@ -159,8 +196,9 @@ func (m *Module) try(ctx context.Context, s site.Site, id int64, b trialBody, ke
 			if err != nil {
 				return err
 			}
-			o := ofOrigin(b.order(s, u.Now))
+			o := b.occasion(s, u.Now)
 			o.facts.Now = u.Now
+			o.recall(b.History.past(b.Segments))
 			v, err := p.decide(ctx, o, criteria.Member{Tier: b.Tier, Earned: b.Earned}, unbounded)
 			if err != nil {
 				return err
@@ -168,6 +206,18 @@ func (m *Module) try(ctx context.Context, s site.Site, id int64, b trialBody, ke
 			if out = (trial{Points: v.Points, Refused: named(v.Refused), Trace: v.Trace}); p.Status != active {
 				paused := refusedPaused
 				out.Points, out.Refused = 0, &paused
+				return nil
+			}
+			for _, w := range p.Wallets {
+				in := p.forWallet(w.Key)
+				if in.earner == nil || !in.spoken(o) {
+					continue
+				}
+				v, err := in.decide(ctx, o, criteria.Member{Tier: b.Tier, Earned: b.Earned}, unbounded)
+				if err != nil {
+					return err
+				}
+				out.Wallets = append(out.Wallets, walletTrial{w.Key, v.Points, named(v.Refused), v.Trace})
 			}
 			return nil
 		})

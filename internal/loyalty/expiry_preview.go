@@ -2,7 +2,6 @@ package loyalty
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -138,8 +137,10 @@ func (s *previewShare) add(points int64) {
 
 const (
 	openChunk  = 2500 // members at once
-	openChunks = 40   // as many samples are looked at of a site with more members
-	pageChunks = 4    // for a page of members that it touches
+	openChunks = 40   // as many samples are looked at of a site with more members than that
+	openSample = 500  // members of each: their points are all over the ledger
+	pageChunk  = 500  // members at once for a page of those that it touches
+	pageChunks = 20
 )
 
 // perMember splits lots, which are in the order of their members.
@@ -155,8 +156,12 @@ func perMember(lots []openLot) (all [][]openLot) {
 // previewExpiry adds up what a rule means to all members.
 func previewExpiry(ctx context.Context, tx sqlx.QueryerContext, s site.Site, in settings, now time.Time) (out expiryPreview, err error) {
 	months := map[string]*endingMonth{}
-	out.Complete, err = eachSample(ctx, tx, s.ID, openChunk, openChunks, func(after int64) (int64, error) {
-		lots, err := openLotsAfter(ctx, tx, s.ID, after, openChunk, in.idleDays() > 0)
+	out.Complete, err = eachSample(ctx, tx, s.ID, openChunk, openChunks, func(after int64, complete bool) (int64, error) {
+		limit := openChunk
+		if !complete {
+			limit = openSample
+		}
+		lots, err := openLotsAfter(ctx, tx, s.ID, after, limit, in.idleDays() > 0)
 		if err != nil || len(lots) == 0 {
 			return 0, err
 		}
@@ -185,7 +190,7 @@ func previewExpiry(ctx context.Context, tx sqlx.QueryerContext, s site.Site, in 
 func touched(ctx context.Context, tx sqlx.QueryerContext, s site.Site, in settings, after int64, limit int, now time.Time) (out []memberPreview, last int64, more bool, err error) {
 	out, last = []memberPreview{}, after
 	for range pageChunks {
-		lots, err := openLotsAfter(ctx, tx, s.ID, last, openChunk, in.idleDays() > 0)
+		lots, err := openLotsAfter(ctx, tx, s.ID, last, pageChunk, in.idleDays() > 0)
 		if err != nil || len(lots) == 0 {
 			return out, last, false, err
 		}
@@ -264,24 +269,18 @@ func (p program) tried(r triedRule, s site.Site) (settings, error) {
 
 // eachSample has all members of a site looked at in chunks by id, or, where they are more than so many chunks hold, samples from all over. look
 // says up to which it went; 0: there are no more.
-func eachSample(ctx context.Context, tx sqlx.QueryerContext, site, chunk, chunks int64, look func(after int64) (last int64, err error)) (complete bool, err error) {
-	var all struct {
-		N     int64 `db:"n"`
-		First int64 `db:"first"`
-		Last  int64 `db:"last"`
-	}
-	err = sqlx.GetContext(ctx, tx, &all, `
-		select count(*) as n, coalesce(min(id), 0) as first, coalesce(max(id), 0) as last from loyalty.member where site_id = $1 and merged_into is null`, site)
+func eachSample(ctx context.Context, tx sqlx.QueryerContext, site, chunk, chunks int64, look func(after int64, complete bool) (last int64, err error)) (complete bool, err error) {
+	all, err := spanOf(ctx, tx, site, chunk*chunks)
 	if err != nil {
-		return false, fmt.Errorf("count members: %w", err)
+		return false, err
 	}
-	complete = all.N <= chunk*chunks
+	complete = !all.More
 	after := all.First - 1
 	for i := range chunks {
 		if !complete {
 			after = max(after, all.First-1+(all.Last-all.First)/chunks*i)
 		}
-		if after, err = look(after); err != nil || after == 0 {
+		if after, err = look(after, complete); err != nil || after == 0 {
 			return complete, err
 		}
 	}

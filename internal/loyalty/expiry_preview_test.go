@@ -151,7 +151,7 @@ func TestPreviewExpiry_pages(t *testing.T) {
 	}
 	err := w.glance(t.Context(), func(tx *sqlx.Tx) error {
 		n := 0
-		complete, err := eachSample(t.Context(), tx, 1, 2, 3, func(after int64) (int64, error) {
+		complete, err := eachSample(t.Context(), tx, 1, 2, 3, func(after int64, _ bool) (int64, error) {
 			n++
 			lots, err := openLotsAfter(t.Context(), tx, 1, after, 2, false)
 			return lots[len(lots)-1].MemberID, err

@@ -46,7 +46,7 @@ func (m *Module) explain(ctx context.Context, in *struct {
 // explained reads a transaction with all that decided it.
 func explained(ctx context.Context, db sqlx.QueryerContext, site, id int64) (t loyaltyapi.Transaction, err error) {
 	err = sqlx.GetContext(ctx, db, &t, `
-		select id, member_id, kind, reason, source, points, earn_id, coalesce(nullif(rule, ''), '{}') as rule, description, effective_at, recorded_at
+		select id, member_id, kind, reason, source, points, earn_id, coalesce(nullif(rule, ''), '{}') as rule, description, effective_at, recorded_at, coalesce(wallet, '') as wallet
 		from loyalty.txn where site_id = $1 and id = $2`, site, id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return t, errNoTxn
@@ -79,7 +79,7 @@ func explained(ctx context.Context, db sqlx.QueryerContext, site, id int64) (t l
 var against = map[string]string{kindEarn: issued, kindClawBack: issued, kindExpire: expired, kindAdjust: adjusted, kindRedeem: redeemed, kindCancel: redeemed,
 	kindHold: held, kindCommit: redeemed, kindRelease: held, kindRestore: redeemed, kindReinstate: expired,
 	kindActivate: pending, kindTransferOut: transferred, kindTransferIn: transferred,
-	kindMergeOut: transferred, kindMergeIn: transferred}
+	kindMergeOut: transferred, kindMergeIn: transferred, kindPoolOut: transferred, kindPoolIn: transferred}
 
 // entryOf is the side of a transaction on the account that is the member's by a column; nil: nothing moved on it.
 func entryOf(ctx context.Context, db sqlx.QueryerContext, site, id, member int64, column string) (*loyaltyapi.Posting, error) {
@@ -127,14 +127,22 @@ func lotMadeBy(ctx context.Context, db sqlx.QueryerContext, site, id, member int
 
 // BalanceAt reads what a member had at a moment, by what was written by then.
 func (m *Module) BalanceAt(ctx context.Context, siteID, personID int64, at time.Time) (loyaltyapi.Balance, error) {
-	out := loyaltyapi.Balance{AsOf: at.UTC()}
-	r, err := memberOf(ctx, m.db, siteID, personID)
+	return m.BalanceIn(ctx, siteID, personID, "", at)
+}
+
+// BalanceIn is BalanceAt of one of the member's wallets.
+func (m *Module) BalanceIn(ctx context.Context, siteID, personID int64, wallet string, at time.Time) (loyaltyapi.Balance, error) {
+	out := loyaltyapi.Balance{AsOf: at.UTC(), Wallet: walletNamed(wallet)}
+	r, err := walletOf(ctx, m.db, siteID, personID, wallet)
 	if err != nil {
 		return out, err
 	}
 	err = m.glance(ctx, func(tx *sqlx.Tx) error {
 		if out.Seq, out.Points, err = balanceAt(ctx, tx, siteID, r.AccountID, at); err != nil {
 			return err
+		}
+		if out.Wallet != "" {
+			return nil
 		}
 		out.Pending, err = pendingAt(ctx, tx, siteID, r.ID, at)
 		return err

@@ -27,6 +27,11 @@ type extension struct {
 
 // Extend sets the date of a member's points by hand, later or earlier; what is over already stays so. Each change is kept with its note.
 func (m *Module) Extend(ctx context.Context, siteID, personID int64, lots []int64, ends *time.Time, note string, key idempotency.Key) (out loyaltyapi.Extension, replayed bool, err error) {
+	return m.ExtendIn(ctx, siteID, personID, "", lots, ends, note, key)
+}
+
+// ExtendIn is Extend of points of one of the member's wallets.
+func (m *Module) ExtendIn(ctx context.Context, siteID, personID int64, wallet string, lots []int64, ends *time.Time, note string, key idempotency.Key) (out loyaltyapi.Extension, replayed bool, err error) {
 	lots = slices.Compact(slices.Sorted(slices.Values(lots)))
 	e := extension{lots: lots, ends: ends, note: note}
 	if n := utf8.RuneCountInString(note); n < 1 || n > 500 || !printable(note) {
@@ -34,7 +39,8 @@ func (m *Module) Extend(ctx context.Context, siteID, personID int64, lots []int6
 	}
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, module, u.Now, siteID, key, &out, func() error {
-			d, err := openDesk(ctx, u, []action{{site: siteID, person: personID}}, []int{0})
+			of := action{site: siteID, person: personID, wallet: walletNamed(wallet), kind: kindAdjust} // by hand, as that
+			d, err := openDesk(ctx, u, []action{of}, []int{0})
 			if err != nil {
 				return err
 			}
@@ -42,10 +48,14 @@ func (m *Module) Extend(ctx context.Context, siteID, personID int64, lots []int6
 			if h == nil {
 				return errNoMember
 			}
-			if out, err = d.extend(h, e); err != nil {
+			w, err := d.walletFor(h, of)
+			if err != nil {
 				return err
 			}
-			return m.save(ctx, u, d.books, []*holder{h}, d.loaded, 0)
+			if out, err = d.extend(w, e); err != nil {
+				return err
+			}
+			return m.save(ctx, u, d.books, each(d.holders), d.loaded, 0)
 		})
 		return err
 	})
@@ -63,7 +73,7 @@ func (b *books) extend(h *holder, e extension) (out loyaltyapi.Extension, err er
 	if err := b.expireDue(h); err != nil {
 		return out, err
 	}
-	out.ExpiresAt, out.Balance = e.ends, h.Balance
+	out.ExpiresAt, out.Balance, out.Wallet = e.ends, h.Balance, h.Wallet
 	for _, l := range h.lots {
 		if l.Remaining == 0 || len(e.lots) > 0 && !slices.Contains(e.lots, l.ID) {
 			continue
@@ -79,7 +89,12 @@ func (b *books) extend(h *holder, e extension) (out loyaltyapi.Extension, err er
 
 // Expirations reads what a member has and when it ends, the next first, and says whether more follows.
 func (m *Module) Expirations(ctx context.Context, siteID, personID int64, after loyaltyapi.AfterExpiration, limit int) ([]loyaltyapi.Expiration, bool, error) {
-	r, err := memberOf(ctx, m.db, siteID, personID)
+	return m.ExpirationsIn(ctx, siteID, personID, "", after, limit)
+}
+
+// ExpirationsIn is Expirations of one of the member's wallets.
+func (m *Module) ExpirationsIn(ctx context.Context, siteID, personID int64, wallet string, after loyaltyapi.AfterExpiration, limit int) ([]loyaltyapi.Expiration, bool, error) {
+	r, err := walletOf(ctx, m.db, siteID, personID, wallet)
 	if err != nil {
 		return nil, false, err
 	}

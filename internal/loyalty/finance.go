@@ -25,26 +25,27 @@ const quarter = 15 * time.Minute
 type turnover struct {
 	at              time.Time
 	name, kind      string
+	asset           string
 	points, entries int64
 }
 
 // turnoverOf adds up the entries of transactions by the quarter of an hour when they were written, account and kind.
 func turnoverOf(records []seal.Transaction) []turnover {
 	type key struct {
-		at         time.Time
-		name, kind string
+		at                time.Time
+		name, kind, asset string
 	}
 	sums := map[key]turnover{}
 	for _, r := range records {
 		for _, e := range r.Entries {
-			k := key{r.RecordedAt.UTC().Truncate(quarter), e.Name, r.Kind}
+			k := key{r.RecordedAt.UTC().Truncate(quarter), e.Name, r.Kind, e.Asset}
 			t := sums[k]
-			sums[k] = turnover{at: k.at, name: k.name, kind: k.kind, points: t.points + e.Amount, entries: t.entries + 1}
+			sums[k] = turnover{at: k.at, name: k.name, kind: k.kind, asset: k.asset, points: t.points + e.Amount, entries: t.entries + 1}
 		}
 	}
 	out := values(sums)
 	slices.SortFunc(out, func(a, b turnover) int {
-		return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.name, b.name), cmp.Compare(a.kind, b.kind))
+		return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.name, b.name), cmp.Compare(a.kind, b.kind), cmp.Compare(a.asset, b.asset))
 	})
 	return out
 }
@@ -123,7 +124,7 @@ func closing(ctx context.Context, tx *sqlx.Tx, s site.Site, first, now time.Time
 	for i := range begins {
 		begins[i] = latest(begins[i], j.BeginsAt)
 	}
-	sums, err := turnoverByDay(ctx, tx, s.ID, begins, j.EndsAt)
+	sums, err := turnoverByDay(ctx, tx, s.ID, "", begins, j.EndsAt)
 	if err != nil {
 		return j, err
 	}
@@ -153,7 +154,7 @@ func monthBefore(ctx context.Context, tx sqlx.QueryerContext, site int64, month 
 		return &last[0], &last[0], nil
 	}
 	balances := map[string]int64{}
-	if err := addTurnover(ctx, tx, site, balances, time.Unix(0, 0), first, 1); err != nil {
+	if err := addTurnover(ctx, tx, site, "", balances, time.Unix(0, 0), first, 1); err != nil {
 		return nil, nil, err
 	}
 	before = &finance.Journal{}
@@ -207,10 +208,20 @@ func (m *Module) setPointValue(ctx context.Context, s site.Site, programID int64
 
 // financeOf reads the days of a period in points and in money.
 func (m *Module) financeOf(ctx context.Context, s site.Site, from, to time.Time) (out []finance.Day, err error) {
+	return m.financeIn(ctx, s, "", from, to)
+}
+
+// financeIn is financeOf of a wallet. What points are worth is said of the main one's, as months are closed of it.
+func (m *Module) financeIn(ctx context.Context, s site.Site, wallet string, from, to time.Time) (out []finance.Day, err error) {
 	err = m.glance(ctx, func(tx *sqlx.Tx) error {
 		begins, names := daysOf(from, to)
-		sums, err := turnoverByDay(ctx, tx, s.ID, begins, to)
+		sums, err := turnoverByDay(ctx, tx, s.ID, wallet, begins, to)
 		if err != nil {
+			return err
+		}
+		if wallet != "" {
+			balances, err := balancesBack(ctx, tx, s.ID, wallet, to)
+			out = finance.Days(names, sums, balances, nil)
 			return err
 		}
 		balances, err := balancesAt(ctx, tx, s.ID, to, m.now())
@@ -238,16 +249,24 @@ func balancesAt(ctx context.Context, tx sqlx.QueryerContext, site int64, at, now
 		for _, a := range closed.Accounts {
 			balances[a.Account] = a.Closing
 		}
-		return balances, addTurnover(ctx, tx, site, balances, closed.EndsAt, at, 1)
+		return balances, addTurnover(ctx, tx, site, "", balances, closed.EndsAt, at, 1)
 	}
+	return balancesBack(ctx, tx, site, "", at)
+}
+
+// balancesBack is what accounts of a wallet held at a moment, back from now.
+func balancesBack(ctx context.Context, tx sqlx.QueryerContext, site int64, wallet string, at time.Time) (map[string]int64, error) {
 	c, err := chainOf(ctx, tx, site)
 	if err != nil {
 		return nil, err
 	}
-	for name, points := range c.Sums {
-		balances[name] = points
+	balances := map[string]int64{}
+	for account, points := range c.Sums {
+		if of, name := unqualified(account); of == wallet {
+			balances[name] = points
+		}
 	}
-	return balances, addTurnover(ctx, tx, site, balances, at, time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), -1)
+	return balances, addTurnover(ctx, tx, site, wallet, balances, at, time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), -1)
 }
 
 // daysOf are the days of a period that begins and ends at midnight: when they begin, and their names.

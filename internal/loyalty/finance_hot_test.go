@@ -31,10 +31,10 @@ func TestFinance_hot(t *testing.T) {
 	w.clock.Move(200 * 24 * time.Hour)
 	from := last.AddDate(0, 0, -30)
 	begins, _ := daysOf(from, last)
-	if n, plan := w.blocks(turnoverByDayQuery, 1, pq.Array(column(begins, stamp)), from, last); n > 4000 { // of some 16,000
+	if n, plan := w.blocks(turnoverByDayQuery, 1, pq.Array(column(begins, stamp)), from, last, mainWallet); n > 4000 { // of some 16,000
 		t.Errorf("%d blocks, %.3000s", n, plan)
 	}
-	if n, plan := w.blocks(turnoverBetweenQuery, 1, last.AddDate(0, 0, -2), last); n > 300 {
+	if n, plan := w.blocks(turnoverBetweenQuery, 1, last.AddDate(0, 0, -2), last, mainWallet); n > 300 {
 		t.Errorf("%d blocks, %.3000s", n, plan)
 	}
 	s := located(t, 1, "UTC")
@@ -70,7 +70,7 @@ func BenchmarkFinance(b *testing.B) {
 			to := last.AddDate(0, 0, -c.ago)
 			from := to.AddDate(0, 0, -c.days)
 			begins, _ := daysOf(from, to)
-			n, plan := w.blocks(turnoverByDayQuery, 1, pq.Array(column(begins, stamp)), from, to)
+			n, plan := w.blocks(turnoverByDayQuery, 1, pq.Array(column(begins, stamp)), from, to, mainWallet)
 			for b.Loop() {
 				if _, err := w.financeOf(b.Context(), s, from, to); err != nil {
 					b.Fatal(err)

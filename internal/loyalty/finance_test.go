@@ -43,7 +43,7 @@ const financeBySQL = `
 	with e as (
 		select a.name, t.kind, e.amount, (t.recorded_at at time zone $2)::date as day
 		from loyalty.entry e join loyalty.account a on a.site_id = e.site_id and a.id = e.account_id join loyalty.txn t on t.site_id = e.site_id and t.id = e.txn_id
-		where e.site_id = $3)
+		where e.site_id = $3 and e.asset = $4)
 	select coalesce(-sum(amount) filter (where name = 'issued' and kind = 'earn' and day = $1::date), 0) as issued,
 		coalesce(sum(amount) filter (where name = 'issued' and kind = 'claw_back' and day = $1::date), 0) as clawedback,
 		coalesce(sum(amount) filter (where name = 'redeemed' and day = $1::date), 0) as redeemed,
@@ -55,18 +55,18 @@ const financeBySQL = `
 		coalesce(sum(amount) filter (where name = 'pending' and day <= $1::date), 0) as pending
 	from e`
 
-// bySQL compares the days of a site with its entries.
-func (w *world) bySQL(t testing.TB, s site.Site, days []finance.Day) {
+// bySQL compares the days of a site's wallet with its entries.
+func (w *world) bySQL(t testing.TB, s site.Site, wallet string, days []finance.Day) {
 	t.Helper()
 	for _, d := range days {
 		var want finance.Day
-		if err := w.admin.Get(&want, financeBySQL, d.Day, s.Zone.String(), s.ID); err != nil {
+		if err := w.admin.Get(&want, financeBySQL, d.Day, s.Zone.String(), s.ID, asset(wallet)); err != nil {
 			t.Fatal(err)
 		}
 		got := finance.Day{Issued: d.Issued, ClawedBack: d.ClawedBack, Redeemed: d.Redeemed, Expired: d.Expired, Reinstated: d.Reinstated, Adjusted: d.Adjusted,
 			Transferred: d.Transferred, Liability: d.Liability, Pending: d.Pending}
 		if got != want || d.Breakage != want.Expired-want.Reinstated {
-			t.Errorf("site %d, %s: %+v, want %+v", s.ID, s.Zone, d, want)
+			t.Errorf("site %d %s, %s: %+v, want %+v", s.ID, wallet, s.Zone, d, want)
 		}
 	}
 }
@@ -91,7 +91,7 @@ func TestFinanceDays(t *testing.T) {
 			if err != nil || len(days) != 41 {
 				t.Fatalf("%d days, %v", len(days), err)
 			}
-			w.bySQL(t, s, days)
+			w.bySQL(t, s, "", days)
 			for _, d := range days {
 				if (d.LiabilityValue != nil) != (d.Day >= "2026-03-15") || d.LiabilityValue != nil && *d.LiabilityValue != (d.Liability+1)/2 {
 					t.Errorf("%s: %+v", zone, d)
@@ -116,11 +116,13 @@ func (w *world) audited(sites int64) {
 		}
 		for _, t := range at[:min(len(at), 8)] {
 			begins, ends, _ := dayOfRun(t.In(s.Zone).Format(time.DateOnly), s.Zone)
-			days, err := w.financeOf(w.t.Context(), s, begins, ends)
-			if err != nil {
-				w.t.Fatal(err)
+			for _, wallet := range []string{"", "stars"} {
+				days, err := w.financeIn(w.t.Context(), s, wallet, begins, ends)
+				if err != nil {
+					w.t.Fatal(err)
+				}
+				w.bySQL(w.t, s, wallet, days)
 			}
-			w.bySQL(w.t, s, days)
 		}
 		if len(at) == 0 {
 			continue
@@ -148,7 +150,7 @@ const journalBySQL = `
 	left join lateral (
 		select sum(e.amount) as points from loyalty.entry e join loyalty.account x on x.site_id = e.site_id and x.id = e.account_id and x.name = n
 		join loyalty.txn t on t.site_id = e.site_id and t.id = e.txn_id
-		where e.site_id = k.site_id and t.id <= k.txn_id and t.recorded_at < k.ends_at) s on true
+		where e.site_id = k.site_id and e.asset = 'points' and t.id <= k.txn_id and t.recorded_at < k.ends_at) s on true
 	where coalesce(a.closing, 0) <> coalesce(s.points, 0)`
 
 // closed closes a month that can be closed.

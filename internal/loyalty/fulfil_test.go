@@ -57,6 +57,10 @@ func (k known) People(_ context.Context, _ int64, ids []int64) (map[int64]custom
 	return k, nil
 }
 
+func (known) Pasts(_ context.Context, _ int64, asked []customerapi.Moment) ([]customerapi.Past, error) {
+	return make([]customerapi.Past, len(asked)), nil
+}
+
 // hooked gives sites 1 and 2 a warehouse, a product that it sends, and a member 7 with 1000 points each; it returns the product of site 1.
 func (w *world) hooked(onFailure string) (*warehouse, int64) {
 	w.t.Helper()

@@ -1,10 +1,8 @@
 package loyalty
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
@@ -48,6 +46,7 @@ type hold struct {
 	PersonID int64     `db:"person_id"`
 	EndTxnID *int64    `db:"end_txn_id"`
 	Counted  countedIn `db:"counted"`
+	Pooled   bool      `db:"-"` // others of a pool pay a part
 	dirty    bool
 }
 
@@ -62,6 +61,7 @@ type holdRule struct {
 	Restored  int64     `json:"restored,omitempty"` // of a commitment, by now
 	Repaid    int64     `json:"repaid_debt,omitempty"`
 	Graced    []redated `json:"graced,omitempty"`
+	Others    int64     `json:"of_others,omitempty"` // of the member's pool, who paid so much of the balance before
 }
 
 // keep takes points off a member for a checkout: nobody else can spend them, and they don't expire while it lasts.
@@ -70,14 +70,14 @@ func (b *books) keep(h *holder, batch *redemptionBatch, a action) (*hold, error)
 	p, ok := b.programs[h.SiteID]
 	switch {
 	case h.Status != active:
-		return nil, errInactive
+		return nil, notActive(h.Status)
 	case !ok || p.Status != active:
 		return nil, errNoClub
 	}
-	if err := b.expireDue(h); err != nil {
+	if err := b.expirePool(h); err != nil {
 		return nil, err
 	}
-	if h.Balance < points {
+	if h.spendable() < points {
 		return nil, errTooFew
 	}
 	var worth payment
@@ -87,16 +87,20 @@ func (b *books) keep(h *holder, batch *redemptionBatch, a action) (*hold, error)
 			return nil, err
 		}
 	}
+	others, err := b.gather(h, points)
+	if err != nil {
+		return nil, err
+	}
 	t := b.txn(h, kindHold, "", forHold, points, b.now, "")
 	t.Source = sourceOf(kindHold, t.ID)
-	t.Rule = text(holdRule{Rule: kindHold, HoldID: t.ID, Reference: reference, Until: until, Before: h.Balance, After: h.Balance - points})
+	t.Rule = text(holdRule{Rule: kindHold, HoldID: t.ID, Reference: reference, Until: until, Before: h.Balance, After: h.Balance - points, Others: others})
 	if taken := b.take(h, t.ID, points); taken != points {
 		return nil, b.unbalanced(h, points, taken)
 	}
 	if err := b.move(h, held, t.ID, -points); err != nil {
 		return nil, err
 	}
-	k := &hold{SiteID: h.SiteID, PersonID: h.PersonID, Hold: loyaltyapi.Hold{ID: t.ID, MemberID: h.MemberID, Status: held, Points: points,
+	k := &hold{SiteID: h.SiteID, PersonID: h.PersonID, Pooled: others > 0, Hold: loyaltyapi.Hold{ID: t.ID, MemberID: h.MemberID, Wallet: h.Wallet, Status: held, Points: points,
 		Reference: reference, Until: until, CreatedAt: b.now, BatchID: worth.batch, Amount: worth.amount, Currency: worth.currency}, Counted: worth.counted}
 	b.txns, b.kept = append(b.txns, t), append(b.kept, k)
 	b.tellHold(h, k, t)
@@ -117,7 +121,7 @@ func (b *books) commit(h *holder, k *hold) error {
 	t := b.ends(h, k, kindCommit, sourceOf(kindHold, k.ID), k.Points)
 	t.Rule = text(holdRule{Rule: kindCommit, HoldID: k.ID, Until: k.Until, Before: h.Balance, After: h.Balance})
 	b.active(h, b.programs[h.SiteID], b.now)
-	if err := b.pass(h.SiteID, held, redeemed, t.ID, k.Points); err != nil {
+	if err := b.pass(h, held, redeemed, t.ID, k.Points); err != nil {
 		return err
 	}
 	k.Status, k.EndedAt, k.EndTxnID, k.dirty = "committed", &t.EffectiveAt, &t.ID, true
@@ -146,7 +150,7 @@ func (b *books) release(h *holder, k *hold, used []allocation) error {
 	if k.BatchID != nil {
 		b.uncount(k.Counted, k.SiteID, *k.BatchID, k.MemberID)
 	}
-	return b.returned(h, k, t, held, used, status)
+	return b.returned(h, k, t, held, between(used, 0, k.Points), status)
 }
 
 // restore gives back some of what was committed, as when an order is returned that was paid with points: first what would have lived
@@ -158,22 +162,14 @@ func (b *books) restore(h *holder, k *hold, used []allocation, points int64) err
 	if points > k.Points-k.Restored {
 		return errRestore
 	}
-	slices.SortFunc(used, func(a, b allocation) int { return cmp.Compare(b.LotID, a.LotID) })
-	var part []allocation
-	passed, from, to := int64(0), k.Restored, k.Restored+points
-	for _, a := range used {
-		begin := passed
-		passed += a.Amount
-		if a.Amount = min(passed, to) - max(begin, from); a.Amount > 0 {
-			part = append(part, a)
-		}
-	}
+	to := k.Restored + points
+	parts := between(used, k.Restored, to)
 	if err := b.expireDue(h); err != nil { // before it takes its id: those of an account rise with its entries
 		return err
 	}
 	t := b.ends(h, k, kindRestore, sourceOf(kindHold, k.ID)+":"+strconv.FormatInt(to, 10), points)
 	k.Restored = to
-	return b.returned(h, k, t, redeemed, part, k.Status)
+	return b.returned(h, k, t, redeemed, parts, k.Status)
 }
 
 // ends begins a transaction about a hold.
@@ -184,10 +180,11 @@ func (b *books) ends(h *holder, k *hold, kind, source string, points int64) txn 
 }
 
 // returned gives points back from an account of the site.
-func (b *books) returned(h *holder, k *hold, t txn, from string, used []allocation, status string) error {
+func (b *books) returned(h *holder, k *hold, t txn, from string, parts []returning, status string) error {
 	r := holdRule{Rule: t.Kind, HoldID: k.ID, Until: k.Until, Before: h.Balance, After: h.Balance + t.Points, Restored: k.Restored}
+	var lent []returning
 	var err error
-	if r.Repaid, r.Graced, err = b.giveBack(h, t, used); err != nil {
+	if r.Repaid, r.Graced, lent, err = b.giveBackPooled(h, t, parts); err != nil {
 		return err
 	}
 	t.Rule = text(r)
@@ -200,15 +197,18 @@ func (b *books) returned(h *holder, k *hold, t txn, from string, used []allocati
 	k.Status, k.dirty = status, true
 	b.txns = append(b.txns, t)
 	b.tellHold(h, k, t)
+	if err := b.repayLoans(h, t, lent); err != nil {
+		return err
+	}
 	return b.expireDue(h)
 }
 
-// pass moves points between two accounts of the site.
-func (b *books) pass(site int64, from, to string, txnID, points int64) error {
+// pass moves points between two accounts that the site has in a holder's wallet.
+func (b *books) pass(h *holder, from, to string, txnID, points int64) error {
 	for name, amount := range map[string]int64{from: -points, to: points} {
-		a := b.own[siteAccount{site, name}]
+		a := b.own[siteAccount{h.SiteID, qualified(name, h.Wallet)}]
 		if a == nil {
-			return fmt.Errorf("site %d has no account %q", site, name)
+			return fmt.Errorf("site %d has no account %q", h.SiteID, qualified(name, h.Wallet))
 		}
 		if err := b.post(a, txnID, amount); err != nil {
 			return err
@@ -219,7 +219,7 @@ func (b *books) pass(site int64, from, to string, txnID, points int64) error {
 
 func (b *books) tellHold(h *holder, k *hold, t txn) {
 	b.tell(h, loyaltyevent.HoldChanged{SiteID: h.SiteID, HoldID: k.ID, TransactionID: t.ID, MemberID: h.MemberID, PersonID: h.PersonID, Change: t.Kind,
-		Status: k.Status, Points: t.Points, Balance: h.Balance, Reference: k.Reference, ChangedAt: t.EffectiveAt})
+		Status: k.Status, Points: t.Points, Balance: h.Balance, Wallet: h.Wallet, Reference: k.Reference, ChangedAt: t.EffectiveAt})
 }
 
 // Hold keeps a member's points for a checkout until a time.
@@ -229,6 +229,11 @@ func (m *Module) Hold(ctx context.Context, siteID, personID, points int64, refer
 
 // HoldFor is Hold for a payment by a batch, which says what the points are worth and who may pay so; 0: for none.
 func (m *Module) HoldFor(ctx context.Context, siteID, personID, batchID, points int64, reference string, lasts time.Duration, key idempotency.Key) (loyaltyapi.Action, error) {
+	return m.HoldIn(ctx, siteID, personID, "", batchID, points, reference, lasts, key)
+}
+
+// HoldIn is HoldFor of points of a wallet; a batch says by itself of which.
+func (m *Module) HoldIn(ctx context.Context, siteID, personID int64, wallet string, batchID, points int64, reference string, lasts time.Duration, key idempotency.Key) (loyaltyapi.Action, error) {
 	switch {
 	case points < 1 || points > maxPoints:
 		return loyaltyapi.Action{}, errHoldPoints
@@ -237,7 +242,7 @@ func (m *Module) HoldFor(ctx context.Context, siteID, personID, batchID, points 
 	case len([]rune(reference)) < 1 || len([]rune(reference)) > 200 || !printable(reference):
 		return loyaltyapi.Action{}, errReference
 	}
-	return m.spend(ctx, action{site: siteID, person: personID, kind: kindHold, id: batchID, points: points, text: reference, lasts: lasts, key: key})
+	return m.spend(ctx, action{site: siteID, person: personID, wallet: walletNamed(wallet), kind: kindHold, id: batchID, points: points, text: reference, lasts: lasts, key: key})
 }
 
 // endHold commits a hold, releases it, or restores points of it.

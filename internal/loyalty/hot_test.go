@@ -66,11 +66,44 @@ func TestHotAccount(t *testing.T) {
 			t.Errorf("%s: %d blocks, %.3000s", at, n, plan)
 		}
 	}
+	for _, p := range [][2]int64{{0, entries}, {1000, 1500}, {1000, 15_000}, {milestoneStep, 70 * milestoneStep}, {milestoneStep - 1, 70*milestoneStep + 1}, {255, entries - 3}} {
+		want, err := totalsBetween(t.Context(), w.db, 1, member, p[0], p[1])
+		if err != nil || len(want) == 0 {
+			t.Fatalf("%+v, %v", want, err)
+		}
+		if got, err := addUp(t.Context(), w.db, 1, member, p[0], p[1]); err != nil || text(got) != text(want) {
+			t.Errorf("entries %v come to %+v, want %+v, %v", p, got, want, err)
+		}
+		if n, plan := w.blocks(totalsByMilestones, 1, member, p[0], p[1]); n > 4000 { // a look-up for each entry behind a milestone, and the milestones
+			t.Errorf("%v: %d blocks, %.3000s", p, n, plan)
+		}
+	}
 	if n, plan := w.blocks(entryOfQuery("owner_id"), 1, entries/2, 1); n > 20 || !strings.Contains(plan, "entry_txn") {
 		t.Errorf("%d blocks, %s", n, plan)
 	}
 	if n, plan := w.blocks(selectEntries+` and e.seq > $3 and e.seq <= $4 order by e.seq limit $5`, 1, member, entries/2, entries, 26); n > 1000 {
 		t.Errorf("%d blocks, %s", n, plan)
+	}
+}
+
+// TestMembersAreFoundByIndexes: a member of a site in which many have pending points, and lots, costs some look-ups.
+func TestMembersAreFoundByIndexes(t *testing.T) {
+	t.Parallel()
+	w := crowded(t, 5000)
+	w.admin.MustExec(`
+		insert into loyalty.member (site_id, person_id, tiers_version, joined_at) select 1, n, 1, now() from generate_series(100, 8000) n;
+		insert into loyalty.account (site_id, owner_id, name, asset) select 1, id, 'member', 'points' from loyalty.member where person_id >= 100;
+		insert into loyalty.account (site_id, pending_of, name, asset) select 1, id, 'pending', 'points' from loyalty.member where person_id >= 100`)
+	w.admin.MustExec(`analyze loyalty.member, loyalty.account, loyalty.lot, loyalty.txn`)
+	if n, plan := w.blocks(memberQuery, 1, 4000); n > 30 {
+		t.Errorf("a member: %d blocks, %.3000s", n, plan)
+	}
+	hot := int64(0)
+	if err := w.admin.Get(&hot, `select id from loyalty.account where site_id = 1 and seq = 5000 and owner_id is not null`); err != nil {
+		t.Fatal(err)
+	}
+	if n, plan := w.blocks(expirationsQuery, 1, hot, noon.AddDate(-1, 0, 0), 0, 26); n > 400 { // the lots once, and 26 look-ups
+		t.Errorf("what expires: %d blocks, %.3000s", n, plan)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/loyalty/feat"
 	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/web"
 )
@@ -32,7 +33,7 @@ func (m *Module) Routes(api huma.API) {
 			"site's currency takes effect here. With `dry_run=true` the answer also counts who would move between tiers. A paused programme takes no new members and gives nothing for purchases and referrals; " +
 			"rewards that were issued are still posted, and refunds and expiry go on. " +
 			"With `effective_at` the settings are kept until then, in place of others that are scheduled; what is told late is decided by the version that was in force when it happened. " +
-			"Takes `Idempotency-Key`. Errors: 404 `program_not_found`, 400 `invalid_program`."}, m.replaceProgram)
+			"Takes `Idempotency-Key`. Errors: 404 `program_not_found`, 400 `invalid_program`, 409 `wallet_in_use` for a wallet that had points and is left out."}, m.replaceProgram)
 	m.redemptionRoutes(api)
 	m.fulfilRoutes(api)
 	m.holdRoutes(api)
@@ -44,7 +45,10 @@ func (m *Module) Routes(api huma.API) {
 	m.collectRoutes(api)
 	m.tierRoutes(api)
 	m.earningRoutes(api)
+	m.featRoutes(api)
+	m.backtestRoutes(api)
 	m.versionRoutes(api)
+	m.invitationRoutes(api)
 }
 
 // programBody is a programme's settings as they are sent. What is out of bounds is found by settings.check, with all findings.
@@ -60,14 +64,17 @@ type programBody struct {
 
 	TierPlan *tierPlanBody `json:"tier_plan,omitempty" doc:"Default: what counts in all a member's life"`
 	PolicyBody
-	Earning     *EarnTerms `json:"earning,omitempty" doc:"Rules beside the rates; null: none"`
-	EffectiveAt *time.Time `json:"effective_at,omitempty" nullable:"true" doc:"Of a change: when it takes effect; at once when left out"`
+	MemberPolicyBody
+	Wallets      []Wallet           `json:"wallets,omitempty" doc:"At most 9 beside the main one, which is called points. One that had points stays"`
+	Earning      *EarnTerms         `json:"earning,omitempty" doc:"Rules beside the rates; null: none"`
+	Achievements []feat.Achievement `json:"achievements,omitempty" nullable:"true" doc:"At most 50; null: none"`
+	EffectiveAt  *time.Time         `json:"effective_at,omitempty" nullable:"true" doc:"Of a change: when it takes effect; at once when left out"`
 }
 
 func (b programBody) settings() settings {
 	s := settings{Name: b.Name, Status: b.Status, PointsPerUnit: b.PointsPerUnit, PointsPerReferral: b.PointsPerReferral,
 		ExpiresAfterDays: b.ExpiresAfterDays, AdjustmentLimit: b.AdjustmentLimit, Tiers: append([]tier{}, b.Tiers...), policy: b.PolicyBody.policy(), Earning: b.Earning.plan()}
-	s.TierPlan = b.TierPlan.plan()
+	s.TierPlan, s.Wallets, s.memberPolicy, s.Feats = b.TierPlan.plan(), keptWallets(b.Wallets), b.MemberPolicyBody.policy(), featsOf(b.Achievements)
 	return s
 }
 
@@ -86,17 +93,21 @@ type programView struct {
 	CreatedAt         time.Time `json:"created_at"`
 	UpdatedAt         time.Time `json:"updated_at"`
 	PolicyView
+	MemberPolicyView
 
-	TierPlan    tierPlanBody `json:"tier_plan"`
-	TierMoves   *tierMoves   `json:"tier_moves,omitempty" doc:"Only with dry_run: who would move between tiers"`
-	Earning     *earnPlan    `json:"earning" doc:"Rules beside the rates; null: none"`
-	ScheduledAt *time.Time   `json:"scheduled_at" doc:"When the scheduled change takes effect; null: there is none"`
+	TierPlan     tierPlanBody       `json:"tier_plan"`
+	Wallets      []Wallet           `json:"wallets,omitempty" doc:"Beside the main one; left out: there are none"`
+	TierMoves    *tierMoves         `json:"tier_moves,omitempty" doc:"Only with dry_run: who would move between tiers"`
+	Earning      *earnPlan          `json:"earning" doc:"Rules beside the rates; null: none"`
+	Achievements []feat.Achievement `json:"achievements,omitempty" doc:"Left out: there are none"`
+	ScheduledAt  *time.Time         `json:"scheduled_at" doc:"When the scheduled change takes effect; null: there is none"`
 }
 
 func (p program) view() programView {
 	return programView{ID: p.ID, Name: p.Name, Status: p.Status, Currency: p.Currency, PointsPerUnit: p.PointsPerUnit,
 		PointsPerReferral: p.PointsPerReferral, ExpiresAfterDays: p.ExpiresAfterDays, AdjustmentLimit: p.AdjustmentLimit, Tiers: append([]tier{}, p.Tiers...),
-		Version: p.Version, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt, PolicyView: p.policy.view(), TierPlan: p.TierPlan.view(), Earning: p.Earning, ScheduledAt: p.NextAt}
+		Version: p.Version, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt, PolicyView: p.policy.view(), MemberPolicyView: p.memberPolicy.view(), TierPlan: p.TierPlan.view(), Wallets: p.Wallets, Earning: p.Earning,
+		Achievements: p.Feats.view(), ScheduledAt: p.NextAt}
 }
 
 type programAnswer struct {

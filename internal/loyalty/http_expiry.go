@@ -15,14 +15,14 @@ func (m *Module) expiryRoutes(api huma.API) {
 	tags := []string{"Loyalty"}
 	huma.Register(api, huma.Operation{OperationID: "previewExpiry", Method: http.MethodPost, Path: "/api/v2/loyalty/programs/{id}/expiry_preview", Tags: tags,
 		Summary: "See what another expiry rule would do, before it goes live", Description: "Takes the points that members have, as if they had been earned under the rule that is sent: how much would end in which month, how much " +
-			"would be past its date at once, and of whom, page by page. A change of the programme itself alters no date that was given before. Of a site with more than 100,000 members it looks at samples from all " +
+			"would be past its date at once, and of whom, page by page. A change of the programme itself alters no date that was given before. Of a site with more than 100,000 members it looks at 20,000 from all " +
 			"over, and says so (`complete`). Changes nothing. Takes `Idempotency-Key`. Errors: 404 `program_not_found`, 400 `invalid_program` for a rule that makes no sense, `invalid_cursor`."}, m.postExpiryPreview)
 	huma.Register(api, huma.Operation{OperationID: "listExpiryRuns", Method: http.MethodGet, Path: path, Tags: tags,
 		Summary: "List the days on which points expired", Description: "Newest first, by days of the site: how much expired, of how many members, and what of it was taken back."}, m.listExpiryRuns)
 	huma.Register(api, huma.Operation{OperationID: "getExpiryRun", Method: http.MethodGet, Path: path + "/{id}", Tags: tags,
 		Summary: "Read what expired on a day", Description: "And how far a reversal is. Errors: 404 `expiry_run_not_found`."}, m.getExpiryRun)
 	huma.Register(api, huma.Operation{OperationID: "reverseExpiryRun", Method: http.MethodPost, Path: path + "/{id}/reverse", Tags: tags, DefaultStatus: http.StatusAccepted,
-		Summary: "Give back what expired on a day", Description: "Because it was wrong. All that expired on that day by now goes back to the same lots, each once, and is good for `grace_days` from now on, " +
+		Summary: "Give back what expired on a day", Description: "Because it was wrong: all of it, or only what expired of a member, was earned by a version of the programme, or by a rule. What expired on that day by now goes back to the same lots, each once, and is good for `grace_days` from now on, " +
 			"unless its lot is good for longer. A debt that the member has made since is repaid first; what a refund has taken since of what had expired stays gone. It is done in the background, " +
 			"in sets; `dry_run=true` says what it will come to. Takes `Idempotency-Key`. Errors: 404 `expiry_run_not_found`, 400 `invalid_reversal`, 409 `nothing_to_reverse`, `reversal_running`."}, m.postReversal)
 }
@@ -96,12 +96,13 @@ func (m *Module) postReversal(ctx context.Context, in *struct {
 	ID   string `path:"id" maxLength:"10" doc:"The day" example:"2026-11-01"`
 	Body struct {
 		web.SiteBody
-		GraceDays int    `json:"grace_days" minimum:"1" maximum:"3650" doc:"How long what is given back is good, from now on" example:"30"`
-		Note      string `json:"note" doc:"Why; 1 to 500 printable characters" example:"The rule was one month too short"`
+		GraceDays int `json:"grace_days" minimum:"1" maximum:"3650" doc:"How long what is given back is good, from now on" example:"30"`
+		ReversalPart
+		Note string `json:"note" doc:"Why; 1 to 500 printable characters" example:"The rule was one month too short"`
 	}
 }) (*web.OK[reversalAnswer], error) {
 	req := web.From(ctx)
-	out, replayed, err := m.reverseRun(ctx, req.Site, in.ID, in.Body.GraceDays, in.Body.Note, req.KeyID, req.Idempotency)
+	out, replayed, err := m.reverseRun(ctx, req.Site, in.ID, in.Body.GraceDays, in.Body.Note, in.Body.ReversalPart, req.KeyID, req.Idempotency)
 	if err != nil {
 		return nil, err
 	}

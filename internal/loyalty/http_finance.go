@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +28,7 @@ func (m *Module) financeRoutes(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "getFinanceDays", Method: http.MethodGet, Path: path + "/days", Tags: tags,
 		Summary: "Read what points came to by day, and what is owed", Description: "Issued, clawed back, redeemed, expired, reinstated, adjusted and transferred points, breakage, the liability at the " +
 			"end of each day, and their values where somebody has said what points are worth. By when points were written, on days of the site, as far as the ledger is sealed: " +
-			"a minute or two behind. At most 366 days; without a period it is the present month. " + forms + ". Errors: 400 `invalid_period`.",
+			"a minute or two behind. At most 366 days; without a period it is the present month. " + forms + ". Errors: 400 `invalid_period`, `wallet_not_found`.",
 		Responses: inForms[financeDaysAnswer](api, "The days", csvType, parquetType)}, m.getFinanceDays)
 	huma.Register(api, huma.Operation{OperationID: "closeFinanceMonth", Method: http.MethodPost, Path: path + "/closings", Tags: tags, DefaultStatus: http.StatusCreated,
 		Summary: "Close a month in the books", Description: "Freezes what points came to in a month that is over, as a journal, with the place and the hash of the ledger's chain. The first may be any month, " +
@@ -74,31 +75,57 @@ var errNoForm = fault.New(fault.Invalid, "invalid_format", "There is no such for
 
 // in makes the form that is wanted of rows, or of all that is answered. The page of a form html may be nil.
 func in[Row, T any](f Form, name string, rows []Row, answer T, page func() ([]byte, error)) (out *formed, err error) {
-	wanted := f.Format
-	for _, one := range []struct{ name, media string }{{"csv", csvType}, {"parquet", parquetType}, {"html", htmlType}} {
-		if wanted == "" && strings.Contains(f.Accept, one.media) && (one.name != "html" || page != nil) {
-			wanted = one.name
-		}
+	forms := []string{"csv", "parquet", "html"}
+	if page == nil {
+		forms = forms[:2]
+	}
+	form, err := f.wanted(forms...)
+	if err != nil {
+		return nil, err
 	}
 	var body []byte
-	out = &formed{Disposition: `attachment; filename="` + name + "." + wanted + `"`}
-	switch {
-	case wanted == "" || wanted == "json":
+	switch form {
+	case "json":
 		return &formed{ContentType: "application/json", Body: web.Answer(answer).Body}, nil
-	case wanted == "csv":
-		out.ContentType = csvType + "; charset=utf-8"
+	case "csv":
 		body, err = finance.CSV(rows)
-	case wanted == "parquet":
-		out.ContentType = parquetType
+	case "parquet":
 		body, err = finance.Parquet(rows)
-	case wanted == "html" && page != nil:
-		out.ContentType, out.Disposition, out.Policy = htmlType+"; charset=utf-8", "inline", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	case "html":
 		body, err = page()
-	default:
-		return nil, errNoForm.At("query.format", "must be json, csv, parquet, or html where there is a page to print")
 	}
-	out.Body = body
-	return out, err
+	return file(name, form, body), err
+}
+
+// media are the types of forms beside JSON.
+var media = map[string]string{"csv": csvType, "parquet": parquetType, "html": htmlType}
+
+// wanted is which of some forms is wanted, json when nothing is said.
+func (f Form) wanted(forms ...string) (string, error) {
+	if slices.Contains(append(forms, "json"), f.Format) {
+		return f.Format, nil
+	}
+	if f.Format != "" {
+		return "", errNoForm.At("query.format", "must be json or one of "+strings.Join(forms, ", "))
+	}
+	for _, form := range forms {
+		if strings.Contains(f.Accept, media[form]) {
+			return form, nil
+		}
+	}
+	return "json", nil
+}
+
+// file is an answer that isn't JSON: a page to look at, or a file to keep.
+func file(name, form string, body []byte) *formed {
+	out := &formed{ContentType: media[form], Disposition: `attachment; filename="` + name + "." + form + `"`, Body: body}
+	if form != "parquet" {
+		out.ContentType += "; charset=utf-8"
+	}
+	if form == "html" {
+		out.Disposition, out.Policy = "inline", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	}
+	return out
 }
 
 type pointValueAnswer struct {
@@ -159,13 +186,17 @@ func (m *Module) listPointValues(ctx context.Context, in *struct {
 func (m *Module) getFinanceDays(ctx context.Context, want *struct {
 	web.Days
 	Form
+	Wallet string `query:"wallet" maxLength:"30" doc:"Key of a wallet of the programme, whose days have no values; left out: the main one" example:""`
 }) (*formed, error) {
 	s := web.From(ctx).Site
 	from, to, err := want.Period(m.now().In(s.Zone))
+	if err == nil {
+		err = hasWallet(ctx, m.db, s.ID, walletNamed(want.Wallet))
+	}
 	if err != nil {
 		return nil, err
 	}
-	days, err := m.financeOf(ctx, s, from, to)
+	days, err := m.financeIn(ctx, s, walletNamed(want.Wallet), from, to)
 	if err != nil {
 		return nil, err
 	}

@@ -54,13 +54,15 @@ type batchBody struct {
 	Position     int    `json:"position,omitempty" default:"0" doc:"Batches are shown by rising position" example:"1"`
 	CouponListID *int64 `json:"coupon_list_id,omitempty" nullable:"true" doc:"Whose coupons are handed out, or what generated ones are worth; null: there are none" example:"7"`
 
+	Wallet string `json:"wallet,omitempty" doc:"Of the programme's, that it costs points of; left out: the main one" example:""`
+
 	Kind  string                  `json:"kind,omitempty" doc:"coupon, generated_coupon, gift_card, product, store_credit, payment or custom; left out: coupon where there is a list, else custom" example:"custom"`
 	Terms *loyaltyapi.RewardTerms `json:"terms,omitempty" doc:"What it says beside its cost; null: nothing"`
 }
 
 func (b batchBody) settings(zone *time.Location) batchSettings {
 	return batchSettings{Kind: b.Kind, Status: b.Status, Description: b.Description, PointsCost: b.PointsCost, Position: b.Position, CouponListID: b.CouponListID,
-		Terms: planned(b.Terms, zone)}
+		Wallet: orNull(walletNamed(b.Wallet)), Terms: planned(b.Terms, zone)}
 }
 
 type batchAnswer struct {
@@ -145,7 +147,7 @@ func (in *redemptionsInput) filter() loyaltyapi.RedemptionFilter {
 
 func (m *Module) listWaiting(ctx context.Context, in *redemptionsInput) (*web.OK[redemptionsAnswer], error) {
 	site := web.From(ctx).Site.ID
-	var after loyaltyapi.AfterID
+	var after loyaltyapi.AfterRedemption
 	list := "redemptions" + text(in.filter())
 	if _, err := m.cursors.Decode(site, list, in.Cursor, &after); err != nil {
 		return nil, err
@@ -156,7 +158,8 @@ func (m *Module) listWaiting(ctx context.Context, in *redemptionsInput) (*web.OK
 	}
 	answer := redemptionsAnswer{Redemptions: page}
 	if more {
-		next := m.cursors.Encode(site, list, loyaltyapi.AfterID{ID: page[len(page)-1].ID})
+		last := page[len(page)-1]
+		next := m.cursors.Encode(site, list, loyaltyapi.AfterRedemption{At: last.CreatedAt, ID: last.ID})
 		answer.NextCursor = &next
 	}
 	return web.Answer(answer), nil

@@ -52,7 +52,8 @@ func TestProgramOverHTTP(t *testing.T) {
 	golden := `{"ok":true,"result":{"program":{"id":1,"name":"Club","status":"active","currency":"USD","points_per_unit":10,` +
 		`"points_per_referral":50,"expires_after_days":365,"adjustment_limit":1000000000000,"tiers":[{"name":"Silver","threshold":1000},{"name":"Gold","threshold":5000}],` +
 		`"version":1,"created_at":"2026-03-01T12:00:00Z","updated_at":"2026-03-01T12:00:00Z","expiry_rule":"rolling","expiry_day":null,"remind_days":0,"restore_grace_days":0,` +
-		`"pending_rule":"none","pending_days":0,"pending_expiry":"earning","debt_policy":"arrears","transfer_limit":0,"transfer_daily_limit":0,"tier_plan":{"window":"lifetime","downgrade":"qualified"},"earning":null,"scheduled_at":null}}}`
+		`"pending_rule":"none","pending_days":0,"pending_expiry":"earning","debt_policy":"arrears","transfer_limit":0,"transfer_daily_limit":0,"pool_size":0,` +
+		`"enrolment":"automatic","candidate_earning":"earn","suspended_earning":"none","closed_points":"keep","closed_points_days":0,"guest_claim_days":0,"tier_plan":{"window":"lifetime","downgrade":"qualified"},"earning":null,"scheduled_at":null}}}`
 	check := func(what string, code int, body string, wantCode int, want string) {
 		t.Helper()
 		if code != wantCode || !strings.Contains(body, want) {

@@ -41,10 +41,11 @@ type account struct {
 	Name    string `db:"name"`
 	Balance int64  `db:"balance"`
 	Seq     int64  `db:"seq"`
+	Wallet  string `db:"wallet"` // of the programme's; "": the main one
 	dirty   bool
 }
 
-// holder is a member and the account.
+// holder is a member and the account. A wallet beside the main one is a holder of its own.
 type holder struct {
 	account
 	MemberID     int64  `db:"member_id"`
@@ -57,9 +58,15 @@ type holder struct {
 	score   *score   // what counts towards tiers, where the programme counts it
 	lots    []*lot   // with points left, the next to expire first; loaded where points are taken
 	pending *account // of points that can't be spent yet; loaded where there are some
+	fund    *fund    // the pool that it is in; loaded where points are spent
 	tiered  bool     // earned or tier changed
 
+	main    *holder   // of a wallet beside the main one: the member; nil: it is
+	wallets []*holder // the member's that are loaded, beside the main one
+
 	joinedAt time.Time // of who joins in this batch
+
+	ForfeitAt *time.Time `db:"forfeit_at"` // when all points end; nil: never
 
 	MergedInto int64         `db:"merged_into"` // the member that has everything of this one; 0: none
 	Duplicates pq.Int64Array `db:"duplicates"`  // members that were merged into this one
@@ -86,6 +93,7 @@ type lot struct {
 	Waived      int64      `db:"waived"`       // of clawed: there was nothing to take it from
 	Pending     bool       `db:"pending"`      // can't be spent yet, and is on another account
 	ActivatesAt *time.Time `db:"activates_at"` // of a pending one; nil: when somebody says so
+	Tierless    bool       `db:"tierless"`     // an earning that counts for no tier
 
 	member *holder // of a lot that lives by activity
 	dirty  bool
@@ -100,10 +108,14 @@ type txn struct {
 	Points                                 int64
 	EarnID, OriginID, ReferralID, RewardID int64
 	Rule, Description                      string
+	Wallet                                 string // "": the main one
 	EffectiveAt, RecordedAt                time.Time
 }
 
-type entry struct{ SiteID, TxnID, AccountID, Amount, Seq, BalanceAfter int64 }
+type entry struct {
+	SiteID, TxnID, AccountID, Amount, Seq, BalanceAfter int64
+	Wallet                                              string
+}
 
 // allocation is points that a transaction took out of a lot; below zero it gave them back.
 type allocation struct {
@@ -132,11 +144,6 @@ type told struct {
 	body bus.Payload
 }
 
-type siteAccount struct {
-	site int64
-	name string
-}
-
 // books is what a batch of postings works on: what its transaction has locked, and what it adds. Its methods decide every
 // number of the batch and touch no database.
 type books struct {
@@ -148,7 +155,9 @@ type books struct {
 	rooms    *rooms         // what rules have given; nil: no rules decide
 	joined   []*holder      // in this batch
 	merits   map[siteSource]*merit
+	feats    *featBooks                // what counts for achievements; nil: nothing of the batch
 	counts   map[countKey]*rewardCount // of redemptions, that this batch makes or cancels
+	loans    map[siteID]*loan          // what others of a pool paid of what is given back, by the lots that it was to who spent
 
 	txns    []txn
 	entries []entry
@@ -170,21 +179,25 @@ func (b *books) earn(h *holder, e earning) error {
 	if e.Pending {
 		return b.promise(h, e)
 	}
-	p := b.programs[h.SiteID]
+	p := b.programOf(h)
 	b.settleTier(h, p)
 	t := b.earning(h, e)
 	b.active(h, p, t.EffectiveAt)
 	if !e.ArrivedAt.IsZero() { // as if it had waited
 		b.active(h, p, e.ArrivedAt)
 	}
-	b.grant(h, t.ID, e.Points, e.ExpiresAt)
+	l := b.grant(h, t.ID, e.Points, e.ExpiresAt)
 	if err := b.move(h, issued, t.ID, e.Points); err != nil {
 		return err
 	}
-	if h.Earned > math.MaxInt64-e.Points {
+	b.txns = append(b.txns, t)
+	if l.Tierless = !p.scores(h.Wallet); l.Tierless {
+		b.tell(h, earnedEvent(h, e, t))
+		return nil
+	}
+	if h.self().Earned > math.MaxInt64-e.Points {
 		return errOverflow
 	}
-	b.txns = append(b.txns, t)
 	b.credit(h, p, t.EffectiveAt, e.Points)
 	b.tell(h, earnedEvent(h, e, t))
 	b.place(h, p, kindEarn, t.ID, t.EffectiveAt)
@@ -200,21 +213,22 @@ func (b *books) earning(h *holder, e earning) txn {
 
 func earnedEvent(h *holder, e earning, t txn) loyaltyevent.PointsEarned {
 	return loyaltyevent.PointsEarned{SiteID: h.SiteID, TransactionID: t.ID, MemberID: h.MemberID, PersonID: h.PersonID,
-		Points: e.Points, Balance: h.Balance, Reason: e.Reason, OriginID: e.OriginID, ReferralID: e.ReferralID, RewardID: e.RewardID,
+		Points: e.Points, Balance: h.Balance, Wallet: h.Wallet, Reason: e.Reason, OriginID: e.OriginID, ReferralID: e.ReferralID, RewardID: e.RewardID,
 		FriendID: e.FriendID, Pending: e.Pending, ActivatesAt: orNone(e.ActivatesAt), EffectiveAt: t.EffectiveAt, RecordedAt: t.RecordedAt}
 }
 
 // grant makes a lot, out of which a debt is repaid at once.
-func (b *books) grant(h *holder, txnID, points int64, ends *time.Time) {
+func (b *books) grant(h *holder, txnID, points int64, ends *time.Time) *lot {
 	l := &lot{SiteID: h.SiteID, ID: txnID, AccountID: h.ID, Granted: points, Remaining: points}
 	b.date(h, l, ends)
 	b.repay(h, l, txnID, points)
 	b.lots, h.lots = append(b.lots, l), append(h.lots, l)
+	return l
 }
 
 // date gives a lot of today the date at which it ends.
 func (b *books) date(h *holder, l *lot, ends *time.Time) {
-	p := b.programs[h.SiteID]
+	p := b.programOf(h)
 	if l.ExpiresAt = ends; ends == nil && p.idleDays() > 0 {
 		l.ByActivity, l.member = true, h
 	}
@@ -257,11 +271,11 @@ func (b *books) clawBack(h *holder, own *lot, of txn, c clawBack) error {
 			return err
 		}
 		b.tell(h, loyaltyevent.PointsClawedBack{SiteID: h.SiteID, TransactionID: t.ID, MemberID: h.MemberID, PersonID: h.PersonID,
-			Points: t.Points, Balance: h.Balance, Reason: of.Reason, OriginID: of.OriginID, RewardID: of.RewardID, Pending: own.Pending,
+			Points: t.Points, Balance: h.Balance, Wallet: h.Wallet, Reason: of.Reason, OriginID: of.OriginID, RewardID: of.RewardID, Pending: own.Pending,
 			EffectiveAt: t.EffectiveAt, RecordedAt: t.RecordedAt})
 	}
 	b.txns = append(b.txns, t)
-	if own.Pending { // it never counted
+	if own.Pending || own.Tierless { // it never counted
 		return nil
 	}
 	b.credit(h, p, moment(of.EffectiveAt, b.now), -step)
@@ -280,7 +294,7 @@ func (b *books) expire(h *holder, l *lot, of txn) error {
 		source = sourceOf(source, l.Expired)
 	}
 	t := b.txn(h, kindExpire, source, of.Reason, points, ends,
-		text(expireRule{Rule: "expiry", EarnID: l.ID, Granted: l.Granted, ExpiresAt: ends, Inactivity: l.ByActivity}))
+		text(expireRule{Rule: "expiry", EarnID: l.ID, Granted: l.Granted, ExpiresAt: ends, Inactivity: l.ByActivity, Status: l.lost(b.now)}))
 	t.EarnID, t.OriginID, t.ReferralID, t.RewardID = of.ID, of.OriginID, of.ReferralID, of.RewardID
 	b.use(l, t.ID, points)
 	l.Expired += points
@@ -289,7 +303,7 @@ func (b *books) expire(h *holder, l *lot, of txn) error {
 	}
 	b.txns = append(b.txns, t)
 	b.tell(h, loyaltyevent.PointsExpired{SiteID: h.SiteID, TransactionID: t.ID, MemberID: h.MemberID, PersonID: h.PersonID,
-		Points: points, Balance: h.Balance, ExpiredAt: t.EffectiveAt})
+		Points: points, Balance: h.Balance, Wallet: h.Wallet, ExpiredAt: t.EffectiveAt})
 	return nil
 }
 
@@ -297,15 +311,7 @@ func (b *books) txn(h *holder, kind, source, reason string, points int64, at tim
 	id := b.ids[0]
 	b.ids = b.ids[1:]
 	return txn{SiteID: h.SiteID, ID: id, MemberID: h.MemberID, Kind: kind, Source: source, Reason: reason, Points: points, Rule: rule,
-		EffectiveAt: moment(at, b.now), RecordedAt: b.now}
-}
-
-// moment is when something happened, to the database's precision; what does not say happens now.
-func moment(at, now time.Time) time.Time {
-	if at.IsZero() {
-		at = now
-	}
-	return at.UTC().Truncate(time.Microsecond)
+		Wallet: h.Wallet, EffectiveAt: moment(at, b.now), RecordedAt: b.now}
 }
 
 // move writes both entries of a transaction: amount onto the member's account, and off the site's own.
@@ -315,9 +321,9 @@ func (b *books) move(h *holder, name string, txnID, amount int64) error {
 
 // moveOn writes both entries of a transaction: amount onto an account of a member, and off the site's own.
 func (b *books) moveOn(a *account, name string, txnID, amount int64) error {
-	other := b.own[siteAccount{a.SiteID, name}]
+	other := b.own[siteAccount{a.SiteID, qualified(name, a.Wallet)}]
 	if other == nil {
-		return fmt.Errorf("site %d has no account %q", a.SiteID, name)
+		return fmt.Errorf("site %d has no account %q", a.SiteID, qualified(name, a.Wallet))
 	}
 	for _, side := range []struct {
 		*account
@@ -337,7 +343,7 @@ func (b *books) post(a *account, txnID, amount int64) error {
 		return errOverflow
 	}
 	a.Balance, a.Seq, a.dirty = sum, a.Seq+1, true
-	b.entries = append(b.entries, entry{SiteID: a.SiteID, TxnID: txnID, AccountID: a.ID, Amount: amount, Seq: a.Seq, BalanceAfter: sum})
+	b.entries = append(b.entries, entry{SiteID: a.SiteID, TxnID: txnID, AccountID: a.ID, Amount: amount, Seq: a.Seq, BalanceAfter: sum, Wallet: a.Wallet})
 	return nil
 }
 

@@ -43,8 +43,21 @@ func memberIn(ctx context.Context, db sqlx.QueryerContext, siteID, personID int6
 			return loyaltyapi.Member{}, err
 		}
 	}
-	out := loyaltyapi.Member{Pending: r.Pending, Next: activating, Dates: dates, Expiring: next, ID: r.ID, PersonID: r.PersonID, Active: r.Status == active, Balance: r.Balance, Earned: r.Earned, JoinedAt: r.JoinedAt}
+	var pool *loyaltyapi.PoolSummary
+	if len(programs) > 0 && programs[0].PoolSize > 0 {
+		if pool, err = poolOfMember(ctx, db, siteID, r.PersonID); err != nil {
+			return loyaltyapi.Member{}, err
+		}
+	}
+	out := loyaltyapi.Member{Pool: pool, Pending: r.Pending, Next: activating, Dates: dates, Expiring: next, ID: r.ID, PersonID: r.PersonID, Active: r.Status == active, Status: r.Status, Balance: r.Balance, Earned: r.Earned, JoinedAt: r.JoinedAt}
 	for _, p := range programs {
+		if len(p.Wallets) > 0 {
+			had, err := walletRows(ctx, db, siteID, r.ID)
+			if err != nil {
+				return loyaltyapi.Member{}, err
+			}
+			out.Wallets = p.shown(had)
+		}
 		s, err := standingOf(ctx, db, p, r, now)
 		if err != nil {
 			return loyaltyapi.Member{}, err
@@ -68,7 +81,7 @@ func lockActive(ctx context.Context, u *bus.Unit, who person) (*holder, program,
 	case h == nil:
 		return nil, program{}, errNoMember
 	case h.Status != active:
-		return nil, program{}, errInactive
+		return nil, program{}, notActive(h.Status)
 	default:
 		return h, programs[who.site], nil
 	}
@@ -76,7 +89,12 @@ func lockActive(ctx context.Context, u *bus.Unit, who person) (*holder, program,
 
 // Entries reads a member's account, newest first, and says whether older entries follow.
 func (m *Module) Entries(ctx context.Context, siteID, personID int64, after loyaltyapi.After, limit int) ([]loyaltyapi.Entry, bool, error) {
-	r, err := memberOf(ctx, m.db, siteID, personID)
+	return m.EntriesIn(ctx, siteID, personID, "", after, limit)
+}
+
+// EntriesIn is Entries of one of the member's wallets.
+func (m *Module) EntriesIn(ctx context.Context, siteID, personID int64, wallet string, after loyaltyapi.After, limit int) ([]loyaltyapi.Entry, bool, error) {
+	r, err := walletOf(ctx, m.db, siteID, personID, wallet)
 	if err != nil {
 		return nil, false, err
 	}

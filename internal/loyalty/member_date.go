@@ -76,7 +76,7 @@ func (m *Module) SetMemberDates(ctx context.Context, siteID, personID int64, dat
 			return err
 		}
 		if status != active {
-			return errNotActive
+			return notActive(status)
 		}
 		if err := saveDates(ctx, u, siteID, id, dates, u.Now); err != nil {
 			return err
@@ -92,15 +92,19 @@ func (m *Module) SetMemberDates(ctx context.Context, siteID, personID int64, dat
 	return out, replayed, err
 }
 
-var errNotActive = fault.New(fault.Invalid, "member_not_active", "Loyalty member is not active")
-
-// anonymized: what says who members are is forgotten; their points stay.
+// anonymized: what says who members are is forgotten, and they are members no more; the ledger stays as numbers.
 func (m *Module) anonymized(ctx context.Context, u *bus.Unit, batch []bus.Event[customerevent.PersonAnonymized]) error {
 	people := make([]person, len(batch))
 	for i, e := range batch {
 		people[i] = person{e.Site, e.Body.PersonID}
 	}
 	people = inOrder(people)
+	if err := forgetInPools(ctx, u, people); err != nil {
+		return err
+	}
+	if err := m.eraseMembers(ctx, u, people); err != nil {
+		return err
+	}
 	if err := dropNotes(ctx, u, people); err != nil {
 		return err
 	}

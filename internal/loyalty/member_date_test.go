@@ -80,7 +80,7 @@ func TestMemberDates(t *testing.T) {
 	if after := w.dump(); after != before {
 		t.Errorf("refusals changed\n%s\nto\n%s", before, after)
 	}
-	if _, err := w.admin.Exec(`update loyalty.member set status = 'inactive' where site_id = 2`); err != nil {
+	if _, err := w.admin.Exec(`update loyalty.member set status = 'suspended' where site_id = 2`); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := w.SetMemberDates(ctx, 2, 7, nil, idempotency.Key{}); err == nil || !strings.Contains(err.Error(), "Loyalty member is not active") {

@@ -1,6 +1,7 @@
 package loyalty
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/lib/pq"
@@ -30,6 +31,9 @@ type memberMerge struct {
 	Status      string `db:"status"`
 	Points      int64  `db:"points"`
 	TxnID       *int64 `db:"txn_id"`
+
+	SurvivorWas  *string `db:"survivor_was"` // its state, where the merge changed it
+	SurvivorMade *string `db:"survivor_made"`
 }
 
 // mergeRule is how each side is kept.
@@ -47,7 +51,7 @@ type mergeRule struct {
 func (b *books) absorb(s, d *holder, mergeID int64) (txnID *int64, err error) {
 	amount, r := d.Balance, mergeRule{Rule: forMerge, MergeID: mergeID}
 	if amount != 0 {
-		out, in := b.sides(d, s, r, sourceOf(forMerge, mergeID), amount)
+		out, in := b.sides(d, s, r, sourced(sourceOf(forMerge, mergeID), d.Wallet), amount)
 		if amount < 0 {
 			in.repaid = b.take(s, in.ID, -amount)
 		} else {
@@ -70,7 +74,7 @@ func (b *books) absorb(s, d *holder, mergeID int64) (txnID *int64, err error) {
 		}
 		d.rest()
 	}
-	if d.pending.Balance != 0 {
+	if d.pending != nil && d.pending.Balance != 0 {
 		return txnID, b.crossPending(d, s, r, sourceOf(forMerge, mergeID), d.pending.Balance)
 	}
 	return txnID, nil
@@ -112,7 +116,7 @@ func (b *books) cross(from, to *account, out, in *side, amount int64) error {
 
 func (b *books) tellMerged(from, to *holder, mergeID, points int64, undone bool) {
 	b.tell(from, loyaltyevent.PointsMerged{SiteID: from.SiteID, MergeID: mergeID, MemberID: from.MemberID, PersonID: from.PersonID,
-		ToMemberID: to.MemberID, ToPersonID: to.PersonID, Points: points, Balance: from.Balance, ToBalance: to.Balance, Undone: undone, MergedAt: b.now})
+		ToMemberID: to.MemberID, ToPersonID: to.PersonID, Points: points, Wallet: from.Wallet, Balance: from.Balance, ToBalance: to.Balance, Undone: undone, MergedAt: b.now})
 }
 
 // crossPending moves what can't be spent yet.
@@ -165,7 +169,7 @@ func (b *books) part(s, d *holder, m unmerging) error {
 	amount := left + paidForSurvivor - debt
 	back := debt - paidForSurvivor // what the survivor is better off by, without the lots that leave
 	if amount != 0 || back != 0 {
-		out, in := b.sides(s, d, r, sourceOf(forUnmerge, m.ID), amount)
+		out, in := b.sides(s, d, r, sourced(sourceOf(forUnmerge, m.ID), s.Wallet), amount)
 		if back < 0 {
 			out.repaid = b.payFrom(own, out.ID, -back)
 		} else {
@@ -221,7 +225,7 @@ func (b *books) regain(s *holder, t *txn, lots map[int64]*lot, m unmerging, poin
 
 // grantAnew makes a lot of points that come back and whose lots are another's by now. They end like points of today.
 func (b *books) grantAnew(h *holder, txnID, points int64) {
-	p := b.programs[h.SiteID]
+	p := b.programOf(h)
 	b.active(h, p, b.now)
 	l := &lot{SiteID: h.SiteID, ID: txnID, AccountID: h.ID, Granted: points, Remaining: points}
 	b.date(h, l, p.expiry(b.now))
@@ -236,13 +240,21 @@ func (b *books) putBack(l *lot, txnID, amount int64) {
 	}
 }
 
-// each is every holder once, whoever of those who were merged leads to it.
+// each is every holder once, whoever of those who were merged leads to it, with the wallets that are loaded; always in one order, so that the same
+// events do the same to the byte.
 func each(holders map[person]*holder) []*holder {
-	out := make([]*holder, 0, len(holders))
+	mains := make([]*holder, 0, len(holders))
 	for who, h := range holders {
 		if who.id == h.PersonID {
-			out = append(out, h)
+			mains = append(mains, h)
 		}
+	}
+	slices.SortFunc(mains, func(x, y *holder) int {
+		return cmp.Or(cmp.Compare(x.SiteID, y.SiteID), cmp.Compare(x.PersonID, y.PersonID))
+	})
+	out := make([]*holder, 0, len(mains))
+	for _, h := range mains {
+		out = append(append(out, h), h.wallets...)
 	}
 	return out
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/customer/customerevent"
@@ -44,7 +43,7 @@ func (m *Module) unmerged(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 
 // survivors are who stands for people that can't be enrolled, because they were merged into others; who isn't a member yet is enrolled. There
 // is hardly ever anybody: what is told after a merge is told of the survivor.
-func (m *Module) survivors(ctx context.Context, u *bus.Unit, people []person, holders map[person]*holder, since map[person]time.Time, programs map[int64]program) ([]*holder, error) {
+func (m *Module) survivors(ctx context.Context, u *bus.Unit, people []person, holders map[person]*holder, since map[person]joining, programs map[int64]program) ([]*holder, error) {
 	if len(people) == 0 {
 		return nil, nil
 	}
@@ -52,13 +51,13 @@ func (m *Module) survivors(ctx context.Context, u *bus.Unit, people []person, ho
 	if err != nil || len(aliases) == 0 {
 		return nil, err
 	}
-	joining := map[person]time.Time{}
+	joiners := map[person]joining{}
 	for duplicate, survivor := range aliases {
-		if first, ok := joining[survivor]; holders[survivor] == nil && (!ok || since[duplicate].Before(first)) {
-			joining[survivor] = since[duplicate]
+		if first, ok := joiners[survivor]; holders[survivor] == nil && (!ok || since[duplicate].at.Before(first.at)) {
+			joiners[survivor] = since[duplicate]
 		}
 	}
-	found, fresh, err := m.members(ctx, u, joining, nil, programs)
+	found, fresh, err := m.members(ctx, u, joiners, nil, programs)
 	if err != nil {
 		return nil, err
 	}
@@ -72,6 +71,9 @@ func (m *Module) survivors(ctx context.Context, u *bus.Unit, people []person, ho
 // mergeMembers closes the duplicate's member, if there is one, and gives all to the survivor's, who becomes one if need be.
 func (m *Module) mergeMembers(ctx context.Context, u *bus.Unit, e customerevent.PersonMerged) error {
 	survivor, duplicate := person{e.SiteID, e.SurvivorID}, person{e.SiteID, e.DuplicateID}
+	if _, err := poolsOf(ctx, u, []person{survivor, duplicate}, "for update"); err != nil { // before members, as who spends does
+		return err
+	}
 	two, err := lockHolders(ctx, u, inOrder([]person{survivor, duplicate}))
 	if err != nil {
 		return err
@@ -85,10 +87,12 @@ func (m *Module) mergeMembers(ctx context.Context, u *bus.Unit, e customerevent.
 		if err != nil {
 			return err
 		}
-		if _, _, err := m.members(ctx, u, map[person]time.Time{survivor: u.Now}, nil, programs); err != nil {
+		if _, _, err := m.members(ctx, u, map[person]joining{survivor: programs[e.SiteID].joinsFor(two[duplicate], u.Now)}, nil, programs); err != nil {
 			return err
 		}
-		joined = 1
+		if programs[e.SiteID].joinsFor(two[duplicate], u.Now).as == active {
+			joined = 1
+		}
 	}
 	if err := addAlias(ctx, u, e.SiteID, duplicate.id, survivor.id, e.MergeID); err != nil {
 		return err
@@ -104,13 +108,25 @@ func (m *Module) mergeMembers(ctx context.Context, u *bus.Unit, e customerevent.
 	if err := moveLots(ctx, u, s, o); err != nil {
 		return err
 	}
+	if err := d.absorbWallets(ctx, u, s, o, e.MergeID); err != nil {
+		return err
+	}
+	if err := m.unite(ctx, u, s, o, d.programs[e.SiteID], &was); err != nil {
+		return err
+	}
 	if err := m.save(ctx, u, d.books, each(d.holders), d.loaded, joined); err != nil {
 		return err
 	}
 	if err := closeMember(ctx, u, s, o); err != nil {
 		return err
 	}
+	if err := mergePlaces(ctx, u, s, o, e.MergeID); err != nil {
+		return err
+	}
 	if err := keepMerge(ctx, u, was, u.Now); err != nil {
+		return err
+	}
+	if err := m.mergeFeats(ctx, u, e.SiteID, s.MemberID, o.MemberID); err != nil {
 		return err
 	}
 	return m.retierTwo(ctx, u, e.SiteID, s.MemberID, o.MemberID, forMerge)
@@ -120,6 +136,9 @@ func (m *Module) mergeMembers(ctx context.Context, u *bus.Unit, e customerevent.
 func (m *Module) partMembers(ctx context.Context, u *bus.Unit, e customerevent.PersonUnmerged) error {
 	was, found, err := mergeOf(ctx, u, e.SiteID, e.MergeID, u.Now)
 	if err != nil || !found {
+		return err
+	}
+	if err := partPlaces(ctx, u, was, e.SurvivorID, e.DuplicateID); err != nil {
 		return err
 	}
 	if _, err := holdersByID(ctx, u, []siteID{{e.SiteID, was.SurvivorID}, {e.SiteID, was.DuplicateID}}, "for update"); err != nil {
@@ -146,10 +165,21 @@ func (m *Module) partMembers(ctx context.Context, u *bus.Unit, e customerevent.P
 	if err := d.part(s, o, how); err != nil {
 		return err
 	}
+	if err := d.partWallets(ctx, u, s, o, how); err != nil {
+		return err
+	}
 	if err := m.save(ctx, u, d.books, each(d.holders), d.loaded, 0); err != nil {
 		return err
 	}
 	if err := reopenMember(ctx, u, s, o, d.programs[e.SiteID]); err != nil {
+		return err
+	}
+	if was.SurvivorWas != nil && s.Status == *was.SurvivorMade {
+		if err := m.reach(ctx, u, s, d.programs[e.SiteID], *was.SurvivorWas, memberChange{Cause: turnPart}); err != nil {
+			return err
+		}
+	}
+	if err := m.partFeats(ctx, u, e.SiteID, s.MemberID, o.MemberID); err != nil {
 		return err
 	}
 	return m.retierTwo(ctx, u, e.SiteID, s.MemberID, o.MemberID, forUnmerge)
@@ -161,7 +191,7 @@ const sidesOfMerge = 4
 // openTwo locks two members with all that they have, lets expire what is due, brings their tiers up to now, and opens the books for what goes
 // between them. used are allocations whose lots are wanted, too.
 func (m *Module) openTwo(ctx context.Context, u *bus.Unit, survivor, duplicate person, used []allocation) (d *desk, s, o *holder, err error) {
-	if d, err = openDesk(ctx, u, []action{{site: survivor.site, person: survivor.id}, {site: duplicate.site, person: duplicate.id}}, []int{0, 1}); err != nil {
+	if d, err = openDesk(ctx, u, []action{{site: survivor.site, person: survivor.id, whole: true}, {site: duplicate.site, person: duplicate.id, whole: true}}, []int{0, 1}); err != nil {
 		return nil, nil, nil, err
 	}
 	s, o = d.holders[survivor], d.holders[duplicate]
@@ -179,14 +209,14 @@ func (m *Module) openTwo(ctx context.Context, u *bus.Unit, survivor, duplicate p
 		return nil, nil, nil, err
 	}
 	d.loaded = append(d.loaded, more...)
-	hand(more, []*holder{s, o})
-	opened, err := open(ctx, u, sidesOfMerge, []int64{survivor.site}, []string{transferred}, nil)
+	hand(more, each(d.holders))
+	opened, err := open(ctx, u, sidesOfMerge+2*len(s.wallets), []int64{survivor.site}, inWallets([]string{transferred}, s.wallets), nil)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	d.ids = append(d.ids, opened.ids...)
 	maps.Copy(d.own, opened.own)
-	for _, h := range []*holder{s, o} {
+	for _, h := range slices.Concat([]*holder{s, o}, s.wallets, o.wallets) {
 		if err := d.expireDue(h); err != nil {
 			return nil, nil, nil, err
 		}

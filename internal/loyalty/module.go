@@ -1,16 +1,16 @@
 // Package loyalty owns programmes, members and the points ledger (schema "loyalty").
 //
-// It tells:  loyalty.member_joined.v1, loyalty.points_earned.v1, loyalty.points_clawed_back.v1, loyalty.points_expired.v1,
-// loyalty.points_expiring.v1, loyalty.points_activated.v1, loyalty.points_reinstated.v1, loyalty.points_transferred.v1, loyalty.points_merged.v1, loyalty.hold_changed.v1, loyalty.points_adjusted.v1, loyalty.points_redeemed.v1, loyalty.redemption_cancelled.v1, loyalty.redemption_fulfilled.v1, loyalty.tier_changed.v1
+// It tells:  loyalty.member_joined.v1, loyalty.member_status_changed.v1, loyalty.member_invited.v1, loyalty.points_earned.v1, loyalty.points_clawed_back.v1, loyalty.points_expired.v1,
+// loyalty.points_expiring.v1, loyalty.points_activated.v1, loyalty.points_reinstated.v1, loyalty.points_transferred.v1, loyalty.points_merged.v1, loyalty.hold_changed.v1, loyalty.points_adjusted.v1, loyalty.points_redeemed.v1, loyalty.redemption_cancelled.v1, loyalty.redemption_fulfilled.v1, loyalty.tier_changed.v1, loyalty.pool_changed.v1, loyalty.points_pooled.v1
 // It hears:  customer.origin_recorded.v1, customer.origin_refunded.v1, customer.person_anonymized.v1, customer.person_merged.v1, customer.person_unmerged.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1,
-// referral.referral_approved.v1, referral.referral_voided.v1, referral.coupon_issued.v1, referral.gift_card_sent.v1
+// referral.referral_approved.v1, referral.referral_voided.v1, referral.offer_shared.v1, referral.coupon_issued.v1, referral.gift_card_sent.v1
 //
 // Points move in double entry: a transaction has one entry on the member's account and its opposite on an account of the site
 // ("issued", "expired", "adjusted", "redeemed", "held", "transferred"). Points that can't be spent yet are on a second account of the member, "pending". Each earning makes a lot, which remembers how many of its points are left, expired
 // or taken back; an allocation says which lots a transaction took its points from.
 // Tiers follow from what counts, by days (tier_ladder.go). Programmes that ask for more than lifetime points keep merits and their days;
-// others keep none.
-// Rows are locked in one order everywhere: idempotency keys, reversals of expiry, programmes by site, redemption batches, members' accounts by site and
+// others keep none. Members of a pool keep accounts of their own; what others pay of a spending moves to who spends just before it.
+// Rows are locked in one order everywhere: idempotency keys, reversals of expiry, programmes by site, redemption batches, pools, members' accounts by site and
 // person, redemptions, holds, counts of redemptions, budgets of rules, the site's own accounts.
 package loyalty
 
@@ -46,6 +46,7 @@ type Deps struct {
 	Now     clock.Clock
 	Cursors *web.Cursors
 	People  People      // who knows the people that conditions ask about; nil: nobody, so that is empty
+	Past    Past        // who knows what people did, for backtests; nil: nobody, so there is nothing to play
 	Coupons couponLists // who has coupon lists; nil: nobody, so lists are not looked up
 
 	Calls     *outcall.Client    // asks fulfilment hooks; nil: nobody is asked
@@ -71,8 +72,10 @@ type Module struct {
 	cursors *web.Cursors
 	coupons couponLists
 	people  People
+	past    Past
 	calls   *outcall.Client
-	curious *lru.Cache[siteID, bool] // batches whose condition looks at the person
+	counts  *lru.Cache[int64, memberCount] // of sites with many members
+	curious *lru.Cache[siteID, bool]       // batches whose condition looks at the person
 	known   *lru.Cache[versionKey, edition]
 	marks   *lru.Cache[versionKey, []versionMark]
 	actions *postgres.Group[action, loyaltyapi.Action]
@@ -95,9 +98,13 @@ func New(d Deps) *Module {
 	if err != nil {
 		panic(err)
 	}
+	counts, err := lru.New[int64, memberCount](keptCounts)
+	if err != nil {
+		panic(err)
+	}
 	m := &Module{
-		curious: curious,
-		Timers:  new(agenda.Timers), people: d.People, calls: d.Calls, asked: new(atomic.Int32), known: known, marks: marks,
+		curious: curious, counts: counts,
+		Timers: new(agenda.Timers), people: d.People, past: d.Past, calls: d.Calls, asked: new(atomic.Int32), known: known, marks: marks,
 		db: d.DB, outbox: d.Outbox, log: d.Log.With().Str("module", "loyalty").Logger(), reg: d.Reg, now: d.Now,
 		m: metricsApart(d.Reg), cursors: d.Cursors, coupons: d.Coupons, kick: make(chan struct{}, 1),
 		seals: newSealer(d.LedgerKey, d.Reg),
@@ -115,6 +122,7 @@ func (m *Module) Consumer() *bus.Consumer {
 	bus.On(c, m.rewardsClawedBack)
 	bus.On(c, m.referralsApproved)
 	bus.On(c, m.referralsVoided)
+	bus.On(c, m.offersShared)
 	bus.On(c, m.couponsIssued)
 	bus.On(c, m.giftCardsSent)
 	bus.On(c, m.anonymized)
@@ -139,6 +147,7 @@ func (m *Module) Run(ctx context.Context) error {
 	defer beside.Wait()
 	beside.Go(func() { m.keepSealing(ctx) })
 	beside.Go(func() { m.keepAsking(ctx) }) // a shop's slowness is nobody else's
+	beside.Go(func() { m.keepPlaying(ctx) })
 	t := time.NewTicker(look)
 	defer t.Stop()
 	for {
@@ -162,7 +171,7 @@ func (m *Module) Run(ctx context.Context) error {
 	}
 }
 
-// pass is one round of the timers, in this order: holds that are over, points that expire, runs of expiry that are taken back, reminders, tiers. What fails is tried again
+// pass is one round of the timers, in this order: holds that are over, points that expire, those of members who left, runs of expiry that are taken back, reminders, tiers. What fails is tried again
 // at the next.
 func (m *Module) pass(ctx context.Context) {
 	if n, err := m.promoteDue(ctx); err != nil && ctx.Err() == nil {
@@ -176,6 +185,11 @@ func (m *Module) pass(ctx context.Context) {
 	}
 	if n, err := m.ExpireDue(ctx); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Int("done", n).Msg("expire points")
+	}
+	if n, err := m.forfeitDue(ctx); err != nil && ctx.Err() == nil {
+		m.log.Error().Err(err).Int("done", n).Msg("end the points of who left")
+	} else if n > 0 {
+		m.log.Info().Int("members", n).Msg("points of members who left have ended")
 	}
 	if n, err := m.reverseDue(ctx); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Int("done", n).Msg("reverse a run of expiry")
@@ -192,7 +206,16 @@ func (m *Module) pass(ctx context.Context) {
 	if n, err := m.beginDays(ctx); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Int("done", n).Msg("begin members' days")
 	}
+	if n, err := m.reviewDue(ctx); err != nil && ctx.Err() == nil {
+		m.log.Error().Err(err).Int("done", n).Msg("review achievements that changed")
+	}
 	m.askRules(ctx)
+	if n, err := m.breakStreaks(ctx); err != nil && ctx.Err() == nil {
+		m.log.Error().Err(err).Int("done", n).Msg("break streaks")
+	}
+	if err := m.sweepFeats(ctx); err != nil && ctx.Err() == nil {
+		m.log.Error().Err(err).Msg("sweep what counted for achievements")
+	}
 	if err := m.sweepTallies(ctx); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Msg("sweep what rules gave")
 	}
@@ -204,6 +227,12 @@ func (m *Module) pass(ctx context.Context) {
 	}
 	if err := sweepGoAheads(ctx, m.db, m.now().Add(-keepGoAheads), perPass); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Msg("sweep go-aheads")
+	}
+	if err := sweepInvitations(ctx, m.db, m.now().Add(-keepInvitations), perPass); err != nil && ctx.Err() == nil {
+		m.log.Error().Err(err).Msg("sweep invitations")
+	}
+	if err := sweepBacktests(ctx, m.db, m.now().AddDate(0, 0, -keepTests), 100); err != nil && ctx.Err() == nil {
+		m.log.Error().Err(err).Msg("sweep backtests")
 	}
 	if n, err := m.TiersDue(ctx); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Int("done", n).Msg("end tiers")
@@ -219,6 +248,9 @@ func (m *Module) pass(ctx context.Context) {
 func (m *Module) askRules(ctx context.Context) {
 	if n, err := m.decideDue(ctx); err != nil && ctx.Err() == nil {
 		m.log.Error().Err(err).Int("done", n).Msg("ask rules")
+	}
+	if n, err := m.takeBackLost(ctx); err != nil && ctx.Err() == nil {
+		m.log.Error().Err(err).Int("done", n).Msg("take back points of what was lost")
 	}
 }
 

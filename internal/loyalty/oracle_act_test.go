@@ -2,7 +2,7 @@ package loyalty
 
 import (
 	"cmp"
-	"fmt"
+	"context"
 	"maps"
 	"math"
 	"slices"
@@ -11,8 +11,17 @@ import (
 	"pgregory.net/rapid"
 )
 
-// costs are what the batches of the oracle's sites cost.
+// costs are what the batches of the oracle's sites cost; a further one costs 3 points of the other wallet.
 var costs = []int64{2, 5, 9}
+
+// offerIn is a batch that costs points of a wallet.
+func (w *world) offerIn(siteID, programID int64, wallet string, cost int64) {
+	w.t.Helper()
+	s := batchSettings{Status: active, Description: "$5 off", PointsCost: cost, Wallet: &wallet}
+	if _, _, err := w.createBatch(context.WithoutCancel(w.t.Context()), siteID, programID, s, 0, noKey); err != nil {
+		w.t.Fatal(err)
+	}
+}
 
 func offers(rt *rapid.T, w *world, site int64) []int64 {
 	var ids []int64
@@ -31,20 +40,31 @@ func (o *oracle) act(rt *rapid.T, w *world, site int64, batch []action) (redeeme
 	}
 	ids := offers(rt, w, site)
 	for i, a := range batch {
-		p, ok := o.people[a.person], false
+		cost := int64(0)
+		for k, id := range ids {
+			if a.kind == kindRedeem && id == a.id {
+				cost = append(costs, 3)[k]
+				a.wallet = o.each()[k/len(costs)].wallet
+			}
+		}
+		p, ok := o.in(a.wallet).people[a.person], false
 		switch {
 		case a.kind == kindCancel:
-			for who, q := range o.people {
-				if q.redeemed[a.id] {
-					p, ok = o.people[o.as(who)], true
-					o.cancel(q, p, a.id, w)
+			for _, x := range o.each() {
+				for who, q := range x.people {
+					if q.redeemed[a.id] {
+						p, ok = x.people[o.as(who)], true
+						x.cancel(q, p, a.id, w)
+					}
 				}
 			}
 		case a.ends():
-			for who, q := range o.people {
-				if q.holds[a.id] != nil {
-					p = o.people[o.as(who)]
-					ok = o.end(q.holds[a.id], p, a, w)
+			for _, x := range o.each() {
+				for who, q := range x.people {
+					if q.holds[a.id] != nil {
+						p = x.people[o.as(who)]
+						ok = x.end(q.holds[a.id], p, a, w)
+					}
 				}
 			}
 		case p == nil:
@@ -53,23 +73,17 @@ func (o *oracle) act(rt *rapid.T, w *world, site int64, batch []action) (redeeme
 			if k := out[i].Value.Hold; k != nil {
 				id = k.ID
 			}
-			if ok = p.hold(int(a.points), a.lasts, id, w); ok {
+			if ok = o.in(a.wallet).hold(a.person, int(a.points), a.lasts, id, w); ok {
 				redeemed = append(redeemed, id)
 			}
 		case a.kind == kindAdjust:
 			ok = o.adjust(p, a, w)
 		default:
-			cost := int64(0)
-			for k, id := range ids {
-				if id == a.id {
-					cost = costs[k]
-				}
-			}
 			id := int64(0)
 			if r := out[i].Value.Redemption; r != nil {
 				id = r.ID
 			}
-			if ok = p.redeem(int(cost), id, w); ok {
+			if ok = o.in(a.wallet).redeem(a.person, int(cost), id, w); ok {
 				redeemed = append(redeemed, id)
 			}
 		}
@@ -110,24 +124,18 @@ func (p *purse) adjust(points int, idle bool, w *world) bool {
 	return true
 }
 
-func (p *purse) redeem(cost int, id int64, w *world) bool {
-	p.expire(w.clock.Now())
-	if p.live()-p.debt < cost {
+func (o *oracle) redeem(who int64, cost int, id int64, w *world) bool {
+	p := o.people[who]
+	if !o.affords(who, cost, w) {
 		return false
 	}
 	p.active(false, w.clock.Now()) // spending is an activity first, so that what nothing prolongs is spent before what it prolongs
-	p.spend(cost, id)
+	o.spend(who, cost, id)
 	if p.redeemed == nil {
 		p.redeemed, p.cancelled = map[int64]bool{}, map[int64]bool{}
 	}
 	p.redeemed[id] = true
 	return true
-}
-
-func (p *purse) spend(cost int, id int64) {
-	for range cost {
-		p.take(fmt.Sprint("spent ", id))
-	}
 }
 
 // extend gives all that is left another end; false, and nothing happened, where nothing is.
@@ -153,9 +161,8 @@ func (o *oracle) cancel(q, p *purse, id int64, w *world) {
 	}
 }
 
-// back gives back up to n points that were spent by something, those of the newest grants first. Those of a grant that is another's by now come as new ones.
-func (o *oracle) back(p *purse, id int64, n int, w *world) {
-	tag := fmt.Sprint("spent ", id)
+// comeBack gives somebody back up to n points that went so, those of the newest grants first. Those of a grant that is another's by now come as new ones.
+func (o *oracle) comeBack(p *purse, tag string, n int, w *world) {
 	p.expire(w.clock.Now())
 	anothers := 0
 	for _, g := range slices.Backward(o.all()) {
@@ -175,12 +182,12 @@ func (o *oracle) back(p *purse, id int64, n int, w *world) {
 	p.expire(w.clock.Now())
 }
 
-func (p *purse) hold(points int, lasts time.Duration, id int64, w *world) bool {
-	p.expire(w.clock.Now())
-	if p.live()-p.debt < points {
+func (o *oracle) hold(who int64, points int, lasts time.Duration, id int64, w *world) bool {
+	p := o.people[who]
+	if !o.affords(who, points, w) {
 		return false
 	}
-	p.spend(points, id)
+	o.spend(who, points, id)
 	if p.holds == nil {
 		p.holds = map[int64]*kept{}
 	}

@@ -15,7 +15,9 @@ import (
 // union is a merge that holds.
 type union struct {
 	id, survivor int64
-	debt         int // of the duplicate, then
+	debts        map[string]int // of the duplicate, then, by wallet
+	left         bool           // the duplicate was in a pool
+	heir         int64          // who owns it since
 }
 
 var grantsMade, unionsMade atomic.Int64
@@ -29,8 +31,10 @@ func (o *oracle) as(who int64) int64 {
 }
 
 func (o *oracle) join(who int64) *purse {
-	if o.people[who] == nil {
-		o.people[who] = &purse{}
+	for _, x := range o.each() {
+		if x.people[who] == nil {
+			x.people[who] = &purse{}
+		}
 	}
 	return o.people[who]
 }
@@ -76,17 +80,26 @@ func (o *oracle) merge(rt *rapid.T, w *world, site, survivor, duplicate int64) {
 			return
 		}
 	}
-	u := &union{id: unionsMade.Add(1), survivor: survivor}
+	u := &union{id: unionsMade.Add(1), survivor: survivor, debts: map[string]int{}}
 	twice(rt, w, w.merged, site, []customerevent.PersonMerged{{SiteID: site, MergeID: u.id, SurvivorID: survivor, DuplicateID: duplicate, MergedAt: w.clock.Now()}})
 	o.unions[duplicate] = u
-	d := o.people[duplicate]
-	if d == nil {
+	o.mergePool(u, duplicate)
+	if o.people[duplicate] == nil {
 		return
 	}
-	s, now, paid := o.join(survivor), w.clock.Now(), fmt.Sprint("paid ", u.id)
+	o.join(survivor)
+	for _, x := range o.each() {
+		x.unite(u, duplicate, w)
+	}
+}
+
+// unite gives a duplicate's points of one wallet to the survivor.
+func (o *oracle) unite(u *union, duplicate int64, w *world) {
+	d := o.people[duplicate]
+	s, now, paid := o.people[u.survivor], w.clock.Now(), fmt.Sprint("paid ", u.id)
 	d.expire(now)
 	s.expire(now)
-	for u.debt = d.debt; d.debt > 0; d.debt-- {
+	for u.debts[o.wallet] = d.debt; d.debt > 0; d.debt-- {
 		if !s.take(paid) {
 			s.debt++
 		}
@@ -112,10 +125,18 @@ func (o *oracle) part(rt *rapid.T, w *world, site, duplicate int64) {
 	}
 	twice(rt, w, w.unmerged, site, []customerevent.PersonUnmerged{{SiteID: site, MergeID: u.id, SurvivorID: u.survivor, DuplicateID: duplicate, UnmergedAt: w.clock.Now()}})
 	delete(o.unions, duplicate)
-	d := o.people[duplicate]
-	if d == nil {
+	o.partPool(u, duplicate)
+	if o.people[duplicate] == nil {
 		return
 	}
+	for _, x := range o.each() {
+		x.sever(u, duplicate, w)
+	}
+}
+
+// sever gives a duplicate back its points of one wallet.
+func (o *oracle) sever(u *union, duplicate int64, w *world) {
+	d := o.people[duplicate]
 	s, paid := o.people[u.survivor], fmt.Sprint("paid ", u.id)
 	s.expire(w.clock.Now())
 	var own, lent []*grant
@@ -128,12 +149,12 @@ func (o *oracle) part(rt *rapid.T, w *world, site, duplicate int64) {
 	}
 	d.lapses = s.lapses // for the order in which they end
 	s.grants, d.grants = own, lent
-	for i, left := 0, d.live(); i < u.debt; i++ { // before the duplicate has back what paid for the survivor: one of both had a debt only
+	for i, left := 0, d.live(); i < u.debts[o.wallet]; i++ { // before the duplicate has back what paid for the survivor: one of both had a debt only
 		if i >= left || !d.take("gone") {
 			d.debt++
 		}
 	}
-	back := u.debt
+	back := u.debts[o.wallet]
 	for ; back > 0 && s.debt > 0; back-- {
 		s.debt--
 	}

@@ -144,9 +144,9 @@ func (o *oracle) adjust(p *purse, a action, w *world) bool {
 		p.expire(w.clock.Now())
 		return false
 	}
-	ok := p.adjust(int(a.points), o.idle, w)
+	ok := p.adjust(int(a.points), o.in(a.wallet).idle, w)
 	if ok && a.forTier {
-		p.counted += a.points
+		o.people[a.person].counted += a.points
 	}
 	return ok
 }

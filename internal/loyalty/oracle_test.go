@@ -24,6 +24,37 @@ type oracle struct {
 	fresh  bool // and their ten days count from their activation
 	debts  string
 	unions map[int64]*union // by the duplicate
+	pool   *household       // the last one
+	loans  map[int64][]*lending
+
+	wallet string    // "": the main one
+	others []*oracle // of the main one: those of the other wallets
+	scores bool      // what is earned counts for tiers
+}
+
+// each is the oracle of each wallet.
+func (o *oracle) each() []*oracle { return append([]*oracle{o}, o.others...) }
+
+// in is the oracle of a wallet.
+func (o *oracle) in(wallet string) *oracle {
+	return o.each()[slices.IndexFunc(o.each(), func(x *oracle) bool { return x.wallet == wallet })]
+}
+
+// pick draws a wallet.
+func (o *oracle) pick(rt *rapid.T) *oracle {
+	return rapid.SampledFrom(o.each()).Draw(rt, "wallet")
+}
+
+// further draws whether the programme has another wallet, whose points are earned by each purchase beside those of the main one.
+func (o *oracle) further(rt *rapid.T, s *settings) {
+	o.scores = true
+	if !rapid.Bool().Draw(rt, "another wallet") {
+		return
+	}
+	x := &oracle{wallet: "stars", people: map[int64]*purse{}, earned: map[string]*grant{}, unions: o.unions, debts: o.debts, scores: rapid.Bool().Draw(rt, "stars count")}
+	o.others, o.scores = []*oracle{x}, !x.scores
+	s.Wallets = keptWallets([]Wallet{{Key: x.wallet, Name: "Stars", Transferable: true, CountsForTier: x.scores, ExpiresAfter: days(10)}})
+	s.Earning = &earnPlan{EarnTerms: EarnTerms{Stacking: stackAll, Rules: []earnRule{{Key: "stars", Kind: kindPerMoney, Points: 2, Wallet: x.wallet}}}}
 }
 
 type purse struct {
@@ -193,9 +224,11 @@ func (o *oracle) expire(now time.Time) {
 func (o *oracle) balance(who int64) (balance, earned int64) {
 	p := o.people[who]
 	earned = p.counted
-	for _, g := range p.grants {
-		if !g.given && !g.pending {
-			earned += int64(len(g.points) - g.clawed)
+	for _, x := range o.each() {
+		for _, g := range x.people[who].grants {
+			if x.scores && !g.given && !g.pending {
+				earned += int64(len(g.points) - g.clawed)
+			}
 		}
 	}
 	return int64(p.live() - p.debt), earned
@@ -214,20 +247,27 @@ func TestLedgerAgainstOracle(t *testing.T) {
 		if idle {
 			s.ExpiryRule = inactivity
 		}
-		o := &oracle{people: map[int64]*purse{}, earned: map[string]*grant{}, idle: idle, unions: map[int64]*union{}}
+		o := &oracle{people: map[int64]*purse{}, earned: map[string]*grant{}, idle: idle, unions: map[int64]*union{}, loans: map[int64][]*lending{}}
 		o.draw(rt, &s)
+		s.PoolSize = 3
+		o.further(rt, &s)
 		s.RestoreGraceDays = rapid.SampledFrom([]int{0, 3}).Draw(rt, "grace")
 		s.ExpiresAfterDays, s.PointsPerUnit, s.Tiers = days(10), 1, []tier{{Name: "Low", Threshold: 5}, {Name: "Mid", Threshold: 12}, {Name: "High", Threshold: 30}}
 		club := w.start(site, s)
 		for _, cost := range costs {
 			w.offer(site, club.ID, cost, 0)
 		}
+		for _, x := range o.others {
+			w.offerIn(site, club.ID, x.wallet, 3)
+		}
 		made, redeemed, history := 0, []int64{}, past{}
-		o.grace = s.RestoreGraceDays
+		for _, x := range o.each() {
+			x.grace = s.RestoreGraceDays
+		}
 		person := rapid.Int64Range(1, 3)
 		small := rapid.Int64Range(4, 8)
 		for range rapid.IntRange(6, 20).Draw(rt, "steps") {
-			switch rapid.SampledFrom([]string{"buy", "buy", "refund", "refund", "reward", "claw", "wait", "extend", "give", "call", "reverse", "act", "act", "act", "act", "merge", "part"}).Draw(rt, "step") {
+			switch rapid.SampledFrom([]string{"buy", "buy", "refund", "refund", "reward", "claw", "wait", "extend", "give", "call", "reverse", "act", "act", "act", "act", "merge", "part", "pool", "pool"}).Draw(rt, "step") {
 			case "buy":
 				var batch []customerevent.OriginRecorded
 				for range rapid.IntRange(1, 4).Draw(rt, "n") {
@@ -235,6 +275,9 @@ func TestLedgerAgainstOracle(t *testing.T) {
 					who, subtotal := id%3+1, 100*id+50
 					batch = append(batch, w.bought(site, who, id, subtotal))
 					o.earn(sourceOf("origin", id), who, subtotal, int(subtotal/100), w.clock.Now())
+					for _, x := range o.others {
+						x.earn(sourceOf("origin", id), who, subtotal, int(subtotal*2/100), w.clock.Now())
+					}
 				}
 				twice(rt, w, w.originsRecorded, site, batch)
 			case "refund":
@@ -247,8 +290,10 @@ func TestLedgerAgainstOracle(t *testing.T) {
 						total = subtotal
 					}
 					batch = append(batch, w.refund(site, id, total, total, subtotal))
-					if g := o.earned[sourceOf("origin", id)]; g != nil {
-						o.claw(sourceOf("origin", id), int(money.Share(int64(len(g.points)), total, subtotal)))
+					for _, x := range o.each() {
+						if g := x.earned[sourceOf("origin", id)]; g != nil {
+							x.claw(sourceOf("origin", id), int(money.Share(int64(len(g.points)), total, subtotal)))
+						}
 					}
 				}
 				twice(rt, w, w.originsRefunded, site, batch)
@@ -275,26 +320,33 @@ func TestLedgerAgainstOracle(t *testing.T) {
 					if _, err := w.ExpireDue(t.Context()); err != nil {
 						rt.Fatal(err)
 					}
-					o.expire(w.clock.Now())
+					for _, x := range o.each() {
+						x.expire(w.clock.Now())
+					}
 					if _, err := w.releaseDue(t.Context()); err != nil {
 						rt.Fatal(err)
 					}
-					o.release(w)
+					for _, x := range o.each() {
+						x.release(w)
+					}
+					w.tiersDue()
 				}
 			case "merge":
 				o.merge(rt, w, site, person.Draw(rt, "survivor"), person.Draw(rt, "duplicate"))
 			case "part":
 				o.part(rt, w, site, person.Draw(rt, "duplicate"))
+			case "pool":
+				o.draws(rt, w, site, person)
 			case "extend":
-				who, ends := o.as(person.Draw(rt, "person")), w.clock.Now().AddDate(0, 0, rapid.IntRange(1, 15).Draw(rt, "days"))
-				_, _, err := w.Extend(t.Context(), site, who, nil, &ends, "closed", noKey)
-				if p := o.people[who]; (p != nil && p.extend(ends, w.clock.Now())) != (err == nil) {
+				x, who, ends := o.pick(rt), o.as(person.Draw(rt, "person")), w.clock.Now().AddDate(0, 0, rapid.IntRange(1, 15).Draw(rt, "days"))
+				_, _, err := w.ExtendIn(t.Context(), site, who, x.wallet, nil, &ends, "closed", noKey)
+				if p := x.people[who]; (p != nil && p.extend(ends, w.clock.Now())) != (err == nil) {
 					rt.Fatalf("extend: %v", err)
 				}
 			case "give":
-				from, to, points := o.as(person.Draw(rt, "from")), o.as(person.Draw(rt, "to")), rapid.Int64Range(1, 15).Draw(rt, "points")
-				_, _, err := w.Transfer(t.Context(), site, from, to, points, "", noKey)
-				if o.give(from, to, int(points), w.clock.Now()) != (err == nil) {
+				x, from, to, points := o.pick(rt), o.as(person.Draw(rt, "from")), o.as(person.Draw(rt, "to")), rapid.Int64Range(1, 15).Draw(rt, "points")
+				_, _, err := w.TransferIn(t.Context(), site, x.wallet, from, to, points, "", noKey)
+				if x.give(from, to, int(points), w.clock.Now()) != (err == nil) {
 					rt.Fatalf("transfer of %d: %v", points, err)
 				}
 			case "reverse":
@@ -308,11 +360,11 @@ func TestLedgerAgainstOracle(t *testing.T) {
 					a := action{site: site, person: o.as(person.Draw(rt, "person")), text: "test", key: idempotency.Key{Value: fmt.Sprint(made), Fingerprint: "f"}}
 					switch a.kind = rapid.SampledFrom([]string{kindAdjust, kindRedeem, kindRedeem, kindCancel, kindCancel, kindHold, kindHold, kindCommit, kindRelease, kindRestore}).Draw(rt, "action"); {
 					case a.kind == kindAdjust:
-						a.points, a.forTier = rapid.Int64Range(-15, 15).Draw(rt, "points"), rapid.Bool().Draw(rt, "for tiers")
+						a.points, a.forTier, a.wallet = rapid.Int64Range(-15, 15).Draw(rt, "points"), rapid.Bool().Draw(rt, "for tiers"), o.pick(rt).wallet
 					case a.kind == kindRedeem:
-						a.id = offers(rt, w, site)[rapid.IntRange(0, len(costs)-1).Draw(rt, "batch")]
+						a.id = rapid.SampledFrom(offers(rt, w, site)).Draw(rt, "batch")
 					case a.kind == kindHold:
-						a.points, a.lasts = rapid.Int64Range(1, 15).Draw(rt, "points"), time.Duration(rapid.IntRange(1, 9).Draw(rt, "days"))*24*time.Hour
+						a.points, a.lasts, a.wallet = rapid.Int64Range(1, 15).Draw(rt, "points"), time.Duration(rapid.IntRange(1, 9).Draw(rt, "days"))*24*time.Hour, o.pick(rt).wallet
 					case len(redeemed) == 0:
 						a.id = 1 << 40
 					default:
@@ -329,12 +381,14 @@ func TestLedgerAgainstOracle(t *testing.T) {
 				redeemed = append(redeemed, o.act(rt, w, site, batch)...)
 			}
 			w.compare(rt, site, o)
+			o.comparePool(rt, w, site)
 			history.keep(w.clock.Now(), o)
 		}
 		w.remembered(rt, site, history)
-		if site%20 == 1 { // it looks at all sites; after the test they are looked at anyway
+		if site%someInvariants == 1 {
 			w.invariant(rt)
 		}
+		w.over(rt)
 	})
 	w.audited(site)
 }

@@ -101,7 +101,7 @@ func (b *books) promise(h *holder, e earning) error {
 		b.active(h, b.programs[h.SiteID], t.EffectiveAt)
 	}
 	b.lots = append(b.lots, &lot{SiteID: h.SiteID, ID: t.ID, AccountID: h.pending.ID, Granted: e.Points, Remaining: e.Points,
-		Pending: true, ActivatesAt: e.ActivatesAt})
+		Pending: true, ActivatesAt: e.ActivatesAt, Tierless: !b.programs[h.SiteID].scores("")})
 	if err := b.moveOn(h.pending, issued, t.ID, e.Points); err != nil {
 		return err
 	}
@@ -157,7 +157,9 @@ func (b *books) activate(h *holder, l *lot, of txn, cause string) (txn, error) {
 		return t, errOverflow
 	}
 	b.txns, h.lots = append(b.txns, t), append(h.lots, l)
-	b.credit(h, p, moment(of.EffectiveAt, b.now), points) // for the day of the purchase, whose refund will lower it
+	if !l.Tierless {
+		b.credit(h, p, moment(of.EffectiveAt, b.now), points) // for the day of the purchase, whose refund will lower it
+	}
 	b.tell(h, loyaltyevent.PointsActivated{SiteID: h.SiteID, TransactionID: t.ID, EarnTransactionID: l.ID, MemberID: h.MemberID, PersonID: h.PersonID,
 		Points: points, Balance: h.Balance, Reason: of.Reason, OriginID: of.OriginID, ActivatedAt: t.EffectiveAt})
 	b.place(h, p, kindEarn, t.ID, t.EffectiveAt)

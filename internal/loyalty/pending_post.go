@@ -185,6 +185,9 @@ func (m *Module) endWaiting(ctx context.Context, u *bus.Unit, e earned, activate
 		return out, err
 	}
 	h := members[who]
+	if err := loadWallets(ctx, u, []memberWallet{{h, e.Wallet}}); err != nil { // nothing is pending there
+		return out, err
+	}
 	if err := loadPending(ctx, u, []*holder{h}, false); err != nil {
 		return out, err
 	}

@@ -21,8 +21,11 @@ type policy struct {
 	pendingPolicy
 	DebtPolicy string `json:"debt_policy,omitempty"`
 	transferPolicy
+	PoolSize int `json:"pool_size,omitempty"` // members of a pool at most; 0: there are none
+	memberPolicy
 
 	TierPlan tierPlan `json:"tier_plan,omitzero"`
+	Wallets  []Wallet `json:"wallets,omitempty"` // beside the main one
 }
 
 const maxGrace = 3650
@@ -53,6 +56,8 @@ func (p policy) check(days *int, at func(pointer, format string, args ...any)) {
 	p.checkPending(days, at)
 	p.checkDebt(at)
 	p.checkTransfers(at)
+	p.checkPools(at)
+	p.checkMembers(at)
 	switch soon := p.ExpiryRule == rolling || p.ExpiryRule == inactivity; {
 	case p.RemindDays < 0 || p.RemindDays > maxGrace:
 		at("/remind_days", "must be 0 to %d", maxGrace)
@@ -63,7 +68,7 @@ func (p policy) check(days *int, at func(pointer, format string, args ...any)) {
 
 // in keeps the site's zone where it matters.
 func (p policy) in(zone *time.Location) policy {
-	if p.Zone = ""; p.ExpiryRule != rolling && p.ExpiryRule != inactivity && zone != nil {
+	if p.Zone = ""; zone != nil && (p.ExpiryRule != rolling && p.ExpiryRule != inactivity || calendar(p.Wallets)) {
 		p.Zone = zone.String()
 	}
 	return p

@@ -15,6 +15,7 @@ type PolicyBody struct {
 	DebtPolicy    string `json:"debt_policy,omitempty" default:"arrears" doc:"What a refund takes back whose points are spent: arrears, a debt that later points repay; within_balance, what the member has, and the rest is waived; pending_only, only what is pending still" example:"arrears"`
 	TransferLimit int64  `json:"transfer_limit,omitempty" default:"0" doc:"The most points of a transfer between members; 0: no limit" example:"1000"`
 	TransferDaily int64  `json:"transfer_daily_limit,omitempty" default:"0" doc:"The most points that a member gives to others within 24 hours; 0: no limit" example:"2000"`
+	PoolSize      int    `json:"pool_size,omitempty" default:"0" doc:"How many members a pool may have, who may spend each other's points: 2 to 20; 0: there are no pools, and who is in one from before spends its own" example:"6"`
 }
 
 func (b PolicyBody) policy() policy {
@@ -25,6 +26,7 @@ func (b PolicyBody) policy() policy {
 	p.PendingRule, p.PendingDays, p.PendingExpiry = unless(b.PendingRule, "none"), b.PendingDays, unless(b.PendingExpiry, "earning")
 	p.DebtPolicy = unless(b.DebtPolicy, "arrears")
 	p.TransferLimit, p.TransferDaily = b.TransferLimit, b.TransferDaily
+	p.PoolSize = b.PoolSize
 	return p
 }
 
@@ -49,12 +51,13 @@ type PolicyView struct {
 	DebtPolicy    string `json:"debt_policy" enum:"arrears,within_balance,pending_only"`
 	TransferLimit int64  `json:"transfer_limit" doc:"0: none"`
 	TransferDaily int64  `json:"transfer_daily_limit" doc:"0: none"`
+	PoolSize      int    `json:"pool_size" doc:"0: there are no pools"`
 }
 
 func (p policy) view() PolicyView {
 	v := PolicyView{ExpiryRule: p.ExpiryRule, ExpiryDay: named(p.ExpiryDay), RemindDays: p.RemindDays, GraceDays: p.RestoreGraceDays,
 		PendingRule: cmp.Or(p.PendingRule, "none"), PendingDays: p.PendingDays, PendingExpiry: cmp.Or(p.PendingExpiry, "earning"),
-		DebtPolicy: cmp.Or(p.DebtPolicy, "arrears"), TransferLimit: p.TransferLimit, TransferDaily: p.TransferDaily}
+		DebtPolicy: cmp.Or(p.DebtPolicy, "arrears"), TransferLimit: p.TransferLimit, TransferDaily: p.TransferDaily, PoolSize: p.PoolSize}
 	if v.ExpiryRule == rolling {
 		v.ExpiryRule = ruleRolling
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/talkable/talkable/internal/bus"
-	"github.com/talkable/talkable/internal/loyalty/loyaltyevent"
 )
 
 // postEarnings enrols who is to be, and posts what is new of the decisions, in their order. Its statements do not grow in number
@@ -18,22 +17,27 @@ import (
 func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int64]program, all []earning) error {
 	timer := prometheus.NewTimer(m.m.Real.seconds.WithLabelValues(kindEarn))
 	defer timer.ObserveDuration()
-	all = firsts(all)
+	all = firsts(spread(programs, all))
 	if err := m.foresee(ctx, u, all); err != nil {
 		return err
 	}
+	if err := weighAll(ctx, all, u.Now); err != nil {
+		return err
+	}
 	var looked []person // whether or not they are members
-	joiners := map[person]time.Time{}
+	joiners := map[person]joining{}
 	var decided []siteSource
 	n := 0
 	for _, e := range all {
 		if e.Joins || e.Points > 0 {
-			who, at := person{e.SiteID, e.PersonID}, moment(e.EffectiveAt, u.Now)
-			if first, ok := joiners[who]; !ok || at.Before(first) {
-				joiners[who] = at
+			who, join := person{e.SiteID, e.PersonID}, programs[e.SiteID].joins(e, u.Now)
+			if join.as == "" {
+				looked = append(looked, who)
+			} else if first, ok := joiners[who]; !ok || join.at.Before(first.at) {
+				joiners[who] = join
 			}
 		}
-		if e.occasion != nil {
+		if e.occasion != nil || e.feat.some() {
 			looked = append(looked, person{e.SiteID, e.PersonID})
 		}
 		if e.Points > 0 || e.Refused != "" || e.occasion != nil {
@@ -47,7 +51,13 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 	if err != nil {
 		return err
 	}
+	if err := m.recognize(ctx, u, programs, all, holders); err != nil {
+		return err
+	}
 	if err := waits(ctx, u, programs, all, holders); err != nil {
+		return err
+	}
+	if err := walletsEarned(ctx, u, all, holders); err != nil {
 		return err
 	}
 	b := &books{now: u.Now, programs: programs}
@@ -70,7 +80,7 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 		if len(asleep) > 0 {
 			accounts = append(accounts, expired)
 		}
-		if o, err = open(ctx, u, n+len(asleep), sitesOf(all, func(e earning) int64 { return e.SiteID }), accounts, decided); err != nil {
+		if o, err = open(ctx, u, n+len(asleep), sitesOf(all, func(e earning) int64 { return e.SiteID }), inWallets(accounts, each(holders)), decided); err != nil {
 			return err
 		}
 	}
@@ -81,12 +91,25 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 		}
 	}
 	b.joined = fresh
-	return m.save(ctx, u, b, each(holders), asleep, len(fresh))
+	if err := m.countParts(ctx, u, b, all, holders); err != nil {
+		return err
+	}
+	return m.save(ctx, u, b, each(holders), asleep, joinedIn(fresh))
+}
+
+// joining is since when and as what somebody is to be a member: an active one, or a candidate.
+type joining struct {
+	at time.Time
+	as string
+
+	cause, note string // of a candidate
+	keyID       int64
+	forfeit     *time.Time // when its points end, unless it becomes a member
 }
 
 // members locks the people's memberships, and those of who is looked at. Who is to be a member and is none yet is enrolled as of the
 // time of what makes a member, and told of.
-func (m *Module) members(ctx context.Context, u *bus.Unit, since map[person]time.Time, looked []person, programs map[int64]program) (map[person]*holder, []*holder, error) {
+func (m *Module) members(ctx context.Context, u *bus.Unit, since map[person]joining, looked []person, programs map[int64]program) (map[person]*holder, []*holder, error) {
 	people := slices.Grow(looked, len(since))
 	for who := range since {
 		people = append(people, who)
@@ -99,7 +122,7 @@ func (m *Module) members(ctx context.Context, u *bus.Unit, since map[person]time
 	if err != nil {
 		return nil, nil, err
 	}
-	strangers := slices.DeleteFunc(people, func(p person) bool { return holders[p] != nil || since[p].IsZero() })
+	strangers := slices.DeleteFunc(people, func(p person) bool { return holders[p] != nil || since[p].as == "" })
 	if len(strangers) == 0 {
 		return holders, nil, nil
 	}
@@ -108,10 +131,14 @@ func (m *Module) members(ctx context.Context, u *bus.Unit, since map[person]time
 		return nil, nil, err
 	}
 	for _, h := range fresh {
-		h.joinedAt = since[person{h.SiteID, h.PersonID}]
+		h.joinedAt = since[person{h.SiteID, h.PersonID}].at
 		holders[person{h.SiteID, h.PersonID}] = h
-		u.Tell(h.SiteID, h.key(), loyaltyevent.MemberJoined{SiteID: h.SiteID, MemberID: h.MemberID, PersonID: h.PersonID,
-			JoinedAt: h.joinedAt})
+		if h.Status == active {
+			u.Tell(h.SiteID, h.key(), h.joined())
+		}
+	}
+	if err := m.keepCandidates(ctx, u, fresh, since); err != nil {
+		return nil, nil, err
 	}
 	if len(fresh) < len(strangers) { // another transaction was quicker with some of them
 		late, err := lockHolders(ctx, u, slices.DeleteFunc(strangers, func(p person) bool { return holders[p] != nil }))
@@ -127,6 +154,12 @@ func (m *Module) members(ctx context.Context, u *bus.Unit, since map[person]time
 // settle decides about one thing that may earn points, and posts what it earns; h is nil for who is no member and becomes none. What is known
 // already only counts towards tiers, where it didn't yet.
 func (b *books) settle(ctx context.Context, h *holder, e earning, known bool) (err error) {
+	if why := b.barred(h, e); why != "" {
+		if !known {
+			b.bar(e, why)
+		}
+		return nil
+	}
 	counted := b.merit(h, e)
 	if e.occasion != nil && !known {
 		if e, err = b.judge(ctx, h, e); err != nil {
@@ -136,6 +169,7 @@ func (b *books) settle(ctx context.Context, h *holder, e earning, known bool) (e
 	switch {
 	case known:
 	case e.Points > 0:
+		h := h.in(e.Wallet)
 		if h.lapsed(b.now) && !moment(e.EffectiveAt, b.now).Before(*h.LapsesAt) { // too late: the timer would have come by first
 			if err := b.expireDue(h); err != nil {
 				return err
@@ -160,6 +194,14 @@ func (m *Module) postClawBacks(ctx context.Context, u *bus.Unit, claws []clawBac
 	}
 	timer := prometheus.NewTimer(m.m.Real.seconds.WithLabelValues(kindClawBack))
 	defer timer.ObserveDuration()
+	if err := alone(ctx, u); err != nil {
+		return err
+	}
+	programs, err := sharePrograms(ctx, u, sitesOf(claws, func(c clawBack) int64 { return c.SiteID }))
+	if err != nil {
+		return err
+	}
+	claws = eachWallet(programs, claws)
 	var sites []int64
 	var sources []string
 	seen := map[siteSource]bool{}
@@ -169,20 +211,17 @@ func (m *Module) postClawBacks(ctx context.Context, u *bus.Unit, claws []clawBac
 			sites, sources = append(sites, c.SiteID), append(sources, c.Of)
 		}
 	}
-	if err := alone(ctx, u); err != nil {
-		return err
-	}
-	programs, err := sharePrograms(ctx, u, sites)
-	if err != nil {
-		return err
-	}
 	earnings, err := earnedBy(ctx, u, sites, sources)
 	if err != nil {
 		return err
 	}
 	b := &books{now: u.Now, programs: programs}
 	demerits := b.demeritsIn(claws)
-	if len(earnings)+len(demerits) == 0 {
+	parts, err := m.partsLowered(ctx, u, programs, claws)
+	if err != nil {
+		return err
+	}
+	if len(earnings)+len(demerits) == 0 && !slices.ContainsFunc(claws, b.lowersParts) {
 		return nil
 	}
 	if err := b.readMerits(ctx, u, demerits); err != nil {
@@ -197,8 +236,14 @@ func (m *Module) postClawBacks(ctx context.Context, u *bus.Unit, claws []clawBac
 			people = append(people, person{q.SiteID, q.PersonID})
 		}
 	}
+	for _, q := range slices.Concat(values(parts)...) {
+		people = append(people, person{q.SiteID, q.PersonID})
+	}
 	holders, err := lockHolders(ctx, u, inOrder(people))
 	if err != nil {
+		return err
+	}
+	if err := loadWallets(ctx, u, earnedWallets(earnings, holders)); err != nil {
 		return err
 	}
 	lots, err := lotsOf(ctx, u, holders, earnings)
@@ -215,19 +260,22 @@ func (m *Module) postClawBacks(ctx context.Context, u *bus.Unit, claws []clawBac
 	if err := b.readScores(ctx, u, each(holders)); err != nil {
 		return err
 	}
-	o, err := open(ctx, u, len(claws), sitesOf(each(holders), func(h *holder) int64 { return h.SiteID }), []string{issued}, nil)
+	o, err := open(ctx, u, len(claws), sitesOf(each(holders), func(h *holder) int64 { return h.SiteID }), inWallets([]string{issued}, each(holders)), nil)
 	if err != nil {
 		return err
 	}
 	b.ids, b.own = o.ids, o.own
 	for _, c := range claws {
 		e, ok := earnings[siteSource{c.SiteID, c.Of}]
-		if !ok {
+		if !ok && c.Wallet == "" {
 			m.m.Of(ctx).refused.WithLabelValues("never_earned").Inc()
 		}
 		if err := b.takeBack(c, holders, e, own[siteID{e.SiteID, e.ID}]); err != nil {
 			return err
 		}
+	}
+	if err := m.lowerParts(ctx, u, b, claws, parts, holders); err != nil {
+		return err
 	}
 	return m.save(ctx, u, b, each(holders), lots, 0)
 }
@@ -282,6 +330,7 @@ func (m *Module) save(ctx context.Context, u *bus.Unit, b *books, holders []*hol
 	s.holds(b.kept)
 	s.endedHolds(b.ended)
 	s.rooms(b.rooms)
+	s.feats(b)
 	dues := b.dues()
 	s.dues(dues)
 	if err := s.run(ctx, u); err != nil {

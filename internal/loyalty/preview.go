@@ -30,7 +30,7 @@ func (m *Module) PreviewRefund(ctx context.Context, siteID, originID, part, whol
 	source := sourceOf("origin", originID)
 	c := clawBack{SiteID: siteID, Of: source, Source: "preview", Cause: "refund", Full: part >= whole, Part: part, Whole: whole, EffectiveAt: m.now()}
 	err = m.glance(ctx, func(tx *sqlx.Tx) error {
-		out, err = previewClaw(ctx, tx, c, m.now())
+		out, err = previewAll(ctx, tx, c, m.now())
 		return err
 	})
 	return out, err
@@ -52,6 +52,9 @@ func previewClaw(ctx context.Context, tx sqlx.QueryerContext, c clawBack, now ti
 	if err != nil {
 		return out, err
 	}
+	if err := lookAtWallets(ctx, tx, earnedWallets(earnings, holders)); err != nil {
+		return out, err
+	}
 	lots, err := lotsOf(ctx, tx, holders, earnings)
 	if err != nil {
 		return out, err
@@ -60,12 +63,12 @@ func previewClaw(ctx context.Context, tx sqlx.QueryerContext, c clawBack, now ti
 	if err != nil {
 		return out, err
 	}
-	h := holders[who]
+	h := holders[who].in(e.Wallet)
 	own := hand(lots, []*holder{h})[siteID{e.SiteID, e.ID}]
 	if own.Pending { // all that is said of the account is what the refund takes from it
 		h.pending = &account{SiteID: h.SiteID, Balance: own.Remaining}
 	}
-	b := &books{now: now, ids: []int64{0}, programs: map[int64]program{}, own: map[siteAccount]*account{{c.SiteID, issued}: {SiteID: c.SiteID}}}
+	b := &books{now: now, ids: []int64{0}, programs: map[int64]program{}, own: map[siteAccount]*account{{c.SiteID, qualified(issued, e.Wallet)}: {SiteID: c.SiteID, Wallet: e.Wallet}}}
 	for _, p := range programs {
 		b.programs[c.SiteID] = p
 	}
@@ -77,7 +80,7 @@ func previewClaw(ctx context.Context, tx sqlx.QueryerContext, c clawBack, now ti
 	}
 	b.settleTier(h, b.programs[c.SiteID])
 	out = loyaltyapi.RefundPreview{MemberID: h.MemberID, TransactionID: e.ID, Earned: own.Granted, ClawedBack: own.Clawed, Lots: []loyaltyapi.LotUse{},
-		Balance: h.Balance, Tier: named(h.Tier), At: now.UTC()}
+		Balance: h.Balance, Tier: named(h.self().Tier), At: now.UTC()}
 	forgiven, waived := own.Forgiven, own.Waived
 	out.Pending = own.Pending
 	if err := b.takeBack(c, holders, e, own); err != nil {
@@ -85,7 +88,7 @@ func previewClaw(ctx context.Context, tx sqlx.QueryerContext, c clawBack, now ti
 	}
 	out.Due, out.Forgiven = own.Clawed-out.ClawedBack, own.Forgiven-forgiven
 	out.Waived = own.Waived - waived
-	out.BalanceAfter, out.TierAfter = h.Balance, named(h.Tier)
+	out.BalanceAfter, out.TierAfter = h.Balance, named(h.self().Tier)
 	byID := map[int64]*lot{}
 	for _, l := range lots {
 		byID[l.ID] = l

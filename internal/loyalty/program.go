@@ -41,7 +41,8 @@ type settings struct {
 	AdjustmentLimit   int64  `json:"adjustment_limit"`
 	Tiers             []tier `json:"tiers"`
 	policy
-	Earning *earnPlan `json:"earning,omitempty"` // nil: the rates are all; what posts knows it as program.earner
+	Earning *earnPlan `json:"earning,omitempty"`      // nil: the rates are all; what posts knows it as program.earner
+	Feats   *featPlan `json:"achievements,omitempty"` // nil: there are none; what posts knows them as program.feats
 }
 
 // program is a site's programme as it stands.
@@ -54,6 +55,8 @@ type program struct {
 	RulesVersion int        // that changed the rules last; 0: there never were any
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
+	FeatsVersion int     // that changed the achievements last; 0: there never were any
+	feats        *feats  // of whom posts; nil: there are none
 	earner       *earner // of whom posts; nil: there are no rules
 	unkept       bool    // nobody keeps what is decided: a backtest, for which writing it down would be a tenth of the work
 	settings
@@ -83,6 +86,8 @@ func (s settings) check() error {
 	}
 	s.policy.check(s.ExpiresAfterDays, at)
 	s.Earning.check(s.Tiers, at)
+	s.Feats.check(s.Earning, at)
+	s.checkWallets(at)
 	if len(s.Tiers) > maxTiers {
 		at("/tiers", "must be at most %d", maxTiers)
 	}
@@ -117,6 +122,7 @@ func printable(s string) bool {
 func (s settings) of(shop site.Site) (settings, error) {
 	s.policy = s.in(shop.Zone)
 	s.Earning = s.Earning.in(shop)
+	s.Feats = s.Feats.in(shop)
 	s.TierPlan = s.TierPlan.in(s.Tiers, shop.Zone)
 	code := shop.Currency
 	digits, ok := money.Digits(code)
@@ -140,6 +146,9 @@ func (p program) change(s settings, now time.Time) program {
 	}
 	if text(p.Earning) != text(s.Earning) {
 		p.RulesVersion = p.Version
+	}
+	if text(p.Feats) != text(s.Feats) {
+		p.FeatsVersion = p.Version
 	}
 	p.settings, p.UpdatedAt = s, now
 	return p

@@ -38,6 +38,8 @@ type batchSettings struct {
 	Position     int    `db:"position"`
 	CouponListID *int64 `db:"coupon_list_id"`
 	Terms        plan   `db:"terms"`
+
+	Wallet *string `db:"wallet"` // that it costs points of; nil: the main one
 }
 
 const maxPosition = 1_000_000
@@ -78,7 +80,7 @@ func orNull[T comparable](v T) *T {
 
 func (b redemptionBatch) view() loyaltyapi.RedemptionBatch {
 	return loyaltyapi.RedemptionBatch{ID: b.ID, ProgramID: b.ProgramID, Kind: b.Kind, Status: b.Status, Description: b.Description, PointsCost: b.PointsCost,
-		Position: b.Position, CouponListID: b.CouponListID, Terms: b.Terms.RewardPlan, CreatedAt: b.CreatedAt, UpdatedAt: b.UpdatedAt}
+		Position: b.Position, CouponListID: b.CouponListID, Terms: b.Terms.RewardPlan, Wallet: deref(b.Wallet), CreatedAt: b.CreatedAt, UpdatedAt: b.UpdatedAt}
 }
 
 // redemption is points that were spent. Its id is that of the transaction that took them.
@@ -102,6 +104,8 @@ type redemption struct {
 	CreatedAt     time.Time  `db:"created_at"`
 	FulfilledAt   *time.Time `db:"fulfilled_at"`
 	CancelledAt   *time.Time `db:"cancelled_at"`
+	Pooled        bool       `db:"-"`      // others of a pool pay a part
+	Wallet        *string    `db:"wallet"` // whose points they are; nil: the main one's
 	dirty         bool
 }
 
@@ -110,5 +114,5 @@ func (r redemption) view() loyaltyapi.Redemption {
 	return loyaltyapi.Redemption{ID: r.ID, MemberID: r.MemberID, BatchID: r.BatchID, Kind: r.Kind, Status: r.Status, Description: r.Description,
 		Points: r.Points, TrafficSource: r.TrafficSource, CouponListID: r.CouponListID, CouponID: r.CouponID, CouponCode: r.CouponCode,
 		Amount: orNull(g.Amount), Currency: orNull(g.Currency), SKU: orNull(g.SKU), Fulfilment: orNull(g.Fulfilment), Reference: orNull(g.Reference), Note: r.Note,
-		CancelReason: r.CancelReason, CreatedAt: r.CreatedAt.UTC(), FulfilledAt: r.FulfilledAt, CancelledAt: r.CancelledAt}
+		Wallet: deref(r.Wallet), CancelReason: r.CancelReason, CreatedAt: r.CreatedAt.UTC(), FulfilledAt: r.FulfilledAt, CancelledAt: r.CancelledAt}
 }

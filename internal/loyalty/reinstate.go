@@ -27,21 +27,22 @@ type expiryRun struct {
 	BeginsAt     time.Time        `json:"begins_at"`
 	EndsAt       time.Time        `json:"ends_at"`
 	Transactions int64            `db:"transactions" json:"transactions" doc:"One for each lot that ended"`
-	Points       int64            `db:"points" json:"points"`
+	Points       int64            `db:"points" json:"points" doc:"Of all wallets"`
 	Members      int64            `db:"members" json:"members"`
 	Reversals    []expiryReversal `json:"reversals" doc:"What of it was taken back, the last first"`
 }
 
 // expiryReversal takes a run back.
 type expiryReversal struct {
-	ID           int64      `db:"id" json:"id"`
-	SiteID       int64      `db:"site_id" json:"-"`
-	Day          string     `db:"day" json:"run_id" example:"2026-11-01"`
-	BeginsAt     time.Time  `db:"begins_at" json:"-"`
-	EndsAt       time.Time  `db:"ends_at" json:"-"`
-	GraceDays    int        `db:"grace_days" json:"grace_days"`
-	GoodUntil    time.Time  `db:"good_until" json:"good_until" doc:"When points end that are given back"`
-	Note         string     `db:"note" json:"note"`
+	ID        int64     `db:"id" json:"id"`
+	SiteID    int64     `db:"site_id" json:"-"`
+	Day       string    `db:"day" json:"run_id" example:"2026-11-01"`
+	BeginsAt  time.Time `db:"begins_at" json:"-"`
+	EndsAt    time.Time `db:"ends_at" json:"-"`
+	GraceDays int       `db:"grace_days" json:"grace_days"`
+	GoodUntil time.Time `db:"good_until" json:"good_until" doc:"When points end that are given back"`
+	Note      string    `db:"note" json:"note"`
+	ReversalPart
 	AfterAt      time.Time  `db:"after_at" json:"-"`
 	AfterID      int64      `db:"after_id" json:"-"`
 	Transactions int64      `db:"transactions" json:"transactions" doc:"Done by now: one for each that is taken back"`
@@ -49,6 +50,13 @@ type expiryReversal struct {
 	RequestedAt  time.Time  `db:"requested_at" json:"requested_at"`
 	DoneAt       *time.Time `db:"done_at" json:"done_at" doc:"null: it is under way"`
 	Expected     *expected  `db:"-" json:"expected,omitempty" doc:"When it was asked for: what it will come to, if nothing comes between"`
+}
+
+// ReversalPart is which part of a run is taken back; nil members: all of it. It is exported because huma looks into no other embedded struct.
+type ReversalPart struct {
+	OnlyMember  *int64  `db:"only_member" json:"member_id,omitempty" nullable:"true" minimum:"1" doc:"Only what expired of this member" example:"17"`
+	OnlyVersion *int    `db:"only_version" json:"program_version,omitempty" nullable:"true" minimum:"1" maximum:"1000000000" doc:"Only what was earned by this version of the programme; not what came by a transfer since" example:"3"`
+	OnlyRule    *string `db:"only_rule" json:"rule,omitempty" nullable:"true" maxLength:"50" doc:"Only earnings that this rule of earning gave something for, by its key; the programme's own rate is default beside rules, and purchase or referral without" example:"spring_shoes"`
 }
 
 // expected is what a reversal will come to.
@@ -103,7 +111,7 @@ func (b *books) reinstate(h *holder, l *lot, by txn, r expiryReversal) error {
 	}
 	b.txns = append(b.txns, t)
 	b.tell(h, loyaltyevent.PointsReinstated{SiteID: h.SiteID, TransactionID: t.ID, MemberID: h.MemberID, PersonID: h.PersonID, LotID: l.ID, Points: points,
-		Balance: h.Balance, ExpiryID: by.ID, ExpiresAt: orNone(l.ends()), ReinstatedAt: t.EffectiveAt})
+		Balance: h.Balance, Wallet: h.Wallet, ExpiryID: by.ID, ExpiresAt: orNone(l.ends()), ReinstatedAt: t.EffectiveAt, ExpiredAt: by.EffectiveAt})
 	return nil
 }
 
@@ -117,8 +125,8 @@ func dayOfRun(id string, zone *time.Location) (begins, ends time.Time, ok bool) 
 	return clock.Midnight(year, month, n, zone), clock.Midnight(year, month, n+1, zone), true
 }
 
-// reverseRun asks for all that expired on a day to be given back. The timer does it.
-func (m *Module) reverseRun(ctx context.Context, s site.Site, day string, graceDays int, why string, keyID int64, key idempotency.Key) (out expiryReversal, replayed bool, err error) {
+// reverseRun asks for what expired on a day, or a part of it, to be given back. The timer does it.
+func (m *Module) reverseRun(ctx context.Context, s site.Site, day string, graceDays int, why string, part ReversalPart, keyID int64, key idempotency.Key) (out expiryReversal, replayed bool, err error) {
 	begins, ends, ok := dayOfRun(day, s.Zone)
 	if !ok {
 		return out, false, errNoRun
@@ -132,7 +140,7 @@ func (m *Module) reverseRun(ctx context.Context, s site.Site, day string, graceD
 			if soon := now.Add(time.Microsecond); soon.Before(ends) {
 				ends = soon // what expires from now on does so in spite of it
 			}
-			out = expiryReversal{SiteID: s.ID, Day: day, BeginsAt: begins.UTC(), EndsAt: ends.UTC(), GraceDays: graceDays, GoodUntil: now.AddDate(0, 0, graceDays), Note: why,
+			out = expiryReversal{SiteID: s.ID, Day: day, BeginsAt: begins.UTC(), EndsAt: ends.UTC(), GraceDays: graceDays, GoodUntil: now.AddDate(0, 0, graceDays), Note: why, ReversalPart: part,
 				AfterAt: begins.UTC(), RequestedAt: now}
 			of, err := expiredBetween(ctx, u, s.ID, begins, ends)
 			if err != nil || of.Transactions == 0 {
@@ -199,11 +207,11 @@ func (m *Module) reverseSome(ctx context.Context) (n int, more bool, err error) 
 		if err != nil {
 			return err
 		}
-		byID := hand(lots, values(holders))
+		byID := hand(lots, each(holders))
 		if b.made, err = madeBy(ctx, u, dueOf(lots, u.Now)); err != nil {
 			return err
 		}
-		o, err := open(ctx, u, 2*len(all)+len(b.made), []int64{r.SiteID}, []string{expired}, nil)
+		o, err := open(ctx, u, 2*len(all)+len(b.made), []int64{r.SiteID}, inWallets([]string{expired}, each(holders)), nil)
 		if err != nil {
 			return err
 		}
@@ -213,7 +221,7 @@ func (m *Module) reverseSome(ctx context.Context) (n int, more bool, err error) 
 			if l == nil || l.member == nil {
 				return fmt.Errorf("lot %d of site %d went to another member meanwhile", x.EarnID, r.SiteID) // the next try finds it there
 			}
-			if x.Reversed {
+			if x.Reversed || l.member.forfeited(u.Now) {
 				continue
 			}
 			if err := b.reinstate(l.member, l, x.txn(), *r); err != nil {
@@ -229,7 +237,7 @@ func (m *Module) reverseSome(ctx context.Context) (n int, more bool, err error) 
 		if err := saveReversal(ctx, u, *r); err != nil {
 			return err
 		}
-		return m.save(ctx, u, b, values(holders), lots, 0)
+		return m.save(ctx, u, b, each(holders), lots, 0)
 	})
 	if err == nil && over != nil {
 		m.log.Info().Int64("site", over.SiteID).Str("day", over.Day).Int64("transactions", over.Transactions).Int64("points", over.Points).Msg("a run of expiry is reversed")
@@ -250,6 +258,15 @@ func openReversal(ctx context.Context, u *bus.Unit, r expiryReversal, all []expi
 	}
 	holders, err := lockHolders(ctx, u, inOrder(people))
 	if err != nil {
+		return nil, nil, nil, err
+	}
+	wanted := make([]memberWallet, 0, len(all))
+	for _, x := range all {
+		if h := holders[person{r.SiteID, x.PersonID}]; h != nil {
+			wanted = append(wanted, memberWallet{h, x.Wallet})
+		}
+	}
+	if err := loadWallets(ctx, u, wanted); err != nil {
 		return nil, nil, nil, err
 	}
 	lots, err := lotsOf(ctx, u, holders, made)

@@ -1,6 +1,9 @@
 package loyalty
 
 import (
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -14,7 +17,7 @@ import (
 
 // reverse asks for a run to be taken back, and lets the timer do it.
 func (w *world) reverse(s site.Site, day string, grace int) (expiryReversal, error) {
-	r, _, err := w.reverseRun(w.t.Context(), s, day, grace, "It was wrong", 3, noKey)
+	r, _, err := w.reverseRun(w.t.Context(), s, day, grace, "It was wrong", ReversalPart{}, 3, noKey)
 	if err == nil {
 		_, err = w.reverseDue(w.t.Context())
 	}
@@ -43,7 +46,7 @@ func TestReverseRun(t *testing.T) {
 	_, err := w.Adjust(t.Context(), 1, 9, -40, "spent", noKey)
 	if err == nil {
 		hear(w, w.originsRefunded, 1, w.refund(1, 5, 3, 400, 400)) // 9 owes 40
-		_, _, err = w.reverseRun(t.Context(), at, "2026-04-01", 10, "x", 0, noKey)
+		_, _, err = w.reverseRun(t.Context(), at, "2026-04-01", 10, "x", ReversalPart{}, 0, noKey)
 	}
 	refused(t, err, "expiry_run_not_found")
 	r, err := w.reverse(at, "2026-03-31", 10)
@@ -88,6 +91,12 @@ func TestReverseRun(t *testing.T) {
 	}
 	if told := w.told(1); told["loyalty.points_reinstated.v1"] != 6 {
 		t.Errorf("told %v", told)
+	}
+	var dated int // each says when the points had expired, which reports count it by
+	if err := w.admin.Get(&dated, `select count(*) from loyalty.waiting r
+		where r.site = 1 and r.type = 'loyalty.points_reinstated.v1' and exists (select from loyalty.waiting e where e.site = r.site and e.type = 'loyalty.points_expired.v1'
+			and e.payload ->> 'transaction_id' = r.payload ->> 'expiry_id' and e.payload ->> 'expired_at' = r.payload ->> 'expired_at')`); err != nil || dated != 6 {
+		t.Errorf("%d have the date, %v", dated, err)
 	}
 }
 
@@ -147,7 +156,7 @@ func TestReverseRace(t *testing.T) {
 	for i := range 6 {
 		all.Go(func() {
 			<-gate
-			if _, _, err := w.reverseRun(t.Context(), shop(1), "2026-04-01", 30, "It was wrong", 0, noKey); err == nil {
+			if _, _, err := w.reverseRun(t.Context(), shop(1), "2026-04-01", 30, "It was wrong", ReversalPart{}, 0, noKey); err == nil {
 				asked <- struct{}{}
 			} else if !fault.Is(err, fault.Conflict) {
 				t.Error(err)
@@ -204,7 +213,7 @@ func (o *oracle) reverse(rt *rapid.T, w *world, id int64, day string, grace int)
 	now := w.clock.Now()
 	_, err := w.reverse(shop(id), day, grace)
 	some := false
-	for _, p := range o.people {
+	for _, p := range o.purses() {
 		for _, g := range p.grants {
 			for i := range g.lapses {
 				if x := &g.lapses[i]; x.day == day && !x.back && g.count("expired") > 0 {
@@ -216,7 +225,7 @@ func (o *oracle) reverse(rt *rapid.T, w *world, id int64, day string, grace int)
 	if some != (err == nil) {
 		rt.Fatalf("reverse %s: %v, want %v", day, err, some)
 	}
-	for _, p := range o.people {
+	for _, p := range o.purses() {
 		for _, g := range p.grants {
 			for i := range g.lapses {
 				if x := &g.lapses[i]; x.day == day && !x.back && g.count("expired") > 0 {
@@ -225,6 +234,14 @@ func (o *oracle) reverse(rt *rapid.T, w *world, id int64, day string, grace int)
 			}
 		}
 	}
+}
+
+// purses are what everybody has, in all wallets.
+func (o *oracle) purses() (all []*purse) {
+	for _, x := range o.each() {
+		all = slices.AppendSeq(all, maps.Values(x.people))
+	}
+	return all
 }
 
 func (p *purse) reinstate(g *grant, x *lapse, now time.Time, grace int) {
@@ -255,4 +272,56 @@ func (g *grant) lapsed(points int, now time.Time) {
 
 func pastDay(rt *rapid.T, now time.Time) string {
 	return now.UTC().AddDate(0, 0, -rapid.IntRange(0, 12).Draw(rt, "days ago")).Format(time.DateOnly)
+}
+
+// TestReverseParts: of a day only a member's points come back, or those of a version or of a rule; and what came back is not given back with the whole.
+func TestReverseParts(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	s := onlyRules(ten(), earnRule{Key: "large", Kind: kindFixed, Points: 7, When: "origin.subtotal > 5000"})
+	s.ExpiresAfterDays = days(30)
+	ids := map[int64]int64{}
+	for _, site := range []int64{1, 2} {
+		ids[site] = w.start(site, s).ID
+		hear(w, w.originsRecorded, site, w.bought(site, 7, 1, 1000), w.bought(site, 8, 2, 9000), w.bought(site, 9, 3, 1000))
+	}
+	s.Name = "Another version"
+	w.configured(1, ids[1], s)
+	hear(w, w.originsRecorded, 1, w.bought(1, 7, 4, 9000), w.bought(1, 9, 5, 1000))
+	w.days(30)
+	w.expireAll() // 7 loses 10 + 17, 8 17, 9 10 + 10
+	member, err := w.Member(t.Context(), 1, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody, second, large, noRule := int64(987), 2, "large", "nothing"
+	for _, c := range []struct {
+		part    ReversalPart
+		members int64
+		want    string // what 7, 8 and 9 have afterwards
+	}{
+		{ReversalPart{OnlyMember: &nobody}, 0, "0 0 0"},
+		{ReversalPart{OnlyRule: &noRule}, 0, "0 0 0"},
+		{ReversalPart{OnlyMember: &member.ID, OnlyVersion: &second}, 1, "17 0 0"},
+		{ReversalPart{OnlyRule: &large}, 1, "17 17 0"},
+		{ReversalPart{OnlyVersion: &second}, 1, "17 17 10"},
+		{ReversalPart{}, 2, "27 17 20"},
+		{ReversalPart{OnlyMember: &member.ID}, 0, "27 17 20"},
+	} {
+		r, _, err := w.reverseRun(t.Context(), shop(1), "2026-03-31", 30, "It was wrong", c.part, 0, noKey)
+		if c.members == 0 {
+			refused(t, err, "nothing_to_reverse")
+		} else if err != nil || r.Expected.Members != c.members {
+			t.Errorf("%+v: %+v, %v", c.part, r.Expected, err)
+		}
+		if _, err := w.reverseDue(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(w.balance(1, 7), w.balance(1, 8), w.balance(1, 9)); got != c.want {
+			t.Errorf("%+v leaves %s, want %s", c.part, got, c.want)
+		}
+	}
+	if got := w.balance(2, 7); got != 0 {
+		t.Errorf("the twin has %d", got)
+	}
 }

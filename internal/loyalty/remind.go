@@ -56,12 +56,12 @@ func (m *Module) wakeSome(ctx context.Context) (n int, err error) {
 	return n, nil
 }
 
-// wake reminds of a lot's end, if there is something to lose and time left to do something about it.
+// wake reminds of a lot's end, if there is something to lose and time left to do something about it, and its owner hasn't left.
 func (b *books) wake(l *lot) {
 	l.WakeAt, l.Reminded, l.dirty, l.dated = nil, true, true, true
-	if h := l.member; l.Remaining > 0 && l.ExpiresAt != nil && !l.lapsed(b.now) {
+	if h := l.member; l.Remaining > 0 && l.ExpiresAt != nil && !l.lapsed(b.now) && keeps(h.Status) {
 		b.tell(h, loyaltyevent.PointsExpiring{SiteID: h.SiteID, MemberID: h.MemberID, PersonID: h.PersonID, LotID: l.ID, Points: l.Remaining,
-			Balance: h.Balance, ExpiresAt: *l.ExpiresAt, ToldAt: b.now})
+			Balance: h.Balance, Wallet: h.Wallet, ExpiresAt: *l.ExpiresAt, ToldAt: b.now})
 	}
 }
 
@@ -74,7 +74,7 @@ func (b *books) warn(h *holder) {
 			points += l.Remaining
 		}
 	}
-	if points > 0 && h.LapsesAt != nil && !h.lapsed(b.now) {
+	if keeps(h.Status) && points > 0 && h.LapsesAt != nil && !h.lapsed(b.now) {
 		b.tell(h, loyaltyevent.PointsExpiring{SiteID: h.SiteID, MemberID: h.MemberID, PersonID: h.PersonID, Points: points, Balance: h.Balance,
 			ExpiresAt: *h.LapsesAt, ToldAt: b.now})
 	}
@@ -119,7 +119,7 @@ func (m *Module) rewakeSome(ctx context.Context, site int64) (n int, more bool, 
 		}
 		for _, l := range d.picked {
 			if !l.Reminded {
-				l.WakeAt, l.dirty, l.dated = p.wakes(l.ExpiresAt, u.Now), true, true
+				l.WakeAt, l.dirty, l.dated = p.forWallet(l.member.Wallet).wakes(l.ExpiresAt, u.Now), true, true
 			}
 		}
 		for _, h := range d.holders {

@@ -39,7 +39,7 @@ func (b *books) redate(l *lot, ends *time.Time, cause, note string, txnID int64)
 // out of what the member has then. The member's due lots have expired before. What came out of lots that were given back to a duplicate since is
 // a lot of its own.
 func (b *books) giveBack(h *holder, t txn, used []allocation) (repaid int64, graced []redated, err error) {
-	if grace := b.programs[h.SiteID].RestoreGraceDays; grace > 0 {
+	if grace := b.programs[h.SiteID].RestoreGraceDays; grace > 0 && !h.forfeited(b.now) {
 		ends := b.now.AddDate(0, 0, grace)
 		return b.giveBackUntil(h, t, used, &ends, causeRestored)
 	}

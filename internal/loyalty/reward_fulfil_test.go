@@ -134,10 +134,10 @@ func TestFulfilment(t *testing.T) {
 		}
 	}
 	f := loyaltyapi.RedemptionFilter{Status: fulfilled, BatchID: mug, From: noon, To: noon.Add(time.Second)}
-	if page, more, err := w.SiteRedemptions(t.Context(), 1, f, loyaltyapi.AfterID{}, 1); err != nil || len(page) != 1 || more || page[0].ID != id {
+	if page, more, err := w.SiteRedemptions(t.Context(), 1, f, loyaltyapi.AfterRedemption{}, 1); err != nil || len(page) != 1 || more || page[0].ID != id {
 		t.Errorf("%+v, %v, %v", page, more, err)
 	}
-	if page, _, err := w.SiteRedemptions(t.Context(), 2, loyaltyapi.RedemptionFilter{}, loyaltyapi.AfterID{}, 9); err != nil || len(page) != 0 {
+	if page, _, err := w.SiteRedemptions(t.Context(), 2, loyaltyapi.RedemptionFilter{}, loyaltyapi.AfterRedemption{}, 9); err != nil || len(page) != 0 {
 		t.Errorf("the twin sees %+v, %v", page, err)
 	}
 }

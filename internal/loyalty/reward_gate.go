@@ -295,7 +295,7 @@ func (b *books) pledge(h *holder, p program, batch *redemptionBatch, a action) (
 	if err != nil {
 		return payment{}, err
 	}
-	who := candidate{members: h.tallied(), tier: h.Tier, unmet: a.unmet, balance: h.Balance, cost: cost}
+	who := candidate{members: h.tallied(), tier: h.self().Tier, unmet: a.unmet, balance: h.spendable(), cost: cost}
 	if refused := batch.refusals(p, who, b.now, func(k countKey) int64 { return b.counts[k].taken() }); len(refused) > 0 {
 		return payment{}, asFault(refused[0])
 	}

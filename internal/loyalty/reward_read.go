@@ -90,8 +90,18 @@ func (m *Module) Rewards(ctx context.Context, siteID, personID int64) ([]loyalty
 	if err != nil {
 		return nil, err
 	}
-	who := candidate{members: members, tier: p.nameOf(s.level), balance: r.Balance}
-	var whom *criteria.Person
+	var had map[string]walletRow
+	if len(p.Wallets) > 0 {
+		if had, err = walletRows(ctx, m.db, siteID, r.ID); err != nil {
+			return nil, err
+		}
+	}
+	balance, err := spendableOf(ctx, m.db, p, r)
+	if err != nil {
+		return nil, err
+	}
+	who := candidate{members: members, tier: p.nameOf(s.level)}
+	var whom *criteria.Facts
 	out := make([]loyaltyapi.Reward, len(batches))
 	for i := range batches {
 		ask := func() error {
@@ -105,6 +115,10 @@ func (m *Module) Rewards(ctx context.Context, siteID, personID int64) ([]loyalty
 		}
 		if err != nil {
 			return nil, err
+		}
+		who.balance = balance
+		if wallet := deref(batches[i].Wallet); wallet != "" {
+			who.balance = had[wallet].Balance
 		}
 		out[i] = batches[i].reward(p, who, now, func(k countKey) int64 { return counts[k].taken() })
 		out[i].RedemptionBatch = views[i]
@@ -145,7 +159,7 @@ func (b *redemptionBatch) reward(p program, who candidate, now time.Time, taken 
 // redemptionFilter is which redemptions of a site are looked for.
 type redemptionFilter loyaltyapi.RedemptionFilter
 
-// where adds the filter's conditions to a statement's, and their values to its arguments.
+// where adds the filter's conditions to a statement's, and their values to its arguments; its end is in start.
 func (f redemptionFilter) where(args []any) (string, []any) {
 	out := ""
 	and := func(condition string, value any) {
@@ -165,15 +179,20 @@ func (f redemptionFilter) where(args []any) (string, []any) {
 	if !f.From.IsZero() {
 		and("r.created_at >= $", f.From)
 	}
-	if !f.To.IsZero() {
-		and("r.created_at < $", f.To)
-	}
 	return out, args
 }
 
+// start is where the first page begins: at the end of the period, which is no condition beside that. An index is entered by one of two bounds only.
+func (f redemptionFilter) start() loyaltyapi.AfterRedemption {
+	if f.To.IsZero() {
+		return loyaltyapi.AfterRedemption{At: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)}
+	}
+	return loyaltyapi.AfterRedemption{At: f.To}
+}
+
 // SiteRedemptions reads redemptions of a site, newest first, and says whether older ones follow.
-func (m *Module) SiteRedemptions(ctx context.Context, siteID int64, f loyaltyapi.RedemptionFilter, after loyaltyapi.AfterID, limit int) ([]loyaltyapi.Redemption, bool, error) {
-	rows, err := siteRedemptions(ctx, m.db, siteID, redemptionFilter(f), after.ID, limit+1)
+func (m *Module) SiteRedemptions(ctx context.Context, siteID int64, f loyaltyapi.RedemptionFilter, after loyaltyapi.AfterRedemption, limit int) ([]loyaltyapi.Redemption, bool, error) {
+	rows, err := siteRedemptions(ctx, m.db, siteID, redemptionFilter(f), after, limit+1)
 	if err != nil {
 		return nil, false, err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/talkable/talkable/internal/criteria"
+	"github.com/talkable/talkable/internal/customer/customerapi"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
 )
 
@@ -15,8 +16,8 @@ const conditionUnmet = "reward_condition_unmet"
 // errWho says that a reward's condition looks at the person, whom nobody has asked about yet. It ends the transaction: nobody is asked in one.
 var errWho = errors.New("the reward's condition looks at the person")
 
-// unmet says why a batch's condition refuses a member; nil: it doesn't. whom is what conditions may ask of the person; nil: nobody has asked.
-func (b *redemptionBatch) unmet(ctx context.Context, now time.Time, who criteria.Member, whom *criteria.Person) (*string, error) {
+// unmet says why a batch's condition refuses a member; nil: it doesn't. whom has what conditions may ask of the person; nil: nobody has asked.
+func (b *redemptionBatch) unmet(ctx context.Context, now time.Time, who criteria.Member, whom *criteria.Facts) (*string, error) {
 	if b.Terms.RewardPlan == nil || b.Terms.When == "" {
 		return nil, nil
 	}
@@ -25,11 +26,11 @@ func (b *redemptionBatch) unmet(ctx context.Context, now time.Time, who criteria
 		return nil, fmt.Errorf("condition of redemption batch %d: %w", b.ID, err)
 	}
 	facts := criteria.Facts{Now: now, Member: who}
-	if when.Uses("person") {
+	if looksOf(when) != (looks{}) {
 		if whom == nil {
 			return nil, errWho
 		}
-		facts.Person = *whom
+		facts.Person, facts.History = whom.Person, whom.History
 	}
 	v, err := when.Ask(ctx, facts)
 	switch {
@@ -74,18 +75,30 @@ func (m *Module) spend(ctx context.Context, a action) (out loyaltyapi.Action, er
 	return m.actions.Do(ctx, a)
 }
 
-// whom is what conditions may ask of a person.
-func (m *Module) whom(ctx context.Context, site, id int64) (*criteria.Person, error) {
-	o := occasion{at: m.now()}
-	if m.people != nil {
-		known, err := m.people.People(ctx, site, []int64{id})
-		if err != nil {
-			return nil, fmt.Errorf("ask who they are: %w", err)
-		}
-		if p, ok := known[id]; ok {
-			o.meet(p)
-		}
+// whom is what conditions may ask of a person, and of what they did before.
+func (m *Module) whom(ctx context.Context, site, id int64) (*criteria.Facts, error) {
+	o := occasion{at: m.now(), facts: criteria.Facts{Person: criteria.Person{ID: id}}}
+	if m.people == nil {
+		return &o.facts, nil
 	}
-	o.facts.Person.ID = id
-	return &o.facts.Person, nil
+	known, err := m.people.People(ctx, site, []int64{id})
+	if err != nil {
+		return nil, fmt.Errorf("ask who they are: %w", err)
+	}
+	if p, ok := known[id]; ok {
+		o.meet(p)
+	}
+	programs, err := programsOf(ctx, m.db, site)
+	if err != nil {
+		return nil, err
+	}
+	if len(programs) > 0 { // a site has one
+		o.by = programs[0]
+	}
+	pasts, err := m.people.Pasts(ctx, site, []customerapi.Moment{o.moment()})
+	if err != nil {
+		return nil, fmt.Errorf("ask what they did before: %w", err)
+	}
+	o.recall(pasts[0])
+	return &o.facts, nil
 }

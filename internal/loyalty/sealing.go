@@ -15,10 +15,9 @@ import (
 )
 
 const (
-	perSeal       = 1000         // transactions of one set
-	mostSealed    = 20 * perSeal // of one pass
-	anchorEvery   = 1000         // places
-	milestoneStep = 256          // entries of an account
+	perSeal       = 1000 // transactions of one set, and of a pass
+	anchorEvery   = 1000 // places
+	milestoneStep = 256  // entries of an account
 )
 
 // sealer follows what was posted and makes it provable: it extends each site's chain, keeps where to look for old balances and what came to each quarter of an hour, and signs a
@@ -45,27 +44,28 @@ func newSealer(key ed25519.PrivateKey, reg prometheus.Registerer) sealer {
 	return s
 }
 
-// keepSealing seals once a minute, until ctx ends, and rests three times as long as it worked while there is more to do. Any number of replicas
-// may do so: they pass each other by.
+// keepSealing seals once a minute, until ctx ends, and while there is more to do, a set at a time, rests three times as long as each took: a long
+// burst would have purchases queue behind it. Any number of replicas may do so: they pass each other by.
 func (m *Module) keepSealing(ctx context.Context) {
-	t := time.NewTicker(look)
-	defer t.Stop()
 	for {
 		began, pause := m.now(), tick
-		n, err := m.seal(ctx, mostSealed)
+		n, err := m.seal(ctx, perSeal)
 		if err != nil && ctx.Err() == nil {
 			m.log.Error().Err(err).Int("done", n).Msg("seal the ledger")
 		}
 		last := m.now()
-		if n >= mostSealed {
+		if n >= perSeal {
 			pause = min(3*last.Sub(began), tick)
 		}
 		for passed := time.Duration(0); passed >= 0 && passed < pause; passed = m.now().Sub(last) {
 			select {
 			case <-ctx.Done():
 				return
-			case <-t.C:
+			case <-time.After(min(look, pause-passed)):
 			}
+		}
+		if ctx.Err() != nil {
+			return
 		}
 	}
 }

@@ -64,8 +64,6 @@ func shop(id int64) site.Site {
 	return site.Site{ID: id, Slug: "demo", Currency: "USD", Zone: time.UTC, URL: "https://shop.example"}
 }
 
-func days(n int) *int { return &n }
-
 // club is a programme for the tests: 10 points a dollar, a year, two tiers.
 func club() settings {
 	return settings{Name: "Club", Status: active, PointsPerUnit: 10, PointsPerReferral: 50, ExpiresAfterDays: days(365), AdjustmentLimit: 1_000_000,
@@ -145,6 +143,7 @@ func (w *world) dump() string {
 	var out string
 	err := w.admin.Get(&out, `select coalesce(string_agg(x, e'\n' order by x), '') from (
 		select 'account ' || a::text as x from loyalty.account a union all select 'member ' || a::text from loyalty.member a
+		union all select 'change ' || a::text from loyalty.member_change a
 		union all select 'txn ' || a::text from loyalty.txn a union all select 'entry ' || a::text from loyalty.entry a
 		union all select 'lot ' || a::text from loyalty.lot a union all select 'use ' || a::text from loyalty.allocation a
 		union all select 'refusal ' || a::text from loyalty.refusal a union all select 'tier ' || a::text from loyalty.tier_change a
@@ -153,7 +152,10 @@ func (w *world) dump() string {
 		union all select 'tally ' || a::text from loyalty.rule_tally a union all select 'budget ' || a::text from loyalty.rule_budget a union all select 'due ' || a::text from loyalty.rule_due a
 		union all select 'go ahead ' || a::text from loyalty.go_ahead a
 		union all select 'merit ' || a::text from loyalty.merit a union all select 'merit day ' || a::text from loyalty.merit_day a
+		union all select 'part ' || a::text from loyalty.achievement_part a union all select 'span ' || a::text from loyalty.achievement_span a union all select 'streak ' || a::text from loyalty.achievement_streak a
+		union all select 'reached ' || a::text from loyalty.achievement_reached a union all select 'lost ' || a::text from loyalty.achievement_lost a
 		union all select 'count ' || a::text from loyalty.redemption_count a
+		union all select 'pool ' || a::text from loyalty.pool a union all select 'pool member ' || a::text from loyalty.pool_member a
 		union all select 'told ' || a::text from loyalty.waiting a) s`)
 	if err != nil {
 		w.t.Fatal(err)
@@ -194,7 +196,8 @@ var invariants = map[string]string{
 	"INV-05, INV-09 only claw-backs make debts": `
 		select e.seq from loyalty.entry e join loyalty.txn t on t.site_id = e.site_id and t.id = e.txn_id
 		join loyalty.account a on a.site_id = e.site_id and a.id = e.account_id
-		where a.owner_id is not null and e.balance_after < 0 and e.amount < 0 and t.kind not in ('claw_back', 'merge_in', 'merge_out')`,
+		where a.owner_id is not null and e.balance_after < 0 and e.amount < 0 and t.kind not in ('claw_back', 'merge_in', 'merge_out')
+			and not (t.kind = 'pool_out' and t.rule::jsonb ? 'back')`,
 	"INV-10 a source has one transaction of a kind": `
 		select count(*) from loyalty.txn group by site_id, kind, source having count(*) > 1`,
 	"INV-12 history cannot be rewritten": `
@@ -208,12 +211,12 @@ var invariants = map[string]string{
 		group by l.site_id, l.id, l.clawed, l.forgiven, l.waived having l.clawed - l.forgiven - l.waived <> coalesce(sum(t.points), 0)`,
 	"a member's entries are its transaction's points: on one of its accounts, or from one to the other": `
 		select t.id from loyalty.txn t
-		left join loyalty.account a on a.site_id = t.site_id and a.owner_id = t.member_id
+		left join loyalty.account a on a.site_id = t.site_id and a.owner_id = t.member_id and a.asset = coalesce(t.wallet, 'points')
 		left join loyalty.entry e on e.site_id = t.site_id and e.txn_id = t.id and e.account_id = a.id
 		left join loyalty.account b on b.site_id = t.site_id and b.pending_of = t.member_id
 		left join loyalty.entry w on w.site_id = t.site_id and w.txn_id = t.id and w.account_id = b.id
 		where coalesce(e.amount, 0) + coalesce(w.amount, 0) <> t.points * case
-				when t.kind in ('earn', 'adjust', 'cancel', 'release', 'restore', 'reinstate', 'transfer_in', 'merge_in') then 1 when t.kind in ('commit', 'activate') then 0 else -1 end
+				when t.kind in ('earn', 'adjust', 'cancel', 'release', 'restore', 'reinstate', 'transfer_in', 'merge_in', 'pool_in') then 1 when t.kind in ('commit', 'activate') then 0 else -1 end
 			or t.kind = 'activate' and e.amount is distinct from t.points or t.kind <> 'activate' and e.amount <> 0 and w.amount <> 0
 			or t.kind not in ('earn', 'claw_back', 'activate', 'merge_in', 'merge_out') and w.amount <> 0`,
 	"what was reinstated of a lot has its transactions, each of an expiry and of no more points": `
@@ -234,7 +237,7 @@ var invariants = map[string]string{
 		where (t.kind in ('redeem', 'hold', 'transfer_out') or t.kind = 'adjust' and t.points < 0) and t.recorded_at >= l.expires_at`,
 	"what is spent is allocated, and nothing else": `
 		select t.id from loyalty.txn t left join loyalty.allocation a on a.site_id = t.site_id and a.txn_id = t.id
-		group by t.site_id, t.id having (t.kind in ('redeem', 'expire', 'hold', 'transfer_out') or t.kind = 'adjust' and t.points < 0) and abs(t.points) <> coalesce(sum(a.amount), 0)
+		group by t.site_id, t.id having (t.kind in ('redeem', 'expire', 'hold', 'transfer_out', 'pool_out') or t.kind = 'adjust' and t.points < 0) and abs(t.points) <> coalesce(sum(a.amount), 0)
 			or t.kind = 'claw_back' and t.points < coalesce(sum(a.amount), 0)`,
 	"a lot has the date of its last change, and each change begins where the one before it ended": `
 		select l.id from loyalty.lot l join (
@@ -264,21 +267,28 @@ var invariants = map[string]string{
 		select coalesce(o.id, i.id) from (select * from loyalty.txn where kind = 'merge_out') o full join (select * from loyalty.txn where kind = 'merge_in') i
 			on i.site_id = o.site_id and i.earn_id = o.id
 		where i.points is distinct from o.points or i.member_id = o.member_id or i.source <> o.source`,
-	"a merged member has nothing and counts nothing, and its lots are the survivor's": `
-		select d.id from loyalty.member d join loyalty.member s on s.site_id = d.site_id and s.id = d.merged_into
-		where d.earned <> 0 or s.merged_into is not null or not d.id = any (s.duplicates)
-			or exists (select from loyalty.account a where a.site_id = d.site_id and d.id in (a.owner_id, a.pending_of) and a.balance <> 0)
-			or exists (select from loyalty.lot l join loyalty.txn t on t.site_id = l.site_id and t.id = l.id join loyalty.account a on a.site_id = l.site_id and a.id = l.account_id
-				where t.site_id = d.site_id and t.member_id = d.id and (l.home is distinct from d.id or coalesce(a.owner_id, a.pending_of) <> s.id))
-		union all select s.id from loyalty.member s cross join unnest(s.duplicates) x (id) left join loyalty.member d on d.site_id = s.site_id and d.id = x.id
-			where d.merged_into is distinct from s.id
-		union all select l.id from loyalty.lot l join loyalty.member d on d.site_id = l.site_id and d.id = l.home where d.merged_into is null`,
+	"what one of a pool pays comes to who spends, as a lot that is empty then; what comes back is in lots, or repays a debt": `
+		select coalesce(o.id, i.id) from (select * from loyalty.txn where kind = 'pool_out') o full join (select * from loyalty.txn where kind = 'pool_in') i
+			on i.site_id = o.site_id and i.earn_id = o.id
+		left join loyalty.txn s on s.site_id = o.site_id and s.id = o.earn_id left join loyalty.lot l on l.site_id = i.site_id and l.id = i.id
+		left join lateral (select sum(amount) as amount from loyalty.allocation a where a.site_id = i.site_id and a.txn_id = i.id) b on true
+		where i.points is distinct from o.points or i.source <> o.source or s.id is null or not case when o.rule::jsonb ? 'back'
+			then s.kind in ('cancel', 'release', 'restore') and coalesce(l.granted, 0) - coalesce(b.amount, 0) + coalesce((i.rule::jsonb ->> 'repaid_debt')::bigint, 0) = i.points
+			else s.kind in ('redeem', 'hold') and l.granted = i.points and l.remaining = 0 and s.member_id = i.member_id and o.member_id <> i.member_id end
+		union all select r.id from (select site_id, id, pooled from loyalty.redemption union all select site_id, id, pooled from loyalty.hold) r
+			where r.pooled is distinct from (select true from loyalty.txn o where o.site_id = r.site_id and o.earn_id = r.id and o.kind = 'pool_out' limit 1)`,
+	"an open pool has its owner in it, a closed one nobody; who was merged is in none": `
+		select p.id from loyalty.pool p where (p.closed_at is null) <> exists (select from loyalty.pool_member x where x.site_id = p.site_id and x.pool_id = p.id and x.left_at is null
+			and (x.member_id = p.owner_id or p.closed_at is not null))
+		union all select p.id from loyalty.pool p join loyalty.pool_member x on x.site_id = p.site_id and x.pool_id = p.id and x.left_at is null where p.closed_at is not null
+		union all select m.id from loyalty.member m join loyalty.pool_member x on x.site_id = m.site_id and x.member_id = m.id and x.left_at is null where m.merged_into is not null
+		union all select pool_id from loyalty.pool_member where left_at is null group by site_id, pool_id having count(*) > 20`,
 	"INV-11 a redemption is its transaction, a cancelled one has its opposite": `
 		select coalesce(r.id, t.id) from loyalty.redemption r full join (select * from loyalty.txn where kind = 'redeem') t on t.site_id = r.site_id and t.id = r.id
 		left join loyalty.txn c on c.site_id = r.site_id and c.kind = 'cancel' and c.earn_id = r.id
 		where t.points is distinct from r.points or c.id is distinct from r.cancel_txn_id or c.points <> r.points`,
 	"what the site keeps is what is held": `
-		select a.id from loyalty.account a left join loyalty.hold k on k.site_id = a.site_id and k.status = 'held'
+		select a.id from loyalty.account a left join loyalty.hold k on k.site_id = a.site_id and k.status = 'held' and coalesce(k.wallet, 'points') = a.asset
 		where a.owner_id is null and a.name = 'held' group by a.site_id, a.id having a.balance <> coalesce(sum(k.points), 0)`,
 	"a count of redemptions is those that it counted and that live": `
 		select c.batch_id from (
@@ -301,7 +311,7 @@ var invariants = map[string]string{
 		select m.id from loyalty.member m left join (
 			select t.site_id, coalesce(o.merged_into, o.id) as member_id, sum(case t.kind when 'earn' then l.granted - l.clawed else t.points end) as points
 			from loyalty.txn t join loyalty.member o on o.site_id = t.site_id and o.id = t.member_id left join loyalty.lot l on l.site_id = t.site_id and l.id = t.id
-			where t.kind = 'earn' and l.pending is null or t.kind = 'adjust' and (t.rule::jsonb ->> 'counts_for_tier')::boolean group by 1, 2) e
+			where t.kind = 'earn' and l.pending is null and l.tierless is null or t.kind = 'adjust' and (t.rule::jsonb ->> 'counts_for_tier')::boolean group by 1, 2) e
 			on e.site_id = m.site_id and e.member_id = m.id
 		where m.earned <> coalesce(e.points, 0)`,
 	"the tier is where the last change led": `
@@ -330,9 +340,22 @@ var invariants = map[string]string{
 		select m.id from loyalty.member m left join loyalty.merit_day d on d.site_id = m.site_id and d.member_id = m.id
 		where m.counted group by m.site_id, m.id having m.earned <> coalesce(sum(d.earned), 0)`,
 	"each member has an account": `
-		select m.id from loyalty.member m full join (select * from loyalty.account where owner_id is not null) a
+		select m.id from loyalty.member m full join (select * from loyalty.account where owner_id is not null and asset = 'points') a
 			on a.site_id = m.site_id and a.owner_id = m.id
 		where m.id is null or a.id is null`,
+	"entries, lots and allocations are of their transaction's wallet, and of their account's": `
+		select t.id from loyalty.txn t join loyalty.entry e on e.site_id = t.site_id and e.txn_id = t.id join loyalty.account a on a.site_id = e.site_id and a.id = e.account_id
+		where e.asset <> coalesce(t.wallet, 'points') or a.asset <> e.asset
+		union all select t.id from loyalty.txn t join loyalty.lot l on l.site_id = t.site_id and l.id = t.id
+			join loyalty.account a on a.site_id = l.site_id and a.id = l.account_id where a.asset <> coalesce(t.wallet, 'points')
+		union all select t.id from loyalty.txn t join loyalty.allocation u on u.site_id = t.site_id and u.txn_id = t.id
+			join loyalty.txn o on o.site_id = u.site_id and o.id = u.lot_id where o.wallet is distinct from t.wallet
+		union all select t.id from loyalty.txn t join loyalty.txn o on o.site_id = t.site_id and o.id = t.earn_id where o.wallet is distinct from t.wallet
+		union all select t.id from loyalty.txn t join loyalty.redemption r on r.site_id = t.site_id and r.id = t.id where r.wallet is distinct from t.wallet
+		union all select t.id from loyalty.txn t join loyalty.hold k on k.site_id = t.site_id and k.id = t.id where k.wallet is distinct from t.wallet`,
+	"a wallet that the ledger knows is one of the programme's": `
+		select a.id from loyalty.account a join loyalty.program p on p.site_id = a.site_id
+		where a.asset <> 'points' and a.seq > 0 and not coalesce(p.policy -> 'wallets', '[]') @> jsonb_build_array(jsonb_build_object('key', a.asset))`,
 	"INV-52 keys contain the site": `
 		select 1 from pg_constraint k join pg_namespace n on n.oid = k.connamespace where n.nspname = 'loyalty' and k.contype in ('u', 'f')
 		and exists (select from pg_attribute a where a.attrelid = k.conrelid and a.attname = 'site_id')

@@ -1,8 +1,10 @@
 package loyalty
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/talkable/talkable/internal/fault"
@@ -50,6 +52,7 @@ type redeemRule struct {
 	Kind      string `json:"kind,omitempty"`
 	Tier      string `json:"tier,omitempty"` // the member's, where the batch has terms
 	Gives     *prize `json:"gives,omitempty"`
+	Others    int64  `json:"of_others,omitempty"` // of the member's pool, who paid so much of the balance before
 }
 
 type cancelRule struct {
@@ -63,11 +66,16 @@ type cancelRule struct {
 
 // expireDue ends the lots of a member whose time has come, before anything is spent: what is past its date pays for nothing.
 func (b *books) expireDue(h *holder) error {
+	var due []*lot
 	for _, l := range h.lots {
-		if of, due := b.made[siteID{l.SiteID, l.ID}]; due {
-			if err := b.expire(h, l, of); err != nil {
-				return err
-			}
+		if _, ends := b.made[siteID{l.SiteID, l.ID}]; ends {
+			due = append(due, l)
+		}
+	}
+	slices.SortFunc(due, func(x, y *lot) int { return cmp.Compare(x.ID, y.ID) }) // the database has them in any order
+	for _, l := range due {
+		if err := b.expire(h, l, b.made[siteID{l.SiteID, l.ID}]); err != nil {
+			return err
 		}
 	}
 	if h.lapsed(b.now) {
@@ -79,25 +87,44 @@ func (b *books) expireDue(h *holder) error {
 // adjust moves points by hand. What is given makes a lot that expires like an earning of today; what is taken comes from the lots
 // that expire next. Tiers look at what was earned, so they don't move, unless it is to count as earned.
 func (b *books) adjust(h *holder, points int64, description string, forTier bool) (txn, error) {
+	return b.adjustBy(h, adjusting{points: points, description: description, forTier: forTier})
+}
+
+// adjusting is an adjustment.
+type adjusting struct {
+	points      int64
+	description string
+	forTier     bool
+	source      string     // what it is one of; "": of itself
+	ends        *time.Time // of what is given; nil: like an earning of today
+}
+
+func (b *books) adjustBy(h *holder, a adjusting) (txn, error) {
+	points, forTier := a.points, a.forTier
 	if points == 0 {
 		return txn{}, errNothing
+	}
+	if !keeps(h.Status) {
+		return txn{}, notActive(h.Status)
 	}
 	if err := b.expireDue(h); err != nil {
 		return txn{}, err
 	}
-	p := b.programs[h.SiteID]
+	p := b.programOf(h)
 	if points > maxPoints || points < -maxPoints || h.Balance+points < 0 || h.Balance+points > p.AdjustmentLimit {
 		return txn{}, errAdjust
 	}
-	if forTier && (h.Earned+points < 0 || h.Earned > math.MaxInt64-maxPoints) {
+	if earned := h.self().Earned; forTier && (earned+points < 0 || earned > math.MaxInt64-maxPoints) {
 		return txn{}, errAdjustTier
 	}
 	r := adjustRule{ForTier: forTier, Rule: "adjustment", ProgramID: p.ID, Version: p.Version, Limit: p.AdjustmentLimit, Before: h.Balance, After: h.Balance + points}
 	if points > 0 {
-		r.ExpiresAt = p.expiry(b.now)
+		if r.ExpiresAt = a.ends; a.ends == nil {
+			r.ExpiresAt = p.expiry(b.now)
+		}
 	}
 	t := b.txn(h, kindAdjust, "", forAdjustment, points, b.now, text(r))
-	t.Source, t.Description = sourceOf(kindAdjust, t.ID), description
+	t.Source, t.Description = cmp.Or(a.source, sourceOf(kindAdjust, t.ID)), a.description
 	if points > 0 {
 		b.active(h, p, b.now)
 		b.grant(h, t.ID, points, r.ExpiresAt)
@@ -109,7 +136,7 @@ func (b *books) adjust(h *holder, points int64, description string, forTier bool
 	}
 	b.txns = append(b.txns, t)
 	b.tell(h, loyaltyevent.PointsAdjusted{SiteID: h.SiteID, TransactionID: t.ID, MemberID: h.MemberID, PersonID: h.PersonID,
-		Points: points, Balance: h.Balance, CountsForTier: forTier, AdjustedAt: t.EffectiveAt})
+		Points: points, Balance: h.Balance, Wallet: h.Wallet, CountsForTier: forTier, AdjustedAt: t.EffectiveAt})
 	if forTier {
 		b.settleTier(h, p)
 		b.credit(h, p, t.EffectiveAt, points)
@@ -123,31 +150,35 @@ func (b *books) redeem(h *holder, batch *redemptionBatch, a action) (*redemption
 	p, ok := b.programs[h.SiteID]
 	switch {
 	case h.Status != active:
-		return nil, errInactive
+		return nil, notActive(h.Status)
 	case !ok || p.Status != active:
 		return nil, errNoClub
 	case batch == nil || batch.Status != active:
 		return nil, errNoBatch
 	}
-	if err := b.expireDue(h); err != nil {
+	if err := b.expirePool(h); err != nil {
 		return nil, err
 	}
 	cost, amount, err := batch.price(a.points)
 	if err != nil {
 		return nil, err
 	}
-	who := candidate{members: h.tallied(), tier: h.Tier, unmet: a.unmet, balance: h.Balance, cost: cost}
+	who := candidate{members: h.tallied(), tier: h.self().Tier, unmet: a.unmet, balance: h.spendable(), cost: cost}
 	if refused := batch.refusals(p, who, b.now, func(k countKey) int64 { return b.counts[k].taken() }); len(refused) > 0 {
 		return nil, asFault(refused[0])
 	}
 	gives := batch.gives(amount, a.about, b.count(batch, h.MemberID))
-	r := redeemRule{Rule: "redemption", ProgramID: p.ID, Version: p.Version, BatchID: batch.ID, Cost: cost, Before: h.Balance, After: h.Balance - cost, Gives: gives}
+	b.active(h, p, b.now)
+	others, err := b.gather(h, cost)
+	if err != nil {
+		return nil, err
+	}
+	r := redeemRule{Rule: "redemption", ProgramID: p.ID, Version: p.Version, BatchID: batch.ID, Cost: cost, Before: h.Balance, After: h.Balance - cost, Gives: gives, Others: others}
 	if batch.Terms.RewardPlan != nil {
-		r.Kind, r.Tier = batch.Kind, h.Tier
+		r.Kind, r.Tier = batch.Kind, h.self().Tier
 	}
 	t := b.txn(h, kindRedeem, "", forRedemption, cost, b.now, text(r))
 	t.Source = sourceOf(kindRedeem, t.ID)
-	b.active(h, p, b.now)
 	if taken := b.take(h, t.ID, cost); taken != cost {
 		return nil, b.unbalanced(h, cost, taken)
 	}
@@ -155,7 +186,7 @@ func (b *books) redeem(h *holder, batch *redemptionBatch, a action) (*redemption
 		return nil, err
 	}
 	made := &redemption{SiteID: h.SiteID, ID: t.ID, MemberID: h.MemberID, BatchID: batch.ID, Kind: batch.Kind, Status: waiting, Description: batch.Description,
-		Points: cost, TrafficSource: a.text, CouponListID: batch.CouponListID, Terms: award{gives}, CreatedAt: t.EffectiveAt}
+		Points: cost, Wallet: orNull(h.Wallet), TrafficSource: a.text, CouponListID: batch.CouponListID, Terms: award{gives}, Pooled: others > 0, CreatedAt: t.EffectiveAt}
 	if !batch.waits() {
 		made.Status, made.FulfilledAt = fulfilled, &made.CreatedAt
 	}
@@ -168,7 +199,7 @@ func (b *books) redeem(h *holder, batch *redemptionBatch, a action) (*redemption
 func (r *redemption) redeemedEvent(h *holder) loyaltyevent.PointsRedeemed {
 	g := r.Terms.of()
 	return loyaltyevent.PointsRedeemed{SiteID: h.SiteID, RedemptionID: r.ID, TransactionID: r.ID, MemberID: h.MemberID, PersonID: h.PersonID,
-		Points: r.Points, Balance: h.Balance, CouponListID: orZero(r.CouponListID), RedeemedAt: r.CreatedAt,
+		Points: r.Points, Balance: h.Balance, Wallet: h.Wallet, CouponListID: orZero(r.CouponListID), RedeemedAt: r.CreatedAt,
 		Kind: r.Kind, BatchID: r.BatchID, Description: r.Description, CouponTemplate: g.Template, Amount: g.Amount, Currency: g.Currency, SKU: g.SKU, Reference: g.Reference}
 }
 
@@ -183,7 +214,7 @@ func (b *books) cancel(h *holder, r *redemption, used []allocation, reason strin
 	}
 	t := b.txn(h, kindCancel, sourceOf(kindRedeem, r.ID), forRedemption, r.Points, b.now, "")
 	t.EarnID = r.ID
-	repaid, graced, err := b.giveBack(h, t, used)
+	repaid, graced, lent, err := b.giveBackPooled(h, t, between(used, 0, r.Points))
 	if err != nil {
 		return err
 	}
@@ -195,8 +226,11 @@ func (b *books) cancel(h *holder, r *redemption, used []allocation, reason strin
 	r.Status, r.CancelReason, r.CancelTxnID, r.CancelledAt, r.dirty = cancelled, &reason, &t.ID, &t.EffectiveAt, true
 	b.uncount(r.Terms.of().Counted, r.SiteID, r.BatchID, r.MemberID)
 	b.tell(h, loyaltyevent.RedemptionCancelled{SiteID: h.SiteID, RedemptionID: r.ID, TransactionID: t.ID, MemberID: h.MemberID, PersonID: h.PersonID,
-		Points: r.Points, Balance: h.Balance, CouponListID: orZero(r.CouponListID), CouponID: orZero(r.CouponID), Kind: r.Kind, Reason: reason,
+		Points: r.Points, Balance: h.Balance, Wallet: h.Wallet, CouponListID: orZero(r.CouponListID), CouponID: orZero(r.CouponID), Kind: r.Kind, Reason: reason,
 		CancelledAt: t.EffectiveAt})
+	if err := b.repayLoans(h, t, lent); err != nil {
+		return err
+	}
 	return b.expireDue(h)
 }
 

@@ -5,19 +5,12 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/talkable/talkable/internal/loyalty/finance"
 	"github.com/talkable/talkable/internal/loyalty/hindsight"
 )
 
-// PointValueOn is what points are worth in a site's books on a day, as YYYY-MM-DD; nil: nobody has said.
-func (m *Module) PointValueOn(ctx context.Context, siteID int64, day string) (*finance.Value, error) {
-	values, err := pointValues(ctx, m.db, siteID)
-	return finance.On(values, day), err
-}
-
 const pastPage = 5000 // rows at once
 
-// PastRedemptions hands over what a site's members really spent until a moment, in the order in which they did: redemptions, and holds that were
+// PastRedemptions hands over what a site's members really spent of the main wallet until a moment, in the order in which they did: redemptions, and holds that were
 // committed, less what was restored of these.
 func (m *Module) PastRedemptions(ctx context.Context, siteID int64, until time.Time, take func(personID int64, r hindsight.Redemption)) error {
 	for after := int64(0); ; {
@@ -32,10 +25,10 @@ func (m *Module) PastRedemptions(ctx context.Context, siteID int64, until time.T
 			select s.id, m.person_id, s.at, s.points, s.cancelled_at
 			from (
 				(select site_id, id, member_id, created_at as at, points, cancelled_at from loyalty.redemption
-					where site_id = $1 and id > $2 and created_at < $3 order by id limit $4)
+					where site_id = $1 and id > $2 and created_at < $3 and wallet is null order by id limit $4)
 				union all
 				(select site_id, id, member_id, created_at, points - restored, null from loyalty.hold
-					where site_id = $1 and id > $2 and status = 'committed' and restored < points and created_at < $3 order by id limit $4)
+					where site_id = $1 and id > $2 and status = 'committed' and restored < points and created_at < $3 and wallet is null order by id limit $4)
 				order by id limit $4) s
 			cross join lateral (select * from loyalty.member m where m.site_id = s.site_id and m.id = s.member_id offset 0) m
 			order by s.id`, siteID, after, until, pastPage)

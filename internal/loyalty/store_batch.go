@@ -13,9 +13,9 @@ import (
 
 func addBatch(ctx context.Context, tx sqlx.QueryerContext, b redemptionBatch) (redemptionBatch, error) {
 	err := sqlx.GetContext(ctx, tx, &b.ID, `
-		insert into loyalty.redemption_batch (site_id, program_id, status, description, points_cost, position, coupon_list_id, kind, terms, created_at, updated_at)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)
-		returning id`, b.SiteID, b.ProgramID, b.Status, b.Description, b.PointsCost, b.Position, b.CouponListID, b.Kind, b.Terms, b.CreatedAt)
+		insert into loyalty.redemption_batch (site_id, program_id, status, description, points_cost, position, coupon_list_id, kind, terms, created_at, updated_at, wallet)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11)
+		returning id`, b.SiteID, b.ProgramID, b.Status, b.Description, b.PointsCost, b.Position, b.CouponListID, b.Kind, b.Terms, b.CreatedAt, b.Wallet)
 	if err != nil {
 		return b, fmt.Errorf("add redemption batch: %w", err)
 	}
@@ -38,8 +38,8 @@ func lockBatch(ctx context.Context, tx sqlx.QueryerContext, site, program, id in
 
 func saveBatch(ctx context.Context, tx sqlx.ExecerContext, b redemptionBatch) error {
 	_, err := tx.ExecContext(ctx, `
-		update loyalty.redemption_batch set status = $3, description = $4, points_cost = $5, position = $6, coupon_list_id = $7, kind = $8, terms = $9, updated_at = $10
-		where site_id = $1 and id = $2`, b.SiteID, b.ID, b.Status, b.Description, b.PointsCost, b.Position, b.CouponListID, b.Kind, b.Terms, b.UpdatedAt)
+		update loyalty.redemption_batch set status = $3, description = $4, points_cost = $5, position = $6, coupon_list_id = $7, kind = $8, terms = $9, updated_at = $10, wallet = $11
+		where site_id = $1 and id = $2`, b.SiteID, b.ID, b.Status, b.Description, b.PointsCost, b.Position, b.CouponListID, b.Kind, b.Terms, b.UpdatedAt, b.Wallet)
 	if err != nil {
 		return fmt.Errorf("save redemption batch: %w", err)
 	}

@@ -108,7 +108,7 @@ func insertCollection(ctx context.Context, tx sqlx.QueryerContext, c collection)
 			select site_id, member_id, id, $4, $5::date, $6, $7, $8, $9, points, $10, $11
 			from loyalty.txn where site_id = $1 and kind = 'earn' and source = $3
 			returning site_id)
-		select balance from loyalty.account a join posted using (site_id) where a.site_id = $1 and a.owner_id = $2`,
+		select balance from loyalty.account a join posted using (site_id) where a.site_id = $1 and a.owner_id = $2 and a.asset = 'points'`,
 		c.SiteID, c.MemberID, c.source(), c.Config.ID, c.Period.Format("2006-01-02"), c.Place, c.Config.Identifier, c.Config.Name, c.Config.Description, c.Traffic, c.At)
 	if err != nil {
 		return 0, fmt.Errorf("insert collection: %w", err)

@@ -11,6 +11,16 @@ import (
 	"github.com/lib/pq"
 )
 
+// ruledSites are those of some sites whose programmes have rules, had them, or are to have them.
+func ruledSites(ctx context.Context, tx sqlx.QueryerContext, sites []int64) (out []int64, err error) {
+	err = sqlx.SelectContext(ctx, tx, &out, `
+		select p.site_id from loyalty.program p where p.site_id = any ($1) and (p.rules_version is not null or p.next_at is not null)`, pq.Array(sites))
+	if err != nil {
+		return nil, fmt.Errorf("find sites with rules: %w", err)
+	}
+	return out, nil
+}
+
 // openBudgets makes the rows that a version's budgets are counted in; who posts locks them.
 func openBudgets(ctx context.Context, tx sqlx.ExecerContext, p program) error {
 	if p.Earning == nil {

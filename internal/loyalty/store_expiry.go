@@ -20,16 +20,21 @@ const openLots = `
 	join loyalty.member m on m.site_id = a.site_id and m.id = a.owner_id
 	where l.site_id = $1 and l.account_id = $2 and l.remaining > 0`
 
+// expirationsQuery looks up the earnings of those that are shown only.
+const expirationsQuery = `
+		select l.id as lot_id, l.remaining as points, l.granted, l.expires_at, l.by_activity, l.sorts_at, t.reason, t.effective_at as earned_at
+		from (
+			select * from (select *, coalesce(expires_at, '9999-01-01') as sorts_at from (` + openLots + `) l) l
+			where (l.sorts_at, l.id) > ($3, $4)
+			order by l.sorts_at, l.id
+			limit $5) l
+		cross join lateral (select * from loyalty.txn t where t.site_id = $1 and t.id = l.id offset 0) t
+		order by l.sorts_at, l.id`
+
 // expirationsOf reads them, the next to end first.
 func expirationsOf(ctx context.Context, db sqlx.QueryerContext, site, account int64, after loyaltyapi.AfterExpiration, limit int) ([]loyaltyapi.Expiration, error) {
 	rows := []loyaltyapi.Expiration{}
-	err := sqlx.SelectContext(ctx, db, &rows, `
-		select l.id as lot_id, l.remaining as points, l.granted, l.expires_at, l.by_activity, l.sorts_at, t.reason, t.effective_at as earned_at
-		from (select *, coalesce(expires_at, '9999-01-01') as sorts_at from (`+openLots+`) l) l
-		join loyalty.txn t on t.site_id = l.site_id and t.id = l.id
-		where (l.sorts_at, l.id) > ($3, $4)
-		order by l.sorts_at, l.id
-		limit $5`, site, account, after.At, after.LotID, limit)
+	err := sqlx.SelectContext(ctx, db, &rows, expirationsQuery, site, account, after.At, after.LotID, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read what expires: %w", err)
 	}

@@ -28,36 +28,36 @@ func saveTurnover(ctx context.Context, tx sqlx.ExecerContext, site int64, rows [
 		return nil
 	}
 	_, err := tx.ExecContext(ctx, `
-		insert into loyalty.turnover as t (site_id, at, name, kind, points, entries)
-		select $1, greatest(at::timestamptz, (select max(ends_at) from loyalty.closing where site_id = $1)) as quarter, name, kind, sum(points), sum(entries)
-		from unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[]) as u (at, name, kind, points, entries)
-		group by quarter, name, kind
-		order by quarter, name, kind
-		on conflict (site_id, at, name, kind) do update set points = t.points + excluded.points, entries = t.entries + excluded.entries`, site,
+		insert into loyalty.turnover as t (site_id, at, name, kind, wallet, points, entries)
+		select $1, greatest(at::timestamptz, (select max(ends_at) from loyalty.closing where site_id = $1)) as quarter, name, kind, wallet, sum(points), sum(entries)
+		from unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::text[]) as u (at, name, kind, points, entries, wallet)
+		group by quarter, name, kind, wallet
+		order by quarter, name, kind, wallet
+		on conflict (site_id, at, name, kind, wallet) do update set points = t.points + excluded.points, entries = t.entries + excluded.entries`, site,
 		pq.Array(column(rows, func(t turnover) string { return stamp(t.at) })), pq.Array(column(rows, func(t turnover) string { return t.name })),
 		pq.Array(column(rows, func(t turnover) string { return t.kind })), pq.Array(column(rows, func(t turnover) int64 { return t.points })),
-		pq.Array(column(rows, func(t turnover) int64 { return t.entries })))
+		pq.Array(column(rows, func(t turnover) int64 { return t.entries })), pq.Array(column(rows, func(t turnover) string { return t.asset })))
 	return wrapped("save the turnover", err)
 }
 
 const turnoverByDayQuery = `
 		select width_bucket(at, $2::timestamptz[]) as day, name, kind, sum(points)::bigint as points, sum(entries)::bigint as entries
-		from loyalty.turnover where site_id = $1 and at >= $3 and at < $4
+		from loyalty.turnover where site_id = $1 and at >= $3 and at < $4 and wallet = $5
 		group by 1, 2, 3 order by 1, 2, 3`
 
-// turnoverByDay reads what was booked on days that begin at some moments, up to an end.
-func turnoverByDay(ctx context.Context, db sqlx.QueryerContext, site int64, begins []time.Time, end time.Time) (rows []finance.Sum, err error) {
-	err = sqlx.SelectContext(ctx, db, &rows, turnoverByDayQuery, site, pq.Array(column(begins, stamp)), begins[0], end)
+// turnoverByDay reads what was booked in a wallet on days that begin at some moments, up to an end.
+func turnoverByDay(ctx context.Context, db sqlx.QueryerContext, site int64, wallet string, begins []time.Time, end time.Time) (rows []finance.Sum, err error) {
+	err = sqlx.SelectContext(ctx, db, &rows, turnoverByDayQuery, site, pq.Array(column(begins, stamp)), begins[0], end, asset(wallet))
 	return rows, wrapped("read the turnover", err)
 }
 
 const turnoverBetweenQuery = `
-		select name, sum(points)::bigint as points from loyalty.turnover where site_id = $1 and at >= $2 and at < $3 group by name`
+		select name, sum(points)::bigint as points from loyalty.turnover where site_id = $1 and at >= $2 and at < $3 and wallet = $4 group by name`
 
-// addTurnover adds what was booked in a period to balances, times so often: once, or minus once.
-func addTurnover(ctx context.Context, db sqlx.QueryerContext, site int64, balances map[string]int64, from, to time.Time, times int64) error {
+// addTurnover adds what was booked in a wallet in a period to balances, times so often: once, or minus once.
+func addTurnover(ctx context.Context, db sqlx.QueryerContext, site int64, wallet string, balances map[string]int64, from, to time.Time, times int64) error {
 	var rows []finance.Sum
-	if err := sqlx.SelectContext(ctx, db, &rows, turnoverBetweenQuery, site, from, to); err != nil {
+	if err := sqlx.SelectContext(ctx, db, &rows, turnoverBetweenQuery, site, from, to, asset(wallet)); err != nil {
 		return fmt.Errorf("read the turnover: %w", err)
 	}
 	for _, r := range rows {

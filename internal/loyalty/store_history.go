@@ -26,6 +26,7 @@ type txnRow struct {
 	EarnID      *int64    `db:"earn_id"`
 	Description *string   `db:"description"`
 	EffectiveAt time.Time `db:"effective_at"`
+	Wallet      string    `db:"wallet"`
 }
 
 // entryRow is an entry of a member's account as it is shown.
@@ -134,7 +135,7 @@ var typeCase = func() string {
 func txnsBefore(ctx context.Context, db sqlx.QueryerContext, site, member int64, p place, limit int) ([]txnRow, error) {
 	var rows []txnRow
 	err := sqlx.SelectContext(ctx, db, &rows, `
-		select id, kind, reason, points, origin_id, referral_id, reward_id, earn_id, description, effective_at
+		select id, kind, reason, points, origin_id, referral_id, reward_id, earn_id, description, effective_at, coalesce(wallet, '') as wallet
 		from (
 			select *, `+typeCase+` as type
 			from loyalty.txn

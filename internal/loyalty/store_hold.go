@@ -14,23 +14,23 @@ import (
 	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
 )
 
-const holdColumns = `k.id, k.member_id, k.status, k.points, k.restored, k.reference, k.until, k.created_at, k.ended_at, k.batch_id, k.amount, k.currency`
+const holdColumns = `k.id, k.member_id, k.status, k.points, k.restored, k.reference, k.until, k.created_at, k.ended_at, k.batch_id, k.amount, k.currency, coalesce(k.wallet, '') as of_wallet`
 
 func (s *saving) holds(rows []*hold) {
 	if len(rows) == 0 {
 		return
 	}
 	s.add("holds", `
-		insert into loyalty.hold (site_id, id, member_id, status, points, reference, until, created_at, batch_id, amount, currency, counted)
+		insert into loyalty.hold (site_id, id, member_id, status, points, reference, until, created_at, batch_id, amount, currency, counted, wallet, pooled)
 		select site_id, id, member_id, 'held', points, reference, until::timestamptz, at::timestamptz, nullif(batch_id, 0), nullif(amount, 0), nullif(currency, ''),
-			nullif(counted, '')::jsonb from $rows`,
-		`site_id id member_id points reference:text until:text at:text batch_id amount currency:text counted:text`,
+			nullif(counted, '')::jsonb, nullif(wallet, ''), nullif(pooled, false) from $rows`,
+		`site_id id member_id points reference:text until:text at:text batch_id amount currency:text counted:text wallet:text pooled:boolean`,
 		column(rows, func(k *hold) int64 { return k.SiteID }), column(rows, func(k *hold) int64 { return k.ID }),
 		column(rows, func(k *hold) int64 { return k.MemberID }), column(rows, func(k *hold) int64 { return k.Points }),
 		column(rows, func(k *hold) string { return k.Reference }), column(rows, func(k *hold) string { return stamp(k.Until) }),
 		column(rows, func(k *hold) string { return stamp(k.CreatedAt) }), column(rows, func(k *hold) int64 { return orZero(k.BatchID) }),
 		column(rows, func(k *hold) int64 { return orZero(k.Amount) }), column(rows, func(k *hold) string { return deref(k.Currency) }),
-		column(rows, func(k *hold) string { return k.Counted.text() }))
+		column(rows, func(k *hold) string { return k.Counted.text() }), column(rows, func(k *hold) string { return k.Wallet }), column(rows, func(k *hold) bool { return k.Pooled }))
 }
 
 func (s *saving) endedHolds(all []*hold) {
@@ -52,25 +52,33 @@ func (s *saving) endedHolds(all []*hold) {
 		column(rows, func(k *hold) string { return stampOrNot(k.EndedAt) }), column(rows, func(k *hold) int64 { return orZero(k.EndTxnID) }))
 }
 
-// holdersOfHolds are the persons whose holds these are; that never changes.
-func holdersOfHolds(ctx context.Context, tx sqlx.QueryerContext, ids []siteID, into map[siteID]int64) error {
+// holdersOfHolds are the persons whose holds these are, and to which others of a pool pay a part; that never changes.
+func holdersOfHolds(ctx context.Context, tx sqlx.QueryerContext, ids []siteID, into map[siteID]int64) (pooled []siteID, err error) {
 	if len(ids) == 0 {
-		return nil
+		return nil, nil
 	}
-	var rows []hold
+	var rows []struct {
+		SiteID   int64 `db:"site_id"`
+		ID       int64 `db:"id"`
+		PersonID int64 `db:"person_id"`
+		Pooled   bool  `db:"pooled"`
+	}
 	sites, own := pairs(ids)
-	err := sqlx.SelectContext(ctx, tx, &rows, `
-		select k.site_id, k.id, m.person_id
+	err = sqlx.SelectContext(ctx, tx, &rows, `
+		select k.site_id, k.id, m.person_id, coalesce(k.pooled, false) as pooled
 		from unnest($1::bigint[], $2::bigint[]) as u (site_id, id)
 		cross join lateral (select * from loyalty.hold k where k.site_id = u.site_id and k.id = u.id offset 0) k
 		cross join lateral (select * from loyalty.member m where m.site_id = k.site_id and m.id = k.member_id offset 0) m`, pq.Array(sites), pq.Array(own))
 	if err != nil {
-		return fmt.Errorf("find holds' members: %w", err)
+		return nil, fmt.Errorf("find holds' members: %w", err)
 	}
 	for _, k := range rows {
 		into[siteID{k.SiteID, k.ID}] = k.PersonID
+		if k.Pooled {
+			pooled = append(pooled, siteID{k.SiteID, k.ID})
+		}
 	}
-	return nil
+	return pooled, nil
 }
 
 // lockHolds locks holds, whose members are locked already, and reads from which lots they took their points.

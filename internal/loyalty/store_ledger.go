@@ -49,21 +49,22 @@ func open(ctx context.Context, tx sqlx.QueryerContext, n int, sites []int64, nam
 		account
 		Is string `db:"is"`
 	}
+	plain, assets := namesApart(names)
 	err := sqlx.SelectContext(ctx, tx, &rows, `
 		with own as (
-			select site_id, id, name, balance, seq from loyalty.account
-			where site_id = any($1) and owner_id is null and name = any($2) and asset = 'points'
-			order by site_id, name
+			select site_id, id, name, balance, seq, asset from loyalty.account
+			where site_id = any($1) and owner_id is null and name = any($2) and asset = any($6)
+			order by site_id, name, asset
 			for update
 		)
-		select 'own' as is, site_id, id as account_id, name, balance, seq from own
+		select 'own' as is, site_id, id as account_id, name, balance, seq, case when asset <> 'points' then asset else '' end as wallet from own
 		union all
-		select 'id', 0, nextval('loyalty.txn_id_seq'), '', 0, 0 from generate_series(1, $3::int)
+		select 'id', 0, nextval('loyalty.txn_id_seq'), '', 0, 0, '' from generate_series(1, $3::int)
 		union all
-		select 'known', u.site_id, 0, u.source, 0, 0 from unnest($4::bigint[], $5::text[]) as u (site_id, source)
+		select 'known', u.site_id, 0, u.source, 0, 0, '' from unnest($4::bigint[], $5::text[]) as u (site_id, source)
 		where (select true from loyalty.txn t where t.site_id = u.site_id and t.kind = 'earn' and t.source = u.source)
 			or (select true from loyalty.refusal r where r.site_id = u.site_id and r.source = u.source)`,
-		pq.Array(sites), pq.Array(names), n, pq.Array(of), pq.Array(what))
+		pq.Array(sites), pq.Array(plain), n, pq.Array(of), pq.Array(what), pq.Array(assets))
 	if err != nil {
 		return opened{}, fmt.Errorf("open the books: %w", err)
 	}
@@ -71,7 +72,7 @@ func open(ctx context.Context, tx sqlx.QueryerContext, n int, sites []int64, nam
 	for _, r := range rows {
 		switch r.Is {
 		case "own":
-			o.own[siteAccount{r.SiteID, r.Name}] = &r.account
+			o.own[siteAccount{r.SiteID, qualified(r.Name, r.Wallet)}] = &r.account
 		case "id":
 			o.ids = append(o.ids, r.ID)
 		default:
@@ -80,6 +81,20 @@ func open(ctx context.Context, tx sqlx.QueryerContext, n int, sites []int64, nam
 	}
 	slices.Sort(o.ids)
 	return o, nil
+}
+
+// namesApart are names of the site's accounts without their wallets, and the assets of these.
+func namesApart(names []string) (plain, assets []string) {
+	for _, name := range names {
+		wallet, name := unqualified(name)
+		if of := asset(wallet); !slices.Contains(assets, of) {
+			assets = append(assets, of)
+		}
+		if !slices.Contains(plain, name) {
+			plain = append(plain, name)
+		}
+	}
+	return plain, assets
 }
 
 // earned is an earning as later steps need it.
@@ -93,17 +108,18 @@ type earned struct {
 	OriginID   int64  `db:"origin_id"`
 	ReferralID int64  `db:"referral_id"`
 	RewardID   int64  `db:"reward_id"`
+	Wallet     string `db:"wallet"`
 
 	EffectiveAt time.Time `db:"effective_at"`
 }
 
 func (e earned) txn() txn {
-	return txn{SiteID: e.SiteID, ID: e.ID, MemberID: e.MemberID, Reason: e.Reason, OriginID: e.OriginID, ReferralID: e.ReferralID, RewardID: e.RewardID,
+	return txn{Wallet: e.Wallet, SiteID: e.SiteID, ID: e.ID, MemberID: e.MemberID, Reason: e.Reason, OriginID: e.OriginID, ReferralID: e.ReferralID, RewardID: e.RewardID,
 		EffectiveAt: e.EffectiveAt}
 }
 
 const earnedColumns = `t.site_id, t.id, t.source, t.member_id, t.reason, t.effective_at, coalesce(t.origin_id, 0) as origin_id,
-	coalesce(t.referral_id, 0) as referral_id, coalesce(t.reward_id, 0) as reward_id`
+	coalesce(t.referral_id, 0) as referral_id, coalesce(t.reward_id, 0) as reward_id, coalesce(t.wallet, '') as wallet`
 
 // earnedBy finds what the sources earned; it never changes.
 func earnedBy(ctx context.Context, tx sqlx.QueryerContext, sites []int64, sources []string) (map[siteSource]earned, error) {
@@ -124,7 +140,7 @@ func earnedBy(ctx context.Context, tx sqlx.QueryerContext, sites []int64, source
 }
 
 const lotColumns = `l.site_id, l.id, l.account_id, l.granted, l.remaining, l.clawed, l.expired, l.forgiven, l.reinstated, l.expires_at, coalesce(l.by_activity, false) as by_activity, l.wake_at, coalesce(l.reminded, false) as reminded,
-	l.waived, coalesce(l.pending, false) as pending, l.activates_at`
+	l.waived, coalesce(l.pending, false) as pending, l.activates_at, coalesce(l.tierless, false) as tierless`
 
 // lotsOf reads the lots of locked accounts that have points left, and those of the given earnings whether or not, also where they are pending.
 func lotsOf(ctx context.Context, tx sqlx.QueryerContext, holders map[person]*holder, of map[siteSource]earned) ([]*lot, error) {

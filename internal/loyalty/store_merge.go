@@ -145,18 +145,24 @@ const earnedSelf = `
 	from loyalty.txn t
 	left join loyalty.lot l on l.site_id = t.site_id and l.id = t.id
 	where t.site_id = $1::bigint and t.member_id = $2::bigint
-		and (t.kind = 'earn' and l.pending is null or t.kind = 'adjust' and (t.rule::jsonb ->> 'counts_for_tier')::boolean)
+		and (t.kind = 'earn' and l.pending is null and l.tierless is null or t.kind = 'adjust' and (t.rule::jsonb ->> 'counts_for_tier')::boolean)
 	group by 1`
 
 // reopenMember gives a duplicate back its lots, and what counts of it by now, out of what counts of the survivor.
 func reopenMember(ctx context.Context, tx sqlx.ExecerContext, s, d *holder, p program) error {
+	var theirs, own []int64 // accounts of the wallets beside the main one
+	for _, w := range s.wallets {
+		theirs, own = append(theirs, w.ID), append(own, d.in(w.Wallet).ID)
+	}
 	steps := []struct {
 		what, sql string
 		args      []any
 	}{
 		{"give back lots", `
-			update loyalty.lot set home = null, account_id = case when pending then $4::bigint else $3::bigint end where site_id = $1 and home = $2`,
-			[]any{s.SiteID, d.MemberID, d.ID, d.pending.ID}},
+			update loyalty.lot l set home = null, account_id = case when pending then $4::bigint else coalesce((
+				select u.own from unnest($5::bigint[], $6::bigint[]) as u (theirs, own) where u.theirs = l.account_id), $3::bigint) end
+			where site_id = $1 and home = $2`,
+			[]any{s.SiteID, d.MemberID, d.ID, d.pending.ID, pq.Array(theirs), pq.Array(own)}},
 		{"give back what was earned", `
 			with own as (select coalesce(sum(earned), 0)::bigint as n from (` + earnedSelf + `) e), less as (
 				update loyalty.member set earned = earned - (select n from own), duplicates = nullif(array_remove(duplicates, $2::bigint), '{}') where site_id = $1 and id = $4)
@@ -204,8 +210,8 @@ func freeMember(ctx context.Context, tx sqlx.ExecerContext, m memberMerge) error
 // keepMerge notes what a merge moved.
 func keepMerge(ctx context.Context, tx sqlx.ExecerContext, m memberMerge, at any) error {
 	_, err := tx.ExecContext(ctx, `
-		insert into loyalty.member_merge (site_id, id, survivor_id, duplicate_id, status, points, txn_id, merged_at) values ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		m.SiteID, m.ID, m.SurvivorID, m.DuplicateID, m.Status, m.Points, m.TxnID, at)
+		insert into loyalty.member_merge (site_id, id, survivor_id, duplicate_id, status, points, txn_id, merged_at, survivor_was, survivor_made) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		m.SiteID, m.ID, m.SurvivorID, m.DuplicateID, m.Status, m.Points, m.TxnID, at, m.SurvivorWas, m.SurvivorMade)
 	return wrapped("note what a merge moved", err)
 }
 
@@ -213,7 +219,7 @@ func keepMerge(ctx context.Context, tx sqlx.ExecerContext, m memberMerge, at any
 func mergeOf(ctx context.Context, tx sqlx.ExtContext, site, id int64, undoneAt any) (m memberMerge, found bool, err error) {
 	err = sqlx.GetContext(ctx, tx, &m, `
 		update loyalty.member_merge set undone_at = $3 where site_id = $1 and id = $2 and undone_at is null
-		returning site_id, id, survivor_id, duplicate_id, status, points, txn_id`, site, id, undoneAt)
+		returning site_id, id, survivor_id, duplicate_id, status, points, txn_id, survivor_was, survivor_made`, site, id, undoneAt)
 	if errors.Is(err, sql.ErrNoRows) {
 		return m, false, nil
 	}

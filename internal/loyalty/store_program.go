@@ -16,7 +16,7 @@ import (
 )
 
 const programColumns = `site_id, id, name, status, currency, digits, points_per_unit, points_per_referral, expires_after_days, adjustment_limit, tiers, version,
-	tiers_version, created_at, updated_at, policy, rules_version, next_at`
+	tiers_version, created_at, updated_at, policy, rules_version, feats_version, next_at`
 
 // programRow is a programme as the table has it.
 type programRow struct {
@@ -37,11 +37,12 @@ type programRow struct {
 	UpdatedAt         time.Time     `db:"updated_at"`
 	Policy            []byte        `db:"policy"`
 	RulesVersion      sql.NullInt64 `db:"rules_version"`
+	FeatsVersion      sql.NullInt64 `db:"feats_version"`
 	NextAt            *time.Time    `db:"next_at"`
 }
 
 func (r programRow) program() (program, error) {
-	p := program{SiteID: r.SiteID, ID: r.ID, Version: r.Version, TiersVersion: r.TiersVersion, RulesVersion: int(r.RulesVersion.Int64), NextAt: r.NextAt, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
+	p := program{SiteID: r.SiteID, ID: r.ID, Version: r.Version, TiersVersion: r.TiersVersion, RulesVersion: int(r.RulesVersion.Int64), FeatsVersion: int(r.FeatsVersion.Int64), NextAt: r.NextAt, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
 		settings: settings{Name: r.Name, Status: r.Status, Currency: r.Currency, Digits: r.Digits, PointsPerUnit: r.PointsPerUnit,
 			PointsPerReferral: r.PointsPerReferral, AdjustmentLimit: r.AdjustmentLimit}}
 	if r.ExpiresAfterDays.Valid {
@@ -118,11 +119,11 @@ func oneProgram(ctx context.Context, db sqlx.QueryerContext, query string, args 
 func addProgram(ctx context.Context, tx sqlx.ExtContext, p program) (program, error) {
 	err := sqlx.GetContext(ctx, tx, &p.ID, `
 		insert into loyalty.program (site_id, name, status, currency, digits, points_per_unit, points_per_referral, expires_after_days, tiers,
-			version, tiers_version, created_at, updated_at, adjustment_limit, policy, rules_version)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10, $11, $12, $13, $14, nullif($15::jsonb, '{}'), nullif($16::int, 0))
+			version, tiers_version, created_at, updated_at, adjustment_limit, policy, rules_version, feats_version)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10, $11, $12, $13, $14, nullif($15::jsonb, '{}'), nullif($16::int, 0), nullif($17::int, 0))
 		returning id`,
 		p.SiteID, p.Name, p.Status, p.Currency, p.Digits, p.PointsPerUnit, p.PointsPerReferral, p.ExpiresAfterDays, text(p.Tiers),
-		p.Version, p.TiersVersion, p.CreatedAt, p.UpdatedAt, p.AdjustmentLimit, text(p.policy), p.RulesVersion)
+		p.Version, p.TiersVersion, p.CreatedAt, p.UpdatedAt, p.AdjustmentLimit, text(p.policy), p.RulesVersion, p.FeatsVersion)
 	if postgres.Violates(err, "program_one_per_site") {
 		return p, fault.New(fault.Conflict, "program_exists", "The site has a loyalty programme already.")
 	}
@@ -131,33 +132,42 @@ func addProgram(ctx context.Context, tx sqlx.ExtContext, p program) (program, er
 	}
 	_, err = tx.ExecContext(ctx, `
 		insert into loyalty.account (site_id, name, asset) select $1, unnest($2::text[]), 'points'`, p.SiteID,
-		pq.Array([]string{issued, expired, adjusted, redeemed, held, transferred}))
+		pq.Array(siteAccounts))
 	if err != nil {
 		return p, fmt.Errorf("add the site's accounts: %w", err)
 	}
 	return p, addVersion(ctx, tx, p)
 }
 
+// siteAccounts are the accounts that a site has of its own, in each wallet.
+var siteAccounts = []string{issued, expired, adjusted, redeemed, held, transferred}
+
 func saveProgram(ctx context.Context, tx sqlx.ExtContext, p program) error {
 	_, err := tx.ExecContext(ctx, `
 		update loyalty.program set name = $3, status = $4, currency = $5, digits = $6, points_per_unit = $7, points_per_referral = $8,
 			expires_after_days = $9, tiers = $10::jsonb, version = $11, tiers_version = $12, updated_at = $13, adjustment_limit = $14,
-			policy = nullif($15::jsonb, '{}'), rules_version = nullif($16::int, 0)
+			policy = nullif($15::jsonb, '{}'), rules_version = nullif($16::int, 0), feats_version = nullif($17::int, 0)
 		where site_id = $1 and id = $2`,
 		p.SiteID, p.ID, p.Name, p.Status, p.Currency, p.Digits, p.PointsPerUnit, p.PointsPerReferral, p.ExpiresAfterDays, text(p.Tiers),
-		p.Version, p.TiersVersion, p.UpdatedAt, p.AdjustmentLimit, text(p.policy), p.RulesVersion)
+		p.Version, p.TiersVersion, p.UpdatedAt, p.AdjustmentLimit, text(p.policy), p.RulesVersion, p.FeatsVersion)
 	if err != nil {
 		return fmt.Errorf("save programme: %w", err)
 	}
 	return addVersion(ctx, tx, p)
 }
 
-func addVersion(ctx context.Context, tx sqlx.ExecerContext, p program) error {
+func addVersion(ctx context.Context, tx sqlx.ExtContext, p program) error {
 	_, err := tx.ExecContext(ctx, `
 		insert into loyalty.program_version (site_id, program_id, version, settings, changed_at) values ($1, $2, $3, $4::jsonb, $5)`,
 		p.SiteID, p.ID, p.Version, p.settings.text(), p.UpdatedAt)
 	if err != nil {
 		return fmt.Errorf("keep the programme's version: %w", err)
+	}
+	if err := openFeats(ctx, tx, p); err != nil {
+		return err
+	}
+	if err := openWallets(ctx, tx, p); err != nil {
+		return err
 	}
 	return openBudgets(ctx, tx, p)
 }

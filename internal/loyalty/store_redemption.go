@@ -15,11 +15,11 @@ import (
 	"github.com/talkable/talkable/internal/fault"
 )
 
-const batchColumns = `b.site_id, b.id, b.program_id, b.status, b.description, b.points_cost, b.position, b.coupon_list_id, b.kind, b.terms,
+const batchColumns = `b.site_id, b.id, b.program_id, b.status, b.description, b.points_cost, b.position, b.coupon_list_id, b.kind, b.terms, b.wallet,
 	b.created_at, b.updated_at`
 
 const redemptionColumns = `r.site_id, r.id, r.member_id, r.batch_id, r.status, r.description, r.points, r.traffic_source, r.coupon_list_id,
-	r.coupon_id, r.coupon_code, r.kind, r.terms, r.note, r.cancel_reason, r.cancel_txn_id, r.created_at, r.fulfilled_at, r.cancelled_at`
+	r.coupon_id, r.coupon_code, r.kind, r.terms, r.note, r.cancel_reason, r.cancel_txn_id, r.created_at, r.fulfilled_at, r.cancelled_at, r.wallet`
 
 var errNoRedemption = fault.New(fault.NotFound, "redemption_not_found", "No such redemption.")
 
@@ -55,30 +55,34 @@ func shareBatches(ctx context.Context, tx sqlx.QueryerContext, ids []siteID) (ma
 	return out, nil
 }
 
-// ownersOf are the persons whose redemptions these are; that never changes.
-func ownersOf(ctx context.Context, tx sqlx.QueryerContext, ids []siteID) (map[siteID]int64, error) {
+// ownersOf are the persons whose redemptions these are, and to which others of a pool paid a part; that never changes.
+func ownersOf(ctx context.Context, tx sqlx.QueryerContext, ids []siteID) (owners map[siteID]int64, pooled []siteID, err error) {
 	if len(ids) == 0 {
-		return map[siteID]int64{}, nil
+		return map[siteID]int64{}, nil, nil
 	}
 	var rows []struct {
 		SiteID   int64 `db:"site_id"`
 		ID       int64 `db:"id"`
 		PersonID int64 `db:"person_id"`
+		Pooled   bool  `db:"pooled"`
 	}
 	sites, own := pairs(ids)
-	err := sqlx.SelectContext(ctx, tx, &rows, `
-		select u.site_id, u.id, m.person_id
+	err = sqlx.SelectContext(ctx, tx, &rows, `
+		select u.site_id, u.id, m.person_id, coalesce(r.pooled, false) as pooled
 		from unnest($1::bigint[], $2::bigint[]) as u (site_id, id)
 		cross join lateral (select * from loyalty.redemption r where r.site_id = u.site_id and r.id = u.id offset 0) r
 		cross join lateral (select * from loyalty.member m where m.site_id = r.site_id and m.id = r.member_id offset 0) m`, pq.Array(sites), pq.Array(own))
 	if err != nil {
-		return nil, fmt.Errorf("find redemptions' members: %w", err)
+		return nil, nil, fmt.Errorf("find redemptions' members: %w", err)
 	}
-	out := make(map[siteID]int64, len(rows))
+	owners = make(map[siteID]int64, len(rows))
 	for _, r := range rows {
-		out[siteID{r.SiteID, r.ID}] = r.PersonID
+		owners[siteID{r.SiteID, r.ID}] = r.PersonID
+		if r.Pooled {
+			pooled = append(pooled, siteID{r.SiteID, r.ID})
+		}
 	}
-	return out, nil
+	return owners, pooled, nil
 }
 
 // lockRedemptions locks redemptions, whose members are locked already, and reads from which lots they took their points.
@@ -216,7 +220,7 @@ func byHand(ctx context.Context, db sqlx.QueryerContext, site, member, after int
 	}
 	var rows []txnRow
 	err := sqlx.SelectContext(ctx, db, &rows, `
-		select t.id, t.kind, t.reason, t.points, t.description, t.effective_at
+		select t.id, t.kind, t.reason, t.points, t.description, t.effective_at, coalesce(t.wallet, '') as wallet
 		from `+oneself("$2")+` cross join lateral (
 			select * from loyalty.txn where site_id = $1 and member_id = who.id and kind = 'adjust' and id < $3 order by id desc limit $4) t
 		order by t.id desc

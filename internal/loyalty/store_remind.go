@@ -62,7 +62,7 @@ func lockLots(ctx context.Context, tx sqlx.QueryerContext, places []lotPlace, ho
 	}
 	sites, ids := pairs(accounts)
 	err = sqlx.SelectContext(ctx, tx, &d.holders, `
-		select `+holderColumns+`
+		select `+holderColumns+`, `+walletColumn+`
 		from (
 			select d.site_id, m.person_id, m.id, d.account_id from unnest($1::bigint[], $2::bigint[]) as d (site_id, account_id)
 			cross join lateral (select * from loyalty.account a where a.site_id = d.site_id and a.id = d.account_id offset 0) a
@@ -73,9 +73,21 @@ func lockLots(ctx context.Context, tx sqlx.QueryerContext, places []lotPlace, ho
 	if err != nil {
 		return d, fmt.Errorf("lock members of lots: %w", err)
 	}
+	apart(d.holders)
 	byPerson, byAccount := map[person]*holder{}, map[int64]bool{}
 	for _, h := range d.holders {
-		byPerson[person{h.SiteID, h.PersonID}], byAccount[h.ID] = h, true
+		byAccount[h.ID] = true
+		who := person{h.SiteID, h.PersonID}
+		if h.Wallet == "" {
+			byPerson[who] = h
+		}
+	}
+	for _, h := range d.holders { // each wallet beside its member, whether or not the main one is asked for
+		if who := (person{h.SiteID, h.PersonID}); h.Wallet != "" && byPerson[who] != nil {
+			byPerson[who].wallets = append(byPerson[who].wallets, h)
+		} else if h.Wallet != "" {
+			byPerson[who] = h
+		}
 	}
 	spentOut := map[siteSource]earned{} // lotsOf reads these whether or not anything is left of them
 	for _, p := range places {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
+
+	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
 )
 
 func (k countKey) compare(o countKey) int {
@@ -100,12 +102,18 @@ func (m *Module) sweepCounts(ctx context.Context) error {
 	return nil
 }
 
-// siteRedemptions reads redemptions of a site below after (0: from the newest on).
-func siteRedemptions(ctx context.Context, db sqlx.QueryerContext, site int64, f redemptionFilter, after int64, limit int) ([]redemption, error) {
+// siteRedemptionsQuery has a filter's conditions in place of %s. By time, as the indexes are: a period in the past is found however much came since.
+const siteRedemptionsQuery = `
+		select ` + redemptionColumns + ` from loyalty.redemption r where r.site_id = $1 and (r.created_at, r.id) < ($2, $3)%s order by r.created_at desc, r.id desc limit $4`
+
+// siteRedemptions reads redemptions of a site behind a place, newest first.
+func siteRedemptions(ctx context.Context, db sqlx.QueryerContext, site int64, f redemptionFilter, after loyaltyapi.AfterRedemption, limit int) ([]redemption, error) {
+	if after.At.IsZero() {
+		after = f.start()
+	}
 	var rows []redemption
-	where, args := f.where([]any{site, after, limit})
-	err := sqlx.SelectContext(ctx, db, &rows, `
-		select `+redemptionColumns+` from loyalty.redemption r where r.site_id = $1 and ($2 = 0 or r.id < $2)`+where+` order by r.id desc limit $3`, args...)
+	where, args := f.where([]any{site, after.At, after.ID, limit})
+	err := sqlx.SelectContext(ctx, db, &rows, fmt.Sprintf(siteRedemptionsQuery, where), args...)
 	if err != nil {
 		return nil, fmt.Errorf("read redemptions: %w", err)
 	}

@@ -76,14 +76,9 @@ func (s *saving) txns(rows []txn) {
 	if len(rows) == 0 {
 		return
 	}
-	s.add("transactions", `
-		insert into loyalty.txn (site_id, id, member_id, kind, source, reason, points, earn_id, origin_id, referral_id, reward_id, rule,
-			effective_at, recorded_at, description)
-		select site_id, id, member_id, kind, source, reason, points, nullif(earn_id, 0), nullif(origin_id, 0), nullif(referral_id, 0),
-			nullif(reward_id, 0), rule, effective_at::timestamptz, recorded_at::timestamptz, nullif(description, '')
-		from $rows`,
-		`site_id id member_id kind:text source:text reason:text points earn_id origin_id referral_id reward_id rule:text
-		effective_at:text recorded_at:text description:text`,
+	names, more, values := `site_id id member_id kind:text source:text reason:text points earn_id origin_id referral_id reward_id rule:text
+		effective_at:text recorded_at:text description:text`, "", ""
+	columns := []any{
 		column(rows, func(t txn) int64 { return t.SiteID }), column(rows, func(t txn) int64 { return t.ID }),
 		column(rows, func(t txn) int64 { return t.MemberID }), column(rows, func(t txn) string { return t.Kind }),
 		column(rows, func(t txn) string { return t.Source }), column(rows, func(t txn) string { return t.Reason }),
@@ -91,20 +86,36 @@ func (s *saving) txns(rows []txn) {
 		column(rows, func(t txn) int64 { return t.OriginID }), column(rows, func(t txn) int64 { return t.ReferralID }),
 		column(rows, func(t txn) int64 { return t.RewardID }), column(rows, func(t txn) string { return t.Rule }),
 		column(rows, func(t txn) string { return stamp(t.EffectiveAt) }), column(rows, func(t txn) string { return stamp(t.RecordedAt) }),
-		column(rows, func(t txn) string { return t.Description }))
+		column(rows, func(t txn) string { return t.Description }),
+	}
+	if slices.ContainsFunc(rows, func(t txn) bool { return t.Wallet != "" }) {
+		names, more, values = names+" wallet:text", ", wallet", ", nullif(wallet, '')"
+		columns = append(columns, column(rows, func(t txn) string { return t.Wallet }))
+	}
+	s.add("transactions", `
+		insert into loyalty.txn (site_id, id, member_id, kind, source, reason, points, earn_id, origin_id, referral_id, reward_id, rule,
+			effective_at, recorded_at, description`+more+`)
+		select site_id, id, member_id, kind, source, reason, points, nullif(earn_id, 0), nullif(origin_id, 0), nullif(referral_id, 0),
+			nullif(reward_id, 0), rule, effective_at::timestamptz, recorded_at::timestamptz, nullif(description, '')`+values+`
+		from $rows`, names, columns...)
 }
 
 func (s *saving) entries(rows []entry) {
 	if len(rows) == 0 {
 		return
 	}
-	s.add("entries", `
-		insert into loyalty.entry (site_id, txn_id, account_id, asset, amount, seq, balance_after)
-		select site_id, txn_id, account_id, 'points', amount, seq, balance_after from $rows`,
-		`site_id txn_id account_id amount seq balance_after`,
+	names, of := `site_id txn_id account_id amount seq balance_after`, `'points'`
+	columns := []any{
 		column(rows, func(e entry) int64 { return e.SiteID }), column(rows, func(e entry) int64 { return e.TxnID }),
 		column(rows, func(e entry) int64 { return e.AccountID }), column(rows, func(e entry) int64 { return e.Amount }),
-		column(rows, func(e entry) int64 { return e.Seq }), column(rows, func(e entry) int64 { return e.BalanceAfter }))
+		column(rows, func(e entry) int64 { return e.Seq }), column(rows, func(e entry) int64 { return e.BalanceAfter }),
+	}
+	if slices.ContainsFunc(rows, func(e entry) bool { return e.Wallet != "" }) {
+		names, of, columns = names+" asset:text", "asset", append(columns, column(rows, func(e entry) string { return asset(e.Wallet) }))
+	}
+	s.add("entries", `
+		insert into loyalty.entry (site_id, txn_id, account_id, asset, amount, seq, balance_after)
+		select site_id, txn_id, account_id, `+of+`, amount, seq, balance_after from $rows`, names, columns...)
 }
 
 func (s *saving) newLots(rows []*lot) {
@@ -126,6 +137,10 @@ func (s *saving) newLots(rows []*lot) {
 		more, values = more+", pending, activates_at", values+", nullif(pending, false), nullif(activates_at, '')::timestamptz"
 		names, columns = names+" pending:boolean activates_at:text", append(columns, column(rows, func(l *lot) bool { return l.Pending }),
 			column(rows, func(l *lot) string { return stampOrNot(l.ActivatesAt) }))
+	}
+	if slices.ContainsFunc(rows, func(l *lot) bool { return l.Tierless }) {
+		more, values = more+", tierless", values+", nullif(tierless, false)"
+		names, columns = names+" tierless:boolean", append(columns, column(rows, func(l *lot) bool { return l.Tierless }))
 	}
 	s.add("new lots", `
 		insert into loyalty.lot (site_id, id, account_id, granted, remaining, expires_at`+more+`)
@@ -277,17 +292,19 @@ func (s *saving) redemptions(rows []*redemption) {
 		return
 	}
 	s.add("redemptions", `
-		insert into loyalty.redemption (site_id, id, member_id, batch_id, status, description, points, traffic_source, coupon_list_id, kind, terms, created_at, fulfilled_at)
-		select site_id, id, member_id, batch_id, status, description, points, source, nullif(list_id, 0), kind, nullif(terms, '')::jsonb, at::timestamptz,
-			case status when 'fulfilled' then at::timestamptz end
+		insert into loyalty.redemption (site_id, id, member_id, batch_id, status, description, points, traffic_source, coupon_list_id, kind, terms, wallet, created_at, fulfilled_at, pooled)
+		select site_id, id, member_id, batch_id, status, description, points, source, nullif(list_id, 0), kind, nullif(terms, '')::jsonb, nullif(wallet, ''), at::timestamptz,
+			case status when 'fulfilled' then at::timestamptz end, nullif(pooled, false)
 		from $rows`,
-		`site_id id member_id batch_id status:text description:text points source:text list_id at:text kind:text terms:text`,
+		`site_id id member_id batch_id status:text description:text points source:text list_id at:text kind:text terms:text wallet:text pooled:boolean`,
 		column(rows, func(r *redemption) int64 { return r.SiteID }), column(rows, func(r *redemption) int64 { return r.ID }),
 		column(rows, func(r *redemption) int64 { return r.MemberID }), column(rows, func(r *redemption) int64 { return r.BatchID }),
 		column(rows, func(r *redemption) string { return r.Status }), column(rows, func(r *redemption) string { return r.Description }),
 		column(rows, func(r *redemption) int64 { return r.Points }), column(rows, func(r *redemption) string { return r.TrafficSource }),
 		column(rows, func(r *redemption) int64 { return orZero(r.CouponListID) }), column(rows, func(r *redemption) string { return stamp(r.CreatedAt) }),
-		column(rows, func(r *redemption) string { return r.Kind }), column(rows, func(r *redemption) string { return r.Terms.text() }))
+		column(rows, func(r *redemption) string { return r.Kind }), column(rows, func(r *redemption) string { return r.Terms.text() }),
+		column(rows, func(r *redemption) string { return deref(r.Wallet) }),
+		column(rows, func(r *redemption) bool { return r.Pooled }))
 }
 
 func (s *saving) cancelled(all []*redemption) {

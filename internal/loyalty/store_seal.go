@@ -212,48 +212,6 @@ func saveAnchors(ctx context.Context, tx sqlx.ExecerContext, site int64, rows []
 	return wrapped("save anchors", err)
 }
 
-// milestone is an entry of an account from which old balances are looked for.
-type milestone struct {
-	AccountID int64     `db:"account_id"`
-	Seq       int64     `db:"seq"`
-	At        time.Time `db:"at"`
-}
-
-// saveMilestones finds out when the entries, and all before them, were written. rows are in the order of each account's entries.
-func saveMilestones(ctx context.Context, tx sqlx.ExtContext, site int64, rows []milestone) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	accounts, seqs := column(rows, func(m milestone) int64 { return m.AccountID }), column(rows, func(m milestone) int64 { return m.Seq })
-	var found []milestone
-	err := sqlx.SelectContext(ctx, tx, &found, `
-		select u.account_id, u.seq, greatest(x.at, b.at) as at
-		from unnest($2::bigint[], $3::bigint[]) with ordinality as u (account_id, seq, o)
-		cross join lateral (
-			select max(t.recorded_at) as at
-			from (select * from loyalty.entry e where e.site_id = $1 and e.account_id = u.account_id and e.seq > u.seq - $4 and e.seq <= u.seq offset 0) e
-			cross join lateral (select * from loyalty.txn t where t.site_id = $1 and t.id = e.txn_id offset 0) t) x
-		left join lateral (
-			select m.at from loyalty.milestone m where m.site_id = $1 and m.account_id = u.account_id order by m.at desc, m.seq desc limit 1) b on true
-		order by u.o`, site, pq.Array(accounts), pq.Array(seqs), milestoneStep)
-	if err != nil {
-		return fmt.Errorf("find milestones: %w", err)
-	}
-	latest := map[int64]time.Time{} // several of one account may be among them
-	at := make([]string, len(found))
-	for i, m := range found {
-		if m.At.After(latest[m.AccountID]) {
-			latest[m.AccountID] = m.At
-		}
-		at[i] = stamp(latest[m.AccountID])
-	}
-	_, err = tx.ExecContext(ctx, `
-		insert into loyalty.milestone (site_id, account_id, at, seq)
-		select $1, account_id, at::timestamptz, seq from unnest($2::bigint[], $3::text[], $4::bigint[]) as u (account_id, at, seq)`,
-		site, pq.Array(accounts), pq.Array(at), pq.Array(seqs))
-	return wrapped("save milestones", err)
-}
-
 // sitesToCheck are the sites whose chains have grown since their last checkpoint, and that have none of the day or later.
 func sitesToCheck(ctx context.Context, db sqlx.QueryerContext, day time.Time) ([]int64, error) {
 	var sites []int64

@@ -122,6 +122,9 @@ func balanceAt(ctx context.Context, db sqlx.QueryerContext, site, account int64,
 		Seq     int64 `db:"seq"`
 		Balance int64 `db:"balance"`
 	}
+	if account == 0 { // of a wallet that the member never needed
+		return 0, 0, nil
+	}
 	err = sqlx.GetContext(ctx, db, &e, balanceAtQuery, site, account, at)
 	return e.Seq, e.Balance, wrapped("read a balance", err)
 }

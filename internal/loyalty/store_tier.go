@@ -133,7 +133,7 @@ func fromLedger(ctx context.Context, tx sqlx.QueryerContext, programs map[int64]
 			left join loyalty.lot l on l.site_id = t.site_id and l.id = t.id
 			where t.site_id = u.site_id
 				and t.member_id = any (array(select u.member_id union all select unnest(m.duplicates) from loyalty.member m where m.site_id = u.site_id and m.id = u.member_id))
-				and (t.kind = 'earn' and l.pending is null or t.kind = 'adjust' and (t.rule::jsonb ->> 'counts_for_tier')::boolean)
+				and (t.kind = 'earn' and l.pending is null and l.tierless is null or t.kind = 'adjust' and (t.rule::jsonb ->> 'counts_for_tier')::boolean)
 			group by 1) e`,
 		pq.Array(column(holders, func(h *holder) int64 { return h.SiteID })), pq.Array(column(holders, func(h *holder) int64 { return h.MemberID })),
 		pq.Array(column(holders, zone)))

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
-	"github.com/lib/pq"
 
 	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
 )
@@ -60,26 +59,4 @@ func tierChangesOf(ctx context.Context, db sqlx.QueryerContext, site, member int
 		}
 	}
 	return out, nil
-}
-
-const countingMembers = `
-	select t.name, (select count(*) from loyalty.member m where m.site_id = $1 and m.tier = t.name and m.tier <> '') as n from unnest($2::text[]) as t (name)
-	union all
-	select '', count(*) from loyalty.member where site_id = $1 and merged_into is null`
-
-// membersIn counts the members of tiers, and all of the site.
-func membersIn(ctx context.Context, db sqlx.QueryerContext, site int64, names []string) (in map[string]int64, all int64, err error) {
-	var rows []struct {
-		Name string `db:"name"`
-		N    int64  `db:"n"`
-	}
-	err = sqlx.SelectContext(ctx, db, &rows, countingMembers, site, pq.Array(names))
-	if err != nil {
-		return nil, 0, fmt.Errorf("count members of tiers: %w", err)
-	}
-	in = make(map[string]int64, len(rows))
-	for _, r := range rows {
-		in[r.Name] = r.N
-	}
-	return in, in[""], nil
 }

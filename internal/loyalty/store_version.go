@@ -38,8 +38,14 @@ func readSettings(ctx context.Context, db sqlx.QueryerContext, query string, arg
 	return s, nil
 }
 
-// complete gives a programme that was read its rules.
+// complete gives a programme that was read its rules and achievements.
 func complete(ctx context.Context, db sqlx.QueryerContext, p program) (program, error) {
+	if p.FeatsVersion > 0 {
+		s, err := settingsOf(ctx, db, versionKey{p.SiteID, p.ID, p.FeatsVersion})
+		if p.Feats = s.Feats; err != nil {
+			return p, err
+		}
+	}
 	if p.RulesVersion == 0 {
 		return p, nil
 	}

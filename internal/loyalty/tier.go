@@ -17,6 +17,7 @@ const (
 
 // settleTier brings a member up to this moment and to the tiers in force before anything else is decided.
 func (b *books) settleTier(h *holder, p program) {
+	h = h.self()
 	for t := h.score; t != nil && h.TiersVersion == p.TiersVersion && !t.due.IsZero() && !t.due.After(b.now); {
 		b.rank(h, p, dayOf(t.due, p.TierPlan.zone()), tierChange{Cause: causeTime, At: t.due})
 	}
@@ -32,6 +33,7 @@ func (b *books) place(h *holder, p program, cause string, txnID int64, at time.T
 }
 
 func (b *books) placeBy(h *holder, p program, c tierChange) {
+	h = h.self()
 	if h.score != nil {
 		b.rank(h, p, dayOf(b.now, p.TierPlan.zone()), c)
 		return
@@ -74,6 +76,7 @@ func (b *books) moveTo(h *holder, p program, to string, c tierChange) {
 
 // credit adds to what a member has earned in all, and counts it for the day of a moment.
 func (b *books) credit(h *holder, p program, at time.Time, points int64) {
+	h = h.self()
 	h.Earned, h.tiered = h.Earned+points, true
 	if h.score != nil {
 		h.score.add(dayOf(at, p.TierPlan.zone()), counts{countEarned: points})

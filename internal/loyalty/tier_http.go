@@ -3,6 +3,7 @@ package loyalty
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -69,6 +70,7 @@ type tiersAnswer struct {
 	Plan      tierPlanBody `json:"tier_plan"`
 	Tiers     []tierView   `json:"tiers"`
 	Untiered  int64        `json:"members_without_tier"`
+	AsOf      time.Time    `json:"as_of" doc:"When they were counted: now, or, of a site with more than 100,000 members, within the last five minutes"`
 }
 
 func (m *Module) listTiers(ctx context.Context, _ *struct{}) (*web.OK[tiersAnswer], error) {
@@ -81,14 +83,14 @@ func (m *Module) listTiers(ctx context.Context, _ *struct{}) (*web.OK[tiersAnswe
 		return nil, errNoProgram
 	}
 	p := programs[0]
-	in, all, err := membersIn(ctx, m.db, site, column(p.Tiers, func(t tier) string { return t.Name }))
+	count, err := m.membersOf(ctx, m.db, site)
 	if err != nil {
 		return nil, err
 	}
-	out := tiersAnswer{ProgramID: p.ID, Plan: p.TierPlan.view(), Tiers: []tierView{}, Untiered: all}
+	out := tiersAnswer{ProgramID: p.ID, Plan: p.TierPlan.view(), Tiers: []tierView{}, Untiered: count.all, AsOf: count.at}
 	for _, t := range p.Tiers {
-		out.Tiers = append(out.Tiers, tierView{t, in[t.Name]})
-		out.Untiered -= in[t.Name]
+		out.Tiers = append(out.Tiers, tierView{t, count.in[t.Name]})
+		out.Untiered -= count.in[t.Name]
 	}
 	return web.Answer(out), nil
 }

@@ -18,7 +18,7 @@ func TestTiersOverHTTP(t *testing.T) {
 	hear(w, w.originsRecorded, 1, w.bought(1, 7, 1, 10_000), w.bought(1, 8, 2, 100))
 	const want = `{"ok":true,"result":{"program_id":1,"tier_plan":{"window":"rolling_months","length":12,"downgrade":"one_level","grace_days":30},` +
 		`"tiers":[{"tier":{"name":"Silver","spend":10000,"benefits":"Free shipping"},"members":1},` +
-		`{"tier":{"name":"Gold","orders":3,"referrals":1,"match":"any","properties":{"icon":"sun"}},"members":0}],"members_without_tier":1}}`
+		`{"tier":{"name":"Gold","orders":3,"referrals":1,"match":"any","properties":{"icon":"sun"}},"members":0}],"members_without_tier":1,"as_of":"2026-03-01T12:00:00Z"}}`
 	if code, out, _ := call("GET", "/api/v2/loyalty/tiers", "", ""); code != 200 || out != want {
 		t.Errorf("%d %s\nwant %s", code, out, want)
 	}

@@ -33,7 +33,7 @@ func TestTiersAreFoundByIndexes(t *testing.T) {
 	}{
 		{"who is due", lockingMembers(tiersDueBy), []any{int64(1), due, perPass}, "member_tier_due"},
 		{"what counts", scores, []any{pq.Array([]int64{1}), pq.Array([]int64{7}), pq.Array([]string{"2026-01-01"}), pq.Array([]bool{false}), "2026-03-01"}, "merit_day_pkey"},
-		{"how many are in a tier", countingMembers, []any{int64(1), pq.Array([]string{"Silver"})}, "member_in_tier"},
+		{"how many are in a tier", countingMembers, []any{int64(1)}, "member_in_tier"},
 	} {
 		var lines []string
 		if err := w.admin.Select(&lines, "explain (analyze, buffers, costs off) "+c.query, c.args...); err != nil {

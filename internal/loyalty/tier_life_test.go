@@ -141,7 +141,10 @@ func TestTiersAgainstALife(t *testing.T) {
 				rt.Fatalf("site %d: person %d is left in %q, want %q", site, who+1, w.stored(site, who+1), want)
 			}
 		}
-		w.invariant(rt)
+		if site%someInvariants == 1 {
+			w.invariant(rt)
+		}
+		w.over(rt)
 	})
 }
 

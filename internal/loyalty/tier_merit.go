@@ -117,14 +117,14 @@ func (b *books) demeritsIn(claws []clawBack) (sources []siteSource) {
 
 // lowers says that a claw-back is about a merit, in a programme that counts them.
 func (b *books) lowers(c clawBack) bool {
-	return b.programs[c.SiteID].TierPlan.Counted && (c.Cause == causeRefund || c.Cause == causeVoided)
+	return c.Wallet == "" && b.programs[c.SiteID].TierPlan.Counted && (c.Cause == causeRefund || c.Cause == causeVoided)
 }
 
 // readScores reads what counts of members whose programme counts it.
 func (b *books) readScores(ctx context.Context, tx sqlx.QueryerContext, holders []*holder) error {
 	counted := make([]*holder, 0, len(holders))
 	for _, h := range holders {
-		if b.programs[h.SiteID].TierPlan.Counted {
+		if h.main == nil && b.programs[h.SiteID].TierPlan.Counted {
 			counted = append(counted, h)
 		}
 	}

@@ -77,7 +77,7 @@ func previewMoves(ctx context.Context, tx sqlx.QueryerContext, p program, now ti
 // previewCounted looks at all members, or at samples from all over where there are too many.
 func previewCounted(ctx context.Context, tx sqlx.QueryerContext, p program, now time.Time) (tierMoves, error) {
 	moves := map[[2]string]int64{}
-	complete, err := eachSample(ctx, tx, p.SiteID, previewChunk, previewChunks, func(after int64) (int64, error) {
+	complete, err := eachSample(ctx, tx, p.SiteID, previewChunk, previewChunks, func(after int64, _ bool) (int64, error) {
 		holders, err := membersAfter(ctx, tx, p.SiteID, after, previewChunk)
 		if err != nil || len(holders) == 0 {
 			return 0, err

@@ -5,9 +5,12 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/talkable/talkable/internal/bus"
 )
+
+const ofTiers = "tier" // among the kinds of what is posted: no transaction, but as much to do
 
 // tierWork is a reason to look at members' tiers: which sites have such members, and whom of a site.
 type tierWork struct {
@@ -48,6 +51,8 @@ func (m *Module) tierAll(ctx context.Context, w tierWork) (n int, err error) {
 }
 
 func (m *Module) tierSome(ctx context.Context, site int64, w tierWork) (n int, err error) {
+	timer := prometheus.NewTimer(m.m.Real.seconds.WithLabelValues(ofTiers))
+	defer timer.ObserveDuration()
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
 		n = 0
 		programs, err := sharePrograms(ctx, u, []int64{site})

@@ -20,6 +20,7 @@ const (
 	typeClawed    = "points_clawed_back"
 	typeExpired   = "points_expired"
 	typeTier      = "tier_changed"
+	typeState     = "member_status_changed"
 	typeByHand    = "points_adjusted"
 	typeSpent     = "points_redeemed"
 	typeUnspent   = "redemption_cancelled"
@@ -33,11 +34,14 @@ const (
 	typeGot       = "points_received"
 	typeMergeOut  = "points_left_by_merge"
 	typeMergeIn   = "points_came_by_merge"
+	typePoolOut   = "points_left_for_pool"
+	typePoolIn    = "points_came_from_pool"
 )
 
 var typeOf = map[string]string{kindEarn: typeEarned, kindClawBack: typeClawed, kindExpire: typeExpired, kindAdjust: typeByHand,
 	kindRedeem: typeSpent, kindCancel: typeUnspent, kindHold: typeHeld, kindCommit: typeCommitted, kindRelease: typeReleased, kindRestore: typeRestored, kindReinstate: typeReturned,
-	kindActivate: typeActivated, kindTransferOut: typeGave, kindTransferIn: typeGot, kindMergeOut: typeMergeOut, kindMergeIn: typeMergeIn}
+	kindActivate: typeActivated, kindTransferOut: typeGave, kindTransferIn: typeGot, kindMergeOut: typeMergeOut, kindMergeIn: typeMergeIn,
+	kindPoolOut: typePoolOut, kindPoolIn: typePoolIn}
 
 // Timeline reads what happened to a person here before a place, newest first. Points stand at the time of what they are for.
 func (m *Module) Timeline(ctx context.Context, siteID, personID int64, before timeline.Place, limit int) ([]timeline.Entry, error) {
@@ -57,15 +61,22 @@ func (m *Module) Timeline(ctx context.Context, siteID, personID int64, before ti
 	if err != nil {
 		return nil, err
 	}
-	all := make([]timeline.Entry, 0, len(txns)+len(changes)+1)
+	states, err := memberChangesBefore(ctx, m.db, siteID, r.ID, p, limit)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]timeline.Entry, 0, len(txns)+len(changes)+len(states)+1)
 	for _, t := range txns {
 		all = append(all, t.entry())
 	}
 	for _, c := range changes {
 		all = append(all, c.entry())
 	}
+	for _, c := range states {
+		all = append(all, stateEntry(c))
+	}
 	joined := timeline.Entry{At: r.JoinedAt, Module: module, Type: typeJoined, ID: r.ID, Summary: "Joined the loyalty programme"}
-	if before.Older(joined) {
+	if r.Status != prospect && before.Older(joined) {
 		all = append(all, joined)
 	}
 	sort.Slice(all, func(i, j int) bool { return all[i].Place().Older(all[j]) })
@@ -113,8 +124,12 @@ func (t txnRow) entry() timeline.Entry {
 		thing = "joining"
 	case loyaltyevent.ForTier:
 		thing = "a new tier"
+	case loyaltyevent.ForAchievement:
+		thing = "an achievement"
 	case loyaltyevent.ForDate:
 		thing = "their day"
+	case loyaltyevent.ForShare:
+		thing = "sharing"
 	}
 	switch t.Kind {
 	case kindEarn:
@@ -150,8 +165,16 @@ func (t txnRow) entry() timeline.Entry {
 		e.Summary = "Got back " + points(t.Points) + " that had expired"
 	case kindMergeOut, kindMergeIn:
 		e.Summary = mergeSummary(t)
+	case kindPoolOut:
+		e.Summary = points(t.Points) + " went to another member of the pool"
+	case kindPoolIn:
+		e.Summary = points(t.Points) + " came from another member of the pool"
 	case kindRestore:
 		e.Summary = "Got back " + points(t.Points) + " of a payment"
+	}
+	if t.Wallet != "" {
+		e.Data["wallet"] = t.Wallet
+		e.Summary += " (wallet " + t.Wallet + ")"
 	}
 	return e
 }

@@ -33,7 +33,7 @@ func (m *Module) expireSome(ctx context.Context) (n int, err error) {
 			return err
 		}
 		b := &books{now: u.Now}
-		o, err := open(ctx, u, len(due), sitesOf(due, func(d *dueLot) int64 { return d.SiteID }), []string{expired}, nil)
+		o, err := open(ctx, u, len(due), sitesOf(due, func(d *dueLot) int64 { return d.SiteID }), inWallets([]string{expired}, holders), nil)
 		if err != nil {
 			return err
 		}

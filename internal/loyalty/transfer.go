@@ -31,7 +31,7 @@ var (
 	errTransferNote   = fault.New(fault.Invalid, "invalid_transfer", "The transfer is not valid.").At("/note", "must have at most 500 printable characters").Pointed()
 	errSameMember     = fault.New(fault.Invalid, "same_member", "A member can't give points to themselves.").At("/to", "is the same member")
 	errNoReceiver     = fault.New(fault.Invalid, "receiver_not_found", "Who is to get the points is no member.").At("/to", "is no member")
-	errReceiver       = fault.New(fault.Invalid, "receiver_not_active", "Who is to get the points is no active member.").At("/to", "is no active member")
+	errReceiver       = fault.New(fault.Invalid, "receiver_not_active", "Who is to get the points is no active member.")
 	errWaiting        = fault.New(fault.Invalid, "points_pending", "Points that are pending can't be given away.").At("/points", "is more than can be spent")
 	errTransferLots   = fault.New(fault.Invalid, "too_many_lots", "The points come from too many earnings: give them in several parts.").
 				At("/points", "comes from more than "+strconv.Itoa(maxTransferLots)+" earnings")
@@ -72,15 +72,16 @@ type gift struct {
 	points int64
 	note   string
 	given  int64 // within 24 hours, where that is limited
+	wallet string
 }
 
 // allowed says why points can't go from one member to another; what is due of theirs has expired before.
 func (g gift) allowed(p program, known bool, from, to *holder) error {
 	switch {
 	case from.Status != active:
-		return errInactive
+		return notActive(from.Status)
 	case to.Status != active:
-		return errReceiver
+		return errReceiver.At("/to", "is "+to.Status).Because(errReceiver)
 	case !known || p.Status != active:
 		return errNoClub
 	case p.TransferLimit > 0 && g.points > p.TransferLimit:
@@ -103,7 +104,8 @@ func (b *books) transfer(from, to *holder, g gift) (txn, error) {
 			return txn{}, err
 		}
 	}
-	p, known := b.programs[from.SiteID]
+	_, known := b.programs[from.SiteID]
+	p := b.programOf(from)
 	if err := g.allowed(p, known, from, to); err != nil {
 		return txn{}, err
 	}
@@ -132,13 +134,13 @@ func (b *books) transfer(from, to *holder, g gift) (txn, error) {
 		}
 	}
 	b.tell(from, loyaltyevent.PointsTransferred{SiteID: from.SiteID, TransactionID: out.ID, MemberID: from.MemberID, PersonID: from.PersonID,
-		ToMemberID: to.MemberID, ToPersonID: to.PersonID, Points: g.points, Balance: from.Balance, ToBalance: to.Balance, TransferredAt: out.EffectiveAt})
+		ToMemberID: to.MemberID, ToPersonID: to.PersonID, Points: g.points, Wallet: from.Wallet, Balance: from.Balance, ToBalance: to.Balance, TransferredAt: out.EffectiveAt})
 	return out, nil
 }
 
 // receive posts what comes out of one lot. A debt is repaid out of it.
 func (b *books) receive(to, from *holder, out txn, of *lot, points int64) error {
-	p := b.programs[to.SiteID]
+	p := b.programOf(to)
 	t := b.txn(to, kindTransferIn, out.Source+":"+strconv.FormatInt(of.ID, 10), forTransfer, points, b.now, "")
 	t.EarnID, t.Description = out.ID, out.Description
 	l := &lot{SiteID: to.SiteID, ID: t.ID, AccountID: to.ID, Granted: points, Remaining: points, ExpiresAt: of.ends(), WakeAt: p.wakes(of.ends(), b.now)}
@@ -150,6 +152,11 @@ func (b *books) receive(to, from *holder, out txn, of *lot, points int64) error 
 
 // Transfer gives points of a member to another.
 func (m *Module) Transfer(ctx context.Context, siteID, from, to, points int64, note string, key idempotency.Key) (out loyaltyapi.Transfer, replayed bool, err error) {
+	return m.TransferIn(ctx, siteID, "", from, to, points, note, key)
+}
+
+// TransferIn is Transfer of points of a wallet, which come into the same of the other.
+func (m *Module) TransferIn(ctx context.Context, siteID int64, wallet string, from, to, points int64, note string, key idempotency.Key) (out loyaltyapi.Transfer, replayed bool, err error) {
 	switch {
 	case points < 1 || points > maxPoints:
 		return out, false, errTransferPoints
@@ -160,7 +167,7 @@ func (m *Module) Transfer(ctx context.Context, siteID, from, to, points int64, n
 	}
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, module, u.Now, siteID, key, &out, func() error {
-			out, err = m.give(ctx, u, person{siteID, from}, person{siteID, to}, gift{points: points, note: note})
+			out, err = m.give(ctx, u, person{siteID, from}, person{siteID, to}, gift{points: points, note: note, wallet: walletNamed(wallet)})
 			return err
 		})
 		return err
@@ -170,7 +177,7 @@ func (m *Module) Transfer(ctx context.Context, siteID, from, to, points int64, n
 
 // give locks both members, in the order of locks, decides, and saves.
 func (m *Module) give(ctx context.Context, u *bus.Unit, from, to person, g gift) (out loyaltyapi.Transfer, err error) {
-	d, err := openDesk(ctx, u, []action{{site: from.site, person: from.id}, {site: to.site, person: to.id}}, []int{0, 1})
+	d, err := openDesk(ctx, u, []action{{site: from.site, person: from.id, wallet: g.wallet}, {site: to.site, person: to.id, wallet: g.wallet}}, []int{0, 1})
 	if err != nil {
 		return out, err
 	}
@@ -183,7 +190,13 @@ func (m *Module) give(ctx context.Context, u *bus.Unit, from, to person, g gift)
 	case giver == taker: // they were merged
 		return out, errSameMember
 	}
-	if giver.Balance < g.points { // to say that the rest is pending
+	if of, ok := d.programs[from.site].wallet(g.wallet); !ok {
+		return out, errNoWallet
+	} else if g.wallet != "" && !of.Transferable {
+		return out, errNotGivable
+	}
+	giver, taker = giver.in(g.wallet), taker.in(g.wallet)
+	if g.wallet == "" && giver.Balance < g.points { // to say that the rest is pending
 		if err := loadPending(ctx, u, []*holder{giver}, false); err != nil {
 			return out, err
 		}
@@ -193,16 +206,17 @@ func (m *Module) give(ctx context.Context, u *bus.Unit, from, to person, g gift)
 			return out, err
 		}
 	}
-	o, err := open(ctx, u, 1+min(len(giver.lots), maxTransferLots+1), []int64{from.site}, []string{transferred}, nil)
+	between := qualified(transferred, g.wallet)
+	o, err := open(ctx, u, 1+min(len(giver.lots), maxTransferLots+1), []int64{from.site}, []string{between}, nil)
 	if err != nil {
 		return out, err
 	}
 	d.ids = append(d.ids, o.ids...)
-	d.own[siteAccount{from.site, transferred}] = o.own[siteAccount{from.site, transferred}]
+	d.own[siteAccount{from.site, between}] = o.own[siteAccount{from.site, between}]
 	t, err := d.transfer(giver, taker, g)
 	if err != nil {
 		return out, err
 	}
-	out = loyaltyapi.Transfer{ID: t.ID, MemberID: giver.MemberID, ToMemberID: taker.MemberID, Points: t.Points, Note: t.Description, Balance: giver.Balance, At: t.EffectiveAt}
+	out = loyaltyapi.Transfer{ID: t.ID, Wallet: g.wallet, MemberID: giver.MemberID, ToMemberID: taker.MemberID, Points: t.Points, Note: t.Description, Balance: giver.Balance, At: t.EffectiveAt}
 	return out, m.save(ctx, u, d.books, each(d.holders), d.loaded, 0)
 }

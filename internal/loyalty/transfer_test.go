@@ -98,7 +98,7 @@ func TestTransferRefusals(t *testing.T) {
 		hear(w, w.rewardsIssued, site, w.rewarded(site, 7, 1, 60), w.rewarded(site, 8, 2, 60), w.rewarded(site, 9, 3, 60))
 	}
 	w.earns(7, 1, 1_000)
-	w.admin.MustExec(`update loyalty.member set status = 'inactive' where site_id = 1 and person_id = 9`)
+	w.admin.MustExec(`update loyalty.member set status = 'suspended' where site_id = 1 and person_id = 9`)
 	for i, c := range []struct {
 		from, to, points int64
 		want             string

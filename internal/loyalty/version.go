@@ -22,6 +22,7 @@ type versionKey struct {
 type edition struct {
 	settings
 	earner *earner // nil: it has no rules
+	feats  *feats  // nil: it has no achievements
 }
 
 // versionMark is since when a version is in force.
@@ -39,10 +40,10 @@ var errNotScheduled = fault.New(fault.NotFound, "nothing_scheduled", "No change 
 // newEdition makes settings ready to decide.
 func newEdition(s settings) (edition, error) {
 	e := edition{settings: s}
-	if s.Earning == nil {
-		return e, nil
-	}
 	var err error
+	if e.feats, err = newFeats(s.Feats); err != nil || s.Earning == nil {
+		return e, err
+	}
 	e.earner, err = newEarner(s.Earning)
 	return e, err
 }
@@ -63,17 +64,23 @@ func (m *Module) editionOf(ctx context.Context, db sqlx.QueryerContext, k versio
 	return e, err
 }
 
-// equip gives programmes their rules, ready to decide. A programme without rules costs nothing here.
+// equip gives programmes their rules and achievements, ready to decide. A programme without them costs nothing here.
 func (m *Module) equip(ctx context.Context, db sqlx.QueryerContext, programs map[int64]program) error {
 	for site, p := range programs {
-		if p.RulesVersion == 0 {
-			continue
+		if p.RulesVersion > 0 {
+			e, err := m.editionOf(ctx, db, versionKey{site, p.ID, p.RulesVersion})
+			if err != nil {
+				return err
+			}
+			p.earner = e.earner
 		}
-		e, err := m.editionOf(ctx, db, versionKey{site, p.ID, p.RulesVersion})
-		if err != nil {
-			return err
+		if p.FeatsVersion > 0 {
+			e, err := m.editionOf(ctx, db, versionKey{site, p.ID, p.FeatsVersion})
+			if err != nil {
+				return err
+			}
+			p.feats = e.feats
 		}
-		p.earner = e.earner
 		programs[site] = p
 	}
 	return nil
@@ -100,7 +107,7 @@ func (m *Module) inForce(ctx context.Context, db sqlx.QueryerContext, p program,
 		}
 		e, err := newEdition(s)
 		if p = p.change(s, *p.NextAt); err == nil {
-			p.earner = e.earner
+			p.earner, p.feats = e.earner, e.feats
 		}
 		return p, err
 	}
@@ -119,7 +126,7 @@ func (m *Module) inForce(ctx context.Context, db sqlx.QueryerContext, p program,
 		return p, err
 	}
 	tiers, plan := p.Tiers, p.TierPlan // what counts towards tiers does so by those in force now
-	p.Version, p.settings, p.earner = version, e.settings, e.earner
+	p.Version, p.settings, p.earner, p.feats = version, e.settings, e.earner, e.feats
 	p.Tiers, p.TierPlan = tiers, plan
 	return p, nil
 }
@@ -143,6 +150,9 @@ func (m *Module) promote(ctx context.Context, u *bus.Unit, p program) (program, 
 		return p, nil
 	}
 	s, err := nextOf(ctx, u, p)
+	if err == nil {
+		s, err = keepUsed(ctx, u, p, s)
+	}
 	if err != nil {
 		return p, err
 	}
@@ -153,10 +163,18 @@ func (m *Module) promote(ctx context.Context, u *bus.Unit, p program) (program, 
 	return after, m.keepChange(ctx, u, p, after)
 }
 
-// keepChange writes a new version, and has reminders follow.
+// keepChange writes a new version, and has reminders and achievements follow.
 func (m *Module) keepChange(ctx context.Context, u *bus.Unit, before, after program) error {
-	if err := saveProgram(ctx, u, after); err != nil || after.RemindDays == before.RemindDays {
+	if err := saveProgram(ctx, u, after); err != nil {
 		return err
+	}
+	if after.FeatsVersion > before.FeatsVersion {
+		if err := reviewFrom(ctx, u, after); err != nil {
+			return err
+		}
+	}
+	if after.RemindDays == before.RemindDays {
+		return nil
 	}
 	return rewakeFrom(ctx, u, after, 0)
 }
@@ -211,6 +229,9 @@ func (m *Module) schedule(ctx context.Context, u *bus.Unit, p program, s setting
 		return p, err
 	}
 	if err := note(ctx, u, p.SiteID, keyID, "scheduled", aboutProgram, p.ID, before, planned.view()); err != nil {
+		return p, err
+	}
+	if err := openFeats(ctx, u, planned); err != nil {
 		return p, err
 	}
 	return p, openBudgets(ctx, u, planned)

@@ -38,11 +38,11 @@ type Options struct {
 
 // Sink is a running server.
 type Sink struct {
-	options Options
-	box     *box
-	server  *smtp.Server
-	address string
-	done    chan error
+	options  Options
+	box      *box
+	server   *smtp.Server
+	listener net.Listener
+	done     chan error
 }
 
 // Start listens on a free port of loopback and keeps mails in dir, which is made when it isn't there.
@@ -58,7 +58,7 @@ func Start(dir string, options Options) (*Sink, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mail sink: %w", err)
 	}
-	s := &Sink{options: options, box: box, address: listener.Addr().String(), done: make(chan error, 1)}
+	s := &Sink{options: options, box: box, listener: listener, done: make(chan error, 1)}
 	s.server = smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
 		return &session{sink: s, conn: c}, nil
 	}))
@@ -74,7 +74,7 @@ func Start(dir string, options Options) (*Sink, error) {
 }
 
 // URL is what an SMTP setting takes.
-func (s *Sink) URL() string { return "smtp://" + s.address + "?tls=none" }
+func (s *Sink) URL() string { return "smtp://" + s.listener.Addr().String() + "?tls=none" }
 
 // Dir is where the mails are.
 func (s *Sink) Dir() string { return s.box.dir }
@@ -82,6 +82,7 @@ func (s *Sink) Dir() string { return s.box.dir }
 // Close ends the server and its connections; the mails stay.
 func (s *Sink) Close() error {
 	err := s.server.Close()
+	_ = s.listener.Close() // of which the server may not have heard yet: it would wait on it for ever
 	if err = errors.Join(err, <-s.done); err != nil && !errors.Is(err, smtp.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("close the mail sink: %w", err)
 	}

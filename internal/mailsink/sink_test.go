@@ -15,7 +15,7 @@ import (
 
 func send(t *testing.T, s *Sink, body string) error {
 	t.Helper()
-	return smtp.SendMail(s.address, nil, "shop@example.com", []string{"anna@example.com"}, []byte("Subject: Hi\r\n\r\n"+body+"\r\n"))
+	return smtp.SendMail(s.listener.Addr().String(), nil, "shop@example.com", []string{"anna@example.com"}, []byte("Subject: Hi\r\n\r\n"+body+"\r\n"))
 }
 
 func TestSinkKeepsTheNewest(t *testing.T) {
@@ -56,7 +56,7 @@ func TestSinkKeepsTheNewest(t *testing.T) {
 	if len(heard) != 4 || heard[0].From != "shop@example.com" || heard[0].To[0] != "anna@example.com" || heard[0].File == "" {
 		t.Errorf("heard: %+v", heard)
 	}
-	if _, err := net.Dial("tcp", s.address); err == nil {
+	if _, err := net.Dial("tcp", s.listener.Addr().String()); err == nil {
 		t.Error("it still listens")
 	}
 }
@@ -93,5 +93,18 @@ func TestSinkDoesAsScripted(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestCloseAtOnce: a sink may be closed before it has begun to serve.
+func TestCloseAtOnce(t *testing.T) {
+	for range 200 {
+		s, err := Start(t.TempDir(), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -19,7 +19,7 @@ type message struct {
 	TemplateVersion *int       `db:"template_version" json:"template_version" doc:"Of the words that were sent; null before the first attempt"`
 	DedupeKey       string     `db:"dedupe_key" json:"dedupe_key" doc:"The occasion; at most one message each" example:"points_earned:7"`
 	Status          string     `db:"status" json:"status" enum:"queued,sending,transmitting,sent,failed,uncertain,suppressed"`
-	Reason          *string    `db:"reason" json:"reason" doc:"Why it isn't sent: no_contact, no_site, no_address, refused, gave_up, lost, unrenderable, capped; of a suppressed one: unsubscribed, anonymized, too_many, passed, switched_off"`
+	Reason          *string    `db:"reason" json:"reason" doc:"Why it isn't sent: no_contact, no_site, no_address, refused, gave_up, lost, unrenderable, capped; of a suppressed one: unsubscribed, anonymized, too_many, passed, switched_off, condition, merchant; of a queued one: asking"`
 	Attempts        int        `db:"attempts" json:"attempts"`
 	Recipient       *string    `db:"recipient" json:"recipient"`
 	Subject         *string    `db:"subject" json:"subject"`
@@ -79,7 +79,8 @@ func (m *Module) resend(ctx context.Context, siteID, id int64, key idempotency.K
 }
 
 // notSent are the reasons of suppressed messages that aren't the person's wish.
-var notSent = map[string]string{tooMany: "the person had enough that day", passed: "its occasion was over", switchedOff: "the site sends no such mail any more"}
+var notSent = map[string]string{tooMany: "the person had enough that day", passed: "its occasion was over", switchedOff: "the site sends no such mail any more",
+	unmet: "the site's condition for it wasn't met", objected: "the shop said no"}
 
 // Timeline tells what happened to a person's messages, newest first.
 func (m *Module) Timeline(ctx context.Context, siteID, personID int64, before timeline.Place, limit int) ([]timeline.Entry, error) {

@@ -35,6 +35,7 @@ func (m *Module) Consumer() *bus.Consumer {
 	bus.On(c, m.onReminder)
 	bus.On(c, m.onExpiring)
 	bus.On(c, m.onTier)
+	bus.On(c, m.onAchievement)
 	bus.On(c, m.onRewardReady)
 	m.hearAll(c)
 	return c
@@ -51,7 +52,7 @@ func (m *Module) onPerson(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 	return saveContacts(ctx, u, newest(batch, func(p customerevent.PersonChanged) [2]int64 { return [2]int64{p.SiteID, p.PersonID} }))
 }
 
-// onPointsEarned writes to advocates. A friend's own reward and points for one's own purchases have no message.
+// onPointsEarned writes to advocates about points of the main wallet. A friend's own reward and points for one's own purchases have no message.
 func (m *Module) onPointsEarned(ctx context.Context, u *bus.Unit, batch []bus.Event[loyaltyevent.PointsEarned]) error {
 	if err := announce(ctx, m, u, batch, fromEarning); err != nil {
 		return err
@@ -60,7 +61,7 @@ func (m *Module) onPointsEarned(ctx context.Context, u *bus.Unit, batch []bus.Ev
 	seen := map[string]bool{}
 	for _, e := range batch {
 		p := e.Body
-		if p.Reason != loyaltyevent.ForReward && p.Reason != loyaltyevent.ForReferral || p.PersonID == p.FriendID || p.Points <= 0 {
+		if p.Wallet != "" || p.Reason != loyaltyevent.ForReward && p.Reason != loyaltyevent.ForReferral || p.PersonID == p.FriendID || p.Points <= 0 {
 			continue
 		}
 		data, err := json.Marshal(facts{Points: p.Points, Balance: p.Balance, Reason: p.Reason, ReferralID: p.ReferralID})

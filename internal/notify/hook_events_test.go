@@ -67,6 +67,9 @@ func TestHookEveryEvent(t *testing.T) {
 	happens(b, announcing(b, fromRedemption), loyaltyevent.PointsRedeemed{SiteID: 1, RedemptionID: 71, PersonID: 7, RedeemedAt: start})
 	happens(b, b.onRewardReady, loyaltyevent.RedemptionFulfilled{SiteID: 1, RedemptionID: 71, PersonID: 7, Kind: "coupon", FulfilledAt: start})
 	happens(b, announcing(b, fromCancellation), loyaltyevent.RedemptionCancelled{SiteID: 1, RedemptionID: 71, PersonID: 7, CancelledAt: start})
+	happens(b, announcing(b, fromAchievement), loyaltyevent.AchievementReached{SiteID: 1, MemberID: 51, PersonID: 7, Achievement: "regular", Level: 1, Nth: 1, Round: 1, ReachedAt: start})
+	happens(b, announcing(b, fromLoss), loyaltyevent.AchievementLost{SiteID: 1, MemberID: 51, PersonID: 7, Achievement: "regular", Level: 1, Nth: 1, Round: 1, LostAt: start})
+	happens(b, announcing(b, fromStreak), loyaltyevent.StreakBroken{SiteID: 1, MemberID: 51, PersonID: 7, Achievement: "daily", BrokenAt: start})
 	happens(b, announcing(b, fromTier), sampleTier(1))
 	b.phone(999, "") // the friend of the earning
 	b.clock.Move(rewardsFollow)

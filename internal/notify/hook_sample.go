@@ -69,6 +69,9 @@ func sampleFacts() map[string]any {
 		Reason: loyaltyevent.ForPurchase, OriginID: 11, ActivatedAt: once}))
 	show(fromTransfer(loyaltyevent.PointsTransferred{TransactionID: 68, MemberID: 51, PersonID: 1, ToMemberID: 52, ToPersonID: 2, Points: 100, Balance: 400, ToBalance: 100, TransferredAt: once}))
 	show(fromTier(loyaltyevent.TierChanged{MemberID: 51, PersonID: 1, From: "Silver", To: "Gold", Earned: 5000, ChangedAt: once}))
+	show(fromAchievement(loyaltyevent.AchievementReached{MemberID: 51, PersonID: 1, Achievement: "regular", Name: "Regular", Level: 1, Nth: 1, Round: 1, Period: "2026-03-01", Goal: 5, Counted: 5, ReachedAt: once}))
+	show(fromLoss(loyaltyevent.AchievementLost{MemberID: 51, PersonID: 1, Achievement: "regular", Name: "Regular", Level: 1, Nth: 1, Round: 1, Period: "2026-03-01", Cause: "refund", LostAt: once}))
+	show(fromStreak(loyaltyevent.StreakBroken{MemberID: 51, PersonID: 1, Achievement: "daily", Length: 12, Longest: 30, Began: "2026-03-01", BrokenAt: once}))
 	return out
 }
 
@@ -85,6 +88,8 @@ func (m *Module) hearAll(c *bus.Consumer) {
 	hear(m, c, fromHold)
 	hear(m, c, fromActivation)
 	hear(m, c, fromReinstatement)
+	hear(m, c, fromLoss)
+	hear(m, c, fromStreak)
 	hear(m, c, fromTransfer)
 	hear(m, c, fromAdjustment)
 	hear(m, c, fromRedemption)

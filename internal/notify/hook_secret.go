@@ -30,6 +30,16 @@ func (m *Module) open(siteID int64, sealed []byte) (string, error) {
 	return string(secret), nil
 }
 
+// OpenSecret reads a sealed secret, and SealSecret seals one, for a site that moves to another installation: there the key is another.
+func (m *Module) OpenSecret(siteID int64, sealed []byte) (string, error) {
+	return m.open(siteID, sealed)
+}
+
+// SealSecret is the other half of OpenSecret.
+func (m *Module) SealSecret(siteID int64, secret string) ([]byte, error) {
+	return m.seal(siteID, secret)
+}
+
 func (m *Module) box() (cipher.AEAD, error) {
 	mac := hmac.New(sha256.New, m.Secret)
 	mac.Write([]byte("webhook secrets"))

@@ -14,6 +14,7 @@ func (m *Module) Routes(api huma.API) {
 	m.hookRoutes(api)
 	m.smsRoutes(api)
 	m.mailRoutes(api)
+	m.mailHookRoutes(api)
 	tags := []string{"Messages"}
 	huma.Register(api, huma.Operation{OperationID: "listMessages", Method: http.MethodGet, Path: "/api/v2/messages", Tags: tags,
 		Summary: "List messages", Description: "Messages to people, newest first, without their words. 400 for a cursor that isn't " +

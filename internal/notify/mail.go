@@ -20,6 +20,8 @@ const (
 	pointsExpiring = "points_expiring"
 	tierReached    = "tier_reached"
 	tierLost       = "tier_lost"
+
+	achievementReached = "achievement_reached"
 )
 
 // approvalFollows is how long the mail that a reward is on its way waits at least: most referrals are approved at once, and then it isn't sent.
@@ -70,6 +72,10 @@ var mailKinds = []mailKind{
 		subject: "Your tier at {{site_name}} has changed",
 		message: "You are {{tier}} at {{site_name}} now. What you buy counts for the next one.",
 		button:  "Visit {{site_name}}", why: "you collect points there"}},
+	{template: achievementReached, about: "To a member who has reached an achievement, or a level of it.", notice: notice{
+		subject: "You did it: {{achievement}}",
+		message: "You have reached {{achievement}} at {{site_name}}. Thank you for coming back!",
+		button:  "Visit {{site_name}}", why: "you collect points there"}},
 }
 
 // kindOf finds a mail by its template.
@@ -88,9 +94,10 @@ type mailSetting struct {
 	Template     string    `db:"template"`
 	Enabled      bool      `db:"enabled"`
 	DelayMinutes int       `db:"delay_minutes"`
-	Subject      string    `db:"subject"` // "": ours
-	Message      string    `db:"message"` // likewise
-	Plain        bool      `db:"plain"`   // without HTML
+	Subject      string    `db:"subject"`   // "": ours
+	Message      string    `db:"message"`   // likewise
+	Plain        bool      `db:"plain"`     // without HTML
+	When         string    `db:"condition"` // CEL; "": always
 	ChangedAt    time.Time `db:"changed_at"`
 }
 
@@ -108,6 +115,7 @@ type mailbook struct {
 	at      time.Time
 	changes int // what was read before a change must not be kept after it
 	kept    map[mailKey]mailSetting
+	asks    map[int64]bool // sites that want to be asked
 }
 
 type mailKey struct {
@@ -117,16 +125,27 @@ type mailKey struct {
 
 // of is the settings of all sites, read through q if need be.
 func (b *mailbook) of(ctx context.Context, q sqlx.QueryerContext) (map[mailKey]mailSetting, error) {
+	kept, _, err := b.all(ctx, q)
+	return kept, err
+}
+
+// all is of with the sites that want to be asked before a mail is sent.
+func (b *mailbook) all(ctx context.Context, q sqlx.QueryerContext) (kept map[mailKey]mailSetting, asks map[int64]bool, err error) {
 	now := b.now()
+	var change int
+	var age time.Duration
 	b.mu.Lock()
-	kept, change, age := b.kept, b.changes, now.Sub(b.at)
+	kept, asks, change, age = b.kept, b.asks, b.changes, now.Sub(b.at)
 	b.mu.Unlock()
 	if kept != nil && age >= 0 && age < mailsAge {
-		return kept, nil
+		return kept, asks, nil
 	}
 	list, err := mailSettings(ctx, q)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	if asks, err = sitesThatAsk(ctx, q); err != nil {
+		return nil, nil, err
 	}
 	kept = make(map[mailKey]mailSetting, len(list))
 	for _, s := range list {
@@ -134,10 +153,10 @@ func (b *mailbook) of(ctx context.Context, q sqlx.QueryerContext) (map[mailKey]m
 	}
 	b.mu.Lock()
 	if b.changes == change {
-		b.kept, b.at = kept, now
+		b.kept, b.asks, b.at = kept, asks, now
 	}
 	b.mu.Unlock()
-	return kept, nil
+	return kept, asks, nil
 }
 
 // changed makes the next reader look again.

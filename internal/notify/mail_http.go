@@ -21,7 +21,7 @@ func (m *Module) mailRoutes(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "replaceMail", Method: http.MethodPut, Path: "/api/v2/mails/{template}", Tags: tags,
 		Summary: "Say whether and how a mail is sent", Description: "Switches a mail on or off, delays it, and gives it words of the merchant's, in which {{site_name}}, {{first_name}}, {{advocate}}, " +
 			"{{reward}}, {{code}}, {{link}}, {{tier}} and {{date}} are filled in. Holds for what happens from now on (in other processes within five seconds); what waits when a mail is switched off is not sent. " +
-			"Each mail goes out once for its occasion, never to who has unsubscribed, and offers to. Takes an Idempotency-Key. 400 with a pointer to what is wrong, 404 if there is no such mail."}, m.putMail)
+			"Where `when` isn't met as the mail is to leave, it is suppressed (`condition`). Each mail goes out once for its occasion, never to who has unsubscribed, and offers to. Takes an Idempotency-Key. 400 with a pointer to what is wrong, 404 if there is no such mail."}, m.putMail)
 }
 
 // mailJSON is a mail as the API shows it.
@@ -33,6 +33,7 @@ type mailJSON struct {
 	Subject      *string    `json:"subject" doc:"The merchant's; null: the usual one"`
 	Message      *string    `json:"message" doc:"The merchant's; null: the usual one"`
 	PlainText    bool       `json:"plain_text" doc:"It goes out without HTML"`
+	When         *string    `json:"when" doc:"The condition on which it goes out; null: none"`
 	UsualSubject *string    `json:"usual_subject" doc:"null: the mail has words that aren't changed here"`
 	UsualMessage *string    `json:"usual_message" doc:"likewise"`
 	ChangedAt    *time.Time `json:"changed_at" doc:"null: never"`
@@ -45,7 +46,7 @@ func showMail(k mailKind, s mailSetting) mailJSON {
 		}
 		return &text
 	}
-	out := mailJSON{Template: k.template, About: k.about, Enabled: s.Enabled, DelayMinutes: s.DelayMinutes, Subject: orNull(s.Subject), Message: orNull(s.Message), PlainText: s.Plain,
+	out := mailJSON{Template: k.template, About: k.about, Enabled: s.Enabled, DelayMinutes: s.DelayMinutes, Subject: orNull(s.Subject), Message: orNull(s.Message), PlainText: s.Plain, When: orNull(s.When),
 		UsualSubject: orNull(k.notice.subject), UsualMessage: orNull(k.notice.message)}
 	if !s.ChangedAt.IsZero() {
 		at := s.ChangedAt.UTC()
@@ -78,12 +79,16 @@ type MailInput struct {
 	DelayMinutes int     `json:"delay_minutes,omitempty" minimum:"0" maximum:"43200" doc:"How long it waits after its occasion: at most 30 days"`
 	Subject      *string `json:"subject,omitempty" nullable:"true" maxLength:"150" doc:"Null or left out: the usual one"`
 	PlainText    bool    `json:"plain_text,omitempty" doc:"Sends text without HTML"`
+	When         string  `json:"when,omitempty" maxLength:"2000" doc:"A condition, see docs/criteria.md, asked when the mail is to leave: person is who gets it, mail what it is about" example:"mail.subtotal >= 5000 && !person.email_domain.endsWith('.test')"`
 	Message      *string `json:"message,omitempty" nullable:"true" maxLength:"2000" doc:"Plain text. Null or left out: the usual one"`
 }
 
 // setting is the input as it is kept, or what is wrong with it.
 func (in MailInput) setting(k mailKind) (mailSetting, error) {
-	s := mailSetting{Template: k.template, Enabled: in.Enabled, DelayMinutes: in.DelayMinutes, Plain: in.PlainText}
+	s := mailSetting{Template: k.template, Enabled: in.Enabled, DelayMinutes: in.DelayMinutes, Plain: in.PlainText, When: in.When}
+	if why := wrongCondition(in.When); why != "" {
+		return s, fault.New(fault.Invalid, "invalid_mail", "The mail can't be like this.").At("/when", why).Pointed()
+	}
 	for _, one := range []struct {
 		at    string
 		said  *string

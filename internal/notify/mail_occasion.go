@@ -21,7 +21,7 @@ func (m *Module) onOffer(ctx context.Context, u *bus.Unit, batch []bus.Event[ref
 		if o.ShareCode == "" { // told by an older version
 			return 0, 0, "", f
 		}
-		return o.SiteID, o.AdvocateID, itoa(o.OfferID), noticeFacts{Link: strings.TrimRight(m.PublicURL, "/") + "/x/" + o.ShareCode}
+		return o.SiteID, o.AdvocateID, itoa(o.OfferID), noticeFacts{Link: strings.TrimRight(m.PublicURL, "/") + "/x/" + o.ShareCode, About: about{CampaignID: o.CampaignID, QA: o.QA}}
 	})
 }
 
@@ -34,6 +34,7 @@ func (m *Module) onReferral(ctx context.Context, u *bus.Unit, batch []bus.Event[
 		if r.Status != referralevent.Pending {
 			return 0, 0, "", f
 		}
+		f.About = about{CampaignID: r.CampaignID, Subtotal: r.Subtotal, Currency: r.Currency, QA: r.QA}
 		return r.SiteID, r.AdvocateID, itoa(r.ReferralID), f
 	})
 }
@@ -75,7 +76,7 @@ func (m *Module) onClawback(ctx context.Context, u *bus.Unit, batch []bus.Event[
 // onReminder writes to friends again.
 func (m *Module) onReminder(ctx context.Context, u *bus.Unit, batch []bus.Event[referralevent.ShareReminderDue]) error {
 	return notices(ctx, m, u, shareReminder, batch, func(s referralevent.ShareReminderDue) (siteID, personID int64, id string, f noticeFacts) {
-		return s.SiteID, s.FriendID, itoa(s.ShareID), noticeFacts{AdvocateID: s.AdvocateID, Link: s.Link}
+		return s.SiteID, s.FriendID, itoa(s.ShareID), noticeFacts{AdvocateID: s.AdvocateID, Link: s.Link, About: about{CampaignID: s.CampaignID, QA: s.QA}}
 	})
 }
 
@@ -85,8 +86,11 @@ func (m *Module) onExpiring(ctx context.Context, u *bus.Unit, batch []bus.Event[
 		return err
 	}
 	return notices(ctx, m, u, pointsExpiring, batch, func(p loyaltyevent.PointsExpiring) (siteID, personID int64, id string, f noticeFacts) {
+		if p.Wallet != "" { // its words are about points of the main wallet; the shop hears of others by its webhook
+			return 0, 0, "", f
+		}
 		o, _ := fromExpiring(p)
-		return p.SiteID, p.PersonID, o.id, noticeFacts{Reward: pointWords(p.Points), Ends: p.ExpiresAt}
+		return p.SiteID, p.PersonID, o.id, noticeFacts{Reward: pointWords(p.Points), Ends: p.ExpiresAt, About: about{Reward: referralevent.Points, Points: p.Points}}
 	})
 }
 
@@ -125,7 +129,8 @@ func (m *Module) mailRewards(ctx context.Context, u *bus.Unit, batch []bus.Event
 			if w.Side != to.side || w.Kind == referralevent.GiftCard || w.Kind == referralevent.Points && to.template == advocateReward {
 				return 0, 0, "", f
 			}
-			return w.SiteID, w.PersonID, itoa(w.RewardID), noticeFacts{Reward: rewardWords(w), Code: w.CouponCode}
+			return w.SiteID, w.PersonID, itoa(w.RewardID), noticeFacts{Reward: rewardWords(w), Code: w.CouponCode,
+				About: about{CampaignID: w.CampaignID, Reward: w.Kind, Points: w.Points, Amount: w.Amount, Currency: w.Currency, QA: w.QA}}
 		})
 		if err != nil {
 			return err

@@ -72,6 +72,12 @@ var occasions = map[string]func(b *bench, siteID int64){
 	tierLost: func(b *bench, s int64) {
 		hear1(b, b.onTier, loyaltyevent.TierChanged{SiteID: s, MemberID: 3, PersonID: 7, From: "Silver", ChangedAt: start.Add(time.Second), Cause: "time"})
 	},
+	achievementReached: func(b *bench, s int64) {
+		won := loyaltyevent.AchievementReached{SiteID: s, MemberID: 3, PersonID: 7, Achievement: "regular", Name: "Regular", Level: 2, LevelName: "Gold", Nth: 1, Round: 1, ReachedAt: start}
+		long := won
+		long.Level, long.ReachedAt = 1, start.AddDate(-1, 0, 0)
+		hear1(b, b.onAchievement, won, long)
+	},
 	shareReminder: func(b *bench, s int64) {
 		hear1(b, b.onReminder, referralevent.ShareReminderDue{SiteID: s, ShareID: 6, AdvocateID: 7, FriendID: 8, Link: "https://go.example/x/abcdefghjn", DueAt: start})
 	},
@@ -97,14 +103,15 @@ func TestMails_go_where_the_site_wants_them_once(t *testing.T) {
 	}
 	b.want(1)
 	want := map[string][]string{ // to, subject, and what else it says
-		advocateOffer:  {"ann@shop.example", "Share Demo Shop with your friends", "Hi Ann", "https://go.example/x/abcdefghjk"},
-		rewardPending:  {"ann@shop.example", "Your reward from Demo Shop is on its way", "As soon as the order is confirmed"},
-		advocateReward: {"ann@shop.example", "Your reward from Demo Shop", "You get a commission of $12.50."},
-		friendReward:   {"bob@shop.example", "Your reward from Demo Shop", "get a coupon", "SAVE-10"},
-		pointsExpiring: {"ann@shop.example", "Points of yours at Demo Shop end soon", "On March 14, 2026 50 points of yours"},
-		tierReached:    {"ann@shop.example", "You reached Silver at Demo Shop", "You are Silver at Demo Shop now"},
-		tierLost:       {"ann@shop.example", "Your tier at Demo Shop has changed", "You are in no tier at Demo Shop now"},
-		shareReminder:  {"bob@shop.example", "Ann thought of you", "Ann recommended Demo Shop", "https://go.example/x/abcdefghjn"},
+		advocateOffer:      {"ann@shop.example", "Share Demo Shop with your friends", "Hi Ann", "https://go.example/x/abcdefghjk"},
+		rewardPending:      {"ann@shop.example", "Your reward from Demo Shop is on its way", "As soon as the order is confirmed"},
+		advocateReward:     {"ann@shop.example", "Your reward from Demo Shop", "You get a commission of $12.50."},
+		friendReward:       {"bob@shop.example", "Your reward from Demo Shop", "get a coupon", "SAVE-10"},
+		pointsExpiring:     {"ann@shop.example", "Points of yours at Demo Shop end soon", "On March 14, 2026 50 points of yours"},
+		tierReached:        {"ann@shop.example", "You reached Silver at Demo Shop", "You are Silver at Demo Shop now"},
+		achievementReached: {"ann@shop.example", "You did it: Regular, Gold", "You have reached Regular, Gold at Demo Shop"},
+		tierLost:           {"ann@shop.example", "Your tier at Demo Shop has changed", "You are in no tier at Demo Shop now"},
+		shareReminder:      {"bob@shop.example", "Ann thought of you", "Ann recommended Demo Shop", "https://go.example/x/abcdefghjn"},
 	}
 	for template := range occasions {
 		b.sends(1, template, MailInput{Enabled: true})

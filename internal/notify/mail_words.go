@@ -22,7 +22,7 @@ type notice struct {
 }
 
 // holes are what words may name.
-var holes = []string{"site_name", "first_name", "advocate", "reward", "code", "link", "tier", "date"}
+var holes = []string{"site_name", "first_name", "advocate", "reward", "code", "link", "tier", "achievement", "date"}
 
 var hole = regexp.MustCompile(`\{\{ *([a-z_]+) *\}\}`)
 
@@ -63,6 +63,9 @@ type noticeFacts struct {
 	Reward     string `json:"reward,omitempty"`
 	Code       string `json:"code,omitempty"` // of a coupon
 	Tier       string `json:"tier,omitempty"`
+	About      about  `json:"about,omitzero"`
+
+	Achievement string `json:"achievement,omitempty"` // with the name of its level
 
 	Ends time.Time `json:"ends,omitzero"`
 }
@@ -79,7 +82,7 @@ func (j job) noticeValues(k mailKind, values map[string]any) error {
 	}
 	site := oneLine(j.SiteName, 80)
 	known := map[string]string{"site_name": site, "first_name": name(j.FirstName), "advocate": advocate, "reward": oneLine(f.Reward, 200),
-		"code": oneLine(f.Code, 100), "link": link(f.Link), "tier": oneLine(f.Tier, 100), "date": j.dayOf(f.Ends)}
+		"code": oneLine(f.Code, 100), "link": link(f.Link), "tier": oneLine(f.Tier, 100), "achievement": oneLine(f.Achievement, 200), "date": j.dayOf(f.Ends)}
 	w := k.notice
 	if j.Setting.Subject != "" {
 		w.subject = j.Setting.Subject

@@ -31,6 +31,8 @@ const (
 	tooMany      = "too_many"     // of a suppressed one: the person had as many today as the template allows
 	passed       = "passed"       // of a suppressed one: its occasion was over before it left
 	switchedOff  = "switched_off" // of a suppressed one: the site sends no such mail any more
+	objected     = "merchant"     // of a suppressed one: the site's mail hook said no
+	asking       = "asking"       // of a queued one: the site's mail hook is asked
 )
 
 const (
@@ -76,6 +78,8 @@ type job struct {
 	Unsubscribe string      `db:"-"` // where the person says so; "": the mail is necessary
 	Setting     mailSetting `db:"-"` // the site's
 	Off         bool        `db:"-"` // the site sends no such mail any more
+	Cleared     bool        `db:"cleared"`
+	Ask         bool        `db:"-"` // the site wants to be asked before
 }
 
 // fate is what to do with a message now.

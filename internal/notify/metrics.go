@@ -15,6 +15,7 @@ type metrics struct {
 	hookBacklog       *prometheus.GaugeVec
 	hookSeconds       prometheus.Histogram
 	endpointsDisabled *prometheus.CounterVec
+	mailAsks          *prometheus.CounterVec
 }
 
 // metricsApart are the module's metrics, and others that nobody sees, for rehearsals.
@@ -40,6 +41,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		endpointsDisabled: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "talkable", Subsystem: "notify", Name: "webhooks_disabled_total",
 			Help: "Webhooks that are told no more: gone, or failing for days."}, []string{"reason"}),
 	}
-	reg.MustRegister(m.messages, m.backlog, m.seconds, m.deliveries, m.hookBacklog, m.hookSeconds, m.endpointsDisabled)
+	m.mailAsks = prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "talkable", Subsystem: "notify", Name: "mail_hook_tries_total",
+		Help: "Tries to ask shops before a mail, by what became of the question."}, []string{"state", "send"})
+	reg.MustRegister(m.mailAsks, m.messages, m.backlog, m.seconds, m.deliveries, m.hookBacklog, m.hookSeconds, m.endpointsDisabled)
 	return m
 }

@@ -39,6 +39,7 @@ type Deps struct {
 	SMS      string // see ParseSMS; "": none are sent
 	SMSDaily int    // most SMS of a site in a day
 	Calls    *outcall.Client
+	People   People // who people are, where conditions of mails ask; nil: nobody is known
 	Secret   []byte // what webhooks' secrets are sealed with, the same in all replicas and on no account in this schema
 	From     string // sender of sites that name none, unless the SMTP URL has one
 
@@ -88,6 +89,7 @@ func (m *Module) Run(ctx context.Context) error {
 		g.Go(func() error { return w.run(ctx) })
 	}
 	g.Go(func() error { return m.tend(ctx) })
+	g.Go(func() error { return m.askMails(ctx) })
 	g.Go(func() error { return newCourier(m).run(ctx) })
 	g.Go(func() error { return m.tendHooks(ctx) })
 	return g.Wait()

@@ -17,6 +17,7 @@ type sharing struct {
 	Link       string `json:"link"`
 	Subject    string `json:"subject,omitempty"`
 	Message    string `json:"message,omitempty"`
+	About      about  `json:"about,omitzero"`
 }
 
 const mostWords = 2000 // runes of an advocate's message
@@ -33,7 +34,7 @@ func (m *Module) onShared(ctx context.Context, u *bus.Unit, batch []bus.Event[re
 		if h.Kind != referralevent.Email || h.FriendID == 0 {
 			continue
 		}
-		data, err := json.Marshal(sharing{AdvocateID: h.AdvocateID, Link: h.Link, Subject: h.Subject, Message: h.Message})
+		data, err := json.Marshal(sharing{AdvocateID: h.AdvocateID, Link: h.Link, Subject: h.Subject, Message: h.Message, About: about{CampaignID: h.CampaignID, QA: h.QA}})
 		if err != nil {
 			return fmt.Errorf("data of a message: %w", err)
 		}

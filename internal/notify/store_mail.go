@@ -9,7 +9,7 @@ import (
 	"github.com/lib/pq"
 )
 
-const mailColumns = `site_id, template, enabled, delay_minutes, subject, message, plain, changed_at`
+const mailColumns = `site_id, template, enabled, delay_minutes, subject, message, plain, condition, changed_at`
 
 // mailSettings are those of all sites.
 func mailSettings(ctx context.Context, q sqlx.QueryerContext) ([]mailSetting, error) {
@@ -35,10 +35,11 @@ func mailSettingsOf(ctx context.Context, q sqlx.QueryerContext, siteID int64) (m
 
 func saveMailSetting(ctx context.Context, tx sqlx.ExecerContext, s mailSetting) error {
 	_, err := tx.ExecContext(ctx, `
-		insert into notify.mail (site_id, template, enabled, delay_minutes, subject, message, changed_at, plain) values ($1, $2, $3, $4, $5, $6, $7, $8)
+		insert into notify.mail (site_id, template, enabled, delay_minutes, subject, message, changed_at, plain, condition) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 		on conflict on constraint mail_pkey do update set enabled = excluded.enabled, delay_minutes = excluded.delay_minutes,
-			subject = excluded.subject, message = excluded.message, changed_at = excluded.changed_at, plain = excluded.plain`,
-		s.SiteID, s.Template, s.Enabled, s.DelayMinutes, s.Subject, s.Message, s.ChangedAt, s.Plain)
+			subject = excluded.subject, message = excluded.message, changed_at = excluded.changed_at, plain = excluded.plain,
+			condition = excluded.condition`,
+		s.SiteID, s.Template, s.Enabled, s.DelayMinutes, s.Subject, s.Message, s.ChangedAt, s.Plain, s.When)
 	if err != nil {
 		return fmt.Errorf("save settings of a mail: %w", err)
 	}

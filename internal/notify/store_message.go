@@ -68,7 +68,7 @@ func insertOrders(ctx context.Context, tx sqlx.ExtContext, template string, now 
 func lockDue(ctx context.Context, tx sqlx.ExtContext, now time.Time, n int) ([]job, error) {
 	var jobs []job
 	err := sqlx.SelectContext(ctx, tx, &jobs, `
-		select m.site_id, m.id, m.person_id, m.channel, m.template, m.data, m.attempts, m.claim, m.since, m.queued_at, m.uncertain_at,
+		select m.site_id, m.id, m.person_id, m.channel, m.template, m.data, m.attempts, m.claim, m.since, m.queued_at, m.uncertain_at, m.cleared_at is not null as cleared,
 			coalesce(m.message_id_header, '') as message_id_header,
 			c.person_id is not null as contact_known, c.unsubscribed_at is not null as unsubscribed, c.anonymized_at is not null as anonymized,
 			coalesce(c.email, '') as email, coalesce(c.phone, '') as phone, o.opted_in_at is not null as agrees,
@@ -167,6 +167,7 @@ func finishAttempt(ctx context.Context, tx sqlx.ExtContext, j job, f fate, detai
 		set status = $4, reason = nullif($5, ''), last_error = case when m.body_dropped_at is null then nullif($6, '') end, next_at = $7, lease_until = null,
 			sent_at = case when $4 = 'sent' then $8::timestamptz end,
 			failed_at = case when $4 in ('failed', 'uncertain') then $8::timestamptz end,
+			suppressed_at = case when $4 = 'suppressed' then $8::timestamptz end,
 			uncertain_at = case $4 when 'uncertain' then coalesce(m.uncertain_at, $8) when 'queued' then m.uncertain_at end
 		from old
 		where m.site_id = old.site_id and m.id = old.id

@@ -61,6 +61,15 @@ func (m *Module) forget(ctx context.Context) error {
 		return err
 	}
 	for ctx.Err() == nil {
+		n, err := dropMailAsks(ctx, m.DB, m.Now().Add(-mailAsksKept), bodyBatch)
+		if err != nil {
+			return err
+		}
+		if n < bodyBatch {
+			break
+		}
+	}
+	for ctx.Err() == nil {
 		n, err := idempotency.Sweep(ctx, m.DB, "notify", m.Now().Add(-keysStay), bodyBatch)
 		if err != nil || n < bodyBatch {
 			return err

@@ -62,6 +62,10 @@ func (w *worker) round(ctx context.Context) (int, error) {
 		return due, err
 	}
 	// From here on the end of ctx must not lose what is known; every step has a deadline of its own.
+	jobs, err = w.vet(context.WithoutCancel(ctx), jobs)
+	if err != nil {
+		w.Log.Warn().Err(err).Msg("messages wait for the end of their lease")
+	}
 	rest, err := w.send(context.WithoutCancel(ctx), jobs, ctx.Done())
 	if len(rest) > 0 {
 		if back := giveBack(context.WithoutCancel(ctx), w.DB, rest, w.Now()); back != nil {
@@ -82,7 +86,7 @@ func (w *worker) claim(ctx context.Context) (jobs []job, due int, err error) {
 			return err
 		}
 		due = len(locked)
-		settings, err := w.mails.of(ctx, u)
+		settings, hooks, err := w.mails.all(ctx, u)
 		if err != nil {
 			return err
 		}
@@ -92,6 +96,7 @@ func (w *worker) claim(ctx context.Context) (jobs []job, due int, err error) {
 				j.Setting = settingOf(settings, j.SiteID, k)
 				j.Off = !j.Setting.Enabled
 			}
+			j.Ask = hooks[j.SiteID] && !j.Cleared && !necessary(j.Template)
 			f := j.decide(u.Now)
 			if f.status == sending {
 				if j.Channel = byEmail; j.Email == "" {
@@ -206,6 +211,9 @@ func (w *worker) finish(ctx context.Context, j job, f fate, detail string) error
 			case f.status == sent:
 				u.Tell(j.SiteID, j.key(), notifyevent.MessageSent{SiteID: j.SiteID, MessageID: j.ID, PersonID: j.PersonID,
 					Template: j.Template, Channel: j.Channel, SentAt: u.Now, UncertainAt: doubted.Time})
+			case f.status == suppressed:
+				j.Doubted = doubted
+				j.tellEnd(u, f)
 			case f.status == failed, f.status == uncertain && !doubted.Valid: // a doubt is told once
 				e := j.failed(f.status, u.Now)
 				e.UncertainAt = doubted.Time

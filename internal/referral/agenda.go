@@ -17,6 +17,9 @@ var duties = agenda.Agenda{
 			order by site_id, version desc) u
 		join referral.referral r on r.site_id = u.site_id and r.status = 'flagged' where u.days is not null`},
 	{What: "questions to decision hooks", Kind: agenda.Timed, SQL: `select next_at as at from referral.hook_ask where state = 'waiting'`},
+	{What: "questions about clicks", Kind: agenda.Timed, SQL: `select next_at as at from referral.click_ask where state = 'waiting'`},
+	{What: "coupon lists that need codes", Kind: agenda.Timed, SQL: `select s.ask_at as at` + needing},
+	{What: "requests for codes", Kind: agenda.Timed, SQL: `select next_at as at from referral.coupon_request where state = 'waiting'`},
 	{What: "commissions to release", Kind: agenda.Timed, SQL: `select hold_until as at from referral.commission where held and hold_until is not null`},
 	{What: "commissions to convert", Kind: agenda.AtOnce, SQL: `select null::timestamptz as at from referral.commission c
 		join referral.exchange_rate x on x.site_id = c.site_id and x.source = c.order_currency and x.target = c.currency
@@ -64,7 +67,7 @@ func (m *Module) RunDue(ctx context.Context) error {
 		m.kept = day
 	}
 	for _, do := range []func(context.Context) (int, error){m.ApproveDue, m.ResolveFlagged, m.AskHooks, m.ReleaseDue, m.ConvertWaiting, m.TendPayouts,
-		m.ServeWaiting, m.SendGiftCards, m.RemindFriends} {
+		m.ServeWaiting, m.SupplyCoupons, m.SendGiftCards, m.RemindFriends} {
 		if _, err := do(ctx); err != nil {
 			return err
 		}

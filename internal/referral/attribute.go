@@ -236,7 +236,7 @@ func (c *candidate) stand(occurred time.Time, k *campaign) standing {
 		s.cause = reasonExpired
 	case !k.Attribution.on(c.method):
 		s.cause = reasonMethodOff
-	case c.visitor != "" && k.lapsed(c.firstAt, occurred):
+	case (c.visitor != "" || c.method == byShareEmail) && k.lapsed(c.firstAt, occurred):
 		s.cause = reasonLapsed
 	case c.ended:
 		s.cause = reasonCodeEnded

@@ -22,6 +22,7 @@ const (
 	aboutSiteLinks  = "site_links" // hosts and apps that links may lead to
 	aboutPlacements = "placements"
 	aboutChannels   = "sharing_channels"
+	aboutSupplies   = "coupon_supply" // named by the list's id
 )
 
 // stood is how a referral stood before or after a decision.

@@ -164,7 +164,8 @@ func (d deed) couponsUsed(ours map[use]*used) *referralevent.CouponsUsed {
 		return nil
 	}
 	told := &referralevent.CouponsUsed{SiteID: d.body.SiteID, OriginID: d.body.OriginID, PersonID: d.body.PersonID, Subtotal: d.body.Subtotal, Currency: d.body.Currency,
-		TrafficSource: d.body.TrafficSource, DeviceType: d.body.DeviceType, EventCategory: categoryOf(d.body.Type, d.body.Category), OccurredAt: d.body.OccurredAt}
+		TrafficSource: d.body.TrafficSource, DeviceType: d.body.DeviceType, EventCategory: categoryOf(d.body.Type, d.body.Category), OccurredAt: d.body.OccurredAt,
+		UTMSource: d.body.UTMSource, UTMMedium: d.body.UTMMedium, UTMCampaign: d.body.UTMCampaign}
 	for _, code := range d.codes() {
 		c := ours[use{d.body.SiteID, code}]
 		if c == nil {

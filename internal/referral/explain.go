@@ -33,7 +33,7 @@ type hookEvidence struct {
 }
 
 func (m *Module) hookEvidence(ctx context.Context, siteID, id int64) (*hookEvidence, error) {
-	a, err := askOf(ctx, m.db, siteID, id)
+	a, err := referralAsks.of(ctx, m.db, siteID, id)
 	if err != nil || a == nil {
 		return nil, err
 	}

@@ -46,6 +46,7 @@ type hook struct {
 	TimeoutMS  int64     `db:"timeout_ms"`
 	OnFailure  string    `db:"on_failure"`
 	Enabled    bool      `db:"enabled"`
+	Clicks     bool      `db:"clicks"` // it is asked about friends' rewards for coming, too
 	KeyID      int64     `db:"key_id"`
 	At         time.Time `db:"at"`
 }
@@ -57,6 +58,7 @@ type hookInput struct {
 	TimeoutMS *int64 `json:"timeout_ms,omitempty" nullable:"true" doc:"How long an answer may take: 100 to 10000; 3000 when left out"`
 	OnFailure string `json:"on_failure" doc:"What counts when three tries bring no answer: approve, hold or void"`
 	Enabled   *bool  `json:"enabled,omitempty" nullable:"true" doc:"false: nobody is asked. true when left out"`
+	Clicks    bool   `json:"clicks,omitempty" doc:"Ask, too, before a friend gets something for coming (\"click.decision\"): approve gives it, hold and void don't. It waits for the answer, not the friend"`
 	Rotate    bool   `json:"rotate_secret,omitempty" doc:"Make a new secret; it is in the answer, and only there"`
 }
 
@@ -74,7 +76,7 @@ func (in hookInput) check(calls *outcall.Client) error {
 
 // hook is the input over what was set before, nil for nothing; fresh says that it has a new secret.
 func (in hookInput) hook(was *hook) (h hook, fresh bool) {
-	h = hook{URL: in.URL, TimeoutMS: hookTimeout.Milliseconds(), OnFailure: in.OnFailure, Enabled: in.Enabled == nil || *in.Enabled}
+	h = hook{URL: in.URL, TimeoutMS: hookTimeout.Milliseconds(), OnFailure: in.OnFailure, Enabled: in.Enabled == nil || *in.Enabled, Clicks: in.Clicks}
 	if in.TimeoutMS != nil {
 		h.TimeoutMS = *in.TimeoutMS
 	}
@@ -93,6 +95,7 @@ type hookJSON struct {
 	TimeoutMS  int64      `json:"timeout_ms"`
 	OnFailure  string     `json:"on_failure"`
 	Enabled    bool       `json:"enabled"`
+	Clicks     bool       `json:"clicks" doc:"It is asked about friends' rewards for coming, too"`
 	Secret     *string    `json:"secret" doc:"Of the signature (Standard Webhooks); shown when it is made, null else"`
 	KeyID      *int64     `json:"key_id" doc:"The API key that set it"`
 	ChangedAt  *time.Time `json:"changed_at"`
@@ -104,7 +107,7 @@ func (h *hook) show() *hookJSON {
 		return nil
 	}
 	at := h.At.UTC()
-	return &hookJSON{CampaignID: orNull(h.CampaignID), URL: h.URL, TimeoutMS: h.TimeoutMS, OnFailure: h.OnFailure, Enabled: h.Enabled, KeyID: orNull(h.KeyID), ChangedAt: &at}
+	return &hookJSON{CampaignID: orNull(h.CampaignID), URL: h.URL, TimeoutMS: h.TimeoutMS, OnFailure: h.OnFailure, Enabled: h.Enabled, Clicks: h.Clicks, KeyID: orNull(h.KeyID), ChangedAt: &at}
 }
 
 // hookOf is who is asked about a campaign's referrals; nil: nobody.
@@ -124,10 +127,10 @@ func askable(status string) bool {
 	return status == referralevent.Pending || status == referralevent.Flagged
 }
 
-// ask is a question about a referral.
+// ask is a question about a referral, or about a friend offer.
 type ask struct {
 	SiteID     int64     `db:"site_id"`
-	ReferralID int64     `db:"referral_id"`
+	SubjectID  int64     `db:"subject_id"`
 	CampaignID int64     `db:"campaign_id"`
 	State      string    `db:"state"`
 	Decision   *string   `db:"decision"`
@@ -138,7 +141,7 @@ type ask struct {
 }
 
 // id is the question's, the same at each try.
-func (a ask) id() string { return "decision_" + itoa(a.SiteID) + "_" + itoa(a.ReferralID) }
+func (a ask) id(kind string) string { return kind + "_" + itoa(a.SiteID) + "_" + itoa(a.SubjectID) }
 
 // attempt is one try, as it is kept.
 type attempt struct {
@@ -161,19 +164,27 @@ type question struct {
 	Rules    []finding    `json:"rules"`
 }
 
-// read takes the decision out of an answer. Whatever isn't one is a failure: a shop's error page must not approve anything.
-func (t *attempt) read(a outcall.Answer, err error) {
+// note keeps what came back; ok says that it may hold an answer.
+func (t *attempt) note(a outcall.Answer, err error) (ok bool) {
 	t.MS, t.Status = a.Took.Milliseconds(), a.Status
 	t.Answer = strings.ReplaceAll(strings.ToValidUTF8(string(a.Body[:min(len(a.Body), answerKept)]), "\uFFFD"), "\x00", "")
-	var said struct {
-		Decision string `json:"decision"`
-		Reason   string `json:"reason"`
-	}
 	switch {
 	case err != nil:
 		t.Failure = outcall.Reason(err)
 	case a.Status != 200:
 		t.Failure = "status"
+	}
+	return t.Failure == ""
+}
+
+// read takes the decision out of an answer. Whatever isn't one is a failure: a shop's error page must not approve anything.
+func (t *attempt) read(a outcall.Answer, err error) {
+	var said struct {
+		Decision string `json:"decision"`
+		Reason   string `json:"reason"`
+	}
+	switch {
+	case !t.note(a, err):
 	case a.Cut || json.Unmarshal(a.Body, &said) != nil || said.Decision != hookApprove && said.Decision != hookHold && said.Decision != hookVoid:
 		t.Failure = "not a decision"
 	default:

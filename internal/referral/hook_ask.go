@@ -33,10 +33,25 @@ func (m *Module) runHooks(ctx context.Context) {
 
 // AskHooks asks what is due, some at a time, and returns how many questions it asked.
 func (m *Module) AskHooks(ctx context.Context) (int, error) {
+	n, err := m.askDue(ctx, referralAsks, m.askReferral, m.settleAsk)
+	if err != nil {
+		return n, err
+	}
+	clicks, err := m.askDue(ctx, clickAsks, m.askClick, m.settleClick)
+	return n + clicks, err
+}
+
+// asking asks a hook one question outside of any transaction, and reads its answer into the attempt.
+type asking func(ctx context.Context, h *hook, a ask, t *attempt) error
+
+// settling keeps what a try came to, and does what was decided.
+type settling func(ctx context.Context, h *hook, a ask, t attempt) error
+
+func (m *Module) askDue(ctx context.Context, about askTable, put asking, settle settling) (int, error) {
 	for total := 0; ; {
 		var due []ask
 		err := m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
-			due, err = claimAsks(ctx, u.Tx, u.Now, hookLease, asksAtATime, asksOfASite)
+			due, err = about.claim(ctx, u.Tx, u.Now, hookLease, asksAtATime, asksOfASite)
 			return err
 		})
 		if err != nil || len(due) == 0 {
@@ -45,7 +60,7 @@ func (m *Module) AskHooks(ctx context.Context) (int, error) {
 		errs := make([]error, len(due))
 		var all sync.WaitGroup
 		for i, a := range due {
-			all.Go(func() { errs[i] = m.askHook(ctx, a) })
+			all.Go(func() { errs[i] = m.askHook(ctx, a, put, settle) })
 		}
 		all.Wait()
 		for _, err := range errs {
@@ -57,8 +72,8 @@ func (m *Module) AskHooks(ctx context.Context) (int, error) {
 	}
 }
 
-// askHook asks one question, outside of any transaction, and does what the answer says.
-func (m *Module) askHook(ctx context.Context, a ask) error {
+// askHook asks one question, and does what the answer says.
+func (m *Module) askHook(ctx context.Context, a ask, put asking, settle settling) error {
 	hooks, err := hooksOf(ctx, m.db, a.SiteID)
 	if err != nil {
 		return err
@@ -66,35 +81,50 @@ func (m *Module) askHook(ctx context.Context, a ask) error {
 	h := (&book{hooks: hooks}).hookOf(a.CampaignID)
 	tried := attempt{At: m.now()}
 	if h != nil && a.Tries <= hookTries { // else whoever had the last try has died in it
-		if err := m.call(ctx, h, a, &tried); err != nil {
+		if err := put(ctx, h, a, &tried); err != nil {
 			return err
 		}
 	}
 	if ctx.Err() != nil { // that is no answer of the hook's
 		return ctx.Err()
 	}
-	return m.settleAsk(ctx, h, a, tried)
+	return settle(ctx, h, a, tried)
 }
 
-// call asks a hook, and reads its answer into t.
-func (m *Module) call(ctx context.Context, h *hook, a ask, t *attempt) error {
-	r, err := referralByID(ctx, m.db, a.SiteID, a.ReferralID)
+// askReferral asks about a referral.
+func (m *Module) askReferral(ctx context.Context, h *hook, a ask, t *attempt) error {
+	r, err := referralByID(ctx, m.db, a.SiteID, a.SubjectID)
 	if err != nil {
 		return err
 	}
-	found := r.findings()
-	body, err := json.Marshal(question{Type: "referral.decision", ID: a.id(), AskedAt: a.AskedAt.UTC(), Referral: showReferral(r.answer(nil, t.At, nil)),
+	found, id := r.findings(), a.id("decision")
+	return m.put(ctx, h, id, t, question{Type: "referral.decision", ID: id, AskedAt: a.AskedAt.UTC(), Referral: showReferral(r.answer(nil, t.At, nil)),
 		Verdict: worst(found), Rules: explained(found)})
+}
+
+// put asks a hook, and reads its answer into t.
+func (m *Module) put(ctx context.Context, h *hook, id string, t *attempt, question any) error {
+	call, err := signed(id, t.At, h.Secret, question)
 	if err != nil {
 		return err
 	}
-	header, err := outcall.Sign([]string{h.Secret}, a.id(), t.At, body)
+	call.URL, call.Timeout = h.URL, time.Duration(h.TimeoutMS)*time.Millisecond
+	t.read(m.calls.Post(ctx, call))
+	return nil
+}
+
+// signed is a call that asks a merchant's program a question, under an id which is the same at each try.
+func signed(id string, at time.Time, secret string, question any) (outcall.Call, error) {
+	body, err := json.Marshal(question)
 	if err != nil {
-		return err
+		return outcall.Call{}, err
+	}
+	header, err := outcall.Sign([]string{secret}, id, at, body)
+	if err != nil {
+		return outcall.Call{}, err
 	}
 	header["Content-Type"] = []string{"application/json"}
-	t.read(m.calls.Post(ctx, outcall.Call{URL: h.URL, Header: header, Body: body, Timeout: time.Duration(h.TimeoutMS) * time.Millisecond}))
-	return nil
+	return outcall.Call{Header: header, Body: body}, nil
 }
 
 // settleAsk keeps what a try came to, and does what was decided, if the referral waits for it.
@@ -104,11 +134,11 @@ func (m *Module) settleAsk(ctx context.Context, h *hook, asked ask, t attempt) e
 		return err
 	}
 	return m.outbox.InTx(ctx, func(u *bus.Unit) error {
-		list, err := lockReferralByID(ctx, u.Tx, asked.SiteID, asked.ReferralID)
+		list, err := lockReferralByID(ctx, u.Tx, asked.SiteID, asked.SubjectID)
 		if err != nil || len(list) == 0 {
 			return err
 		}
-		a, err := lockAsk(ctx, u.Tx, asked)
+		a, err := referralAsks.lock(ctx, u.Tx, asked)
 		if err != nil || a == nil {
 			return err
 		}
@@ -122,13 +152,18 @@ func (m *Module) settleAsk(ctx context.Context, h *hook, asked ask, t attempt) e
 				return err
 			}
 		}
-		m.metrics.Of(ctx).decisions.WithLabelValues(a.State, deref(a.Decision)).Inc()
-		if t.Failure != "" {
-			m.log.Warn().Int64("site_id", a.SiteID).Int64("referral_id", a.ReferralID).Int("try", a.Tries).Str("failure", t.Failure).Str("state", a.State).
-				Msg("a decision hook did not answer")
-		}
-		return saveAsk(ctx, u.Tx, u.Now, a, string(evidence), next)
+		m.noteTry(ctx, referralAsks, a, t)
+		return referralAsks.save(ctx, u.Tx, u.Now, a, string(evidence), next)
 	})
+}
+
+// noteTry counts a try, and says in the log why it failed.
+func (m *Module) noteTry(ctx context.Context, about askTable, a *ask, t attempt) {
+	m.metrics.Of(ctx).decisions.WithLabelValues(a.State, deref(a.Decision)).Inc()
+	if t.Failure != "" {
+		m.log.Warn().Int64("site_id", a.SiteID).Int64(about.id, a.SubjectID).Int("try", a.Tries).Str("failure", t.Failure).Str("state", a.State).
+			Msg("a decision hook did not answer")
+	}
 }
 
 // heed does with a locked referral what was decided about it. Approve means that nothing speaks against it: it goes on as

@@ -15,6 +15,7 @@ import (
 
 const aboutHooks = "Before a referral is approved the hook is asked: a POST with the referral and the verdict of each fraud rule, signed as the Standard Webhooks have it. " +
 	"It answers 200 with {\"decision\":\"approve\",\"reason\":\"…\"}: approve lets it go on as the campaign says, hold flags it for a person, void ends it. Three tries, then `on_failure`. " +
+	"With `clicks` it is asked in the same way before a friend gets something for coming: what a campaign promises for a click waits for the answer, and nothing but approve gives it. " +
 	"What was asked and answered is in the referral's explain."
 
 func (m *Module) hookRoutes(api huma.API) {

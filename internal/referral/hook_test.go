@@ -268,7 +268,7 @@ func TestHook_worker_dies_or_has_company(t *testing.T) {
 	claim := func() (list []ask) {
 		t.Helper()
 		if err := p.outbox.InTx(t.Context(), func(u *bus.Unit) (err error) {
-			list, err = claimAsks(t.Context(), u.Tx, u.Now, hookLease, asksAtATime, asksOfASite)
+			list, err = referralAsks.claim(t.Context(), u.Tx, u.Now, hookLease, asksAtATime, asksOfASite)
 			return err
 		}); err != nil {
 			t.Fatal(err)

@@ -36,6 +36,7 @@ func (m *Module) Routes(api huma.API) {
 	m.attributionRoutes(api)
 	m.personalRoutes(api)
 	m.couponRoutes(api)
+	m.couponSupplyRoutes(api)
 	m.shareRoutes(api)
 	m.claimRoutes(api)
 	m.limitRoutes(api)

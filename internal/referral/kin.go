@@ -202,13 +202,13 @@ func recountAdvocates(ctx context.Context, u *bus.Unit, siteID int64, people ...
 	return nil
 }
 
-// asOne has what was told of a person before a merge, and is heard after it, be the survivor's.
-func (m *Module) asOne(ctx context.Context, u *bus.Unit, deeds []deed) error {
+// asOne has what was told of a person before a merge, and is heard after it, be the survivor's; it says who is one.
+func (m *Module) asOne(ctx context.Context, u *bus.Unit, deeds []deed) (kin, error) {
 	k, err := m.kinOf(ctx, u, friendsOf(deeds))
 	for i := range deeds {
 		deeds[i].body.PersonID = k.one(deeds[i].body.SiteID, deeds[i].body.PersonID)
 	}
-	return err
+	return k, err
 }
 
 func friendsOf(deeds []deed) []key {

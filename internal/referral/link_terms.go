@@ -17,7 +17,7 @@ type linkTerms struct {
 	OptIn       bool       `db:"opt_in"`             // the gate asks whether mail is welcome
 	ExpiredURL  string     `db:"expired_url"`        // where links lead that are over
 	AdvocateURL string     `db:"advocate_url"`       // where share pages lead on
-	Hours       *int       `db:"friend_offer_hours"` // of a friend offer, from its first touch
+	Hours       *int       `db:"friend_offer_hours"` // of a friend offer, from its first touch: the e-mail by which it came, or the first visit
 	ShareUntil  *time.Time `db:"share_until"`
 	ClaimUntil  *time.Time `db:"claim_until"`
 

@@ -34,7 +34,7 @@ type termsJSON struct {
 	OptIn            bool       `json:"opt_in" doc:"The gate asks whether mail is welcome"`
 	ExpiredURL       *string    `json:"expired_url" doc:"Where links lead that are over; null: to a page that says so, or to the destination where there is no claim page"`
 	AdvocateURL      *string    `json:"advocate_url" doc:"Where share pages lead on; null: to the shop"`
-	FriendOfferHours *int       `json:"friend_offer_hours" doc:"How long a friend's offer lasts from its first touch"`
+	FriendOfferHours *int       `json:"friend_offer_hours" doc:"How long a friend's offer lasts from its first touch: the e-mail that an advocate had sent, or the first visit"`
 	ShareUntil       *time.Time `json:"share_until" doc:"Nothing is shared from then on; what was shared goes on"`
 	ClaimUntil       *time.Time `json:"claim_until" doc:"Nothing is claimed from then on, and later purchases make no referral"`
 }

@@ -20,6 +20,7 @@ type metrics struct {
 	cardsLost         prometheus.Counter
 	coupons           *prometheus.CounterVec // for: reward, redemption, personal
 	couponsLow        prometheus.Counter
+	codeRequests      *prometheus.CounterVec // state after a try: waiting, answered, failed
 	claimsSuspected   *prometheus.CounterVec // verdict: blocked, flagged
 	shares            *prometheus.CounterVec // kind
 	pageClaims        *prometheus.CounterVec // result: claimed, refused
@@ -61,6 +62,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		cardsLost:         counter("gift_cards_lost_total", "Gift cards that their provider couldn't cancel any more when their rewards were taken back.").WithLabelValues(),
 		coupons:           counter("coupons_issued_total", "Coupons handed out: single-use ones, and codes of advocates' own.", "for"),
 		couponsLow:        counter("coupon_lists_low_total", "Coupon lists that ran low.").WithLabelValues(),
+		codeRequests:      counter("code_requests_total", "Tries to ask shops for codes of coupon lists, by what became of the request.", "state"),
 		claimsSuspected:   counter("claims_suspected_total", "Claims that a fraud rule hit.", "verdict"),
 		shares:            counter("shares_total", "Offers shared.", "kind"),
 		pageClaims:        counter("page_claims_total", "Addresses given on claim pages, by what became of them.", "result"),

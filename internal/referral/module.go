@@ -156,7 +156,7 @@ func (m *Module) Consumer() *bus.Consumer {
 	return c
 }
 
-// Run approves referrals whose delay is over, asks decision hooks, serves those who wait for coupons, watches their stock, keeps days for visits ahead, and
+// Run approves referrals whose delay is over, asks decision hooks, and shops for codes, serves those who wait for coupons, watches their stock, keeps days for visits ahead, and
 // drops what is too old. It returns when ctx ends.
 func (m *Module) Run(ctx context.Context) error {
 	approve, days, serve, low := time.NewTicker(approveEvery), time.NewTicker(daysEvery), time.NewTicker(serveEvery), time.NewTicker(lowEvery)
@@ -173,6 +173,7 @@ func (m *Module) Run(ctx context.Context) error {
 	var hooks sync.WaitGroup
 	defer hooks.Wait()
 	hooks.Go(func() { m.runHooks(ctx) })
+	hooks.Go(func() { m.runSupply(ctx) })
 	var drops sync.WaitGroup
 	defer drops.Wait()
 	drops.Go(func() { m.dropTestData(ctx) })
@@ -224,6 +225,12 @@ func (m *Module) keep(ctx context.Context) {
 		func() (int64, error) { return dropMarks(ctx, m.db, now.AddDate(-1, 0, 0), sweepBatch) },
 		func() (int64, error) { return dropClaimMarks(ctx, m.db, now.AddDate(-1, 0, 0), sweepBatch) },
 		func() (int64, error) { return dropTouches(ctx, m.db, now, sweepBatch) },
+		func() (int64, error) {
+			return dropCodeRequests(ctx, m.db, now.AddDate(0, 0, -requestsKept), sweepBatch)
+		},
+		func() (int64, error) {
+			return dropClickAsks(ctx, m.db, now.AddDate(0, 0, -clickAsksKept), sweepBatch)
+		},
 		func() (int64, error) { return dropRefusals(ctx, m.db, now.AddDate(0, 0, -visitDaysKept), sweepBatch) },
 		func() (int64, error) {
 			return dropAttributions(ctx, m.db, now.AddDate(0, 0, -visitDaysKept), sweepBatch)

@@ -15,7 +15,8 @@ import (
 type deed struct {
 	body     customerevent.OriginRecorded
 	visitors []string
-	at       int // its place in the batch of events
+	at       int  // its place in the batch of events
+	advocate bool // the buyer could share before
 }
 
 // methodOf is how a visitor of the purchase finds an offer.
@@ -44,7 +45,6 @@ func (m *Module) recorded(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 	since := map[seen]int{} // the first event of the batch that tells an identity
 	var deeds []deed
 	var signups []customerevent.OriginRecorded
-	var sites, origins []int64
 	inBatch := map[key]bool{}
 	for n, e := range batch {
 		if !e.Body.Verified {
@@ -69,8 +69,7 @@ func (m *Module) recorded(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 			continue
 		}
 		inBatch[k] = true
-		deeds = append(deeds, deed{e.Body, visitors, n})
-		sites, origins = append(sites, e.Body.SiteID), append(origins, e.Body.OriginID)
+		deeds = append(deeds, deed{body: e.Body, visitors: visitors, at: n})
 	}
 	fresh, err := learn(ctx, u.Tx, u.Now, identities)
 	if err != nil {
@@ -86,16 +85,11 @@ func (m *Module) recorded(ctx context.Context, u *bus.Unit, batch []bus.Event[cu
 		return err
 	}
 	if len(deeds) > 0 {
-		done, err := attributed(ctx, u, sites, origins)
-		if err != nil {
+		if deeds, err = m.undecided(ctx, u, deeds); err != nil {
 			return err
 		}
-		deeds = slices.DeleteFunc(deeds, func(d deed) bool { return done[key{d.body.SiteID, d.body.OriginID}] })
 	}
 	if len(deeds) > 0 {
-		if err := m.asOne(ctx, u, deeds); err != nil {
-			return err
-		}
 		if err := useCoupons(ctx, u, deeds); err != nil {
 			return err
 		}
@@ -163,6 +157,9 @@ func (m *Module) decide(ctx context.Context, u *bus.Unit, deeds []deed, since ma
 	}
 	rows := make([]attributionRow, len(deeds))
 	for n, d := range deeds {
+		if d.advocate {
+			u.Tell(d.body.SiteID, "origin:"+itoa(d.body.OriginID), d.advocatePurchased(referrals[n]))
+		}
 		rows[n] = decisions[n].row(d, referrals[n])
 		m.metrics.Of(ctx).attributions.WithLabelValues(rows[n].Outcome, rows[n].Reason).Inc()
 		if rows[n].Method != "" {

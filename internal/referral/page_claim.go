@@ -62,7 +62,7 @@ func (m *Module) showCoupons(ctx context.Context, l *referralapi.Landing, c *cam
 		of = row.ClaimedID
 	}
 	if of == 0 {
-		if codes, only := c.openCodes(); only && row.Tried {
+		if codes, only := m.openCodes(ctx, l.SiteID, c); only && row.Tried {
 			out.Coupons, out.Claimed, out.Refused = codes, true, false
 		}
 		return nil
@@ -79,6 +79,9 @@ func (m *Module) showCoupons(ctx context.Context, l *referralapi.Landing, c *cam
 			}
 			out.Used = out.Used || w.coupon != nil && w.coupon.used()
 		}
+	}
+	if err == nil && len(rewards) == 0 {
+		out.Waiting, err = m.clickWaits(ctx, l.SiteID, c.ID, of)
 	}
 	return err
 }

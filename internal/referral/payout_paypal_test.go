@@ -1,11 +1,13 @@
 package referral
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -23,6 +25,7 @@ type paypalServer struct {
 	batches map[string]*paypalOrder // by sender_batch_id
 	paid    map[string]int          // by sender_item_id
 	status  map[string]string       // of items
+	state   string                  // of batches; "": SUCCESS, as soon as PayPal has gone through them
 	fail    func(w http.ResponseWriter, r *http.Request, heard bool) bool
 	tokens  int
 }
@@ -83,7 +86,7 @@ func newPayPalServer(t *testing.T) *paypalServer {
 			}
 			items = append(items, fmt.Sprintf(`{"payout_item_id":"I-%s","transaction_status":"%s","payout_item":{"sender_item_id":"%s"}%s}`, i.SenderItemID, status, i.SenderItemID, wrong))
 		}
-		fmt.Fprintf(w, `{"batch_header":{"payout_batch_id":"%s","batch_status":"SUCCESS"},"items":[%s],"total_items":%d,"total_pages":1}`, r.PathValue("id"), strings.Join(items, ","), len(items))
+		fmt.Fprintf(w, `{"batch_header":{"payout_batch_id":"%s","batch_status":"%s"},"items":[%s],"total_items":%d,"total_pages":1}`, r.PathValue("id"), cmp.Or(s.state, "SUCCESS"), strings.Join(items, ","), len(items))
 	}))
 	s.Server = httptest.NewServer(mux)
 	t.Cleanup(s.Close)
@@ -183,6 +186,67 @@ func TestPayPal_pays_and_tells_what_became_of_each(t *testing.T) {
 	for person, want := range map[int64]int64{10: 1_050, 11: 0, 12: 1_050} {
 		if a := p.due(p.one, person, "USD"); a.available() != want {
 			t.Errorf("%d has %+v", person, a)
+		}
+	}
+	p.sound()
+}
+
+// Items go their ways one look after another: what is open stays with PayPal and nobody gets it otherwise, what is paid is paid for good, what
+// comes back is owed again, and paid by the next batch.
+func TestPayPal_items_go_their_ways(t *testing.T) {
+	t.Parallel()
+	p, s := paypalPlace(t)
+	b := p.byPayPal()
+	lines := p.lines(p.one, b.ID)
+	for _, step := range []struct {
+		batch, items string // what PayPal says of it and of each
+		lines        string // what they are then
+		status       string
+		open         [3]int64 // what each could be paid by another batch
+	}{
+		{"PENDING", "PENDING PENDING PENDING", "sent sent sent", batchApproved, [3]int64{}},
+		{"PROCESSING", "PENDING PENDING PENDING", "sent sent sent", batchApproved, [3]int64{}},
+		{"PROCESSING", "SUCCESS UNCLAIMED ONHOLD", "paid sent sent", batchApproved, [3]int64{}},
+		{"SUCCESS", "SUCCESS UNCLAIMED ONHOLD", "paid sent sent", batchApproved, [3]int64{}},
+		{"SUCCESS", "SUCCESS RETURNED ONHOLD", "paid failed sent", batchApproved, [3]int64{1: 1_050}},
+		{"SUCCESS", "SUCCESS RETURNED FAILED", "paid failed failed", batchDone, [3]int64{1: 1_050, 2: 1_050}},
+	} {
+		s.mu.Lock()
+		s.state = step.batch
+		for i, status := range strings.Fields(step.items) {
+			s.status[itoa(lines[i].ID)] = status
+		}
+		s.mu.Unlock()
+		b = p.tendAll(2) // sent first, then asked about; later asked about twice
+		var got []string
+		for _, l := range p.lines(p.one, b.ID) {
+			got = append(got, l.Status)
+		}
+		if strings.Join(got, " ") != step.lines || b.Status != step.status {
+			t.Errorf("after %s (%s): lines %v of a batch that is %s", step.items, step.batch, got, b.Status)
+		}
+		for i, want := range step.open {
+			if a := p.due(p.one, int64(10+i), "USD"); a.available() != want {
+				t.Errorf("after %s: person %d has %+v, could be paid %d", step.items, 10+i, a, want)
+			}
+		}
+		p.sound()
+	}
+	clear(s.status)
+	second := p.byPayPal()
+	if b = p.tendAll(3); b.ID != second.ID || b.Status != batchDone || len(s.batches) != 2 {
+		t.Errorf("the next batch: %+v", b)
+	}
+	var again []int64
+	for _, l := range p.lines(p.one, second.ID) {
+		again = append(again, l.PersonID)
+	}
+	if !slices.Equal(again, []int64{11, 12}) {
+		t.Errorf("the next batch pays %v", again)
+	}
+	for person := range int64(3) {
+		if a := p.due(p.one, 10+person, "USD"); a.Balance != 0 {
+			t.Errorf("in the end %d has %+v", 10+person, a)
 		}
 	}
 	p.sound()

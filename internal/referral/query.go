@@ -33,7 +33,7 @@ func (m *Module) counts(ctx context.Context, siteID, personID int64) (referralap
 				from referral.identity i
 				join referral.friend_offer f on f.site_id = i.site_id and f.visitor_id = i.visitor_id
 				join referral.offer o on o.site_id = f.site_id and o.id = f.offer_id
-				where i.site_id = $1 and i.person_id = $2 and o.person_id <> $2
+				where i.site_id = $1 and i.person_id = $2 and o.person_id <> $2 and not f.mailed
 				order by f.last_at desc limit 1)
 				union all
 				(select o.person_id, h.shared_at

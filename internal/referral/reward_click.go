@@ -25,8 +25,9 @@ func (m *Module) rewardClicks(ctx context.Context, u *bus.Unit, clicks []arrival
 			rewarding = append(rewarding, k)
 		}
 	}
-	if len(rewarding) == 0 {
-		return nil
+	rewarding, err := m.askAboutClicks(ctx, u, rewarding)
+	if err != nil || len(rewarding) == 0 {
+		return err
 	}
 	a, err := m.decideClicks(ctx, u, rewarding)
 	if err != nil {

@@ -31,6 +31,7 @@ const (
 	refusedTotal      = "limit_total"
 	refusedFriends    = "limit_friends"
 	refusedBudget     = "budget"
+	refusedHook       = "hook"
 	refusedCurrency   = "budget_currency"
 )
 

@@ -25,7 +25,7 @@ type refusedReward struct {
 	Side        string          `json:"side" db:"side" enum:"advocate,friend"`
 	Reason      string          `json:"reason" db:"reason" doc:"What it would have been for: referrer, referred, click, signup, shared"`
 	Kind        string          `json:"kind" db:"kind"`
-	Cause       string          `json:"cause" db:"cause" enum:"auto_approved,subtotal,new_customer,new_optin,referrals,friend_event_category,sharing_channel,self_referral,criteria,nothing,nobody,unverified,uniqueness,limit_30_days,limit_total,limit_friends,budget,budget_currency" doc:"Why not"`
+	Cause       string          `json:"cause" db:"cause" enum:"auto_approved,subtotal,new_customer,new_optin,referrals,friend_event_category,sharing_channel,self_referral,criteria,nothing,nobody,unverified,uniqueness,limit_30_days,limit_total,limit_friends,budget,budget_currency,hook" doc:"Why not"`
 	Detail      string          `json:"detail" db:"detail" doc:"The merchant's own words, where the criteria gave some"`
 	Explanation string          `json:"explanation" db:"-" doc:"Why not, in words"`
 	Rule        json.RawMessage `json:"rule" db:"rule" doc:"The incentive and the campaign's version of then, and what they saw"`
@@ -45,7 +45,7 @@ type refusedInput struct {
 	CampaignID int64  `query:"campaign_id" minimum:"0"`
 	PersonID   int64  `query:"person_id" minimum:"0"`
 	ReferralID int64  `query:"referral_id" minimum:"0"`
-	Cause      string `query:"cause" enum:"auto_approved,subtotal,new_customer,new_optin,referrals,friend_event_category,sharing_channel,self_referral,criteria,nothing,nobody,unverified,uniqueness,limit_30_days,limit_total,limit_friends,budget,budget_currency"`
+	Cause      string `query:"cause" enum:"auto_approved,subtotal,new_customer,new_optin,referrals,friend_event_category,sharing_channel,self_referral,criteria,nothing,nobody,unverified,uniqueness,limit_30_days,limit_total,limit_friends,budget,budget_currency,hook"`
 }
 
 type refusedResult struct {

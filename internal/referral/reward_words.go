@@ -20,6 +20,7 @@ var refusedBecause = map[string]string{
 	refusedMonth:      "The advocate has as many rewards within 30 days as the campaign allows.",
 	refusedTotal:      "The advocate has as many rewards as the campaign allows.",
 	refusedFriends:    "As many friends as the campaign allows were rewarded for this offer.",
+	refusedHook:       "The decision hook said no, or gave no answer and its default is no.",
 	refusedBudget:     "The campaign's budget has no room for it.",
 	refusedCurrency:   "It is in another currency than the campaign's budget, and nothing says what it costs there.",
 }

@@ -59,6 +59,9 @@ func (m *Module) ShareByEmail(ctx context.Context, s site.Site, in referralapi.E
 			if err := m.saveShares(ctx, u, acts, map[key]int{{o.SiteID, o.ID}: shared}); err != nil {
 				return err
 			}
+			if err := mailFriendOffers(ctx, u.Tx, u.Now, o, friends); err != nil {
+				return err
+			}
 			rewards, err := m.rewardShares(ctx, u, acts)
 			if err != nil {
 				return err

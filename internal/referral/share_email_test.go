@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/postgres"
 	"github.com/talkable/talkable/internal/referral/referralapi"
+	"github.com/talkable/talkable/internal/site"
 )
 
 func people(ids ...int64) []referralapi.Recipient {
@@ -166,5 +168,41 @@ func TestShareByEmail_answers_a_key_with_the_verdicts_of_then(t *testing.T) {
 	only := referralapi.EmailShare{Code: o.ShortURLCode, Recipients: people(3), ValidationOnly: true}
 	if out, _, err := p.ShareByEmail(t.Context(), p.one, only); err != nil || out.Stats.CurrentlySent != 0 || !out.ValidationOnly || p.count(`select count(*) from referral.share`) != 2 {
 		t.Errorf("%+v %v", out, err)
+	}
+}
+
+// An e-mail that is sent makes its friend's offer, once, whose hours begin then. It is no touch beside the share: the order is found as before,
+// and who claims it goes on with the same one.
+func TestFriend_offers_54_are_made_by_mails(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	c := p.campaign(p.one, nil)
+	p.campaign(p.two, nil)
+	hours := 24
+	p.terms(1, c.ID, linkTerms{Hours: &hours})
+	o, twin := p.join(p.one, 10), p.join(p.two, 10)
+	p.mailsTo(p.one, o.ShortURLCode, false, 20, 21, 22)
+	p.mailsTo(p.two, twin.ShortURLCode, false, 20)
+	p.mailsTo(p.one, o.ShortURLCode, false, 20) // nobody gets it twice
+	offers := func() int64 { return p.count(`select count(*) from referral.friend_offer where site_id = 1`) }
+	if offers() != 3 || p.count(`select count(*) from referral.friend_offer where mailed and visits = 0 and channel = 'email' and first_at = $1`, epoch) != 4 {
+		t.Fatalf("%d friend offers", offers())
+	}
+	p.clock.Move(23 * time.Hour)
+	claimed, _, err := p.ClaimOffer(t.Context(), p.one, referralapi.Claim{AdvocateID: 10, FriendID: 22})
+	if err != nil || claimed.FriendUnredeemReason != nil || offers() != 3 {
+		t.Fatalf("%+v %v, %d friend offers", claimed, err, offers())
+	}
+	p.tell(p.purchase(p.one, 1, 20, 5000))
+	p.clock.Move(time.Hour)
+	p.tell(p.purchase(p.one, 2, 21, 5000), p.purchase(p.one, 3, 22, 5000), p.purchase(p.two, 1, 20, 5000))
+	for _, want := range []struct {
+		s      site.Site
+		origin int64
+		is     string
+	}{{p.one, 1, "approved by 10 share_email"}, {p.one, 2, reasonLapsed}, {p.one, 3, reasonLapsed}, {p.two, 1, "approved by 10 share_email"}} {
+		if got := p.outcome(want.s, want.origin); got != want.is {
+			t.Errorf("order %d of site %d: %s, not %s", want.origin, want.s.ID, got, want.is)
+		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
+
+	"github.com/talkable/talkable/internal/customer/customerevent"
 )
 
 // seen is a visitor whom a person was seen as.
@@ -75,22 +77,53 @@ func known(ctx context.Context, q sqlx.QueryerContext, list []seen) (map[seen]bo
 	return pairs(rows), nil
 }
 
-// attributed returns those of the origins that were decided before.
-func attributed(ctx context.Context, q sqlx.QueryerContext, sites, origins []int64) (map[key]bool, error) {
+// past is what is known of an origin before it is decided.
+type past struct {
+	decided   bool    // it was, before
+	campaigns []int64 // of which its person had an offer before its date, the first ones
+}
+
+// pastOf looks up the past of origins. k says who else their people are.
+func pastOf(ctx context.Context, q sqlx.QueryerContext, deeds []deed, k kin) (map[key]past, error) {
+	var sites, origins, buyerSites, bought, buyers []int64
+	var at []time.Time
+	for _, d := range deeds {
+		sites, origins = append(sites, d.body.SiteID), append(origins, d.body.OriginID)
+		if d.body.PersonID == 0 || d.body.Type != customerevent.Purchase {
+			continue
+		}
+		for _, person := range k.all(d.body.SiteID, d.body.PersonID) {
+			buyerSites, bought, buyers, at = append(buyerSites, d.body.SiteID), append(bought, d.body.OriginID), append(buyers, person), append(at, d.body.OccurredAt)
+		}
+	}
 	var rows []struct {
-		SiteID   int64 `db:"site_id"`
-		OriginID int64 `db:"origin_id"`
+		SiteID     int64  `db:"site_id"`
+		OriginID   int64  `db:"origin_id"`
+		CampaignID *int64 `db:"campaign_id"`
 	}
 	err := sqlx.SelectContext(ctx, q, &rows, `
-		select u.s as site_id, u.o as origin_id
+		select u.s as site_id, u.o as origin_id, null::bigint as campaign_id
 		from unnest($1::bigint[], $2::bigint[]) u (s, o)
-		cross join lateral (select from referral.attribution a where a.site_id = u.s and a.origin_id = u.o offset 0) a`, pq.Array(sites), pq.Array(origins))
+		cross join lateral (select from referral.attribution a where a.site_id = u.s and a.origin_id = u.o offset 0) a
+		union all
+		select u.s, u.o, f.campaign_id
+		from unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[]) u (s, o, p, t)
+		cross join lateral (
+			select campaign_id from referral.offer
+			where site_id = u.s and person_id = u.p and created_at < u.t order by created_at limit 20) f`,
+		pq.Array(sites), pq.Array(origins), pq.Array(buyerSites), pq.Array(bought), pq.Array(buyers), timestamps(at))
 	if err != nil {
-		return nil, fmt.Errorf("attributed origins: %w", err)
+		return nil, fmt.Errorf("past of origins: %w", err)
 	}
-	out := map[key]bool{}
+	out := map[key]past{}
 	for _, r := range rows {
-		out[key{r.SiteID, r.OriginID}] = true
+		p := out[key{r.SiteID, r.OriginID}]
+		if r.CampaignID == nil {
+			p.decided = true
+		} else {
+			p.campaigns = append(p.campaigns, *r.CampaignID)
+		}
+		out[key{r.SiteID, r.OriginID}] = p
 	}
 	return out, nil
 }

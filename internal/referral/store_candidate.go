@@ -104,7 +104,7 @@ func findCandidates(ctx context.Context, q sqlx.QueryerContext, batch []deed, k 
 				where site_id = u.s and person_id = u.p order by learned_at desc limit 50) i
 			cross join lateral (
 				select site_id, offer_id, visitor_id, first_at, last_at, channel from referral.friend_offer
-				where site_id = u.s and visitor_id = i.visitor_id order by last_at desc limit 50) f
+				where site_id = u.s and visitor_id = i.visitor_id and not mailed order by last_at desc limit 50) f
 			union all
 			select u.n, 'share_email', h.site_id, h.offer_id, null, h.shared_at, h.shared_at, 'email'
 			from unnest($4::bigint[], $5::bigint[], $6::bigint[]) u (n, s, p)

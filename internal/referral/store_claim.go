@@ -39,13 +39,31 @@ func claimFriendOffers(ctx context.Context, tx *sqlx.Tx, now time.Time, list []f
 		insert into referral.friend_offer as f (site_id, offer_id, campaign_id, visitor_id, visits, first_at, last_at)
 		select s, o, c, v, 0, $5::timestamptz, $5 from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::uuid[]) with ordinality u (s, o, c, v, n)
 		order by n
-		on conflict (site_id, visitor_id, offer_id) do update set last_at = greatest(f.last_at, excluded.last_at)
+		on conflict (site_id, visitor_id, offer_id) do update set last_at = greatest(f.last_at, excluded.last_at), mailed = false
 		returning f.site_id, f.id, f.offer_id, f.campaign_id, f.visitor_id, f.visits`,
 		pq.Array(sites), pq.Array(offers), pq.Array(campaigns), pq.Array(visitors), now)
 	if err != nil {
 		return nil, fmt.Errorf("claim friend offers: %w", err)
 	}
 	return out, nil
+}
+
+// mailFriendOffers makes the friend offers of people whom an offer was mailed to, whose hours begin now. Who came by it before has one.
+func mailFriendOffers(ctx context.Context, tx *sqlx.Tx, now time.Time, o *offer, friends []int64) error {
+	visitors := make([]string, len(friends))
+	for i, f := range friends {
+		visitors[i] = visitorOfPerson(o.SiteID, f)
+	}
+	slices.Sort(visitors)
+	_, err := tx.ExecContext(ctx, `
+		insert into referral.friend_offer (site_id, offer_id, campaign_id, visitor_id, visits, first_at, last_at, channel, mailed)
+		select $1, $2, $3, v, 0, $5::timestamptz, $5, 'email', true from unnest($4::uuid[]) with ordinality u (v, n)
+		order by n
+		on conflict (site_id, visitor_id, offer_id) do nothing`, o.SiteID, o.ID, o.CampaignID, pq.Array(visitors), now)
+	if err != nil {
+		return fmt.Errorf("make mailed friend offers: %w", err)
+	}
+	return nil
 }
 
 // compare orders friend offers as visits do.

@@ -10,9 +10,19 @@ import (
 )
 
 const (
-	hookColumns = `site_id, campaign_id, url, secret, timeout_ms, on_failure, enabled, key_id, at`
-	askColumns  = `a.site_id, a.referral_id, a.campaign_id, a.state, a.decision, a.reason, a.tries, a.attempts, a.asked_at`
+	hookColumns = `site_id, campaign_id, url, secret, timeout_ms, on_failure, enabled, clicks, key_id, at`
+	askColumns  = `a.site_id, a.campaign_id, a.state, a.decision, a.reason, a.tries, a.attempts, a.asked_at`
 )
+
+// askTable is a table of questions, one about each of what its id names.
+type askTable struct{ name, id string }
+
+var (
+	referralAsks = askTable{"referral.hook_ask", "referral_id"}
+	clickAsks    = askTable{"referral.click_ask", "friend_offer_id"}
+)
+
+func (t askTable) columns() string { return "a." + t.id + " as subject_id, " + askColumns }
 
 // hooksOf reads the hooks of a site by their campaigns, its own under 0.
 func hooksOf(ctx context.Context, q sqlx.QueryerContext, siteID int64) (map[int64]*hook, error) {
@@ -30,10 +40,11 @@ func hooksOf(ctx context.Context, q sqlx.QueryerContext, siteID int64) (map[int6
 // saveHook sets a hook. Those who change one at the same time queue up at its row.
 func saveHook(ctx context.Context, tx *sqlx.Tx, h hook) error {
 	_, err := tx.ExecContext(ctx, `
-		insert into referral.decision_hook (`+hookColumns+`) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+		insert into referral.decision_hook (`+hookColumns+`) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 		on conflict on constraint decision_hook_pkey do update set url = excluded.url, secret = excluded.secret, timeout_ms = excluded.timeout_ms,
-			on_failure = excluded.on_failure, enabled = excluded.enabled, key_id = excluded.key_id, at = excluded.at`,
-		h.SiteID, h.CampaignID, h.URL, h.Secret, h.TimeoutMS, h.OnFailure, h.Enabled, h.KeyID, h.At)
+			on_failure = excluded.on_failure, enabled = excluded.enabled, clicks = excluded.clicks,
+			key_id = excluded.key_id, at = excluded.at`,
+		h.SiteID, h.CampaignID, h.URL, h.Secret, h.TimeoutMS, h.OnFailure, h.Enabled, h.Clicks, h.KeyID, h.At)
 	if err != nil {
 		return fmt.Errorf("save decision hook: %w", err)
 	}
@@ -62,69 +73,53 @@ func insertAsks(ctx context.Context, tx *sqlx.Tx, now time.Time, list []*referra
 	return nil
 }
 
-// claimAsks takes questions that are due, a few of each site, so that a slow shop keeps nobody else waiting. Until lease has passed
+// claim takes questions that are due, a few of each site, so that a slow shop keeps nobody else waiting. Until lease has passed
 // nobody else takes them; whoever dies meanwhile has used up a try.
-func claimAsks(ctx context.Context, tx *sqlx.Tx, now time.Time, lease time.Duration, limit, each int) ([]ask, error) {
+func (t askTable) claim(ctx context.Context, tx *sqlx.Tx, now time.Time, lease time.Duration, limit, each int) ([]ask, error) {
 	var out []ask
 	err := tx.SelectContext(ctx, &out, `
 		with due as (
-			select site_id, referral_id from (
-				select site_id, referral_id, next_at, row_number() over (partition by site_id order by next_at, referral_id) as n
-				from referral.hook_ask where state = 'waiting' and next_at <= $1) d
+			select site_id, id from (
+				select site_id, `+t.id+` as id, next_at, row_number() over (partition by site_id order by next_at, `+t.id+`) as n
+				from `+t.name+` where state = 'waiting' and next_at <= $1) d
 			where n <= $3 order by next_at limit $2),
 		held as (
-			select h.site_id, h.referral_id from referral.hook_ask h
-			join due using (site_id, referral_id)
+			select h.site_id, h.`+t.id+` as id from `+t.name+` h
+			join due on h.site_id = due.site_id and h.`+t.id+` = due.id
 			where h.state = 'waiting' and h.next_at <= $1
-			order by h.site_id, h.referral_id
+			order by 1, 2
 			for update of h skip locked)
-		update referral.hook_ask a set tries = a.tries + 1, next_at = $4
-		from held where a.site_id = held.site_id and a.referral_id = held.referral_id
-		returning `+askColumns, now, limit, each, now.Add(lease))
+		update `+t.name+` a set tries = a.tries + 1, next_at = $4
+		from held where a.site_id = held.site_id and a.`+t.id+` = held.id
+		returning `+t.columns(), now, limit, each, now.Add(lease))
 	if err != nil {
 		return nil, fmt.Errorf("claim questions: %w", err)
 	}
 	return out, nil
 }
 
-// lockAsk locks a question that still waits for this try; nil if it doesn't.
-func lockAsk(ctx context.Context, tx *sqlx.Tx, a ask) (*ask, error) {
-	var out []ask
-	err := tx.SelectContext(ctx, &out, `
-		select `+askColumns+` from referral.hook_ask a
-		where a.site_id = $1 and a.referral_id = $2 and a.state = 'waiting' and a.tries = $3 for update`, a.SiteID, a.ReferralID, a.Tries)
-	if err != nil {
-		return nil, fmt.Errorf("lock question: %w", err)
-	}
-	if len(out) == 0 {
-		return nil, nil
-	}
-	return &out[0], nil
+// lock locks a question that still waits for this try; nil if it doesn't.
+func (t askTable) lock(ctx context.Context, tx *sqlx.Tx, a ask) (*ask, error) {
+	return one[ask](ctx, tx, "lock question", `
+		select `+t.columns()+` from `+t.name+` a
+		where a.site_id = $1 and a.`+t.id+` = $2 and a.state = 'waiting' and a.tries = $3 for update`, a.SiteID, a.SubjectID, a.Tries)
 }
 
-// saveAsk writes what a try came to.
-func saveAsk(ctx context.Context, tx *sqlx.Tx, now time.Time, a *ask, tried string, next time.Time) error {
+// save writes what a try came to.
+func (t askTable) save(ctx context.Context, tx *sqlx.Tx, now time.Time, a *ask, tried string, next time.Time) error {
 	_, err := tx.ExecContext(ctx, `
-		update referral.hook_ask set state = $3, decision = $4, reason = $5, attempts = attempts || $6::jsonb, next_at = $7,
+		update `+t.name+` set state = $3, decision = $4, reason = $5, attempts = attempts || $6::jsonb, next_at = $7,
 			settled_at = case when $3 <> 'waiting' then $8::timestamptz end
-		where site_id = $1 and referral_id = $2`, a.SiteID, a.ReferralID, a.State, a.Decision, a.Reason, tried, next, now)
+		where site_id = $1 and `+t.id+` = $2`, a.SiteID, a.SubjectID, a.State, a.Decision, a.Reason, tried, next, now)
 	if err != nil {
 		return fmt.Errorf("save question: %w", err)
 	}
 	return nil
 }
 
-// askOf reads the question about a referral; nil if there was none.
-func askOf(ctx context.Context, q sqlx.QueryerContext, siteID, referralID int64) (*ask, error) {
-	var out []ask
-	err := sqlx.SelectContext(ctx, q, &out, `select `+askColumns+` from referral.hook_ask a where a.site_id = $1 and a.referral_id = $2`, siteID, referralID)
-	if err != nil {
-		return nil, fmt.Errorf("read question: %w", err)
-	}
-	if len(out) == 0 {
-		return nil, nil
-	}
-	return &out[0], nil
+// of reads the question about something; nil if there was none.
+func (t askTable) of(ctx context.Context, q sqlx.QueryerContext, siteID, id int64) (*ask, error) {
+	return one[ask](ctx, q, "read question", `select `+t.columns()+` from `+t.name+` a where a.site_id = $1 and a.`+t.id+` = $2`, siteID, id)
 }
 
 // approveLater says when a locked referral will be approved by itself.

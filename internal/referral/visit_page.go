@@ -136,12 +136,12 @@ func (m *Module) fillings(ctx context.Context, to *landing, v visit, friendOffer
 
 // couponsOf are the codes that a friend offer earned.
 func (m *Module) couponsOf(ctx context.Context, v visit, friendOffer int64) []string {
-	codes, only := v.campaign.openCodes()
+	ctx, cancel := context.WithTimeout(ctx, visitPatience)
+	defer cancel()
+	codes, only := m.openCodes(ctx, v.link.SiteID, v.campaign)
 	if only || friendOffer == 0 {
 		return codes
 	}
-	ctx, cancel := context.WithTimeout(ctx, visitPatience)
-	defer cancel()
 	rewards, err := rewardsOfFriendOffer(ctx, m.db, v.link.SiteID, friendOffer)
 	if err != nil {
 		m.log.Warn().Err(err).Msg("a friend's coupon can't be read for a destination; it is left out")

@@ -10,7 +10,7 @@ import (
 )
 
 // Description is the API's description in JSON. huma's says of answers less than our types do: that an object behind a pointer may be null, and
-// that members which come by a pointer may be missing. This completes it; what huma checks requests by stays as it is.
+// that members which come by a pointer may be missing. This completes it, and says once what operations have in common; what huma checks requests by stays as it is.
 func Description(api huma.API) ([]byte, error) {
 	raw, err := json.Marshal(api.OpenAPI())
 	if err != nil {
@@ -27,6 +27,7 @@ func Description(api huma.API) ([]byte, error) {
 			complete(member(schemas, name), t, false)
 		}
 	}
+	share(doc)
 	return json.Marshal(doc)
 }
 

@@ -104,9 +104,17 @@ type OriginRecorded struct {
 
 	DeviceType string `json:"device_type,omitempty"` // desktop, mobile, tablet; empty: nobody knows
 
+	Segments []string `json:"segments,omitempty"` // that the site says it is in
+
 	// Of a sign-up: the person wants mail, and said so with it for the first time.
 	OptedIn    bool `json:"opted_in,omitempty"`
 	FirstOptIn bool `json:"first_opt_in,omitempty"`
+
+	Guest bool `json:"guest,omitempty"` // of the person only the hash of an address is known
+	// Where its visitor came from, as the shop's links say it.
+	UTMSource   string `json:"utm_source,omitempty"`
+	UTMMedium   string `json:"utm_medium,omitempty"`
+	UTMCampaign string `json:"utm_campaign,omitempty"`
 }
 
 func (OriginRecorded) EventType() string { return "customer.origin_recorded.v1" }
@@ -131,6 +139,9 @@ type OriginRefunded struct {
 	Category      string `json:"category,omitempty"`
 	TrafficSource string `json:"traffic_source,omitempty"`
 	DeviceType    string `json:"device_type,omitempty"`
+	UTMSource     string `json:"utm_source,omitempty"`
+	UTMMedium     string `json:"utm_medium,omitempty"`
+	UTMCampaign   string `json:"utm_campaign,omitempty"`
 }
 
 func (OriginRefunded) EventType() string { return "customer.origin_refunded.v1" }

@@ -30,6 +30,7 @@ type Details struct {
 	CouponCodes   []string
 	CampaignTags  []string
 	TrafficSource string
+	Segments      []string
 }
 
 // Refund is money of an order that went back.
@@ -52,14 +53,51 @@ type Person struct {
 	ID          int64
 	Name        string // what the file calls them; empty where they have a number in the platform
 	Before      int64  // purchases and events before those at hand
+	Earlier     *Earlier
+	Opening     *Opening // what they had when it begins; nil: nothing
 	Orders      []Order
 	Redemptions []Redemption
+}
+
+// Earlier is what somebody did before the orders at hand.
+type Earlier struct {
+	Orders   []Order  // purchases, by their moments; without their details
+	Segments []string // of the latest that had any
+
+	segmentsAt time.Time
+}
+
+// Opening is what somebody had when a backtest begins.
+type Opening struct {
+	JoinedAt time.Time
+	Debt     int64
+	Lots     []OpeningLot
+	Days     []OpeningDay // what counts towards tiers, beside orders
+	LapsesAt time.Time    // of what lives by activity; zero: nothing does
+	IdleDays int
+}
+
+// OpeningLot is points that were left.
+type OpeningLot struct {
+	Points      int64
+	EarnedAt    time.Time
+	EndsAt      time.Time // zero: never, or by activity
+	ByActivity  bool
+	Pending     bool
+	ActivatesAt time.Time // of pending points; zero: when somebody says so
+}
+
+// OpeningDay is what counts towards tiers for a day of the site.
+type OpeningDay struct {
+	Day                       time.Time // midnight in UTC
+	Earned, Referrals, Custom int64
 }
 
 // History is what the people of a shop did.
 type History struct {
 	Source string // where it comes from, for the report
 	People []*Person
+	Opened bool // people begin with what they had
 
 	byID map[int64]*Person
 }
@@ -83,7 +121,7 @@ func (h *History) Keep(from, until time.Time) {
 	for _, p := range h.People {
 		p.keep(from, until)
 	}
-	h.People = slices.DeleteFunc(h.People, func(p *Person) bool { return len(p.Orders) == 0 && len(p.Redemptions) == 0 })
+	h.People = slices.DeleteFunc(h.People, func(p *Person) bool { return len(p.Orders) == 0 && len(p.Redemptions) == 0 && p.Opening == nil })
 	slices.SortFunc(h.People, func(a, b *Person) int { return cmp.Compare(a.ID, b.ID) })
 }
 
@@ -97,9 +135,13 @@ func (p *Person) keep(from, until time.Time) {
 		bought = bought || !o.Event
 		if o.At.Before(from) {
 			p.Before++
+			p.keepEarlier(o)
 		}
 	}
 	p.Orders = slices.DeleteFunc(p.Orders, func(o Order) bool { return !within(o.At) })
+	if p.Earlier != nil {
+		slices.SortStableFunc(p.Earlier.Orders, func(a, b Order) int { return a.At.Compare(b.At) })
+	}
 	for i := range p.Orders {
 		o := &p.Orders[i]
 		o.Refunds = slices.DeleteFunc(o.Refunds, func(r Refund) bool { return !r.At.Before(until) })
@@ -107,6 +149,19 @@ func (p *Person) keep(from, until time.Time) {
 	}
 	p.Redemptions = slices.DeleteFunc(p.Redemptions, func(r Redemption) bool { return !within(r.At) })
 	slices.SortFunc(p.Redemptions, func(a, b Redemption) int { return cmp.Compare(a.ID, b.ID) })
+}
+
+// keepEarlier keeps what conditions may ask of an order from before.
+func (p *Person) keepEarlier(o *Order) {
+	if p.Earlier == nil {
+		p.Earlier = &Earlier{}
+	}
+	if d := o.Details; d != nil && len(d.Segments) > 0 && !o.At.Before(p.Earlier.segmentsAt) {
+		p.Earlier.Segments, p.Earlier.segmentsAt = d.Segments, o.At
+	}
+	if !o.Event {
+		p.Earlier.Orders = append(p.Earlier.Orders, Order{ID: o.ID, At: o.At, Subtotal: o.Subtotal, Currency: o.Currency, Refunds: o.Refunds})
+	}
 }
 
 // Span is from the first order's moment to the last one's; false: there is none.
@@ -134,7 +189,7 @@ func (o *Order) Recorded(siteID, personID int64) customerevent.OriginRecorded {
 		e.Type = customerevent.Event
 	}
 	if d := o.Details; d != nil {
-		e.Category, e.Items, e.CouponCodes, e.CampaignTags, e.TrafficSource = d.Category, d.Items, d.CouponCodes, d.CampaignTags, d.TrafficSource
+		e.Category, e.Items, e.CouponCodes, e.CampaignTags, e.TrafficSource, e.Segments = d.Category, d.Items, d.CouponCodes, d.CampaignTags, d.TrafficSource, d.Segments
 	}
 	return e
 }
@@ -145,8 +200,8 @@ func (h *History) Take(e customerevent.OriginRecorded) {
 		return
 	}
 	o := Order{ID: e.OriginID, At: e.OccurredAt, Subtotal: e.Subtotal, Currency: e.Currency, Event: e.Type == customerevent.Event, First: e.FirstPurchase}
-	if e.Category != "" || len(e.Items)+len(e.CouponCodes)+len(e.CampaignTags) > 0 || e.TrafficSource != "" {
-		o.Details = &Details{e.Category, e.Items, e.CouponCodes, e.CampaignTags, e.TrafficSource}
+	if e.Category != "" || len(e.Items)+len(e.CouponCodes)+len(e.CampaignTags)+len(e.Segments) > 0 || e.TrafficSource != "" {
+		o.Details = &Details{e.Category, e.Items, e.CouponCodes, e.CampaignTags, e.TrafficSource, e.Segments}
 	}
 	p := h.Of(e.PersonID)
 	p.Orders = append(p.Orders, o)

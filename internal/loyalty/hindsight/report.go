@@ -56,6 +56,16 @@ type Outcome struct {
 	Months []Month `json:"months"`
 	Tiers  []Tier  `json:"tiers"`
 	Moves  []Cell  `json:"moves"` // between tiers in all that time, by how often
+
+	Opening *OpeningSum `json:"opening,omitempty"` // what members had when it begins; without: nothing
+}
+
+// OpeningSum is what all members had when it begins.
+type OpeningSum struct {
+	Members int64 `json:"members"`
+	Held
+	Liability int64  `json:"liability"`
+	Tiers     []Tier `json:"tiers"`
 }
 
 // Totals are sums of all months, and what is there at the end.
@@ -66,7 +76,7 @@ type Totals struct {
 	Cost      int64 `json:"cost"`      // of what was redeemed and not given back
 	Liability int64 `json:"liability"` // of what is outstanding and pending
 	OfSales   int64 `json:"cost_of_sales_bp"`
-	Spent     int64 `json:"redeemed_bp"` // of what was issued and not clawed back
+	Spent     int64 `json:"redeemed_bp"` // of what was there, or issued and not clawed back
 	Breakage  int64 `json:"breakage_bp"` // so much of that expired
 
 	Impossible       int64 `json:"impossible_redemptions"`
@@ -160,27 +170,37 @@ func (p PlayedProgramme) outcome(worth Worth, sales int64) Outcome {
 	out := Outcome{Label: p.Label, Name: p.Name, Moves: []Cell{}}
 	var held Held
 	var moved Moved
-	tiers := make([]int64, len(names))
+	tiers := append([]int64{}, p.Tally.placed...)
+	had := p.Tally.opening
+	held = had
+	if p.Tally.opened > 0 {
+		out.Opening = &OpeningSum{Members: p.Tally.opened, Held: had, Liability: worth.Of(had.Outstanding + had.Pending), Tiers: named(names, tiers)}
+	}
 	for i, s := range p.Tally.steps {
 		moved, held = moved.plus(s.moved), held.plus(s.held)
 		add(tiers, s.tiers)
 		m := p.Tally.first + i
-		out.Months = append(out.Months, Month{Month: fmt.Sprintf("%04d-%02d", m/12, m%12+1), Members: moved.Joined, Moved: s.moved, Held: held,
+		out.Months = append(out.Months, Month{Month: fmt.Sprintf("%04d-%02d", m/12, m%12+1), Members: p.Tally.opened + moved.Joined, Moved: s.moved, Held: held,
 			Cost: worth.Of(s.moved.Redeemed - s.moved.Restored), Liability: worth.Of(held.Outstanding + held.Pending), Tiers: append([]int64{}, tiers...)})
 	}
-	net, spent := moved.Issued-moved.ClawedBack, moved.Redeemed-moved.Restored
-	out.Totals = Totals{Members: moved.Joined, Moved: moved, Held: held, Cost: worth.Of(spent), Liability: worth.Of(held.Outstanding + held.Pending),
+	net, spent := had.Outstanding+had.Pending+moved.Issued-moved.ClawedBack, moved.Redeemed-moved.Restored
+	out.Totals = Totals{Members: p.Tally.opened + moved.Joined, Moved: moved, Held: held, Cost: worth.Of(spent), Liability: worth.Of(held.Outstanding + held.Pending),
 		OfSales: share(worth.Of(spent), sales), Spent: share(spent, net), Breakage: share(moved.Expired, net),
 		Impossible: p.Tally.Impossible, ImpossiblePoints: p.Tally.ImpossiblePoints}
-	for i, n := range tiers {
-		out.Tiers = append(out.Tiers, Tier{names[i], n})
-	}
+	out.Tiers = named(names, tiers)
 	for from, row := range p.Tally.moves {
 		for to, n := range row {
 			if n > 0 {
 				out.Moves = append(out.Moves, Cell{names[from], names[to], n})
 			}
 		}
+	}
+	return out
+}
+
+func named(names []string, members []int64) (out []Tier) {
+	for i, n := range members {
+		out = append(out, Tier{names[i], n})
 	}
 	return out
 }

@@ -49,13 +49,17 @@ type Tally struct {
 	steps []step
 	moves [][]int64 // between tiers, from and to
 
+	opened  int64 // members there were at the beginning
+	opening Held  // what these had
+	placed  []int64
+
 	Impossible       int64 // real redemptions that members couldn't make
 	ImpossiblePoints int64
 }
 
 // NewTally is for the months of what happens from one moment until another, in a programme with so many tiers.
 func NewTally(from, until time.Time, zone *time.Location, tiers int) *Tally {
-	t := &Tally{zone: zone, first: month(from.In(zone)), moves: make([][]int64, tiers+1)}
+	t := &Tally{zone: zone, first: month(from.In(zone)), moves: make([][]int64, tiers+1), placed: make([]int64, tiers+1)}
 	t.steps = make([]step, max(month(until.Add(-1).In(zone))-t.first, 0)+1)
 	for i := range t.steps {
 		t.steps[i].tiers = make([]int64, tiers+1)
@@ -76,6 +80,12 @@ func (t *Tally) at(now time.Time) *step {
 func (t *Tally) Add(now time.Time, m Moved, h Held) {
 	s := t.at(now)
 	s.moved, s.held = s.moved.plus(m), s.held.plus(h)
+}
+
+// Open counts a member who was there at the beginning, in a tier.
+func (t *Tally) Open(tier int, h Held) {
+	t.opened, t.opening = t.opened+1, t.opening.plus(h)
+	t.placed[tier]++
 }
 
 // Join counts a new member, below the first tier.
@@ -99,6 +109,8 @@ func (t *Tally) Merge(o *Tally) {
 	for i := range t.moves {
 		add(t.moves[i], o.moves[i])
 	}
+	add(t.placed, o.placed)
+	t.opened, t.opening = t.opened+o.opened, t.opening.plus(o.opening)
 	t.Impossible, t.ImpossiblePoints = t.Impossible+o.Impossible, t.ImpossiblePoints+o.ImpossiblePoints
 }
 

@@ -8,7 +8,7 @@ type Expiration struct {
 	Points     int64      `db:"points" json:"points" doc:"Left of them"`
 	ExpiresAt  *time.Time `db:"expires_at" json:"expires_at" doc:"null: never"`
 	ByActivity bool       `db:"by_activity" json:"by_activity" doc:"Each time the member earns or spends, expires_at moves on"`
-	Reason     string     `db:"reason" json:"reason" enum:"purchase,reward,referral,action,join,tier,date,adjustment,transfer,redemption,hold,unmerge"`
+	Reason     string     `db:"reason" json:"reason" enum:"purchase,reward,referral,action,join,tier,date,achievement,share,adjustment,transfer,redemption,hold,unmerge"`
 	Granted    int64      `db:"granted" json:"granted"`
 	EarnedAt   time.Time  `db:"earned_at" json:"earned_at"`
 	SortsAt    time.Time  `db:"sorts_at" json:"-"`
@@ -32,4 +32,5 @@ type Extension struct {
 	Points    int64      `json:"points" doc:"Left in them"`
 	ExpiresAt *time.Time `json:"expires_at" doc:"null: never"`
 	Balance   int64      `json:"balance"`
+	Wallet    string     `json:"wallet,omitempty" doc:"That they are of; left out: the main one"`
 }

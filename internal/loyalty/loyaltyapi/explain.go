@@ -8,14 +8,15 @@ type Balance struct {
 	Pending int64     `json:"points_pending" doc:"Earned by then, and not to be spent yet"`
 	Seq     int64     `json:"seq" doc:"Of the last entry by then; 0: there was none"`
 	AsOf    time.Time `json:"as_of"`
+	Wallet  string    `json:"wallet,omitempty" doc:"That it is of; left out: the main one"`
 }
 
 // Transaction is a movement of points with all that decided it.
 type Transaction struct {
 	ID          int64     `db:"id" json:"id"`
 	MemberID    int64     `db:"member_id" json:"member_id"`
-	Kind        string    `db:"kind" json:"kind" enum:"earn,claw_back,expire,adjust,redeem,cancel,hold,commit,release,restore,reinstate,activate,transfer_out,transfer_in,merge_out,merge_in"`
-	Reason      string    `db:"reason" json:"reason" enum:"purchase,reward,referral,action,join,tier,date,adjustment,redemption,hold,transfer,merge,unmerge"`
+	Kind        string    `db:"kind" json:"kind" enum:"earn,claw_back,expire,adjust,redeem,cancel,hold,commit,release,restore,reinstate,activate,transfer_out,transfer_in,merge_out,merge_in,pool_out,pool_in"`
+	Reason      string    `db:"reason" json:"reason" enum:"purchase,reward,referral,action,join,tier,date,achievement,share,adjustment,redemption,hold,transfer,merge,unmerge,pool"`
 	Source      string    `db:"source" json:"source" doc:"What caused it: each does so once"`
 	Points      int64     `db:"points" json:"points" doc:"Moved"`
 	About       *int64    `db:"earn_id" json:"about" doc:"The transaction that it takes back, ends or undoes"`
@@ -28,6 +29,7 @@ type Transaction struct {
 	Against     string    `json:"against" enum:"issued,redeemed,expired,adjusted,held,transferred,pending" doc:"The site's account on the other side; pending: the member's own"`
 	Used        []LotUse  `json:"used" doc:"From which lots it took points; below zero, gave back to"`
 	Lot         *Lot      `json:"lot" doc:"That it made"`
+	Wallet      string    `db:"wallet" json:"wallet,omitempty" doc:"That it moved points in; left out: the main one"`
 }
 
 // Posting is the member's side of a transaction.

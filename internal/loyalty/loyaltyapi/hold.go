@@ -17,4 +17,6 @@ type Hold struct {
 	BatchID  *int64  `db:"batch_id" json:"redemption_batch_id" doc:"The payment that the points are for; null: none"`
 	Amount   *int64  `db:"amount" json:"amount" doc:"Minor units that they pay"`
 	Currency *string `db:"currency" json:"currency"`
+
+	Wallet string `db:"of_wallet" json:"wallet,omitempty" doc:"That the points are of; left out: the main one"`
 }

@@ -12,16 +12,28 @@ type Member struct {
 	ID       int64
 	PersonID int64
 	Active   bool
+	Status   string // candidate, active, suspended, closed, erased
 	Balance  int64  // spendable points
 	Earned   int64  // lifetime, less what was clawed back; decides the tier
 	Tier     string // "" below the first
 	NextTier string // "" at the top
 	ToNext   int64  // points to earn until NextTier
 	JoinedAt time.Time
-	Dates    []MemberDate // by name
-	Expiring *Expiring    // what of the balance ends next; nil: nothing
-	Pending  int64        // points that can't be spent yet
-	Next     *Expiring    // what of them can be spent next; nil: nothing that has a date
+	Dates    []MemberDate    // by name
+	Expiring *Expiring       // what of the balance ends next; nil: nothing
+	Pending  int64           // points that can't be spent yet
+	Next     *Expiring       // what of them can be spent next; nil: nothing that has a date
+	Pool     *PoolSummary    // nil: in none, or the programme has none
+	Wallets  []WalletBalance // beside the main one; nil: the programme has none
+}
+
+// WalletBalance is what a member has in a wallet beside the main one.
+type WalletBalance struct {
+	Key      string    `json:"key"`
+	Name     string    `json:"name"`
+	Balance  int64     `json:"balance" doc:"Below zero: a debt"`
+	Pending  int64     `json:"points_pending" doc:"Always 0: only points of the main wallet wait"`
+	Expiring *Expiring `json:"expiring_next" doc:"What of the balance expires next; null: nothing"`
 }
 
 // MemberDate is a day that matters to a member.
@@ -35,8 +47,8 @@ type Entry struct {
 	ID            int64      `json:"id"`
 	TransactionID int64      `json:"transaction_id"`
 	Seq           int64      `json:"seq" doc:"Number within the account, without gaps"`
-	Kind          string     `json:"kind" enum:"earn,claw_back,expire,adjust,redeem,cancel,hold,release,restore,activate,transfer_out,transfer_in,merge_out,merge_in"`
-	Reason        string     `json:"reason" enum:"purchase,reward,referral,action,join,tier,date,adjustment,redemption,hold,transfer,merge,unmerge" doc:"What the points were earned for, or went to"`
+	Kind          string     `json:"kind" enum:"earn,claw_back,expire,adjust,redeem,cancel,hold,release,restore,reinstate,activate,transfer_out,transfer_in,merge_out,merge_in,pool_out,pool_in"`
+	Reason        string     `json:"reason" enum:"purchase,reward,referral,action,join,tier,date,achievement,share,adjustment,redemption,hold,transfer,merge,unmerge,pool" doc:"What the points were earned for, or went to"`
 	Points        int64      `json:"points" doc:"Positive when earned, negative when taken"`
 	Balance       int64      `json:"balance" doc:"After this entry"`
 	OriginID      *int64     `json:"origin_id"`
@@ -72,8 +84,9 @@ type After struct {
 type Action struct {
 	Type          string // adjust, redeem, cancel, hold, commit, release, restore
 	TransactionID int64
-	Points        int64 // below zero: taken
-	Balance       int64 // after it
+	Points        int64  // below zero: taken
+	Balance       int64  // after it
+	Wallet        string `json:",omitempty"` // that they are of; "": the main one
 	Description   string
 	At            time.Time
 	Redemption    *Redemption
@@ -90,6 +103,7 @@ type Redemption struct {
 	Status        string     `json:"status" enum:"waiting,fulfilled,cancelled" doc:"waiting: for its coupon or gift card, or for the merchant"`
 	Description   string     `json:"description" doc:"Of the batch, when it was redeemed"`
 	Points        int64      `json:"points" doc:"Spent"`
+	Wallet        string     `json:"wallet,omitempty" doc:"That the points were of; left out: the main one"`
 	TrafficSource string     `json:"traffic_source"`
 	CouponListID  *int64     `json:"coupon_list_id" doc:"null: the merchant hands out what was bought"`
 	CouponID      *int64     `json:"coupon_id"`
@@ -114,6 +128,7 @@ type RedemptionBatch struct {
 	Status       string      `json:"status" enum:"active,archived"`
 	Description  string      `json:"description"`
 	PointsCost   int64       `json:"points_cost" doc:"Of a payment: points of one step, which pay the amount"`
+	Wallet       string      `json:"wallet,omitempty" doc:"That it costs points of; left out: the main one"`
 	Position     int         `json:"position" doc:"Batches are shown by rising position"`
 	CouponListID *int64      `json:"coupon_list_id" doc:"Whose coupons are handed out, or what generated ones are worth; null: there are none"`
 	Terms        *RewardPlan `json:"terms" doc:"What it says beside its cost; null: nothing"`
@@ -128,9 +143,10 @@ type Adjustment struct {
 	Points        int64
 	Description   string
 	At            time.Time
+	Wallet        string // that they are of; "": the main one
 }
 
-// AfterID is where a page of adjustments or redemptions ends.
+// AfterID is where a page of a member's adjustments or redemptions ends.
 type AfterID struct {
 	ID int64 `json:"id"`
 }

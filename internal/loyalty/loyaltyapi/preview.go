@@ -21,6 +21,25 @@ type RefundPreview struct {
 	Tier          *string   `json:"tier" doc:"null below the first"`
 	TierAfter     *string   `json:"tier_after"`
 	At            time.Time `json:"at" doc:"Of this look: points that are spent meanwhile change it"`
+
+	Wallets []WalletRefund `json:"wallets,omitempty" doc:"The same of the points that the order earned in other wallets; left out: none"`
+}
+
+// WalletRefund is what a refund would do to a member's points of a wallet beside the main one.
+type WalletRefund struct {
+	Wallet        string   `json:"wallet"`
+	TransactionID int64    `json:"transaction_id"`
+	Earned        int64    `json:"earned"`
+	ClawedBack    int64    `json:"clawed_back"`
+	Due           int64    `json:"due"`
+	FromOrder     int64    `json:"from_order"`
+	Forgiven      int64    `json:"forgiven"`
+	FromOthers    int64    `json:"from_others"`
+	Waived        int64    `json:"waived"`
+	Debt          int64    `json:"debt"`
+	Lots          []LotUse `json:"lots"`
+	Balance       int64    `json:"balance"`
+	BalanceAfter  int64    `json:"balance_after"`
 }
 
 // LotUse is points out of a lot, or back into it.

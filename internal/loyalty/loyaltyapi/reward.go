@@ -57,6 +57,12 @@ type RewardRoom struct {
 	AnewAt *time.Time `json:"anew_at" doc:"When counting begins anew; null: never"`
 }
 
+// AfterRedemption is where a page of a site's redemptions ends; zero: the first page.
+type AfterRedemption struct {
+	At time.Time `json:"at"`
+	ID int64     `json:"id"`
+}
+
 // RedemptionFilter is which redemptions of a site are looked for; what is zero doesn't matter.
 type RedemptionFilter struct {
 	Status   string

@@ -12,6 +12,7 @@ type Statement struct {
 	Count    int64            `json:"entries_count" doc:"Of the whole period"`
 	Totals   []StatementTotal `json:"totals" doc:"Of the whole period, by kind; on the first page only"`
 	Entries  []Entry          `json:"entries" doc:"Oldest first, with the balance after each"`
+	Wallet   string           `json:"wallet,omitempty" doc:"That it is of; left out: the main one"`
 	Expiring []Expiration     `json:"expiring" doc:"What ends next of what is there now, at most ten; on the first page only"`
 }
 

@@ -11,4 +11,5 @@ type Transfer struct {
 	Note       string    `json:"note"`
 	Balance    int64     `json:"balance" doc:"The giver's, after it"`
 	At         time.Time `json:"at"`
+	Wallet     string    `json:"wallet,omitempty" doc:"That the points are of; left out: the main one"`
 }

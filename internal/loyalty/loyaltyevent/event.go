@@ -1,11 +1,11 @@
-// Package loyaltyevent is what module loyalty tells: members, points and tiers. The key of each is "member:ID".
+// Package loyaltyevent is what module loyalty tells: members, points, tiers and pools. The key of each is "member:ID", but for pools "pool:ID".
 package loyaltyevent
 
 import "time"
 
 // Types lists every event of this package, for the catalogue and the golden files.
 var Types = []interface{ EventType() string }{MemberJoined{}, PointsEarned{}, PointsClawedBack{}, PointsExpired{}, PointsExpiring{}, PointsAdjusted{}, PointsRedeemed{}, RedemptionCancelled{}, RedemptionFulfilled{}, HoldChanged{},
-	TierChanged{}, PointsActivated{}, PointsTransferred{}, PointsReinstated{}, PointsMerged{}}
+	TierChanged{}, PointsActivated{}, PointsTransferred{}, PointsReinstated{}, PointsMerged{}, MemberStatusChanged{}, MemberInvited{}, PoolChanged{}, PointsPooled{}, AchievementReached{}, AchievementLost{}, StreakBroken{}}
 
 // MemberJoined says that a person is a member of the site's programme.
 type MemberJoined struct {
@@ -17,6 +17,33 @@ type MemberJoined struct {
 
 func (MemberJoined) EventType() string { return "loyalty.member_joined.v1" }
 
+// MemberStatusChanged says that a member is in another state, but for who became an active member at once, of whom MemberJoined says it.
+type MemberStatusChanged struct {
+	SiteID     int64     `json:"site_id"`
+	MemberID   int64     `json:"member_id"`
+	PersonID   int64     `json:"person_id"`
+	From       string    `json:"from"` // "": was no member
+	To         string    `json:"to"`   // candidate, active, suspended, closed, erased
+	Cause      string    `json:"cause"`
+	ForfeitsAt time.Time `json:"forfeits_at,omitzero"` // when all points end that are left then
+	ChangedAt  time.Time `json:"changed_at"`
+}
+
+func (MemberStatusChanged) EventType() string { return "loyalty.member_status_changed.v1" }
+
+// MemberInvited says that somebody was asked to become a member, or to come back. The code is what they answer with.
+type MemberInvited struct {
+	SiteID       int64     `json:"site_id"`
+	InvitationID int64     `json:"invitation_id"`
+	MemberID     int64     `json:"member_id"`
+	PersonID     int64     `json:"person_id"`
+	Code         string    `json:"code"`
+	ExpiresAt    time.Time `json:"expires_at"`
+	InvitedAt    time.Time `json:"invited_at"`
+}
+
+func (MemberInvited) EventType() string { return "loyalty.member_invited.v1" }
+
 // Reasons of an earning.
 const (
 	ForPurchase = "purchase" // the member's own purchase or event
@@ -26,6 +53,9 @@ const (
 	ForJoin     = "join"     // becoming a member
 	ForTier     = "tier"     // reaching a tier
 	ForDate     = "date"     // a day of the member's, a birthday for example
+	ForShare    = "share"    // sharing an offer
+
+	ForAchievement = "achievement" // reaching one
 )
 
 // PointsEarned says that points were posted to a member's account.
@@ -36,7 +66,7 @@ type PointsEarned struct {
 	PersonID      int64     `json:"person_id"`
 	Points        int64     `json:"points"`
 	Balance       int64     `json:"balance"` // after it
-	Reason        string    `json:"reason"`  // purchase, reward, referral, action, join, tier, date
+	Reason        string    `json:"reason"`  // purchase, reward, referral, action, join, tier, date, share, achievement
 	OriginID      int64     `json:"origin_id,omitempty"`
 	ReferralID    int64     `json:"referral_id,omitempty"`
 	RewardID      int64     `json:"reward_id,omitempty"`
@@ -45,6 +75,8 @@ type PointsEarned struct {
 	ActivatesAt   time.Time `json:"activates_at,omitzero"` // when they can be; nothing: at once, or when somebody says so
 	EffectiveAt   time.Time `json:"effective_at"`          // of what it is for
 	RecordedAt    time.Time `json:"recorded_at"`
+
+	Wallet string `json:"wallet,omitempty"` // that the points are of; nothing: the main one
 }
 
 func (PointsEarned) EventType() string { return "loyalty.points_earned.v1" }
@@ -63,6 +95,8 @@ type PointsClawedBack struct {
 	Pending       bool      `json:"pending,omitempty"` // they could not be spent yet: the balance is as it was
 	EffectiveAt   time.Time `json:"effective_at"`
 	RecordedAt    time.Time `json:"recorded_at"`
+
+	Wallet string `json:"wallet,omitempty"` // that the points are of; nothing: the main one
 }
 
 func (PointsClawedBack) EventType() string { return "loyalty.points_clawed_back.v1" }
@@ -76,6 +110,8 @@ type PointsExpired struct {
 	Points        int64     `json:"points"`
 	Balance       int64     `json:"balance"`
 	ExpiredAt     time.Time `json:"expired_at"`
+
+	Wallet string `json:"wallet,omitempty"` // that the points are of; nothing: the main one
 }
 
 func (PointsExpired) EventType() string { return "loyalty.points_expired.v1" }
@@ -92,6 +128,9 @@ type PointsReinstated struct {
 	ExpiryID      int64     `json:"expiry_id"` // the transaction by which they had expired
 	ExpiresAt     time.Time `json:"expires_at"`
 	ReinstatedAt  time.Time `json:"reinstated_at"`
+	ExpiredAt     time.Time `json:"expired_at,omitzero"` // when they had expired
+
+	Wallet string `json:"wallet,omitempty"` // that the points are of; nothing: the main one
 }
 
 func (PointsReinstated) EventType() string { return "loyalty.points_reinstated.v1" }
@@ -107,6 +146,8 @@ type PointsExpiring struct {
 	Balance   int64     `json:"balance"`
 	ExpiresAt time.Time `json:"expires_at"`
 	ToldAt    time.Time `json:"told_at"`
+
+	Wallet string `json:"wallet,omitempty"` // that the points are of; nothing: the main one
 }
 
 func (PointsExpiring) EventType() string { return "loyalty.points_expiring.v1" }
@@ -121,6 +162,8 @@ type PointsAdjusted struct {
 	Balance       int64     `json:"balance"`
 	CountsForTier bool      `json:"counts_for_tier,omitempty"`
 	AdjustedAt    time.Time `json:"adjusted_at"`
+
+	Wallet string `json:"wallet,omitempty"` // that the points are of; nothing: the main one
 }
 
 func (PointsAdjusted) EventType() string { return "loyalty.points_adjusted.v1" }
@@ -145,6 +188,8 @@ type PointsRedeemed struct {
 	Currency       string `json:"currency,omitempty"`
 	SKU            string `json:"sku,omitempty"`
 	Reference      string `json:"reference,omitempty"` // of a payment: the caller's own
+
+	Wallet string `json:"wallet,omitempty"` // that the points are of; nothing: the main one
 }
 
 func (PointsRedeemed) EventType() string { return "loyalty.points_redeemed.v1" }
@@ -165,6 +210,8 @@ type RedemptionCancelled struct {
 
 	Kind   string `json:"kind,omitempty"`
 	Reason string `json:"reason,omitempty"`
+
+	Wallet string `json:"wallet,omitempty"` // that the points are of; nothing: the main one
 }
 
 func (RedemptionCancelled) EventType() string { return "loyalty.redemption_cancelled.v1" }
@@ -182,6 +229,8 @@ type RedemptionFulfilled struct {
 	CouponID     int64     `json:"coupon_id,omitempty"`
 	CouponCode   string    `json:"coupon_code,omitempty"`
 	FulfilledAt  time.Time `json:"fulfilled_at"`
+
+	Wallet string `json:"wallet,omitempty"` // that the points are of; nothing: the main one
 }
 
 func (RedemptionFulfilled) EventType() string { return "loyalty.redemption_fulfilled.v1" }
@@ -200,6 +249,8 @@ type HoldChanged struct {
 	Balance       int64     `json:"balance"`
 	Reference     string    `json:"reference"`
 	ChangedAt     time.Time `json:"changed_at"`
+
+	Wallet string `json:"wallet,omitempty"` // that the points are of; nothing: the main one
 }
 
 func (HoldChanged) EventType() string { return "loyalty.hold_changed.v1" }
@@ -247,6 +298,8 @@ type PointsTransferred struct {
 	Balance       int64     `json:"balance"`
 	ToBalance     int64     `json:"to_balance"`
 	TransferredAt time.Time `json:"transferred_at"`
+
+	Wallet string `json:"wallet,omitempty"` // that the points are of; nothing: the main one
 }
 
 func (PointsTransferred) EventType() string { return "loyalty.points_transferred.v1" }
@@ -265,6 +318,41 @@ type PointsMerged struct {
 	ToBalance  int64     `json:"to_balance"`
 	Undone     bool      `json:"undone,omitempty"` // back to the duplicate
 	MergedAt   time.Time `json:"merged_at"`
+
+	Wallet string `json:"wallet,omitempty"` // that the points are of; nothing: the main one
 }
 
 func (PointsMerged) EventType() string { return "loyalty.points_merged.v1" }
+
+// PoolChanged says what became of a pool of members who may spend each other's points. Key: "pool:ID".
+type PoolChanged struct {
+	SiteID    int64     `json:"site_id"`
+	PoolID    int64     `json:"pool_id"`
+	Change    string    `json:"change"`    // created, joined, left, changed, closed
+	MemberID  int64     `json:"member_id"` // who joined or left; 0: nobody
+	PersonID  int64     `json:"person_id"`
+	OwnerID   int64     `json:"owner_member_id"`
+	Spending  string    `json:"spending"` // all, owner
+	ChangedAt time.Time `json:"changed_at"`
+}
+
+func (PoolChanged) EventType() string { return "loyalty.pool_changed.v1" }
+
+// PointsPooled says that a member's points went to another of its pool, who spends them, or came back from there. Key: the member's that they came from.
+type PointsPooled struct {
+	SiteID        int64     `json:"site_id"`
+	TransactionID int64     `json:"transaction_id"`
+	PoolID        int64     `json:"pool_id"`
+	SpendID       int64     `json:"spend_id"` // the redemption or hold
+	Back          bool      `json:"back"`
+	MemberID      int64     `json:"member_id"`
+	PersonID      int64     `json:"person_id"`
+	ToMemberID    int64     `json:"to_member_id"`
+	ToPersonID    int64     `json:"to_person_id"`
+	Points        int64     `json:"points"`
+	Balance       int64     `json:"balance"`
+	ToBalance     int64     `json:"to_balance"`
+	PooledAt      time.Time `json:"pooled_at"`
+}
+
+func (PointsPooled) EventType() string { return "loyalty.points_pooled.v1" }

@@ -34,7 +34,8 @@
 //	count of sums, each: NAME SUM   by name
 //
 // PLACE is how many records there are, ID the last one's, HASH in lower-case hexadecimal digits, DAY as 2026-03-01. A sum is what the entries of
-// all accounts of that name add up to; all sums of a site add up to zero. The last line of a dump is a checkpoint without a day.
+// all accounts of that name add up to, where accounts of another asset than "points" have it before their name ("stars:issued"); all sums of an asset
+// add up to zero. The last line of a dump is a checkpoint without a day.
 package seal
 
 import (
@@ -83,6 +84,17 @@ type Entry struct {
 	Balance   int64  `db:"balance_after" json:"balance_after"`
 }
 
+// mainAsset is that of a programme's main wallet, whose accounts are called by their names alone.
+const mainAsset = "points"
+
+// account is what the sums call the account of an entry.
+func (e Entry) account() string {
+	if e.Asset == mainAsset || e.Asset == "" {
+		return e.Name
+	}
+	return e.Asset + ":" + e.Name
+}
+
 // Allocation is points that a transaction took out of a lot; below zero it gave them back.
 type Allocation struct {
 	TxnID  int64 `db:"txn_id" json:"-"`
@@ -123,7 +135,7 @@ type Chain struct {
 	Hash        Hash             `json:"hash"`
 	Entries     int64            `json:"entries"`
 	Allocations int64            `json:"allocations"`
-	Sums        map[string]int64 `json:"sums"` // of all entries, by the name of their accounts
+	Sums        map[string]int64 `json:"sums"` // of all entries, by the name of their accounts, and the asset where it isn't points
 }
 
 // Begin is a site's chain before its first record.
@@ -147,7 +159,7 @@ func (c *Chain) Add(t Transaction) {
 	c.Place, c.ID = c.Place+1, t.ID
 	c.Entries, c.Allocations = c.Entries+int64(len(t.Entries)), c.Allocations+int64(len(t.Allocations))
 	for _, e := range t.Entries {
-		c.Sums[e.Name] += e.Amount
+		c.Sums[e.account()] += e.Amount
 	}
 }
 

@@ -66,6 +66,7 @@ func Verify(r io.Reader, keys []ed25519.PublicKey, progress func(bytes int64)) (
 type account struct {
 	name         string
 	owner        int64
+	asset        string
 	seq, balance int64
 	shown        bool
 }

@@ -8,12 +8,14 @@ func (v *verifier) post(t Transaction) error {
 	for _, e := range t.Entries {
 		a := v.accounts[e.AccountID]
 		if a == nil {
-			a = &account{name: e.Name, owner: e.OwnerID}
+			a = &account{name: e.Name, owner: e.OwnerID, asset: e.Asset}
 			v.accounts[e.AccountID] = a
 		}
 		switch {
 		case a.name != e.Name || a.owner != e.OwnerID:
 			return fmt.Errorf("calls account %d %s of %d, which is %s of %d", e.AccountID, e.Name, e.OwnerID, a.name, a.owner)
+		case a.asset != e.Asset:
+			return fmt.Errorf("puts %s on account %d, which has %s", e.Asset, e.AccountID, a.asset)
 		case e.Seq != a.seq+1:
 			return fmt.Errorf("has entry %d of account %d, whose last one is %d", e.Seq, e.AccountID, a.seq)
 		case e.Amount == 0:

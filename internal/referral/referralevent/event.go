@@ -8,7 +8,7 @@ var Types = []interface{ EventType() string }{
 	OfferCreated{}, LinksVisited{}, ReferralCreated{}, ReferralApproved{}, ReferralVoided{}, RewardIssued{}, RewardClawedBack{},
 	CouponIssued{}, CouponsLow{}, OfferShared{}, OfferClaimed{}, BudgetReached{}, GiftCardSent{}, PersonalCouponMade{},
 	CommissionEarned{}, CommissionReleased{}, CommissionClawedBack{}, AccountAdjusted{}, PayoutPaid{}, PayoutFailed{}, OfferWithheld{},
-	ShareReminderDue{}, CouponsUsed{},
+	ShareReminderDue{}, CouponsUsed{}, AdvocatePurchased{},
 }
 
 // OfferCreated says that an advocate can share. Key: "offer:ID".
@@ -259,8 +259,32 @@ type CouponsUsed struct {
 	TrafficSource string    `json:"traffic_source,omitempty"`
 	DeviceType    string    `json:"device_type,omitempty"`
 	EventCategory string    `json:"event_category,omitempty"`
+	UTMSource     string    `json:"utm_source,omitempty"`
+	UTMMedium     string    `json:"utm_medium,omitempty"`
+	UTMCampaign   string    `json:"utm_campaign,omitempty"`
 	OccurredAt    time.Time `json:"occurred_at"` // of the order
 	UsedAt        time.Time `json:"used_at"`     // when we heard of it
 }
 
 func (CouponsUsed) EventType() string { return "referral.coupons_used.v1" }
+
+// AdvocatePurchased says that somebody bought who had an offer before the order's date, of a campaign that isn't in Test.
+// Once an order, as far as that was known when it was looked at. Key: "origin:ID".
+type AdvocatePurchased struct {
+	SiteID        int64     `json:"site_id"`
+	OriginID      int64     `json:"origin_id"`
+	PersonID      int64     `json:"person_id"`
+	Subtotal      int64     `json:"subtotal"` // of the order, minor units
+	Currency      string    `json:"currency,omitempty"`
+	FirstPurchase bool      `json:"first_purchase,omitempty"` // as the order says
+	Referred      bool      `json:"referred,omitempty"`       // the order made a referral, too, of another advocate's
+	TrafficSource string    `json:"traffic_source,omitempty"`
+	DeviceType    string    `json:"device_type,omitempty"`
+	EventCategory string    `json:"event_category,omitempty"`
+	UTMSource     string    `json:"utm_source,omitempty"`
+	UTMMedium     string    `json:"utm_medium,omitempty"`
+	UTMCampaign   string    `json:"utm_campaign,omitempty"`
+	OccurredAt    time.Time `json:"occurred_at"` // of the order
+}
+
+func (AdvocatePurchased) EventType() string { return "referral.advocate_purchased.v1" }

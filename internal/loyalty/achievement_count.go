@@ -1,0 +1,381 @@
+package loyalty
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/loyalty/feat"
+	"github.com/talkable/talkable/internal/loyalty/loyaltyevent"
+)
+
+// featBooks is what a batch counts for achievements, and what members reach and lose by it.
+type featBooks struct {
+	parts   []*part // new ones, and those that a refund lowered
+	early   []part  // refunds of what isn't known
+	spans   map[spanKey]*featSpan
+	reached []*reached
+	lost    []*reached
+	streaks []*streak
+}
+
+// featKey is a member with an achievement.
+type featKey struct {
+	SiteID   int64  `db:"site_id"`
+	MemberID int64  `db:"member_id"`
+	Key      string `db:"key"`
+}
+
+type spanKey struct {
+	featKey
+	since feat.Day
+	name  string
+}
+
+// featSpan is a row of loyalty.achievement_span.
+type featSpan struct {
+	spanKey
+	amount int64
+	fades  string // "": never
+	dirty  bool
+}
+
+// reached is a row of loyalty.achievement_reached.
+type reached struct {
+	feat.Reach
+	SiteID, MemberID, PersonID int64
+	ID                         int64 // 0: it isn't written yet
+	Key                        string
+	Round, Version             int
+	Source, Note               string
+	At                         time.Time
+	LostBy                     string
+}
+
+// Why something that was reached is lost.
+const (
+	lostByRefund = "refund"
+	lostByHand   = "hand"
+)
+
+// name is how rules are asked about it, and what earns once.
+func (r *reached) name() string {
+	return strings.Join([]string{r.Key, strconv.Itoa(r.Level), r.Since.String(), strconv.Itoa(r.Nth), strconv.Itoa(r.Round)}, ":")
+}
+
+// swing is a change of what counts in a span.
+type swing struct {
+	h       *holder
+	by      *feats
+	version int
+	part    *part
+	change  int64
+	at      time.Time
+	source  string // what did it
+}
+
+// countParts counts what a batch of earnings is for achievements, each thing once. Members are locked.
+func (m *Module) countParts(ctx context.Context, u *bus.Unit, b *books, all []earning, holders map[person]*holder) error {
+	var sources []siteSource
+	for _, e := range all {
+		if e.feat.some() && holders[person{e.SiteID, e.PersonID}] != nil {
+			sources = append(sources, siteSource{e.SiteID, e.Source})
+		}
+	}
+	if len(sources) == 0 {
+		return nil
+	}
+	known, early, err := partsKnown(ctx, u, sources)
+	if err != nil {
+		return err
+	}
+	takers, err := acceptedIn(ctx, u, all, holders)
+	if err != nil {
+		return err
+	}
+	b.feats = &featBooks{}
+	var swings []swing
+	for _, e := range all {
+		h := holders[person{e.SiteID, e.PersonID}]
+		if e.feat == nil || h == nil || !keeps(h.Status) {
+			continue
+		}
+		for i := range e.feat.parts {
+			p := &e.feat.parts[i]
+			of := siteSource{p.SiteID, p.Source}
+			if known[partKey{of, p.Key, p.Name}] || !takers.takes(h, p) {
+				continue
+			}
+			known[partKey{of, p.Key, p.Name}] = true
+			p.MemberID, p.PersonID = h.MemberID, h.PersonID
+			p.Refunded, p.Gone = early[of].Refunded, early[of].Gone
+			b.feats.parts = append(b.feats.parts, p)
+			if n := p.counted(); n > 0 {
+				swings = append(swings, swing{h: h, by: e.feat.by, version: e.feat.version, part: p, change: n, at: p.At, source: p.Source})
+			}
+		}
+	}
+	return m.swing(ctx, u, b, swings)
+}
+
+// partsLowered reads the parts of what claw-backs take back, in programmes with achievements, and makes those ready to decide.
+func (m *Module) partsLowered(ctx context.Context, u *bus.Unit, programs map[int64]program, claws []clawBack) (map[siteSource][]*part, error) {
+	var sources []siteSource
+	for _, c := range claws {
+		if of := (siteSource{c.SiteID, c.Of}); programs[c.SiteID].lowersParts(c) && !slices.Contains(sources, of) {
+			sources = append(sources, of)
+		}
+	}
+	if len(sources) == 0 {
+		return nil, nil
+	}
+	if err := m.equip(ctx, u, programs); err != nil {
+		return nil, err
+	}
+	return featParts(ctx, u, sources)
+}
+
+// lowersParts says that a claw-back is about something that may count for an achievement.
+func (b *books) lowersParts(c clawBack) bool { return b.programs[c.SiteID].lowersParts(c) }
+
+func (p program) lowersParts(c clawBack) bool {
+	return p.FeatsVersion > 0 && c.Wallet == "" && (c.Cause == causeRefund || c.Cause == causeVoided)
+}
+
+// lowerParts lowers what counts of things that were refunded or voided. What isn't known yet is remembered for when it is.
+func (m *Module) lowerParts(ctx context.Context, u *bus.Unit, b *books, claws []clawBack, parts map[siteSource][]*part, holders map[person]*holder) error {
+	var swings []swing
+	changed := map[*part]bool{}
+	for _, c := range claws {
+		p := b.programs[c.SiteID]
+		if !p.lowersParts(c) {
+			continue
+		}
+		if b.feats == nil {
+			b.feats = &featBooks{}
+		}
+		rows := parts[siteSource{c.SiteID, c.Of}]
+		if len(rows) == 0 {
+			b.feats.early = append(b.feats.early, part{SiteID: c.SiteID, Source: c.Of, Refunded: c.Part, Gone: c.Full})
+		}
+		for _, q := range rows {
+			q.achievement = p.feats.find(q.Key)
+			before, was := q.counted(), *q
+			q.Refunded, q.Gone = max(q.Refunded, c.Part), q.Gone || c.Full
+			if *q == was { // heard before
+				continue
+			}
+			if !changed[q] {
+				changed[q] = true
+				b.feats.parts = append(b.feats.parts, q)
+			}
+			h := holders[person{q.SiteID, q.PersonID}]
+			if n := q.counted() - before; n != 0 && h != nil {
+				swings = append(swings, swing{h: h, by: p.feats, version: p.Version, part: q, change: n, at: moment(c.EffectiveAt, b.now), source: c.Source})
+			}
+		}
+	}
+	return m.swing(ctx, u, b, swings)
+}
+
+// find is named of achievements that may be none.
+func (f *feats) find(key string) *feat.Achievement {
+	if f == nil {
+		return nil
+	}
+	return f.named(key)
+}
+
+// stir is a member with an achievement, for which something changed.
+type stir struct {
+	featKey
+	h           *holder
+	by          *feats
+	version     int
+	achievement *feat.Achievement // nil: there is none any more
+	from        feat.Day          // what lies before it doesn't matter
+	changed     feat.Day          // the first span that changed
+	lowered     bool              // something was
+	raised      bool              // something was: only then something is reached
+	review      bool              // nothing changed but the goals, or whose it is: today's period is judged, and nothing is lost
+	at          time.Time
+	source      string
+	spans       []*featSpan
+}
+
+// stirs are whom changes touch, in order.
+func stirs(swings []swing) []*stir {
+	lowered := map[featKey]bool{}
+	for _, s := range swings {
+		k := featKey{s.h.SiteID, s.h.MemberID, s.part.Key}
+		lowered[k] = lowered[k] || s.change < 0
+	}
+	byKey := map[featKey]*stir{}
+	for _, s := range swings {
+		k := featKey{s.h.SiteID, s.h.MemberID, s.part.Key}
+		from := s.part.Since
+		if s.part.achievement != nil {
+			from = s.part.achievement.From(from, lowered[k])
+		}
+		t := byKey[k]
+		if t == nil {
+			t = &stir{featKey: k, h: s.h, from: from, changed: s.part.Since, lowered: lowered[k]}
+			byKey[k] = t
+		}
+		t.raised = t.raised || s.change > 0
+		if t.from, t.changed = min(t.from, from), min(t.changed, s.part.Since); !s.at.Before(t.at) {
+			t.by, t.version, t.achievement, t.at, t.source = s.by, s.version, s.part.achievement, s.at, s.source
+		}
+	}
+	out := values(byKey)
+	slices.SortFunc(out, func(x, y *stir) int { return x.compare(y.featKey) })
+	return out
+}
+
+// swing changes what counts in spans, and decides what is reached and lost by it.
+func (m *Module) swing(ctx context.Context, u *bus.Unit, b *books, swings []swing) error {
+	if len(swings) == 0 {
+		return nil
+	}
+	list := stirs(swings)
+	spans, err := spansOf(ctx, u, list)
+	if err != nil {
+		return err
+	}
+	b.feats.spans = spans
+	for _, s := range swings {
+		k := spanKey{featKey{s.h.SiteID, s.h.MemberID, s.part.Key}, s.part.Since, s.part.Name}
+		t := spans[k]
+		if t == nil {
+			t = &featSpan{spanKey: k, fades: fades(s.part.achievement, s.part.Since)}
+			spans[k] = t
+		}
+		t.amount, t.dirty = max(t.amount+s.change, 0), true // below zero: its other parts are so long ago that they were forgotten
+	}
+	return b.judgeFeats(ctx, u, list)
+}
+
+// judgeFeats decides, by the spans in the books, what members reach and lose.
+func (b *books) judgeFeats(ctx context.Context, u *bus.Unit, list []*stir) error {
+	byKey := map[featKey]*stir{}
+	for _, t := range list {
+		byKey[t.featKey] = t
+	}
+	for k, s := range b.feats.spans {
+		if t := byKey[k.featKey]; t != nil {
+			t.spans = append(t.spans, s)
+		}
+	}
+	had, err := reachedBy(ctx, u, list)
+	if err != nil {
+		return err
+	}
+	before, err := streaksOf(ctx, u, list)
+	if err != nil {
+		return err
+	}
+	for _, t := range list {
+		if t.achievement != nil {
+			b.judgeFeat(t, had[t.featKey], before[t.featKey])
+		}
+	}
+	return nil
+}
+
+// judgeFeat decides about one of them.
+func (b *books) judgeFeat(t *stir, had []*reached, was *streak) {
+	a := t.achievement
+	spans := make([]feat.Span, len(t.spans))
+	for i, s := range t.spans {
+		spans[i] = feat.Span{Since: s.since, Name: s.name, Amount: s.amount}
+	}
+	var met []feat.Reach
+	switch {
+	case t.review:
+		met = a.MetOn(spans, feat.DayOf(b.now, t.by.zone))
+	case t.raised:
+		met = a.Met(spans, t.changed)
+	}
+	before := column(had, func(r *reached) feat.Had {
+		return feat.Had{Reach: r.Reach, Lost: r.LostBy != "", Gone: r.LostBy == lostByHand, Given: r.Source == sourceByHand}
+	})
+	for _, r := range a.Fresh(met, before) {
+		again := &reached{Reach: r, SiteID: t.SiteID, MemberID: t.MemberID, Key: t.Key, Round: 1, Version: t.version, Source: t.source, At: t.at}
+		for _, h := range had {
+			if h.Same(r) {
+				again.Round = max(again.Round, h.Round+1)
+			}
+		}
+		b.reach(t.h, a, again)
+	}
+	if t.lowered && a.Revoke {
+		b.missFeats(t, a.Missed(spans, before, t.from), had)
+	}
+	if a.Kind == feat.KindStreak {
+		b.feats.streaks = append(b.feats.streaks, b.streakOf(t, a, a.Runs(spans), was))
+	}
+}
+
+// missFeats takes back what isn't met any more.
+func (b *books) missFeats(t *stir, missed []feat.Reach, had []*reached) {
+	for _, r := range missed {
+		for _, h := range had {
+			if h.Same(r) && h.LostBy == "" {
+				b.lose(t.h, t.achievement, h, lostByRefund)
+			}
+		}
+	}
+}
+
+// reach keeps that a member reached something, and tells it. Rules are asked about it a moment later.
+func (b *books) reach(h *holder, a *feat.Achievement, r *reached) {
+	b.feats.reached = append(b.feats.reached, r)
+	b.tell(h, loyaltyevent.AchievementReached{SiteID: h.SiteID, MemberID: h.MemberID, PersonID: h.PersonID, Achievement: r.Key, Name: a.Name, Level: int64(r.Level),
+		LevelName: levelName(a, r.Level), Nth: int64(r.Nth), Round: int64(r.Round), Period: r.Period.String(), Goal: r.Goal, Counted: r.Amount, ByHand: r.Source == sourceByHand, ReachedAt: r.At})
+}
+
+// lose takes back what a member reached, with its points, and tells it.
+func (b *books) lose(h *holder, a *feat.Achievement, r *reached, why string) {
+	r.LostBy = why
+	b.feats.lost = append(b.feats.lost, r)
+	b.tell(h, loyaltyevent.AchievementLost{SiteID: h.SiteID, MemberID: h.MemberID, PersonID: h.PersonID, Achievement: r.Key, Name: a.Name, Level: int64(r.Level),
+		LevelName: levelName(a, r.Level), Nth: int64(r.Nth), Round: int64(r.Round), Period: r.Period.String(), Cause: why, LostAt: b.now})
+}
+
+// levelName is the name of a level; "": it has none, or there is no such level any more.
+func levelName(a *feat.Achievement, level int) string {
+	if goals := a.Goals(); level <= len(goals) {
+		return goals[level-1].Name
+	}
+	return ""
+}
+
+// sourceByHand is what did it where somebody gave it.
+const sourceByHand = "hand"
+
+// featDues are the rules to be asked about what was reached.
+func (b *books) featDues() (out []due) {
+	if b.feats == nil {
+		return nil
+	}
+	for _, r := range b.feats.reached {
+		if b.programs[r.SiteID].ruled() {
+			out = append(out, due{SiteID: r.SiteID, MemberID: r.MemberID, On: onAchievement, Name: r.name(), At: r.At})
+		}
+	}
+	return out
+}
+
+// fades is when a span can be forgotten, as the tables take it.
+func fades(a *feat.Achievement, since feat.Day) string {
+	if a == nil {
+		return ""
+	}
+	if d, some := a.Fades(since); some {
+		return d.String()
+	}
+	return ""
+}
