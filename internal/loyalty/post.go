@@ -28,13 +28,13 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 	joiners := map[person]joining{}
 	var decided []siteSource
 	n := 0
-	for _, e := range all {
+	for i, e := range all {
 		if e.Joins || e.Points > 0 {
 			who, join := person{e.SiteID, e.PersonID}, programs[e.SiteID].joins(e, u.Now)
 			if join.as == "" {
 				looked = append(looked, who)
-			} else if first, ok := joiners[who]; !ok || join.at.Before(first.at) {
-				joiners[who] = join
+			} else if _, ok := joiners[who]; !ok { // the first that is heard, whatever is heard together with it
+				join.by, joiners[who] = i, join
 			}
 		}
 		if e.occasion != nil || e.feat.some() {
@@ -50,6 +50,18 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 	holders, fresh, err := m.members(ctx, u, joiners, looked, programs)
 	if err != nil {
 		return err
+	}
+	then := func(i int) *holder { // who a decision is about, as it would find them alone: who joins by a later one is nobody yet
+		who := person{all[i].SiteID, all[i].PersonID}
+		if h := holders[who]; h == nil || h.joinedAt.IsZero() || i >= joiners[who].by {
+			return h
+		}
+		return nil
+	}
+	for i := range all {
+		if then(i) == nil {
+			all[i].feat = nil
+		}
 	}
 	if err := m.recognize(ctx, u, programs, all, holders); err != nil {
 		return err
@@ -85,8 +97,8 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 		}
 	}
 	b.ids, b.own = o.ids, o.own
-	for _, e := range all {
-		if err := b.settle(ctx, holders[person{e.SiteID, e.PersonID}], e, o.known[siteSource{e.SiteID, e.Source}]); err != nil {
+	for i, e := range all {
+		if err := b.settle(ctx, then(i), e, o.known[siteSource{e.SiteID, e.Source}]); err != nil {
 			return err
 		}
 	}
@@ -101,6 +113,7 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 type joining struct {
 	at time.Time
 	as string
+	by int // which decision of the batch makes them one
 
 	cause, note string // of a candidate
 	keyID       int64
