@@ -34,7 +34,8 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 			if join.as == "" {
 				looked = append(looked, who)
 			} else if _, ok := joiners[who]; !ok { // the first that is heard, whatever is heard together with it
-				join.by, joiners[who] = i, join
+				join.by = i
+				joiners[who] = join
 			}
 		}
 		if e.occasion != nil || e.feat.some() {

@@ -100,10 +100,13 @@ func (w *world) named() []string {
 	return bustest.Rows{
 		Apart: []string{"horizon", "checkpoint", "chain", "anchor"}, // of the hash, which is over ids
 		Nth: map[string]string{"member_change": "site_id, member_id", "tier_change": "site_id, member_id", "rule_due": "site_id, member_id", "lot_date": "site_id, lot_id",
-			"achievement_reached": "site_id, member_id", "achievement_lost": "site_id, member_id", "pool_member": "site_id, member_id"},
+			"achievement_lost": "site_id, member_id", "pool_member": "site_id, member_id"},
 		Named: func(table string, row map[string]any) {
 			if kind := owned[table]; kind != "" {
 				row["id"] = known.name(kind, row["id"])
+			}
+			if table == "achievement_reached" { // has a name: the level, of which span, the how manieth
+				delete(row, "id")
 			}
 			if row["subject"] == aboutMember {
 				row["subject_id"] = known.name("member", row["subject_id"])

@@ -72,7 +72,7 @@ func (r Rows) State(t testing.TB, db *sqlx.DB, schema string) (out []string) {
 		}
 		row := "to_jsonb(x)"
 		if among != "" && r.Named != nil {
-			row = fmt.Sprintf("to_jsonb(x) - 'id' - 'i' || jsonb_build_object('nth', row_number() over (partition by %s order by %s))", among, order)
+			row = fmt.Sprintf("to_jsonb(x) - 'id' - 'i' || jsonb_build_object('place', row_number() over (partition by %s order by %s))", among, order)
 		}
 		var rows []string
 		if err := db.Select(&rows, `select (`+row+`)::text from `+schema+`.`+table+` x`); err != nil {
