@@ -1,9 +1,7 @@
 package analytics
 
 import (
-	"cmp"
 	"context"
-	"maps"
 	"slices"
 	"sync"
 
@@ -67,15 +65,16 @@ func (f *fact) free(facet int) bool {
 
 // bound makes "other" of what a site has too many of. It asks the tables only for what this process hasn't met yet.
 func (m *Module) bound(ctx context.Context, u *bus.Unit, all []fact) error {
-	fresh := map[label]bool{}
+	fresh, order := map[label]bool{}, []label{} // as they are heard: which are kept must not depend on what is heard together
 	for i := range all {
 		for facet := range facetCount {
 			if f := &all[i]; f.free(facet) {
 				one := label{free{f.site, facet}, f.facets[facet]}
 				if name, known := m.labels.of(one); known {
 					f.facets[facet] = name
-				} else {
+				} else if !fresh[one] {
 					fresh[one] = true
+					order = append(order, one)
 				}
 			}
 		}
@@ -83,7 +82,7 @@ func (m *Module) bound(ctx context.Context, u *bus.Unit, all []fact) error {
 	if len(fresh) == 0 {
 		return nil
 	}
-	kept, err := m.keepLabels(ctx, u, fresh)
+	kept, err := m.keepLabels(ctx, u, order)
 	if err != nil {
 		return err
 	}
@@ -99,10 +98,7 @@ func (m *Module) bound(ctx context.Context, u *bus.Unit, all []fact) error {
 }
 
 // keepLabels adds labels where there is room, one transaction of a site at a time, and says which are kept, these and earlier ones.
-func (m *Module) keepLabels(ctx context.Context, u *bus.Unit, fresh map[label]bool) (map[label]bool, error) {
-	wanted := slices.SortedFunc(maps.Keys(fresh), func(a, b label) int {
-		return cmp.Or(cmp.Compare(a.site, b.site), cmp.Compare(a.facet, b.facet), cmp.Compare(a.name, b.name))
-	})
+func (m *Module) keepLabels(ctx context.Context, u *bus.Unit, wanted []label) (map[label]bool, error) {
 	sites := map[int64]bool{}
 	for _, one := range wanted {
 		sites[one.site] = true

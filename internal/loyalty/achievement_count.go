@@ -19,7 +19,11 @@ type featBooks struct {
 	spans   map[spanKey]*featSpan
 	reached []*reached
 	lost    []*reached
-	streaks []*streak
+	streaks map[featKey]*streak
+
+	swings []swing                // that are still to be made
+	had    map[featKey][]*reached // before, and by the batch so far
+	was    map[featKey]*streak    // before
 }
 
 // featKey is a member with an achievement.
@@ -66,18 +70,7 @@ func (r *reached) name() string {
 	return strings.Join([]string{r.Key, strconv.Itoa(r.Level), r.Since.String(), strconv.Itoa(r.Nth), strconv.Itoa(r.Round)}, ":")
 }
 
-// swing is a change of what counts in a span.
-type swing struct {
-	h       *holder
-	by      *feats
-	version int
-	part    *part
-	change  int64
-	at      time.Time
-	source  string // what did it
-}
-
-// countParts counts what a batch of earnings is for achievements, each thing once. Members are locked.
+// countParts makes ready what a batch of earnings is for achievements, each thing once. Members are locked.
 func (m *Module) countParts(ctx context.Context, u *bus.Unit, b *books, all []earning, holders map[person]*holder) error {
 	var sources []siteSource
 	for _, e := range all {
@@ -98,7 +91,7 @@ func (m *Module) countParts(ctx context.Context, u *bus.Unit, b *books, all []ea
 	}
 	b.feats = &featBooks{}
 	var swings []swing
-	for _, e := range all {
+	for nth, e := range all {
 		h := holders[person{e.SiteID, e.PersonID}]
 		if e.feat == nil || h == nil || !keeps(h.Status) {
 			continue
@@ -114,11 +107,11 @@ func (m *Module) countParts(ctx context.Context, u *bus.Unit, b *books, all []ea
 			p.Refunded, p.Gone = early[of].Refunded, early[of].Gone
 			b.feats.parts = append(b.feats.parts, p)
 			if n := p.counted(); n > 0 {
-				swings = append(swings, swing{h: h, by: e.feat.by, version: e.feat.version, part: p, change: n, at: p.At, source: p.Source})
+				swings = append(swings, swing{h: h, by: e.feat.by, version: e.feat.version, part: p, change: n, at: p.At, source: p.Source, nth: nth})
 			}
 		}
 	}
-	return m.swing(ctx, u, b, swings)
+	return b.swings(ctx, u, swings)
 }
 
 // partsLowered reads the parts of what claw-backs take back, in programmes with achievements, and makes those ready to decide.
@@ -145,11 +138,11 @@ func (p program) lowersParts(c clawBack) bool {
 	return p.FeatsVersion > 0 && c.Wallet == "" && (c.Cause == causeRefund || c.Cause == causeVoided)
 }
 
-// lowerParts lowers what counts of things that were refunded or voided. What isn't known yet is remembered for when it is.
+// lowerParts makes ready to lower what counts of things that were refunded or voided. What isn't known yet is remembered for when it is.
 func (m *Module) lowerParts(ctx context.Context, u *bus.Unit, b *books, claws []clawBack, parts map[siteSource][]*part, holders map[person]*holder) error {
 	var swings []swing
 	changed := map[*part]bool{}
-	for _, c := range claws {
+	for nth, c := range claws {
 		p := b.programs[c.SiteID]
 		if !p.lowersParts(c) {
 			continue
@@ -174,11 +167,11 @@ func (m *Module) lowerParts(ctx context.Context, u *bus.Unit, b *books, claws []
 			}
 			h := holders[person{q.SiteID, q.PersonID}]
 			if n := q.counted() - before; n != 0 && h != nil {
-				swings = append(swings, swing{h: h, by: p.feats, version: p.Version, part: q, change: n, at: moment(c.EffectiveAt, b.now), source: c.Source})
+				swings = append(swings, swing{h: h, by: p.feats, version: p.Version, part: q, change: n, at: moment(c.EffectiveAt, b.now), source: c.Source, nth: nth})
 			}
 		}
 	}
-	return m.swing(ctx, u, b, swings)
+	return b.swings(ctx, u, swings)
 }
 
 // find is named of achievements that may be none.
@@ -187,147 +180,6 @@ func (f *feats) find(key string) *feat.Achievement {
 		return nil
 	}
 	return f.named(key)
-}
-
-// stir is a member with an achievement, for which something changed.
-type stir struct {
-	featKey
-	h           *holder
-	by          *feats
-	version     int
-	achievement *feat.Achievement // nil: there is none any more
-	from        feat.Day          // what lies before it doesn't matter
-	changed     feat.Day          // the first span that changed
-	lowered     bool              // something was
-	raised      bool              // something was: only then something is reached
-	review      bool              // nothing changed but the goals, or whose it is: today's period is judged, and nothing is lost
-	at          time.Time
-	source      string
-	spans       []*featSpan
-}
-
-// stirs are whom changes touch, in order.
-func stirs(swings []swing) []*stir {
-	lowered := map[featKey]bool{}
-	for _, s := range swings {
-		k := featKey{s.h.SiteID, s.h.MemberID, s.part.Key}
-		lowered[k] = lowered[k] || s.change < 0
-	}
-	byKey := map[featKey]*stir{}
-	for _, s := range swings {
-		k := featKey{s.h.SiteID, s.h.MemberID, s.part.Key}
-		from := s.part.Since
-		if s.part.achievement != nil {
-			from = s.part.achievement.From(from, lowered[k])
-		}
-		t := byKey[k]
-		if t == nil {
-			t = &stir{featKey: k, h: s.h, from: from, changed: s.part.Since, lowered: lowered[k]}
-			byKey[k] = t
-		}
-		t.raised = t.raised || s.change > 0
-		if t.from, t.changed = min(t.from, from), min(t.changed, s.part.Since); !s.at.Before(t.at) {
-			t.by, t.version, t.achievement, t.at, t.source = s.by, s.version, s.part.achievement, s.at, s.source
-		}
-	}
-	out := values(byKey)
-	slices.SortFunc(out, func(x, y *stir) int { return x.compare(y.featKey) })
-	return out
-}
-
-// swing changes what counts in spans, and decides what is reached and lost by it.
-func (m *Module) swing(ctx context.Context, u *bus.Unit, b *books, swings []swing) error {
-	if len(swings) == 0 {
-		return nil
-	}
-	list := stirs(swings)
-	spans, err := spansOf(ctx, u, list)
-	if err != nil {
-		return err
-	}
-	b.feats.spans = spans
-	for _, s := range swings {
-		k := spanKey{featKey{s.h.SiteID, s.h.MemberID, s.part.Key}, s.part.Since, s.part.Name}
-		t := spans[k]
-		if t == nil {
-			t = &featSpan{spanKey: k, fades: fades(s.part.achievement, s.part.Since)}
-			spans[k] = t
-		}
-		t.amount, t.dirty = max(t.amount+s.change, 0), true // below zero: its other parts are so long ago that they were forgotten
-	}
-	return b.judgeFeats(ctx, u, list)
-}
-
-// judgeFeats decides, by the spans in the books, what members reach and lose.
-func (b *books) judgeFeats(ctx context.Context, u *bus.Unit, list []*stir) error {
-	byKey := map[featKey]*stir{}
-	for _, t := range list {
-		byKey[t.featKey] = t
-	}
-	for k, s := range b.feats.spans {
-		if t := byKey[k.featKey]; t != nil {
-			t.spans = append(t.spans, s)
-		}
-	}
-	had, err := reachedBy(ctx, u, list)
-	if err != nil {
-		return err
-	}
-	before, err := streaksOf(ctx, u, list)
-	if err != nil {
-		return err
-	}
-	for _, t := range list {
-		if t.achievement != nil {
-			b.judgeFeat(t, had[t.featKey], before[t.featKey])
-		}
-	}
-	return nil
-}
-
-// judgeFeat decides about one of them.
-func (b *books) judgeFeat(t *stir, had []*reached, was *streak) {
-	a := t.achievement
-	spans := make([]feat.Span, len(t.spans))
-	for i, s := range t.spans {
-		spans[i] = feat.Span{Since: s.since, Name: s.name, Amount: s.amount}
-	}
-	var met []feat.Reach
-	switch {
-	case t.review:
-		met = a.MetOn(spans, feat.DayOf(b.now, t.by.zone))
-	case t.raised:
-		met = a.Met(spans, t.changed)
-	}
-	before := column(had, func(r *reached) feat.Had {
-		return feat.Had{Reach: r.Reach, Lost: r.LostBy != "", Gone: r.LostBy == lostByHand, Given: r.Source == sourceByHand}
-	})
-	for _, r := range a.Fresh(met, before) {
-		again := &reached{Reach: r, SiteID: t.SiteID, MemberID: t.MemberID, Key: t.Key, Round: 1, Version: t.version, Source: t.source, At: t.at}
-		for _, h := range had {
-			if h.Same(r) {
-				again.Round = max(again.Round, h.Round+1)
-			}
-		}
-		b.reach(t.h, a, again)
-	}
-	if t.lowered && a.Revoke {
-		b.missFeats(t, a.Missed(spans, before, t.from), had)
-	}
-	if a.Kind == feat.KindStreak {
-		b.feats.streaks = append(b.feats.streaks, b.streakOf(t, a, a.Runs(spans), was))
-	}
-}
-
-// missFeats takes back what isn't met any more.
-func (b *books) missFeats(t *stir, missed []feat.Reach, had []*reached) {
-	for _, r := range missed {
-		for _, h := range had {
-			if h.Same(r) && h.LostBy == "" {
-				b.lose(t.h, t.achievement, h, lostByRefund)
-			}
-		}
-	}
 }
 
 // reach keeps that a member reached something, and tells it. Rules are asked about it a moment later.
@@ -355,19 +207,6 @@ func levelName(a *feat.Achievement, level int) string {
 
 // sourceByHand is what did it where somebody gave it.
 const sourceByHand = "hand"
-
-// featDues are the rules to be asked about what was reached.
-func (b *books) featDues() (out []due) {
-	if b.feats == nil {
-		return nil
-	}
-	for _, r := range b.feats.reached {
-		if b.programs[r.SiteID].ruled() {
-			out = append(out, due{SiteID: r.SiteID, MemberID: r.MemberID, On: onAchievement, Name: r.name(), At: r.At})
-		}
-	}
-	return out
-}
 
 // fades is when a span can be forgotten, as the tables take it.
 func fades(a *feat.Achievement, since feat.Day) string {

@@ -35,9 +35,10 @@ func (m *Module) reviewFeats(ctx context.Context, u *bus.Unit, site int64, membe
 	if b.feats.spans, err = spansOf(ctx, u, list); err != nil {
 		return err
 	}
-	if err := b.judgeFeats(ctx, u, list); err != nil {
+	if err := b.feats.recall(ctx, u, list); err != nil {
 		return err
 	}
+	b.judgeFeats(list)
 	return m.save(ctx, u, b, holders, nil, 0)
 }
 

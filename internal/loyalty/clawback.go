@@ -1,9 +1,14 @@
 package loyalty
 
 import (
+	"context"
+	"slices"
 	"strconv"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/customer/customerevent"
 	"github.com/talkable/talkable/internal/money"
 	"github.com/talkable/talkable/internal/referral/referralevent"
@@ -45,6 +50,101 @@ func (b *books) takeBack(c clawBack, holders map[person]*holder, of earned, own 
 	}
 	b.replace(lowered, c)
 	return nil
+}
+
+// postClawBacks takes back, in order, what is due by now of earnings. What was never earned is passed over.
+func (m *Module) postClawBacks(ctx context.Context, u *bus.Unit, claws []clawBack) error {
+	if len(claws) == 0 {
+		return nil
+	}
+	timer := prometheus.NewTimer(m.m.Real.seconds.WithLabelValues(kindClawBack))
+	defer timer.ObserveDuration()
+	if err := alone(ctx, u); err != nil {
+		return err
+	}
+	programs, err := sharePrograms(ctx, u, sitesOf(claws, func(c clawBack) int64 { return c.SiteID }))
+	if err != nil {
+		return err
+	}
+	claws = eachWallet(programs, claws)
+	var sites []int64
+	var sources []string
+	seen := map[siteSource]bool{}
+	for _, c := range claws {
+		if of := (siteSource{c.SiteID, c.Of}); !seen[of] {
+			seen[of] = true
+			sites, sources = append(sites, c.SiteID), append(sources, c.Of)
+		}
+	}
+	earnings, err := earnedBy(ctx, u, sites, sources)
+	if err != nil {
+		return err
+	}
+	b := &books{now: u.Now, programs: programs}
+	demerits := b.demeritsIn(claws)
+	parts, err := m.partsLowered(ctx, u, programs, claws)
+	if err != nil {
+		return err
+	}
+	if len(earnings)+len(demerits) == 0 && !slices.ContainsFunc(claws, b.lowersParts) {
+		return nil
+	}
+	if err := b.readMerits(ctx, u, demerits); err != nil {
+		return err
+	}
+	people := make([]person, 0, len(earnings))
+	for _, e := range earnings {
+		people = append(people, person{e.SiteID, e.PersonID})
+	}
+	for _, q := range b.merits {
+		if q.PersonID != 0 {
+			people = append(people, person{q.SiteID, q.PersonID})
+		}
+	}
+	for _, q := range slices.Concat(values(parts)...) {
+		people = append(people, person{q.SiteID, q.PersonID})
+	}
+	holders, err := lockHolders(ctx, u, inOrder(people))
+	if err != nil {
+		return err
+	}
+	if err := loadWallets(ctx, u, earnedWallets(earnings, holders)); err != nil {
+		return err
+	}
+	lots, err := lotsOf(ctx, u, holders, earnings)
+	if err != nil {
+		return err
+	}
+	own := hand(lots, each(holders))
+	if err := loadWaiting(ctx, u, earnings, own, holders); err != nil {
+		return err
+	}
+	if b.rooms, err = reopenRooms(ctx, u, programs, earnings); err != nil {
+		return err
+	}
+	if err := b.readScores(ctx, u, each(holders)); err != nil {
+		return err
+	}
+	o, err := open(ctx, u, len(claws), sitesOf(each(holders), func(h *holder) int64 { return h.SiteID }), inWallets([]string{issued}, each(holders)), nil)
+	if err != nil {
+		return err
+	}
+	b.ids, b.own = o.ids, o.own
+	if err := m.lowerParts(ctx, u, b, claws, parts, holders); err != nil {
+		return err
+	}
+	for i, c := range claws {
+		e, ok := earnings[siteSource{c.SiteID, c.Of}]
+		if !ok && c.Wallet == "" {
+			m.m.Of(ctx).refused.WithLabelValues("never_earned").Inc()
+		}
+		if err := b.takeBack(c, holders, e, own[siteID{e.SiteID, e.ID}]); err != nil {
+			return err
+		}
+		b.swing(i)
+		b.noteDues()
+	}
+	return m.save(ctx, u, b, each(holders), lots, 0)
 }
 
 func ofRefund(r customerevent.OriginRefunded) clawBack {

