@@ -63,6 +63,7 @@ type holder struct {
 
 	main    *holder   // of a wallet beside the main one: the member; nil: it is
 	wallets []*holder // the member's that are loaded, beside the main one
+	opened  bool      // of a wallet in a backtest: there were points in it
 
 	joinedAt time.Time // of who joins in this batch
 
