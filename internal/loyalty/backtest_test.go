@@ -55,7 +55,8 @@ func clubs() (out []settings) {
 			earnRule{Key: "vip_order", Kind: kindFixed, Points: 3, When: `"vip" in origin.segments`},
 			earnRule{Key: "loyal", Kind: kindMultiplier, Multiplier: 20_000, When: `history.orders >= 3 && history.spent > 4000 && now - history.first_at > duration("100h")`},
 			earnRule{Key: "back", Kind: kindFixed, Points: 8, When: `history.orders > 0 && now - history.last_at > duration("72h") && history.refunded < 1500`},
-			earnRule{Key: "up", Kind: kindFixed, On: onTier, Tiers: []string{"Mid"}, Points: 11, When: `history.orders > 2`})
+			earnRule{Key: "up", Kind: kindFixed, On: onTier, Tiers: []string{"Mid"}, Points: 11, When: `history.orders > 2`},
+			earnRule{Key: "since", Kind: kindFixed, Points: 2, When: `member.status == "active" && now - member.joined_at > duration("240h")`})
 	})
 	club(func(s *settings) {
 		s.Earning = rules(

@@ -71,7 +71,7 @@ func ofReferralApproved(r referralevent.ReferralApproved) *occasion {
 func (b *books) dues() (out []due) {
 	for _, h := range b.joined {
 		if h.Status == active && b.programs[h.SiteID].ruled() {
-			out = append(out, due{SiteID: h.SiteID, MemberID: h.MemberID, On: onJoin, At: h.joinedAt})
+			out = append(out, due{SiteID: h.SiteID, MemberID: h.MemberID, On: onJoin, At: h.JoinedAt})
 		}
 	}
 	for _, c := range b.changes {

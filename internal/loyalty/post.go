@@ -131,7 +131,7 @@ func (m *Module) members(ctx context.Context, u *bus.Unit, since map[person]join
 		return nil, nil, err
 	}
 	for _, h := range fresh {
-		h.joinedAt = since[person{h.SiteID, h.PersonID}].at
+		h.JoinedAt = since[person{h.SiteID, h.PersonID}].at
 		holders[person{h.SiteID, h.PersonID}] = h
 		if h.Status == active {
 			u.Tell(h.SiteID, h.key(), h.joined())
