@@ -168,7 +168,8 @@ func parseOperations(t testing.TB, text []byte) []operation {
 var plainPaths = []string{"GET /", "GET /openapi.json", "GET /programme.schema.json", "GET /docs", "GET /docs/", "GET /docs/start.js", "GET /docs/swagger-ui.css",
 	"GET /docs/swagger-ui-bundle.js", "GET /assets/{site}/{file}", "GET /docs/favicon-32x32.png", "* /x/{code}", "* /x/{code}/qr.svg", "* /x/{code}/qr.png",
 	"GET /.well-known/apple-app-site-association", "GET /.well-known/assetlinks.json", "GET /x/{code}/claim", "POST /x/{code}/claim", "POST /x/{code}/mail",
-	"GET /by/", "GET /by/{name}", "GET /by/{site}/", "GET /by/{site}/{name}", "GET /unsubscribe/{site}/{token}", "POST /unsubscribe/{site}/{token}"}
+	"GET /by/", "GET /by/{name}", "GET /by/{site}/", "GET /by/{site}/{name}", "GET /unsubscribe/{site}/{token}", "POST /unsubscribe/{site}/{token}",
+	"GET /join/{site}/{code}", "POST /join/{site}/{code}"}
 
 // edge is the public side with nothing behind it: for its routes.
 func edge(t testing.TB) *gateway.Edge {

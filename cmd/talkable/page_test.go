@@ -301,6 +301,41 @@ func TestPages(t *testing.T) {
 		}
 		program.open("POST", link[:len(link)-2]+"xx", url.Values{}).shows(t, 404, "This link leads nowhere")
 	})
+	t.Run("an invitation to the club", func(t *testing.T) {
+		shop.say("PUT", "/api/v2/mails/member_invited", `{"enabled":true}`, 200)
+		asked := shop.say("POST", "/api/v2/loyalty/invitations", `{"emails":["page-iris@x.example","page-ivo@x.example"]}`, 201)["invitations"].([]any)
+		var link string
+		eventually(t, "the mail is there", func() bool {
+			found := shop.say("GET", "/api/v2/messages?email=page-iris@x.example", "", 200)["messages"].([]any)
+			if len(found) == 0 {
+				return false
+			}
+			text, _ := shop.say("GET", "/api/v2/messages/"+dig(found[0], "id"), "", 200)["text"].(string)
+			_, link, _ = strings.Cut(text, "Become a member: ")
+			link, _, _ = strings.Cut(link, "\n")
+			return link != ""
+		})
+		iris := func() string { return dig(shop.say("GET", "/api/v2/loyalty/members/page-iris@x.example/membership", "", 200), "member.status") }
+		browser := newVisitor(t, s.demo.Server)
+		browser.open("GET", link, nil).shows(t, 200, "Become a member", "invites you to its loyalty programme", `<form method="post">`)
+		if got := iris(); got != "candidate" {
+			t.Errorf("who looks is %s", got)
+		}
+		for range 2 {
+			browser.open("POST", link, url.Values{}).shows(t, 200, "You are a member now")
+		}
+		browser.open("GET", link, nil).shows(t, 200, "You are a member now")
+		if got := iris(); got != "active" {
+			t.Errorf("who accepts is %s", got)
+		}
+		shop.say("POST", "/api/v2/loyalty/invitations/"+dig(asked[1], "invitation.id")+"/revoke", `{}`, 200)
+		of, _, _ := strings.Cut(link, "/inv_")
+		browser.open("GET", of+"/"+dig(asked[1], "invitation.code"), nil).shows(t, 410, "This invitation is over")
+		browser.open("POST", of+"/"+dig(asked[1], "invitation.code"), url.Values{}).shows(t, 410, "This invitation is over")
+		for _, wrong := range []string{of + "/inv_zzz", of + "/%C3%A9", s.demo.Server + "/join/0/inv_zzz", s.demo.Server + "/join/x/inv_zzz", s.demo.Server + "/join/99999999999999999999/inv_zzz"} {
+			browser.open("GET", wrong, nil).shows(t, 404, "This link leads nowhere")
+		}
+	})
 	t.Run("guessing is put off", func(t *testing.T) {
 		guesser := newVisitor(t, s.demo.Server)
 		off := func(link string) bool { return guesser.open("GET", link, nil).status == http.StatusTooManyRequests }

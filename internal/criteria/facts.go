@@ -101,6 +101,9 @@ type Member struct {
 	ID     int64  `cel:"id" doc:"0: not a member yet"`
 	Tier   string `cel:"tier" doc:"Its name; empty below the first"`
 	Earned int64  `cel:"earned" doc:"Points in their life, less what was taken back"`
+	Status string `cel:"status" doc:"candidate, active or suspended; empty: not a member yet"`
+
+	JoinedAt time.Time `cel:"joined_at" doc:"Since when they are one, or a candidate"`
 }
 
 // History is what somebody bought before what is decided about. Money is in the programme's currency; orders in others count as orders only.

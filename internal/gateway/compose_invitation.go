@@ -25,7 +25,7 @@ func (c Composition) invitationRoutes(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "createLoyaltyInvitations", Method: http.MethodPost, Path: path, Tags: tags, DefaultStatus: http.StatusCreated,
 		Summary: "Invite people to become members",
 		Description: "One address, or up to 1,000. Whom nobody knows becomes a person; who is no member becomes a candidate; who left may come back. Each has one invitation at a time: who has one gets no other. " +
-			"The answer has a row for each address, in their order. We write to nobody: `loyalty.member_invited.v1` tells of each with its code. Takes `Idempotency-Key`. " +
+			"The answer has a row for each address, in their order. Who is invited is written to where the site sends that (`PUT /mails/member_invited`), with the link of a page that takes the answer; the webhook `member.invited` tells of each with its code. Takes `Idempotency-Key`. " +
 			"Errors: 400 `invalid_invitation`, `no_program`."}, c.createInvitations)
 	huma.Register(api, huma.Operation{OperationID: "listLoyaltyInvitations", Method: http.MethodGet, Path: path, Tags: tags,
 		Summary: "List invitations", Description: "The latest first. They are forgotten 400 days after they were accepted, revoked or lapsed."}, c.listInvitations)

@@ -38,14 +38,16 @@ type pastLot struct {
 
 // bought is an order that is refunded.
 type bought struct {
-	lot      int64 // 0: it earned nothing
+	lot      int64            // 0: it earned nothing
+	also     map[string]int64 // lots in other wallets
 	refunded int64
 }
 
 // spending is a redemption with what it took.
 type spending struct {
 	*redemption
-	used []allocation
+	wallet string
+	used   []allocation
 }
 
 // Kinds of deeds, in the order in which they are done at one moment.
@@ -99,7 +101,7 @@ func deedsOf(p *hindsight.Person, historic bool, until time.Time) (out []deed) {
 
 // join makes somebody a member, as enrol does.
 func (l *player) join(b *books, p program, at time.Time) {
-	l.holder = &holder{account: account{SiteID: p.SiteID, ID: 1, Name: "member"}, MemberID: l.ID, PersonID: l.ID, Status: active, TiersVersion: p.TiersVersion, joinedAt: at}
+	l.holder = &holder{account: account{SiteID: p.SiteID, ID: 1, Name: "member"}, MemberID: l.ID, PersonID: l.ID, Status: active, TiersVersion: p.TiersVersion, JoinedAt: at}
 	if p.TierPlan.Counted {
 		l.holder.score = &score{joined: dayOf(at, p.TierPlan.zone())}
 	}
@@ -120,7 +122,7 @@ func (l *player) held() (h hindsight.Held) {
 	if l.holder == nil {
 		return h
 	}
-	h.Outstanding, h.Debt = max(l.holder.Balance, 0), max(-l.holder.Balance, 0)
+	h = l.holder.left()
 	if l.holder.pending != nil {
 		h.Pending = l.holder.pending.Balance
 	}
@@ -137,9 +139,11 @@ func (l *player) due() (at time.Time, some bool) {
 			at, some = *t, true
 		}
 	}
-	for _, lot := range l.holder.lots {
-		if lot.Remaining > 0 {
-			look(lot.ends())
+	for h := range l.purses {
+		for _, lot := range h.lots {
+			if lot.Remaining > 0 {
+				look(lot.ends())
+			}
 		}
 	}
 	for _, lot := range l.waiting {
@@ -186,8 +190,10 @@ func (l *player) sweep(p program) {
 	if h == nil {
 		return
 	}
-	if len(h.lots) > 8 {
-		h.lots = slices.DeleteFunc(h.lots, func(x *lot) bool { return x.Remaining == 0 })
+	for w := range l.purses {
+		if len(w.lots) > 8 {
+			w.lots = slices.DeleteFunc(w.lots, func(x *lot) bool { return x.Remaining == 0 })
+		}
 	}
 	if s := h.score; s != nil && len(s.days) > 16 && p.TierPlan.Window != lifetime {
 		since := p.since(dayOf(l.now, p.TierPlan.zone()))
@@ -198,17 +204,28 @@ func (l *player) sweep(p program) {
 
 // limited says that rules have to remember what they gave.
 func (e *earner) limited() bool {
-	return e != nil && slices.ContainsFunc(e.Rules, func(r earnRule) bool { return r.Budget != nil || len(r.spans()) > 0 })
+	return e.some(func(r earnRule) bool { return r.Budget != nil || len(r.spans()) > 0 })
 }
 
 // budgeted says that what one member gets is another's loss.
-func (e *earner) budgeted() bool {
-	return e != nil && slices.ContainsFunc(e.Rules, func(r earnRule) bool { return r.Budget != nil })
-}
+func (e *earner) budgeted() bool { return e.some(func(r earnRule) bool { return r.Budget != nil }) }
 
 // speaks says that a rule is asked on such things.
 func (e *earner) speaks(on string) bool {
-	return e != nil && slices.ContainsFunc(e.Rules, func(r earnRule) bool { return r.On == on && !r.Paused })
+	return e.some(func(r earnRule) bool { return r.On == on && !r.Paused })
+}
+
+// some says that there is such a rule, in whichever wallet.
+func (e *earner) some(such func(earnRule) bool) bool {
+	if e == nil || slices.ContainsFunc(e.Rules, such) {
+		return e != nil
+	}
+	for _, w := range e.wallets {
+		if w.some(such) {
+			return true
+		}
+	}
+	return false
 }
 
 // wonders says what conditions look at beside the thing itself.

@@ -28,8 +28,12 @@ type replay struct {
 func newReplay(p program, from, until time.Time, terms hindsight.Terms, zone *time.Location) *replay {
 	r := &replay{p: p, from: from, until: until, terms: terms, budgets: map[budgetKey]*budget{}, limited: p.earner.limited(), asks: p.earner.wonders(),
 		tally: hindsight.NewTally(from, until, zone, len(p.Tiers)), own: map[siteAccount]*account{}}
+	r.tally.Wallets(len(p.Wallets))
 	for _, name := range []string{issued, expired, redeemed} {
 		r.own[siteAccount{p.SiteID, name}] = &account{SiteID: p.SiteID, Name: name}
+		for _, w := range p.Wallets {
+			r.own[siteAccount{p.SiteID, qualified(name, w.Key)}] = &account{SiteID: p.SiteID, Name: name, Wallet: w.Key}
+		}
 	}
 	r.b = &books{programs: map[int64]program{p.SiteID: p}, own: r.own}
 	return r
@@ -71,7 +75,7 @@ func (r *replay) step(ctx context.Context, l *player, deeds []deed) (bool, error
 
 // at opens the books at a moment, lets something be decided, asks what rules say to it, lets the member spend, and adds up what moved.
 func (r *replay) at(ctx context.Context, l *player, now time.Time, decide func(*books) error) error {
-	b, was := r.open(l, now), l.held()
+	b, was := r.open(l, now), r.held(l)
 	if err := decide(b); err != nil {
 		return err
 	}
@@ -95,14 +99,15 @@ func (r *replay) open(l *player, now time.Time) *books {
 		b.rooms = &rooms{tallies: l.tallies, budgets: r.budgets}
 	}
 	n := 16 + 2*len(r.p.Tiers)
-	if h := l.holder; h != nil {
-		n += 2*len(h.lots) + len(l.waiting)
+	if r.p.earner != nil {
+		n += len(r.p.earner.Rules)
+	}
+	n = n*(1+len(r.p.Wallets)) + len(l.waiting)
+	for h := range l.purses {
+		n += 2 * len(h.lots)
 		for _, x := range h.lots {
 			b.lapse(l.lots[x.ID])
 		}
-	}
-	if r.p.earner != nil {
-		n += len(r.p.earner.Rules)
 	}
 	for i := range n {
 		b.ids = append(b.ids, l.next+int64(i)+1)
@@ -128,8 +133,10 @@ func (r *replay) passTime(b *books, l *player) error {
 			return err
 		}
 	}
-	if err := b.expireDue(l.holder); err != nil {
-		return err
+	for h := range l.purses {
+		if err := b.expireDue(h); err != nil {
+			return err
+		}
 	}
 	b.settleTier(l.holder, r.p)
 	return nil
@@ -147,8 +154,25 @@ func (r *replay) buy(ctx context.Context, b *books, l *player, d deed) error {
 	return err
 }
 
-// earn posts what a decision gives, as postEarnings does.
+// earn posts what a decision gives, and what the same gives in other wallets, as postEarnings does.
 func (r *replay) earn(ctx context.Context, b *books, l *player, e earning) error {
+	if err := r.earnIn(ctx, b, l, e); err != nil {
+		return err
+	}
+	for _, also := range e.also {
+		if l.holder == nil { // what rules give in other wallets makes nobody a member
+			break
+		}
+		l.opens(also.Wallet)
+		if err := r.earnIn(ctx, b, l, also); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// earnIn posts what a decision gives in its wallet.
+func (r *replay) earnIn(ctx context.Context, b *books, l *player, e earning) error {
 	if o := e.occasion; o != nil {
 		o.happen(b.now)
 		l.meet(o)
@@ -178,7 +202,7 @@ func (r *replay) earn(ctx context.Context, b *books, l *player, e earning) error
 // remember keeps the lot of an earning. Points that wait for an event are taken to get it some days later.
 func (r *replay) remember(b *books, l *player, t txn, asked []step) {
 	x := b.lots[len(b.lots)-1]
-	past := &pastLot{lot: x, of: earned{SiteID: t.SiteID, ID: t.ID, Source: t.Source, MemberID: t.MemberID, PersonID: l.ID, Reason: t.Reason, OriginID: t.OriginID,
+	past := &pastLot{lot: x, of: earned{SiteID: t.SiteID, ID: t.ID, Source: t.Source, MemberID: t.MemberID, PersonID: l.ID, Wallet: t.Wallet, Reason: t.Reason, OriginID: t.OriginID,
 		EffectiveAt: t.EffectiveAt}}
 	l.lots[x.ID] = past
 	if x.Pending {
@@ -188,8 +212,8 @@ func (r *replay) remember(b *books, l *player, t txn, asked []step) {
 		}
 		l.waiting = append(l.waiting, x)
 	}
-	if was := l.bought[t.OriginID]; was != nil && t.Source == sourceOf("origin", t.OriginID) {
-		was.lot = t.ID
+	if was := l.bought[t.OriginID]; was != nil && t.Source == sourced(sourceOf("origin", t.OriginID), t.Wallet) {
+		was.keep(t)
 	}
 	if r.limited {
 		past.given = slices.Clone(asked)
@@ -202,9 +226,19 @@ func (r *replay) refund(b *books, l *player, d deed) error {
 	was.refunded = min(was.refunded+d.refund.Amount, o.Subtotal)
 	c := ofRefund(customerevent.OriginRefunded{SiteID: r.p.SiteID, OriginID: o.ID, RefundID: d.id, PersonID: l.ID, Subtotal: o.Subtotal, Currency: o.Currency,
 		Refunded: d.refund.Amount, RefundedTotal: was.refunded, Full: was.refunded >= o.Subtotal, OccurredAt: o.At, RefundedAt: d.at})
+	for _, c := range eachWallet(b.programs, []clawBack{c}) {
+		if err := r.takeBack(b, l, c, was); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeBack takes back what an order earned in a wallet.
+func (r *replay) takeBack(b *books, l *player, c clawBack, was *bought) error {
 	var of earned
 	var own *lot
-	if past := l.lots[was.lot]; past != nil {
+	if past := l.lots[was.in(c.Wallet)]; past != nil {
 		if of, own = past.of, past.lot; b.rooms != nil {
 			b.rooms.given = map[siteID][]step{{own.SiteID, own.ID}: past.given}
 		}
@@ -214,16 +248,18 @@ func (r *replay) refund(b *books, l *player, d deed) error {
 
 // redeemAs spends what somebody really spent, if they have that much.
 func (r *replay) redeemAs(b *books, l *player, d deed) error {
-	made, err := r.redeem(b, l, d.spent.Points)
+	made, err := r.redeem(b, l.holder.in(d.spent.Wallet), d.spent.Points)
 	if err != nil {
 		return err
 	}
 	if made == nil {
 		r.tally.Impossible++
-		r.tally.ImpossiblePoints += d.spent.Points
+		if d.spent.Wallet == "" { // points of different wallets don't add up
+			r.tally.ImpossiblePoints += d.spent.Points
+		}
 		return nil
 	}
-	s := &spending{redemption: made}
+	s := &spending{redemption: made, wallet: d.spent.Wallet}
 	for _, a := range b.uses {
 		if a.TxnID == made.ID {
 			s.used = append(s.used, a)
@@ -234,11 +270,14 @@ func (r *replay) redeemAs(b *books, l *player, d deed) error {
 }
 
 // redeem spends points; nil: the member can't.
-func (r *replay) redeem(b *books, l *player, points int64) (*redemption, error) {
-	if l.holder == nil {
+func (r *replay) redeem(b *books, h *holder, points int64) (*redemption, error) {
+	if h == nil {
 		return nil, nil
 	}
-	made, err := b.redeem(l.holder, &redemptionBatch{SiteID: r.p.SiteID, batchSettings: batchSettings{Status: active, PointsCost: points}}, action{})
+	if w, ok := r.p.wallet(h.Wallet); !ok || h.Wallet != "" && !w.spendable() {
+		return nil, nil
+	}
+	made, err := b.redeem(h, &redemptionBatch{SiteID: r.p.SiteID, batchSettings: batchSettings{Status: active, PointsCost: points}}, action{})
 	if _, refused := fault.Of(err); refused {
 		return nil, nil
 	}
@@ -253,23 +292,30 @@ func (r *replay) cancel(b *books, l *player, d deed) error {
 	}
 	for _, a := range s.used { // they may be swept
 		x := l.lots[a.LotID]
-		if !slices.Contains(l.holder.lots, x.lot) {
-			l.holder.lots = append(l.holder.lots, x.lot)
+		if h := l.holder.in(s.wallet); !slices.Contains(h.lots, x.lot) {
+			h.lots = append(h.lots, x.lot)
 			b.ids = append(b.ids, b.ids[len(b.ids)-1]+1)
 		}
 		b.lapse(x)
 	}
-	return b.cancel(l.holder, s.redemption, s.used, "")
+	return b.cancel(l.holder.in(s.wallet), s.redemption, s.used, "")
 }
 
 // spend lets a member spend as they are taken to: all whole multiples of a number as soon as there are some.
 func (r *replay) spend(b *books, l *player) error {
 	n := r.terms.Redeem.Points
-	if r.terms.Redeem.Kind != hindsight.When || l.holder == nil || l.holder.Balance < n {
+	if r.terms.Redeem.Kind != hindsight.When {
 		return nil
 	}
-	_, err := r.redeem(b, l, l.holder.Balance/n*n)
-	return err
+	for h := range l.purses {
+		if h.Balance < n {
+			continue
+		}
+		if _, err := r.redeem(b, h, h.Balance/n*n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // askRules lets rules speak of what happened in the books: that somebody joined, or moved up.
@@ -293,40 +339,4 @@ func (r *replay) askRules(ctx context.Context, b *books, l *player) error {
 			return err
 		}
 	}
-}
-
-// close adds up what moved.
-func (r *replay) close(b *books, l *player, was hindsight.Held) {
-	var m hindsight.Moved
-	if len(b.joined) > 0 {
-		m.Joined = 1
-	}
-	for _, t := range b.txns {
-		l.next = max(l.next, t.ID)
-		switch t.Kind {
-		case kindEarn:
-			m.Issued += t.Points
-		case kindClawBack:
-			m.ClawedBack += t.Points
-		case kindActivate:
-			m.Activated += t.Points
-		case kindRedeem:
-			m.Redeemed += t.Points
-		case kindCancel:
-			m.Restored += t.Points
-		case kindExpire:
-			m.Expired += t.Points
-		}
-	}
-	for _, c := range b.changes {
-		r.tally.Move(b.now, r.p.rank(c.From), r.p.rank(c.To))
-	}
-	held := l.held()
-	r.tally.Add(b.now, m, held.Minus(was))
-	s := &l.stand
-	s.Earned, s.Redeemed, s.Expired = s.Earned+m.Issued-m.ClawedBack, s.Redeemed+m.Redeemed-m.Restored, s.Expired+m.Expired
-	if h := l.holder; h != nil {
-		s.Balance, s.Pending, s.Tier = h.Balance, held.Pending, r.p.rank(h.Tier)
-	}
-	l.sweep(r.p)
 }

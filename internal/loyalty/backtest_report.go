@@ -13,7 +13,10 @@ func (s *simulation) report() (*hindsight.Report, error) {
 		History: s.History, Assumptions: s.assumptions()}
 	for i, p := range s.programs {
 		played.Programmes = append(played.Programmes, hindsight.PlayedProgramme{Label: s.Drafts[i].Label, Name: p.Name,
-			Tiers: column(p.Tiers, func(t tier) string { return t.Name }), Tally: s.tallies[i], Stands: s.stands[i]})
+			Tiers: column(p.Tiers, func(t tier) string { return t.Name }), Tally: s.tallies[i], Stands: s.stands[i],
+			Wallets: column(p.Wallets, func(w Wallet) hindsight.PlayedWallet {
+				return hindsight.PlayedWallet{Key: w.Key, Name: w.Name, Spendable: w.spendable()}
+			})})
 	}
 	return hindsight.NewReport(played), nil
 }
@@ -47,7 +50,11 @@ func (s *simulation) assumptions() []string {
 		out = append(out, "Referrals and what the shop counts itself aren't played: tiers that ask for them are reached by fewer.")
 	}
 	if some(func(p program) bool { return len(p.Wallets) > 0 }) {
-		out = append(out, "Wallets beside the main one aren't played: neither what rules give in them, nor what that counts for tiers.")
+		out = append(out, "Points of wallets beside the main one are valued like those of it where they can be spent, and cost nothing where they can't. "+
+			"Who gains and who loses goes by the main wallet.")
+		if s.History.Opened {
+			out = append(out, "Wallets beside the main one are empty when it begins.")
+		}
 	}
 	if some(func(p program) bool { return p.earner.speaks(onDate) }) {
 		out = append(out, "Members' own days aren't played: what the programme gives on them is missing.")

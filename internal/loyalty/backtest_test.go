@@ -2,6 +2,7 @@ package loyalty
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -54,7 +55,8 @@ func clubs() (out []settings) {
 			earnRule{Key: "vip_order", Kind: kindFixed, Points: 3, When: `"vip" in origin.segments`},
 			earnRule{Key: "loyal", Kind: kindMultiplier, Multiplier: 20_000, When: `history.orders >= 3 && history.spent > 4000 && now - history.first_at > duration("100h")`},
 			earnRule{Key: "back", Kind: kindFixed, Points: 8, When: `history.orders > 0 && now - history.last_at > duration("72h") && history.refunded < 1500`},
-			earnRule{Key: "up", Kind: kindFixed, On: onTier, Tiers: []string{"Mid"}, Points: 11, When: `history.orders > 2`})
+			earnRule{Key: "up", Kind: kindFixed, On: onTier, Tiers: []string{"Mid"}, Points: 11, When: `history.orders > 2`},
+			earnRule{Key: "since", Kind: kindFixed, Points: 2, When: `member.status == "active" && now - member.joined_at > duration("240h")`})
 	})
 	club(func(s *settings) {
 		s.Earning = rules(
@@ -62,6 +64,16 @@ func clubs() (out []settings) {
 			earnRule{Key: "slow", Kind: kindPerMoney, Points: 2, Cooldown: 3 * 24 * 60, Limits: []earnLimit{{Per: "ever", Times: 5}}},
 			earnRule{Key: "double", Kind: kindMultiplier, Multiplier: 20_000, Budget: &some})
 		s.RestoreGraceDays = 2
+	})
+	club(func(s *settings) { // status points beside spending points, and credit that ends
+		s.Wallets = []Wallet{{Key: "status", Name: "Status", Spendable: new(bool), CountsForTier: true}, {Key: "credit", Name: "Credit", ExpiresAfter: days(8)}}
+		s.Earning = rules(
+			earnRule{Key: "status", Kind: kindPerMoney, Points: 1, Wallet: "status"},
+			earnRule{Key: "credit", Kind: kindPerMoney, Points: 2, Wallet: "credit", When: "origin.subtotal > 1000"},
+			earnRule{Key: "half", Kind: kindMultiplier, Multiplier: 15_000, Wallet: "credit", Tiers: []string{"Mid", "High"}},
+			earnRule{Key: "hello", Kind: kindFixed, On: onJoin, Points: 7, Wallet: "credit"},
+			earnRule{Key: "few", Kind: kindFixed, Points: 9, Wallet: "status", Budget: &few},
+			earnRule{Key: "up", Kind: kindFixed, On: onTier, Tiers: []string{"Mid"}, Points: 11, Limits: []earnLimit{{Per: "ever", Times: 1}}})
 	})
 	return out
 }
@@ -234,7 +246,7 @@ func (w *world) timers() {
 // owed is what all members of the site have, less their debts, with what is pending.
 func (s *shopping) owed() (n int64) {
 	s.t.Helper()
-	if err := s.admin.Get(&n, `select coalesce(sum(balance), 0) from loyalty.account where site_id = $1 and (owner_id is not null or pending_of is not null)`, s.site); err != nil {
+	if err := s.admin.Get(&n, `select coalesce(sum(balance), 0) from loyalty.account where site_id = $1 and asset = 'points' and (owner_id is not null or pending_of is not null)`, s.site); err != nil {
 		s.t.Fatal(err)
 	}
 	return n
@@ -280,10 +292,32 @@ func (s *shopping) compare(from, until time.Time) hindsight.Outcome {
 			s.t.Errorf("site %d: at the end of %s %d points are owed, want %d", s.site, m.Month, got, s.left[day])
 		}
 	}
+	for _, w := range r.Programmes[0].Wallets {
+		got := fmt.Sprint(w.Totals.Issued, w.Totals.ClawedBack, w.Totals.Redeemed-w.Totals.Restored, w.Totals.Expired, w.Totals.Outstanding, w.Totals.Debt, w.Totals.Joined)
+		if want := s.inWallet(w.Key); got != want || w.Totals.Issued == 0 || w.Totals.ClawedBack == 0 || (w.Key == "credit") != (w.Totals.Expired > 0) {
+			s.t.Errorf("site %d: in %s were played %s, and lived %s", s.site, w.Key, got, want)
+		}
+	}
 	if s.left[len(s.left)-1] == 0 {
 		s.t.Errorf("site %d: nothing is owed in the end, so little is shown", s.site)
 	}
 	return r.Programmes[0]
+}
+
+// inWallet is what was really issued in a wallet, taken back, redeemed and expired, what is left and owed, and how many ever had any.
+func (s *shopping) inWallet(key string) (line string) {
+	s.t.Helper()
+	err := s.admin.Get(&line, `
+		select concat_ws(' ', t.earned, t.clawed, t.redeemed, t.expired, (select coalesce(sum(greatest(balance, 0)), 0) from loyalty.account where site_id = $1 and asset = $2 and owner_id is not null),
+			(select coalesce(sum(greatest(-balance, 0)), 0) from loyalty.account where site_id = $1 and asset = $2 and owner_id is not null), t.members)
+		from (select coalesce(sum(points) filter (where kind = 'earn'), 0) as earned, coalesce(sum(points) filter (where kind = 'claw_back'), 0) as clawed,
+			coalesce(sum(case kind when 'redeem' then points when 'cancel' then -points end), 0) as redeemed, coalesce(sum(points) filter (where kind = 'expire'), 0) as expired,
+			count(distinct member_id) filter (where kind = 'earn') as members
+			from loyalty.txn where site_id = $1 and wallet = $2) t`, s.site, key)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return line
 }
 
 // line is what a person really has, as the report's table of people says it.
@@ -292,12 +326,12 @@ func (s *shopping) line(who int64) (line string) {
 	err := s.admin.Get(&line, `
 		select coalesce(max(concat_ws(',', $2::text, '', 'true', t.earned, t.redeemed, t.expired, a.balance, coalesce(w.balance, 0), m.tier)), concat($2::text, ',,false,0,0,0,0,0,')) || E'\n'
 		from loyalty.member m
-		join loyalty.account a on a.site_id = m.site_id and a.owner_id = m.id
+		join loyalty.account a on a.site_id = m.site_id and a.owner_id = m.id and a.asset = 'points'
 		left join loyalty.account w on w.site_id = m.site_id and w.pending_of = m.id
 		cross join lateral (select coalesce(sum(case kind when 'earn' then points when 'claw_back' then -points end), 0) as earned,
 			coalesce(sum(case kind when 'redeem' then points when 'cancel' then -points end), 0) as redeemed,
 			coalesce(sum(points) filter (where kind = 'expire'), 0) as expired
-			from loyalty.txn t where t.site_id = m.site_id and t.member_id = m.id) t
+			from loyalty.txn t where t.site_id = m.site_id and t.member_id = m.id and t.wallet is null) t
 		where m.site_id = $1 and m.person_id = $3`, s.site, strconv.FormatInt(who, 10), who)
 	if err != nil {
 		s.t.Fatal(err)

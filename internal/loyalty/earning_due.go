@@ -78,7 +78,7 @@ func (b *books) dues() []due {
 func (b *books) noteDues() {
 	for ; b.noted.joined < len(b.joined); b.noted.joined++ {
 		if h := b.joined[b.noted.joined]; h.Status == active && b.programs[h.SiteID].ruled() {
-			b.due = append(b.due, due{SiteID: h.SiteID, MemberID: h.MemberID, On: onJoin, At: h.joinedAt})
+			b.due = append(b.due, due{SiteID: h.SiteID, MemberID: h.MemberID, On: onJoin, At: h.JoinedAt})
 		}
 	}
 	for ; b.noted.changes < len(b.changes); b.noted.changes++ {

@@ -186,7 +186,7 @@ func (b *books) judge(ctx context.Context, h *holder, e earning) (earning, error
 	who, room := criteria.Member{}, allowance(unbounded)
 	if h != nil {
 		b.settleTier(h, b.programs[h.SiteID])
-		who = criteria.Member{ID: h.MemberID, Tier: h.Tier, Earned: h.Earned}
+		who = h.known()
 		room = b.rooms.of(o.by, h.tallied(), o.at)
 	}
 	v, err := o.by.decide(ctx, o, who, room)

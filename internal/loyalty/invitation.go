@@ -151,8 +151,17 @@ func (m *Module) invite(ctx context.Context, u *bus.Unit, siteID int64, in loyal
 	return out, note(ctx, u, siteID, in.KeyID, "made", aboutInvitation, 0, nil, map[string]int{"invited": len(open), "people": len(in.PersonIDs)})
 }
 
-// acceptInvitation makes a member of who was invited, once: to accept again changes nothing. Whoever has the code may say so.
-func (m *Module) acceptInvitation(ctx context.Context, siteID int64, code string, keyID int64, key idempotency.Key) (out loyaltyapi.Accepted, replayed bool, err error) {
+// InvitationOpen says whether an invitation can be accepted now; else the fault says why not.
+func (m *Module) InvitationOpen(ctx context.Context, siteID int64, code string) error {
+	i, err := invitationBy(ctx, m.db, siteID, "code", code, "")
+	if err != nil {
+		return err
+	}
+	return i.ends(m.now())
+}
+
+// AcceptInvitation makes a member of who was invited, once: to accept again changes nothing. Whoever has the code may say so.
+func (m *Module) AcceptInvitation(ctx context.Context, siteID int64, code string, keyID int64, key idempotency.Key) (out loyaltyapi.Accepted, replayed bool, err error) {
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, module, u.Now, siteID, key, &out, func() error {
 			out, err = m.accept(ctx, u, siteID, code, keyID)

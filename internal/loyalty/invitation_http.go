@@ -38,7 +38,7 @@ func (m *Module) postAcceptance(ctx context.Context, in *struct {
 	}
 }) (*web.OK[acceptedAnswer], error) {
 	req := web.From(ctx)
-	out, replayed, err := m.acceptInvitation(ctx, req.Site.ID, in.Body.Code, req.KeyID, req.Idempotency)
+	out, replayed, err := m.AcceptInvitation(ctx, req.Site.ID, in.Body.Code, req.KeyID, req.Idempotency)
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ func (w *world) invites(site int64, people ...int64) (results string, codes map[
 
 func (w *world) accepts(site int64, code string) string {
 	w.t.Helper()
-	out, _, err := w.acceptInvitation(w.t.Context(), site, code, 0, noKey)
+	out, _, err := w.AcceptInvitation(w.t.Context(), site, code, 0, noKey)
 	if f, ok := fault.Of(err); ok {
 		return f.Code
 	}
@@ -154,7 +154,7 @@ func TestInvitationsAtOnce(t *testing.T) {
 		}
 	}
 	atOnce(func(int) error {
-		_, _, err := w.acceptInvitation(t.Context(), 1, codes[0][:len(codes[0])/2], 0, idempotency.Key{})
+		_, _, err := w.AcceptInvitation(t.Context(), 1, codes[0][:len(codes[0])/2], 0, idempotency.Key{})
 		return err
 	})
 	if told := w.told(1); told["loyalty.member_invited.v1"] != 2 || told["loyalty.member_joined.v1"] != 1 || told["loyalty.member_status_changed.v1"] != 3 {

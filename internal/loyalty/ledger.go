@@ -63,8 +63,9 @@ type holder struct {
 
 	main    *holder   // of a wallet beside the main one: the member; nil: it is
 	wallets []*holder // the member's that are loaded, beside the main one
+	opened  bool      // of a wallet in a backtest: there were points in it
 
-	joinedAt time.Time // of who joins in this batch
+	JoinedAt time.Time `db:"joined_at"`
 
 	ForfeitAt *time.Time `db:"forfeit_at"` // when all points end; nil: never
 

@@ -15,7 +15,7 @@ import (
 func saveState(ctx context.Context, tx sqlx.ExecerContext, h *holder, joins bool) error {
 	_, err := tx.ExecContext(ctx, `
 		update loyalty.member set status = $3, forfeit_at = $4, forfeited = null, joined_at = case when $5 then $6 else joined_at end
-		where site_id = $1 and id = $2`, h.SiteID, h.MemberID, h.Status, h.ForfeitAt, joins, h.joinedAt)
+		where site_id = $1 and id = $2`, h.SiteID, h.MemberID, h.Status, h.ForfeitAt, joins, h.JoinedAt)
 	return wrapped("save a member's state", err)
 }
 

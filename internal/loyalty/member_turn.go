@@ -182,7 +182,7 @@ func (m *Module) reach(ctx context.Context, u *bus.Unit, h *holder, p program, t
 	c.ForfeitAt, h.Status = h.ForfeitAt, to
 	joins := c.From == prospect && to == active && c.Cause != turnMerge // else one of them joined before
 	if joins {
-		h.joinedAt = c.At
+		h.JoinedAt = c.At
 		u.Tell(h.SiteID, h.key(), h.joined())
 	}
 	if err := saveState(ctx, u, h, joins); err != nil {
@@ -234,7 +234,7 @@ func (m *Module) keepCandidates(ctx context.Context, u *bus.Unit, fresh []*holde
 
 // joined is what is told of who is a member from now on.
 func (h *holder) joined() loyaltyevent.MemberJoined {
-	return loyaltyevent.MemberJoined{SiteID: h.SiteID, MemberID: h.MemberID, PersonID: h.PersonID, JoinedAt: h.joinedAt}
+	return loyaltyevent.MemberJoined{SiteID: h.SiteID, MemberID: h.MemberID, PersonID: h.PersonID, JoinedAt: h.JoinedAt}
 }
 
 // eraseMembers closes the memberships of people of whom nothing is to be known any more.

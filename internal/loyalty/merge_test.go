@@ -72,7 +72,7 @@ func TestMergedMembers(t *testing.T) {
 	if got := w.gives(1, 7, 8, 10); got != "same_member" {
 		t.Error(got)
 	}
-	if in, all, err := countMembers(t.Context(), w.db, 1); err != nil || all != 1 || in["Silver"] != 1 {
+	if in, all, _, err := countMembers(t.Context(), w.db, 1); err != nil || all != 1 || in["Silver"] != 1 {
 		t.Errorf("%v of %d members, %v", in, all, err)
 	}
 

@@ -70,7 +70,7 @@ func newcomers(ctx context.Context, u *bus.Unit, site int64, people []int64) ([]
 		case h == nil:
 			return nil, errNoMember
 		case h.Status != active:
-			return nil, errInactive
+			return nil, notActive(h.Status)
 		case slices.Contains(out, h):
 			return nil, errPoolTwin
 		default:

@@ -105,7 +105,7 @@ func (m *Module) Rewards(ctx context.Context, siteID, personID int64) ([]loyalty
 	out := make([]loyaltyapi.Reward, len(batches))
 	for i := range batches {
 		ask := func() error {
-			who.unmet, err = batches[i].unmet(ctx, now, criteria.Member{ID: r.ID, Tier: who.tier, Earned: r.Earned}, whom)
+			who.unmet, err = batches[i].unmet(ctx, now, criteria.Member{ID: r.ID, Tier: who.tier, Earned: r.Earned, Status: r.Status, JoinedAt: r.JoinedAt}, whom)
 			return err
 		}
 		if errors.Is(ask(), errWho) {

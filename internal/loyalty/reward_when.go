@@ -44,6 +44,11 @@ func (b *redemptionBatch) unmet(ctx context.Context, now time.Time, who criteria
 	return &v.Reason, nil
 }
 
+// known is what conditions may ask of a member.
+func (h *holder) known() criteria.Member {
+	return criteria.Member{ID: h.MemberID, Tier: h.Tier, Earned: h.Earned, Status: h.Status, JoinedAt: h.JoinedAt}
+}
+
 // ask asks the condition of the batch that an action spends points on.
 func (d *desk) ask(ctx context.Context, h *holder, a *action) (err error) {
 	b := d.batches[siteID{a.site, a.id}]
@@ -51,7 +56,7 @@ func (d *desk) ask(ctx context.Context, h *holder, a *action) (err error) {
 		return nil
 	}
 	d.settleTier(h, d.programs[h.SiteID])
-	a.unmet, err = b.unmet(ctx, d.now, criteria.Member{ID: h.MemberID, Tier: h.Tier, Earned: h.Earned}, a.whom)
+	a.unmet, err = b.unmet(ctx, d.now, h.known(), a.whom)
 	return err
 }
 

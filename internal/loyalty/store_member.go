@@ -31,7 +31,7 @@ func enrol(ctx context.Context, tx sqlx.QueryerContext, people []person, program
 				and not exists (select from loyalty.person_alias x where x.site_id = u.site_id and x.person_id = u.person_id offset 0)
 			order by u.o
 			on conflict (site_id, person_id) do nothing
-			returning site_id, id, person_id, status, earned, tier, tiers_version, lapses_at, idle_days, wake_at, reminded, merged_into, duplicates, forfeit_at
+			returning site_id, id, person_id, status, earned, tier, tiers_version, lapses_at, idle_days, wake_at, reminded, merged_into, duplicates, forfeit_at, joined_at
 		), opened as (
 			insert into loyalty.account (site_id, owner_id, name, asset)
 			select site_id, id, 'member', 'points' from fresh order by id
@@ -46,7 +46,7 @@ func enrol(ctx context.Context, tx sqlx.QueryerContext, people []person, program
 }
 
 const holderColumns = `m.site_id, m.id as member_id, m.person_id, m.status, m.earned, m.tier, m.tiers_version, m.lapses_at, coalesce(m.idle_days, 0) as idle_days,
-	m.wake_at, coalesce(m.reminded, false) as reminded, coalesce(m.merged_into, 0) as merged_into, m.duplicates, m.forfeit_at, a.id as account_id, a.name, a.balance, a.seq`
+	m.wake_at, coalesce(m.reminded, false) as reminded, coalesce(m.merged_into, 0) as merged_into, m.duplicates, m.forfeit_at, m.joined_at, a.id as account_id, a.name, a.balance, a.seq`
 
 // lockHolders locks the members that the people are, with their accounts: both rows, since whoever waited for a lock sees the
 // newest version of locked rows only. people are sorted, and the lateral parts are visited in that order. Who was merged into another

@@ -7,7 +7,7 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// memberCount is how many members a site has, and how many of them each tier, at a moment. To count is to read an index to its end, so what took long is
+// memberCount is how many members a site has, and how many of them each tier, at a moment. Who has left (closed, erased) is not counted. To count is to read an index to its end, so what took long is
 // kept for a while.
 type memberCount struct {
 	all int64
@@ -30,8 +30,9 @@ func (m *Module) membersOf(ctx context.Context, db sqlx.QueryerContext, site int
 		}
 	}
 	c := memberCount{at: now}
+	var read int64
 	var err error
-	if c.in, c.all, err = countMembers(ctx, db, site); err == nil && c.all > countingAll {
+	if c.in, c.all, read, err = countMembers(ctx, db, site); err == nil && read > countingAll {
 		m.counts.Add(site, c)
 	}
 	return c, err

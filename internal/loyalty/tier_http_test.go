@@ -22,6 +22,15 @@ func TestTiersOverHTTP(t *testing.T) {
 	if code, out, _ := call("GET", "/api/v2/loyalty/tiers", "", ""); code != 200 || out != want {
 		t.Errorf("%d %s\nwant %s", code, out, want)
 	}
+	hear(w, w.originsRecorded, 1, w.bought(1, 9, 3, 10_000), w.bought(1, 10, 4, 100))
+	for _, who := range []int64{7, 10} {
+		if err := w.become(1, who, turnClose); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, out, _ := call("GET", "/api/v2/loyalty/tiers", "", ""); out != want {
+		t.Errorf("who has left is counted: %s", out)
+	}
 	if code, out, _ := twin("GET", "/api/v2/loyalty/tiers", "", ""); code != 404 || !strings.Contains(out, "program_not_found") {
 		t.Errorf("the twin: %d %s", code, out)
 	}

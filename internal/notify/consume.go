@@ -36,6 +36,7 @@ func (m *Module) Consumer() *bus.Consumer {
 	bus.On(c, m.onExpiring)
 	bus.On(c, m.onTier)
 	bus.On(c, m.onAchievement)
+	bus.On(c, m.onInvited)
 	bus.On(c, m.onRewardReady)
 	m.hearAll(c)
 	return c

@@ -35,7 +35,8 @@ var hookTypes = map[string][]string{
 		"referral.created", "referral.approved", "referral.voided", "referral.blocked", "reward.issued", "reward.clawed_back",
 		"coupon.issued", "coupons.low", "member.joined", "points.earned", "points.clawed_back", "points.expired", "points.expiring", "points.adjusted",
 		"points.redeemed", "redemption.fulfilled", "redemption.cancelled", "hold.changed", "tier.changed",
-		"points.activated", "points.transferred", "points.reinstated", "achievement.reached", "achievement.lost", "streak.broken"},
+		"points.activated", "points.transferred", "points.reinstated", "achievement.reached", "achievement.lost", "streak.broken",
+		"member.invited", "member.status_changed", "pool.changed", "points.pooled"},
 	talkable: {talkableReferral, talkableReward, talkableEvent, talkableShare, talkableClaim, talkableUnsubscribe},
 }
 

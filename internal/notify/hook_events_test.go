@@ -71,6 +71,10 @@ func TestHookEveryEvent(t *testing.T) {
 	happens(b, announcing(b, fromLoss), loyaltyevent.AchievementLost{SiteID: 1, MemberID: 51, PersonID: 7, Achievement: "regular", Level: 1, Nth: 1, Round: 1, LostAt: start})
 	happens(b, announcing(b, fromStreak), loyaltyevent.StreakBroken{SiteID: 1, MemberID: 51, PersonID: 7, Achievement: "daily", BrokenAt: start})
 	happens(b, announcing(b, fromTier), sampleTier(1))
+	happens(b, b.onInvited, loyaltyevent.MemberInvited{SiteID: 1, InvitationID: 91, MemberID: 51, PersonID: 7, Code: "inv_x", ExpiresAt: start.AddDate(0, 0, 9), InvitedAt: start})
+	happens(b, announcing(b, fromStatus), loyaltyevent.MemberStatusChanged{SiteID: 1, MemberID: 51, PersonID: 7, From: "active", To: "closed", Cause: "close", ChangedAt: start})
+	happens(b, announcing(b, fromPool), loyaltyevent.PoolChanged{SiteID: 1, PoolID: 93, Change: "closed", OwnerID: 51, Spending: "all", ChangedAt: start})
+	happens(b, announcing(b, fromPooling), loyaltyevent.PointsPooled{SiteID: 1, TransactionID: 94, PoolID: 93, PersonID: 7, ToPersonID: 8, Points: 5, PooledAt: start})
 	b.phone(999, "") // the friend of the earning
 	b.clock.Move(rewardsFollow)
 	b.carryAll()

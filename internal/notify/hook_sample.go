@@ -72,6 +72,10 @@ func sampleFacts() map[string]any {
 	show(fromAchievement(loyaltyevent.AchievementReached{MemberID: 51, PersonID: 1, Achievement: "regular", Name: "Regular", Level: 1, Nth: 1, Round: 1, Period: "2026-03-01", Goal: 5, Counted: 5, ReachedAt: once}))
 	show(fromLoss(loyaltyevent.AchievementLost{MemberID: 51, PersonID: 1, Achievement: "regular", Name: "Regular", Level: 1, Nth: 1, Round: 1, Period: "2026-03-01", Cause: "refund", LostAt: once}))
 	show(fromStreak(loyaltyevent.StreakBroken{MemberID: 51, PersonID: 1, Achievement: "daily", Length: 12, Longest: 30, Began: "2026-03-01", BrokenAt: once}))
+	show(fromInvitation(loyaltyevent.MemberInvited{InvitationID: 91, MemberID: 51, PersonID: 1, Code: "inv_mfrggzdfmztwq2lknnwg23tpoa", ExpiresAt: once.AddDate(0, 0, 30), InvitedAt: once}))
+	show(fromStatus(loyaltyevent.MemberStatusChanged{MemberID: 51, PersonID: 1, From: "active", To: "suspended", Cause: "suspend", ChangedAt: once}))
+	show(fromPool(loyaltyevent.PoolChanged{PoolID: 93, Change: "joined", MemberID: 52, PersonID: 2, OwnerID: 51, Spending: "all", ChangedAt: once}))
+	show(fromPooling(loyaltyevent.PointsPooled{TransactionID: 94, PoolID: 93, SpendID: 71, MemberID: 51, PersonID: 1, ToMemberID: 52, ToPersonID: 2, Points: 100, Balance: 400, ToBalance: 100, PooledAt: once}))
 	return out
 }
 
@@ -94,4 +98,7 @@ func (m *Module) hearAll(c *bus.Consumer) {
 	hear(m, c, fromAdjustment)
 	hear(m, c, fromRedemption)
 	hear(m, c, fromCancellation)
+	hear(m, c, fromStatus)
+	hear(m, c, fromPool)
+	hear(m, c, fromPooling)
 }

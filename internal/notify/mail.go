@@ -22,6 +22,7 @@ const (
 	tierLost       = "tier_lost"
 
 	achievementReached = "achievement_reached"
+	memberInvited      = "member_invited"
 )
 
 // approvalFollows is how long the mail that a reward is on its way waits at least: most referrals are approved at once, and then it isn't sent.
@@ -76,6 +77,10 @@ var mailKinds = []mailKind{
 		subject: "You did it: {{achievement}}",
 		message: "You have reached {{achievement}} at {{site_name}}. Thank you for coming back!",
 		button:  "Visit {{site_name}}", why: "you collect points there"}},
+	{template: memberInvited, about: "To somebody who is invited to become a member, or to come back: the link of a page that takes the answer. {{code}} is the invitation's, for a page of the shop's own.", notice: notice{
+		subject: "{{site_name}} invites you to its club",
+		message: "{{site_name}} would like to have you among its members, who collect points and spend them. The invitation is good until {{date}}.",
+		button:  "Become a member", why: "{{site_name}} has invited you to become a member"}},
 }
 
 // kindOf finds a mail by its template.

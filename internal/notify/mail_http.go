@@ -20,7 +20,7 @@ func (m *Module) mailRoutes(api huma.API) {
 		Summary: "List the mails that the site can send", Description: "What each of them is, whether it is sent, after how long, and in which words."}, m.getMails)
 	huma.Register(api, huma.Operation{OperationID: "replaceMail", Method: http.MethodPut, Path: "/api/v2/mails/{template}", Tags: tags,
 		Summary: "Say whether and how a mail is sent", Description: "Switches a mail on or off, delays it, and gives it words of the merchant's, in which {{site_name}}, {{first_name}}, {{advocate}}, " +
-			"{{reward}}, {{code}}, {{link}}, {{tier}} and {{date}} are filled in. Holds for what happens from now on (in other processes within five seconds); what waits when a mail is switched off is not sent. " +
+			"{{reward}}, {{code}}, {{link}}, {{tier}}, {{achievement}} and {{date}} are filled in. Holds for what happens from now on (in other processes within five seconds); what waits when a mail is switched off is not sent. " +
 			"Where `when` isn't met as the mail is to leave, it is suppressed (`condition`). Each mail goes out once for its occasion, never to who has unsubscribed, and offers to. Takes an Idempotency-Key. 400 with a pointer to what is wrong, 404 if there is no such mail."}, m.putMail)
 }
 

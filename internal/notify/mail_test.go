@@ -78,6 +78,12 @@ var occasions = map[string]func(b *bench, siteID int64){
 		long.Level, long.ReachedAt = 1, start.AddDate(-1, 0, 0)
 		hear1(b, b.onAchievement, won, long)
 	},
+	memberInvited: func(b *bench, s int64) {
+		asked := loyaltyevent.MemberInvited{SiteID: s, InvitationID: 4, MemberID: 3, PersonID: 7, Code: "inv_abc", ExpiresAt: start.AddDate(0, 0, 14).Add(-12 * time.Hour), InvitedAt: start}
+		over := asked
+		over.InvitationID, over.ExpiresAt = 5, start.AddDate(0, 0, -1)
+		hear1(b, b.onInvited, asked, over)
+	},
 	shareReminder: func(b *bench, s int64) {
 		hear1(b, b.onReminder, referralevent.ShareReminderDue{SiteID: s, ShareID: 6, AdvocateID: 7, FriendID: 8, Link: "https://go.example/x/abcdefghjn", DueAt: start})
 	},
@@ -110,6 +116,7 @@ func TestMails_go_where_the_site_wants_them_once(t *testing.T) {
 		pointsExpiring:     {"ann@shop.example", "Points of yours at Demo Shop end soon", "On March 14, 2026 50 points of yours"},
 		tierReached:        {"ann@shop.example", "You reached Silver at Demo Shop", "You are Silver at Demo Shop now"},
 		achievementReached: {"ann@shop.example", "You did it: Regular, Gold", "You have reached Regular, Gold at Demo Shop"},
+		memberInvited:      {"ann@shop.example", "Demo Shop invites you to its club", "good until March 14, 2026", "https://go.example/join/1/inv_abc"},
 		tierLost:           {"ann@shop.example", "Your tier at Demo Shop has changed", "You are in no tier at Demo Shop now"},
 		shareReminder:      {"bob@shop.example", "Ann thought of you", "Ann recommended Demo Shop", "https://go.example/x/abcdefghjn"},
 	}

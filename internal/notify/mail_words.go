@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -66,6 +67,7 @@ type noticeFacts struct {
 	About      about  `json:"about,omitzero"`
 
 	Achievement string `json:"achievement,omitempty"` // with the name of its level
+	Invitation  string `json:"invitation,omitempty"`  // its code, which the link holds
 
 	Ends time.Time `json:"ends,omitzero"`
 }
@@ -82,7 +84,7 @@ func (j job) noticeValues(k mailKind, values map[string]any) error {
 	}
 	site := oneLine(j.SiteName, 80)
 	known := map[string]string{"site_name": site, "first_name": name(j.FirstName), "advocate": advocate, "reward": oneLine(f.Reward, 200),
-		"code": oneLine(f.Code, 100), "link": link(f.Link), "tier": oneLine(f.Tier, 100), "achievement": oneLine(f.Achievement, 200), "date": j.dayOf(f.Ends)}
+		"code": oneLine(cmp.Or(f.Code, f.Invitation), 100), "link": link(f.Link), "tier": oneLine(f.Tier, 100), "achievement": oneLine(f.Achievement, 200), "date": j.dayOf(f.Ends)}
 	w := k.notice
 	if j.Setting.Subject != "" {
 		w.subject = j.Setting.Subject
@@ -91,7 +93,7 @@ func (j job) noticeValues(k mailKind, values map[string]any) error {
 		w.message = j.Setting.Message
 	}
 	values["subject"], values["message"] = filled(w.subject, known), filled(w.message, known)
-	values["button"], values["why"], values["code"] = filled(w.button, known), filled(w.why, known), known["code"]
+	values["button"], values["why"], values["code"] = filled(w.button, known), filled(w.why, known), oneLine(f.Code, 100)
 	if values["link"] = known["link"]; known["link"] == "" {
 		values["link"] = link(j.SiteURL)
 	}

@@ -3,7 +3,7 @@
 // It tells:  notify.message_sent.v1, notify.message_failed.v1, notify.message_suppressed.v1
 // It hears:  gateway.site_changed.v1, customer.person_changed.v1 (its projections), customer.person_anonymized.v1 (erasure), customer.person_merged.v1, customer.person_unmerged.v1,
 // loyalty.points_earned.v1, loyalty.redemption_fulfilled.v1, referral.offer_shared.v1, referral.offer_created.v1, referral.referral_created.v1, referral.reward_issued.v1,
-// referral.share_reminder_due.v1, loyalty.points_expiring.v1, loyalty.tier_changed.v1 (the occasions of mails, which mail.go lists), referral.referral_approved.v1, referral.referral_voided.v1,
+// referral.share_reminder_due.v1, loyalty.points_expiring.v1, loyalty.tier_changed.v1, loyalty.achievement_reached.v1, loyalty.member_invited.v1 (the occasions of mails, which mail.go lists), referral.referral_approved.v1, referral.referral_voided.v1,
 // referral.reward_clawed_back.v1 (their ends), and what webhooks are told
 //
 // A message goes out at most once for its occasion: the dedupe key is unique, and a message whose transmission began and whose

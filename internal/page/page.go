@@ -1,4 +1,4 @@
-// Package page shows what advocates and friends see in a browser: claim pages, share pages, names, and the way out of mail. It owns no
+// Package page shows what advocates and friends see in a browser: claim pages, share pages, names, invitations to the loyalty programme, and the way out of mail. It owns no
 // tables; it asks the modules by what it declares here, as the gateway's compositions do.
 //
 // The pages are plain HTML without scripts, in the site's colours, light and dark. Whatever people typed is escaped by html/template, and a
@@ -57,9 +57,11 @@ type Customers interface {
 	Unsubscribe(ctx context.Context, siteID int64, slug string, key idempotency.Key) (out customerapi.Person, replayed bool, err error)
 }
 
-// Members know points.
+// Members know points, and who is asked to collect them.
 type Members interface {
 	Member(ctx context.Context, siteID, personID int64) (loyaltyapi.Member, error)
+	InvitationOpen(ctx context.Context, siteID int64, code string) error
+	AcceptInvitation(ctx context.Context, siteID int64, code string, keyID int64, key idempotency.Key) (out loyaltyapi.Accepted, replayed bool, err error)
 }
 
 // Mails sends an offer to friends.
@@ -102,6 +104,8 @@ func (p *Pages) Routes(r chi.Router) {
 	r.Get("/by/{site}/{name}", p.byName)
 	r.Get("/unsubscribe/{site}/{token}", p.askUnsubscribe)
 	r.Post("/unsubscribe/{site}/{token}", p.form(p.unsubscribe))
+	r.Get("/join/{site}/{code}", p.askJoin)
+	r.Post("/join/{site}/{code}", p.form(p.join))
 }
 
 const mostForm = 32 << 10 // bytes

@@ -45,6 +45,7 @@ type Redemption struct {
 	ID          int64
 	At          time.Time
 	Points      int64
+	Wallet      string    // "": the main one
 	CancelledAt time.Time // zero: it stands
 }
 

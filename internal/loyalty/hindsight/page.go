@@ -34,6 +34,8 @@ type view struct {
 	Spread *chart
 	Matrix *matrix
 	Worth  string
+
+	Walleted bool // there are wallets beside the main one
 }
 
 // row is a line of the table of totals.
@@ -67,7 +69,7 @@ func (r *Report) view() view {
 		names[i] = p.Label
 	}
 	v.Title = strings.Join(names, " → ")
-	v.Rows = r.rows()
+	v.Rows, v.Walleted = r.rows(), r.walleted()
 	points, amount := "points", r.Currency
 	v.Charts = drawn(
 		r.lines("Liability", amount+", of points outstanding and pending at the end of each month", func(m Month) int64 { return m.Liability }, r.brief),

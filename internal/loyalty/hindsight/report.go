@@ -40,12 +40,12 @@ type Input struct {
 	People           int64 `json:"people"`
 	Orders           int64 `json:"orders"`
 	Events           int64 `json:"events"`
-	Sales            int64 `json:"sales"`        // of orders in the currency
-	OtherOrders      int64 `json:"other_orders"` // in another currency
-	Refunds          int64 `json:"refunds"`      // of orders in the currency
-	Refunded         int64 `json:"refunded"`     //
-	Redemptions      int64 `json:"redemptions"`  // real ones
-	RedemptionPoints int64 `json:"redemption_points"`
+	Sales            int64 `json:"sales"`             // of orders in the currency
+	OtherOrders      int64 `json:"other_orders"`      // in another currency
+	Refunds          int64 `json:"refunds"`           // of orders in the currency
+	Refunded         int64 `json:"refunded"`          //
+	Redemptions      int64 `json:"redemptions"`       // real ones
+	RedemptionPoints int64 `json:"redemption_points"` // of the main wallet
 }
 
 // Outcome is what came of a programme.
@@ -57,7 +57,8 @@ type Outcome struct {
 	Tiers  []Tier  `json:"tiers"`
 	Moves  []Cell  `json:"moves"` // between tiers in all that time, by how often
 
-	Opening *OpeningSum `json:"opening,omitempty"` // what members had when it begins; without: nothing
+	Wallets []WalletOutcome `json:"wallets,omitempty"` // beside the main one, which all else is about
+	Opening *OpeningSum     `json:"opening,omitempty"` // what members had when it begins; without: nothing
 }
 
 // OpeningSum is what all members had when it begins.
@@ -80,7 +81,7 @@ type Totals struct {
 	Breakage  int64 `json:"breakage_bp"` // so much of that expired
 
 	Impossible       int64 `json:"impossible_redemptions"`
-	ImpossiblePoints int64 `json:"impossible_redemption_points"`
+	ImpossiblePoints int64 `json:"impossible_redemption_points"` // of the main wallet
 }
 
 // Month is what moved in a month, and what is there at its end.
@@ -121,6 +122,7 @@ type Played struct {
 type PlayedProgramme struct {
 	Label, Name string
 	Tiers       []string
+	Wallets     []PlayedWallet
 	Tally       *Tally
 	Stands      []Stand // by person of the history
 }
@@ -159,7 +161,9 @@ func (h *History) input(currency string) Input {
 			}
 		}
 		for _, x := range p.Redemptions {
-			in.Redemptions, in.RedemptionPoints = in.Redemptions+1, in.RedemptionPoints+x.Points
+			if in.Redemptions++; x.Wallet == "" { // points of different wallets don't add up
+				in.RedemptionPoints += x.Points
+			}
 		}
 	}
 	return in
@@ -187,6 +191,7 @@ func (p PlayedProgramme) outcome(worth Worth, sales int64) Outcome {
 	out.Totals = Totals{Members: p.Tally.opened + moved.Joined, Moved: moved, Held: held, Cost: worth.Of(spent), Liability: worth.Of(held.Outstanding + held.Pending),
 		OfSales: share(worth.Of(spent), sales), Spent: share(spent, net), Breakage: share(moved.Expired, net),
 		Impossible: p.Tally.Impossible, ImpossiblePoints: p.Tally.ImpossiblePoints}
+	out.Wallets = p.wallets(worth)
 	out.Tiers = named(names, tiers)
 	for from, row := range p.Tally.moves {
 		for to, n := range row {

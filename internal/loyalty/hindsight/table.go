@@ -10,7 +10,12 @@ import (
 // MonthsCSV writes the months of all programmes, a line each.
 func (r *Report) MonthsCSV(w io.Writer) error {
 	out := csv.NewWriter(w)
-	if err := out.Write(strings.Split("programme,month,members,joined,issued,clawed_back,activated,redeemed,restored,expired,outstanding,debt,pending,cost,liability,currency", ",")); err != nil {
+	head := strings.Split("programme,month,members,joined,issued,clawed_back,activated,redeemed,restored,expired,outstanding,debt,pending,cost,liability,currency", ",")
+	wallets := r.walleted()
+	if wallets {
+		head = append(head, "wallet")
+	}
+	if err := out.Write(head); err != nil {
 		return err
 	}
 	for _, p := range r.Programmes {
@@ -18,13 +23,35 @@ func (r *Report) MonthsCSV(w io.Writer) error {
 			line := []string{plain(p.Label), m.Month}
 			line = append(line, numbers(m.Members, m.Joined, m.Issued, m.ClawedBack, m.Activated, m.Redeemed, m.Restored, m.Expired, m.Outstanding, m.Debt, m.Pending,
 				m.Cost, m.Liability)...)
-			if err := out.Write(append(line, r.Currency)); err != nil {
+			if line = append(line, r.Currency); wallets {
+				line = append(line, "points")
+			}
+			if err := out.Write(line); err != nil {
 				return err
 			}
+		}
+		if err := p.walletsCSV(out, r.Currency); err != nil {
+			return err
 		}
 	}
 	out.Flush()
 	return out.Error()
+}
+
+// walletsCSV writes the months of the wallets beside the main one. Members of one are those who had points in it.
+func (p Outcome) walletsCSV(out *csv.Writer, currency string) error {
+	for _, w := range p.Wallets {
+		members := int64(0)
+		for _, m := range w.Months {
+			members += m.Joined
+			line := append([]string{plain(p.Label), m.Month}, numbers(members, m.Joined, m.Issued, m.ClawedBack, m.Activated, m.Redeemed, m.Restored, m.Expired, m.Outstanding, m.Debt,
+				m.Pending, m.Cost, m.Liability)...)
+			if err := out.Write(append(line, currency, w.Key)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // PeopleCSV writes where everybody is at the end, a line each, with the programmes side by side.

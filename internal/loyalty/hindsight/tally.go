@@ -48,6 +48,7 @@ type Tally struct {
 	first int // month
 	steps []step
 	moves [][]int64 // between tiers, from and to
+	purse [][]step  // of each wallet beside the main one; without tiers
 
 	opened  int64 // members there were at the beginning
 	opening Held  // what these had
@@ -72,8 +73,10 @@ func NewTally(from, until time.Time, zone *time.Location, tiers int) *Tally {
 
 func month(t time.Time) int { return t.Year()*12 + int(t.Month()) - 1 }
 
-func (t *Tally) at(now time.Time) *step {
-	return &t.steps[min(max(month(now.In(t.zone))-t.first, 0), len(t.steps)-1)]
+func (t *Tally) at(now time.Time) *step { return &t.steps[t.place(now)] }
+
+func (t *Tally) place(now time.Time) int {
+	return min(max(month(now.In(t.zone))-t.first, 0), len(t.steps)-1)
 }
 
 // Add adds what one moment brought.
@@ -99,12 +102,31 @@ func (t *Tally) Move(now time.Time, from, to int) {
 	t.moves[from][to]++
 }
 
+// Wallets makes room for so many beside the main one.
+func (t *Tally) Wallets(n int) {
+	for range n {
+		t.purse = append(t.purse, make([]step, len(t.steps)))
+	}
+}
+
+// AddTo adds what one moment brought to a wallet beside the main one.
+func (t *Tally) AddTo(wallet int, now time.Time, m Moved, h Held) {
+	s := &t.purse[wallet][t.place(now)]
+	s.moved, s.held = s.moved.plus(m), s.held.plus(h)
+}
+
 // Merge adds another tally of the same months and tiers.
 func (t *Tally) Merge(o *Tally) {
 	for i := range t.steps {
 		s, more := &t.steps[i], o.steps[i]
 		s.moved, s.held = s.moved.plus(more.moved), s.held.plus(more.held)
 		add(s.tiers, more.tiers)
+	}
+	for w := range t.purse {
+		for i := range t.purse[w] {
+			s, more := &t.purse[w][i], o.purse[w][i]
+			s.moved, s.held = s.moved.plus(more.moved), s.held.plus(more.held)
+		}
 	}
 	for i := range t.moves {
 		add(t.moves[i], o.moves[i])
