@@ -157,6 +157,27 @@ func TestTablesOfNoSite(t *testing.T) {
 	}
 }
 
+// A column that holds secrets is sealed with the installation's key, so who moves a site has to know of it.
+func TestSealedColumnsMove(t *testing.T) {
+	t.Parallel()
+	_, _, db := emptyPlatform(t)
+	sealed := (&platform{dbs: &databases{}}).installation().Sealed
+	var columns []string
+	if err := db.Select(&columns, `
+		select table_schema || '.' || table_name || '.' || column_name from information_schema.columns
+		where data_type = 'bytea' and column_name like '%secret%' and table_schema <> 'gateway' order by 1`); err != nil {
+		t.Fatal(err)
+	}
+	if len(columns) < 6 {
+		t.Errorf("only %q", columns)
+	}
+	for _, c := range columns {
+		if _, ok := sealed[c]; !ok {
+			t.Errorf("%s would move as it is, and nobody could open it", c)
+		}
+	}
+}
+
 var hashLine = regexp.MustCompile(`hash [0-9a-f]{64}`)
 
 func hashOf(report string) string { return hashLine.FindString(report) }

@@ -38,6 +38,11 @@ type fulfilMember struct {
 
 // keepAsking asks fulfilment hooks until ctx ends.
 func (m *Module) keepAsking(ctx context.Context) {
+	if m.calls != nil {
+		if err := m.calls.SealOld(ctx, m.db, "loyalty.fulfilment_hook"); err != nil && ctx.Err() == nil {
+			m.log.Error().Err(err).Msg("sealing secrets failed; it is tried again when a server begins")
+		}
+	}
 	tick := time.NewTicker(askEvery)
 	defer tick.Stop()
 	for {
@@ -130,7 +135,11 @@ func (m *Module) callHook(ctx context.Context, h *fulfilHook, a fulfilAsk, r red
 	if err != nil {
 		return err
 	}
-	header, err := outcall.Sign([]string{h.Secret}, a.id(), t.At, body)
+	secret, err := m.calls.Open(h.SiteID, h.Secret)
+	if err != nil {
+		return err
+	}
+	header, err := outcall.Sign([]string{secret}, a.id(), t.At, body)
 	if err != nil {
 		return err
 	}

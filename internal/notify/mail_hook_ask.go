@@ -86,7 +86,7 @@ func (m *Module) callMailHook(ctx context.Context, h *mailHook, a mailAsk, t *ma
 	if err != nil {
 		return err
 	}
-	secret, err := m.open(h.SiteID, h.Secret)
+	secret, err := m.Calls.Open(h.SiteID, h.Secret)
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,18 @@ func (m *Module) runHooks(ctx context.Context) {
 	}
 }
 
+// sealOld seals the secrets of before. One that stays open for now signs as well.
+func (m *Module) sealOld(ctx context.Context) {
+	for _, table := range []string{"referral.decision_hook", "referral.coupon_supply"} {
+		if m.calls == nil {
+			return
+		}
+		if err := m.calls.SealOld(ctx, m.db, table); err != nil && ctx.Err() == nil {
+			m.log.Error().Err(err).Msg("sealing secrets failed; it is tried again when a server begins")
+		}
+	}
+}
+
 // AskHooks asks what is due, some at a time, and returns how many questions it asked.
 func (m *Module) AskHooks(ctx context.Context) (int, error) {
 	n, err := m.askDue(ctx, referralAsks, m.askReferral, m.settleAsk)
@@ -104,7 +116,7 @@ func (m *Module) askReferral(ctx context.Context, h *hook, a ask, t *attempt) er
 
 // put asks a hook, and reads its answer into t.
 func (m *Module) put(ctx context.Context, h *hook, id string, t *attempt, question any) error {
-	call, err := signed(id, t.At, h.Secret, question)
+	call, err := m.signed(h.SiteID, h.Secret, id, t.At, question)
 	if err != nil {
 		return err
 	}
@@ -114,7 +126,11 @@ func (m *Module) put(ctx context.Context, h *hook, id string, t *attempt, questi
 }
 
 // signed is a call that asks a merchant's program a question, under an id which is the same at each try.
-func signed(id string, at time.Time, secret string, question any) (outcall.Call, error) {
+func (m *Module) signed(siteID int64, sealed []byte, id string, at time.Time, question any) (outcall.Call, error) {
+	secret, err := m.calls.Open(siteID, sealed)
+	if err != nil {
+		return outcall.Call{}, err
+	}
 	body, err := json.Marshal(question)
 	if err != nil {
 		return outcall.Call{}, err

@@ -10,6 +10,7 @@ import (
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/outcall"
 	"github.com/talkable/talkable/internal/web"
 )
 
@@ -80,7 +81,25 @@ func (m *Module) changeHook(ctx context.Context, campaignID int64, in *hookInput
 		return nil, err
 	}
 	req.MarkReplayed(replayed)
+	if out != nil && out.Secret != nil { // the answer that is kept says only that there was one
+		all, err := hooksOf(ctx, m.db, req.Site.ID)
+		if err != nil {
+			return nil, err
+		}
+		out.Secret = nil
+		if h := all[campaignID]; h != nil && h.At.Equal(*out.ChangedAt) {
+			if out.Secret, err = m.opened(req.Site.ID, h.Secret); err != nil {
+				return nil, err
+			}
+		}
+	}
 	return web.Answer(hookResult{out}), nil
+}
+
+// opened is a sealed secret, as an answer shows it to whom it was made for.
+func (m *Module) opened(siteID int64, sealed []byte) (*string, error) {
+	secret, err := m.calls.Open(siteID, sealed)
+	return &secret, err
 }
 
 func (m *Module) setHook(ctx context.Context, u *bus.Unit, campaignID int64, req *web.Request, in *hookInput, was *hook) (out *hookJSON, err error) {
@@ -95,12 +114,17 @@ func (m *Module) setHook(ctx context.Context, u *bus.Unit, campaignID int64, req
 	} else {
 		h, fresh := in.hook(was)
 		h.SiteID, h.CampaignID, h.KeyID, h.At = req.Site.ID, campaignID, req.KeyID, u.Now
+		if fresh {
+			if h.Secret, err = m.calls.Seal(h.SiteID, outcall.NewSecret()); err != nil {
+				return nil, err
+			}
+		}
 		if err := saveHook(ctx, u.Tx, h); err != nil {
 			return nil, err
 		}
 		out = h.show()
 		if a.Action, a.After = "decision_hook.set", *out; fresh {
-			out.Secret = &h.Secret
+			out.Secret = new(string)
 		}
 	}
 	return out, writeAudit(ctx, u.Tx, u.Now, req.Site.ID, a)
