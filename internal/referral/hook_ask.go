@@ -3,9 +3,9 @@ package referral
 import (
 	"context"
 	"encoding/json"
-	"sync"
 	"time"
 
+	"github.com/talkable/talkable/internal/agenda"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/outcall"
 	"github.com/talkable/talkable/internal/referral/referralevent"
@@ -19,16 +19,7 @@ const (
 
 // runHooks asks decision hooks until ctx ends.
 func (m *Module) runHooks(ctx context.Context) {
-	tick := time.NewTicker(askEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			m.tick(ctx, m.AskHooks, "asking decision hooks", "decision hooks were asked")
-		}
-	}
+	agenda.Every(ctx, askEvery, func() { m.tick(ctx, m.AskHooks, "asking decision hooks", "decision hooks were asked") })
 }
 
 // sealOld seals the secrets of before. One that stays open for now signs as well.
@@ -60,28 +51,13 @@ type asking func(ctx context.Context, h *hook, a ask, t *attempt) error
 type settling func(ctx context.Context, h *hook, a ask, t attempt) error
 
 func (m *Module) askDue(ctx context.Context, about askTable, put asking, settle settling) (int, error) {
-	for total := 0; ; {
-		var due []ask
-		err := m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
-			due, err = about.claim(ctx, u.Tx, u.Now, hookLease, asksAtATime, asksOfASite)
-			return err
+	return agenda.Rounds(func() (due []ask, err error) {
+		err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
+			due = nil
+			return about.due().Claim(ctx, u, &due, u.Now, hookLease, asksAtATime, asksOfASite)
 		})
-		if err != nil || len(due) == 0 {
-			return total, err
-		}
-		errs := make([]error, len(due))
-		var all sync.WaitGroup
-		for i, a := range due {
-			all.Go(func() { errs[i] = m.askHook(ctx, a, put, settle) })
-		}
-		all.Wait()
-		for _, err := range errs {
-			if err != nil {
-				return total, err
-			}
-		}
-		total += len(due)
-	}
+		return due, err
+	}, func(a ask) error { return m.askHook(ctx, a, put, settle) })
 }
 
 // askHook asks one question, and does what the answer says.
