@@ -59,13 +59,14 @@ func (m *Module) changeMailHook(ctx context.Context, h *mailHook, rotate bool) (
 	req := web.From(ctx)
 	var out *mailHookJSON
 	var replayed bool
+	var fresh string // a secret that was just made: the answer that is kept says only that there was one
 	err := m.Outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, "notify", u.Now, req.Site.ID, req.Idempotency, &out, func() error {
 			was, err := mailHookOf(ctx, u, req.Site.ID)
 			if err != nil {
 				return err
 			}
-			out, err = m.setMailHook(ctx, u, req, h, was, rotate)
+			out, fresh, err = m.setMailHook(ctx, u, req, h, was, rotate)
 			return err
 		})
 		return err
@@ -75,15 +76,19 @@ func (m *Module) changeMailHook(ctx context.Context, h *mailHook, rotate bool) (
 		return nil, err
 	}
 	req.MarkReplayed(replayed)
-	if out != nil && out.Secret != nil { // the answer that is kept says only that there was one
-		if out.Secret, err = m.mailHookSecret(ctx, req.Site.ID, out.ChangedAt); err != nil {
-			return nil, err
-		}
+	if out == nil || out.Secret == nil {
+		return web.Answer(mailHookResult{out}), nil
+	}
+	if out.Secret = &fresh; replayed {
+		out.Secret, err = m.mailHookSecret(ctx, req.Site.ID, out.ChangedAt)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return web.Answer(mailHookResult{out}), nil
 }
 
-func (m *Module) setMailHook(ctx context.Context, u *bus.Unit, req *web.Request, h, was *mailHook, rotate bool) (out *mailHookJSON, err error) {
+func (m *Module) setMailHook(ctx context.Context, u *bus.Unit, req *web.Request, h, was *mailHook, rotate bool) (out *mailHookJSON, fresh string, err error) {
 	siteID := req.Site.ID
 	a := audit.Change{KeyID: req.KeyID, Action: "mail_hook.deleted", Subject: "mail_hook"}
 	if was != nil {
@@ -91,27 +96,28 @@ func (m *Module) setMailHook(ctx context.Context, u *bus.Unit, req *web.Request,
 	}
 	if h == nil {
 		if err := deleteMailHook(ctx, u, siteID); err != nil || was == nil {
-			return nil, err
+			return nil, "", err
 		}
-		return nil, audit.Write(ctx, u.Tx, "notify", u.Now, siteID, a)
+		return nil, "", audit.Write(ctx, u.Tx, "notify", u.Now, siteID, a)
 	}
-	set, fresh := *h, was == nil || rotate
-	if set.SiteID, set.KeyID, set.At = siteID, req.KeyID, u.Now; fresh {
-		if set.Secret, err = m.Calls.Seal(siteID, outcall.NewSecret()); err != nil {
-			return nil, err
+	set := *h
+	if set.SiteID, set.KeyID, set.At = siteID, req.KeyID, u.Now; was == nil || rotate {
+		fresh = outcall.NewSecret()
+		if set.Secret, err = m.Calls.Seal(siteID, fresh); err != nil {
+			return nil, "", err
 		}
 	} else {
 		set.Secret = was.Secret
 	}
 	if err := saveMailHook(ctx, u, set); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	out = set.show()
 	a.Action, a.After = "mail_hook.set", *out
-	if fresh {
+	if fresh != "" {
 		out.Secret = new(string)
 	}
-	return out, audit.Write(ctx, u.Tx, "notify", u.Now, siteID, a)
+	return out, fresh, audit.Write(ctx, u.Tx, "notify", u.Now, siteID, a)
 }
 
 // mailHookSecret is the secret of the hook that was set at a moment; nil: it has been changed since.
