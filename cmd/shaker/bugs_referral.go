@@ -49,7 +49,7 @@ var referralBugs = []bug{
 			{"internal/referral/payout_store.go", "			delete from referral.open_entry o using referral.payout_line l\n", "			select o.entry_id, o.amount, l.id as line_id from referral.open_entry o, referral.payout_line l\n"},
 			{"internal/referral/payout_store.go", "o.currency = $3 and not o.held\n			returning o.entry_id, o.amount, l.id as line_id\n", "o.currency = $3 and not o.held\n"},
 			{"internal/referral/payout_store.go", "a.balance - a.held - a.reserved > 0 and a.balance - a.held - a.reserved >= $3\n", "a.balance - a.held > 0 and a.balance - a.held >= $3\n"},
-			{"internal/referral/payout_store.go", "persons[i], amounts[i] = a.PersonID, a.available()", "persons[i], amounts[i] = a.PersonID, a.available()+a.Reserved"},
+			{"internal/referral/payout_store.go", "persons[i], amounts[i] = p.PersonID, p.Due", "persons[i], amounts[i] = p.PersonID, p.Due+p.Reserved"},
 			{"migrations/referral/00080_commission.sql", "create unique index payout_entry_once on", "create index payout_entry_once on"},
 		}},
 	{Name: "payout-refund-lost", Says: "what is refunded after its commission went into a payout is not taken back",

@@ -89,16 +89,20 @@ var payoutInvariants = []invariant{
 				select site_id, entry_id from referral.open_entry where amount <> 0
 				union select site_id, entry_id from referral.payout_entry where live) x on x.site_id = e.site_id and x.entry_id = e.id
 			where e.id is null or x.entry_id is null`},
-	{ID: "payout/line", Says: "a line pays its entries, which are its person's and its currency's; they are its own until it failed or was cancelled",
+	{ID: "payout/line", Says: "a line pays its entries, which are its person's, or of an account that was gathered into it, and its currency's; they are its own until it failed or was cancelled",
 		SQL: `
 			select l.site_id, l.id, l.status, l.amount, x.amount as of_entries from referral.payout_line l
 			join referral.payout_batch b on b.site_id = l.site_id and b.id = l.batch_id
 			left join (
 				select x.site_id, x.line_id, sum(e.amount) as amount, bool_and(x.live) as all_live, bool_or(x.live) as any_live,
-					min(e.person_id) as first, max(e.person_id) as last, min(e.currency) as currency, count(distinct e.currency) as n
-				from referral.payout_entry x join referral.account_entry e on e.site_id = x.site_id and e.id = x.entry_id group by 1, 2) x
+					bool_and(e.person_id = y.person_id or m.id is not null) as its, min(e.currency) as currency, count(distinct e.currency) as n
+				from referral.payout_entry x
+				join referral.account_entry e on e.site_id = x.site_id and e.id = x.entry_id
+				join referral.payout_line y on y.site_id = x.site_id and y.id = x.line_id
+				left join referral.account_entry m on m.site_id = x.site_id and m.source = 'payout:' || x.line_id || ':' || e.person_id || ':out'
+				group by 1, 2) x
 				on x.site_id = l.site_id and x.line_id = l.id
-			where (x.amount, x.first, x.last, x.currency, x.n) is distinct from (l.amount::numeric, l.person_id, l.person_id, b.currency, 1::bigint)
+			where (x.amount, x.its, x.currency, x.n) is distinct from (l.amount::numeric, true, b.currency, 1::bigint)
 				or case when l.status in ('failed', 'cancelled') then x.any_live else not x.all_live end`},
 	{ID: "payout/paid", Says: "what left an account are its paid lines",
 		SQL: `

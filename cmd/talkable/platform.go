@@ -47,7 +47,7 @@ type platform struct {
 	gateway   *gateway.Gateway
 	customer  *customer.Module
 	points    *loyalty.Module
-	messages  *notify.Module
+	calls     *outcall.Client
 	store     asset.Store
 	now       clock.Clock
 	register  []func(huma.API)
@@ -108,7 +108,7 @@ func (p *platform) wire(c *config, now clock.Clock, smtp, texts string, secret f
 		return err
 	}
 	cursors := web.NewCursors(key)
-	calls := outcall.New(outcall.Settings{Private: c.PrivateTargets, Agent: "talkable/" + version, Now: now})
+	calls := outcall.New(outcall.Settings{Private: c.PrivateTargets, Agent: "talkable/" + version, Now: now, Key: key})
 	customers := customer.New(customer.Deps{DB: pools["customer"], Outbox: outboxes["customer"], Log: logs["customer"], Reg: reg, Now: now, Cursors: cursors})
 	referrals := referral.New(referral.Deps{DB: pools["referral"], Outbox: outboxes["referral"], Log: logs["referral"], Reg: reg, Now: now,
 		Cursors: cursors, People: customers, Facts: customers, Payer: payer(c), Calls: calls, PublicURL: c.PublicURL, GiftCards: c.giftCards})
@@ -138,7 +138,7 @@ func (p *platform) wire(c *config, now clock.Clock, smtp, texts string, secret f
 	p.pages = page.New(page.Deps{Referrals: referrals, Customers: customers, Members: points, Mails: compose, Looks: looks, Cursors: cursors, Reg: reg,
 		PublicURL: c.PublicURL})
 	compose.Printer = p.pages
-	p.gateway, p.customer, p.points, p.messages, p.store, p.now = edge, customers, points, messages, store, now
+	p.gateway, p.customer, p.points, p.calls, p.store, p.now = edge, customers, points, calls, store, now
 	p.visit, p.qr, p.files = referrals.Visit(p.pages), referrals.QR(), files
 	p.apps[0], p.apps[1] = referrals.Apps()
 	p.register = []func(huma.API){compose.Routes, programmes.Routes, jobs.Routes, files.Routes, edge.Routes, looks.Routes, customers.Routes, referrals.Routes, points.Routes, counts.Routes, messages.Routes, hands.Routes}

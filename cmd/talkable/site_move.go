@@ -119,10 +119,11 @@ func (p *platform) restore(ctx context.Context, cmd *cobra.Command, file *archiv
 
 // installation is what a site is taken from, or to.
 func (p *platform) installation() archive.Installation {
-	box := archive.Box{Open: p.messages.OpenSecret, Seal: p.messages.SealSecret}
+	box := archive.Box{Open: p.calls.Open, Seal: p.calls.Seal}
 	in := archive.Installation{Version: version, Now: p.now, Store: p.store, Sites: "gateway.site", Files: "gateway.asset_content",
 		Days: map[string]string{"referral.visit": "referral.add_visit_days"}, Marks: []string{"referral.reminded"},
-		Sealed: map[string]archive.Box{"notify.endpoint.secret": box, "notify.endpoint.old_secret": box}}
+		Sealed: map[string]archive.Box{"notify.endpoint.secret": box, "notify.endpoint.old_secret": box, "notify.mail_hook.secret": box,
+			"referral.decision_hook.secret": box, "referral.coupon_supply.secret": box, "loyalty.fulfilment_hook.secret": box}}
 	for _, m := range migrations.Modules {
 		in.Modules = append(in.Modules, archive.Module{Name: m, URL: p.dbs.urls[m]})
 	}

@@ -26,6 +26,9 @@ func emptyPlatform(t *testing.T) (environ []string, l layout, db *sqlx.DB) {
 	return l.environ(t.TempDir()), l, open(t, l["TALKABLE_DATABASE_URL"])
 }
 
+// sealedTables hold secrets that each installation seals with a key of its own.
+var sealedTables = []string{"notify.endpoint", "notify.mail_hook", "referral.decision_hook", "referral.coupon_supply", "loyalty.fulfilment_hook"}
+
 // TestSiteMoves takes a site with everything that the API can make from one installation to another: each table is the same, each answer is the
 // same to the same key, and what happens from then on ends as it would have at home.
 func TestSiteMoves(t *testing.T) {
@@ -50,7 +53,7 @@ func TestSiteMoves(t *testing.T) {
 	if err != nil || !strings.Contains(out, "site mover (2) is here") {
 		t.Fatalf("%s, %v", out, err)
 	}
-	censusOf(t, home, "mover").same(t, censusOf(t, db, "mover"), "notify.endpoint") // secrets are sealed with another key
+	censusOf(t, home, "mover").same(t, censusOf(t, db, "mover"), sealedTables...)
 	out, err = talkable(t, environ, "ledger", "verify", "--site", "mover")
 	if err != nil || !strings.Contains(out, "all is as it should be") {
 		t.Errorf("%s, %v", out, err)
@@ -65,7 +68,7 @@ func TestSiteMoves(t *testing.T) {
 			and not exists (select from pg_class c where c.oid = (table_schema || '.' || table_name)::regclass and (c.relispartition or c.relkind not in ('r', 'p')))`, m); err != nil {
 			t.Fatal(err)
 		}
-		tally(t, home, tables, `where site_id = 2`).same(t, tally(t, db, tables, `where site_id = 2`), "notify.endpoint")
+		tally(t, home, tables, `where site_id = 2`).same(t, tally(t, db, tables, `where site_id = 2`), sealedTables...)
 	}
 
 	sealed(t, home)
@@ -153,6 +156,27 @@ func TestTablesOfNoSite(t *testing.T) {
 			if ours[m+"."+name] == "" && !slices.Contains(bus, name) {
 				t.Errorf("%s.%s has no site: it is not exported with one", m, name)
 			}
+		}
+	}
+}
+
+// A column that holds secrets is sealed with the installation's key, so who moves a site has to know of it.
+func TestSealedColumnsMove(t *testing.T) {
+	t.Parallel()
+	_, _, db := emptyPlatform(t)
+	sealed := (&platform{dbs: &databases{}}).installation().Sealed
+	var columns []string
+	if err := db.Select(&columns, `
+		select table_schema || '.' || table_name || '.' || column_name from information_schema.columns
+		where data_type = 'bytea' and column_name like '%secret%' and table_schema <> 'gateway' order by 1`); err != nil {
+		t.Fatal(err)
+	}
+	if len(columns) < 6 {
+		t.Errorf("only %q", columns)
+	}
+	for _, c := range columns {
+		if _, ok := sealed[c]; !ok {
+			t.Errorf("%s would move as it is, and nobody could open it", c)
 		}
 	}
 }

@@ -42,7 +42,8 @@ var facetKinds = [facetCount]facetKind{
 		"`purchase`, `affiliate_member`, or the category of an Event: of the origin itself, of the friend's origin for a referral, of the advocate's for an offer and its shares"},
 	variant: {"variant", "split_test", "split_test", "split_test", 0,
 		"the variant of the campaign that the offer is of; none outside of experiments. Variants of two campaigns may have one name: ask by campaign, too"},
-	utmSource:   {"utm_source", "utm_source", "utm_source", "utm_source", 50, "the `utm_source` that the origin was told with: of a sale, sign-up, event or refund itself"},
+	utmSource: {"utm_source", "utm_source", "utm_source", "utm_source", 50, "the `utm_source` that the origin was told with: of a sale, sign-up, event or refund itself, of the friend's origin for a referral " +
+		"and what it earns, of the sign-up for what that earns"},
 	utmMedium:   {"utm_medium", "utm_medium", "utm_medium", "utm_medium", 50, "its `utm_medium`"},
 	utmCampaign: {"utm_campaign", "utm_campaign", "utm_campaign", "utm_campaign", 50, "its `utm_campaign`, which is the shop's own and no campaign of ours"},
 }
@@ -83,7 +84,7 @@ const (
 	ofOrigins   = byOrigin | byUTM
 	ofOffers    = byOrigin | byCampaign | byVariant
 	ofVisits    = byCampaign | byChannel | byDevice | byVariant
-	ofReferrals = ofOffers | byChannel
+	ofReferrals = ofOffers | byChannel | byUTM
 )
 
 // keptBy says by what each key is kept: a fact's other facets are dropped. It decides how many rows a day has, so visits, of which there

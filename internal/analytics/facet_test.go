@@ -20,9 +20,11 @@ import (
 func faceted() []fact {
 	const at, when = "facebook", "ios"
 	made := referralevent.ReferralCreated{SiteID: 1, ReferralID: 9, CampaignID: 1, Status: referralevent.Pending, TrackMethod: trackedByVisit, Subtotal: 100, Currency: "USD", FirstOrder: true,
-		OccurredAt: start, Channel: at, TrafficSource: when, DeviceType: "mobile", EventCategory: "purchase", Variant: "b"}
+		OccurredAt: start, Channel: at, TrafficSource: when, DeviceType: "mobile", EventCategory: "purchase", Variant: "b",
+		UTMSource: "letter", UTMMedium: "paper", UTMCampaign: "spring"}
 	barred, approved := made, referralevent.ReferralApproved{SiteID: 1, ReferralID: 9, CampaignID: 1, TrackMethod: trackedByCoupon, Subtotal: 100, Currency: "USD", OccurredAt: start,
-		Channel: at, TrafficSource: when, DeviceType: "mobile", EventCategory: "purchase", Variant: "b"}
+		Channel: at, TrafficSource: when, DeviceType: "mobile", EventCategory: "purchase", Variant: "b",
+		UTMSource: "letter", UTMMedium: "paper", UTMCampaign: "spring"}
 	barred.Status = referralevent.Blocked
 	fresh := approved
 	fresh.FirstOrder = true
@@ -34,6 +36,7 @@ func faceted() []fact {
 	rewarded := func(w referralevent.RewardIssued) referralevent.RewardIssued {
 		w.SiteID, w.CampaignID, w.OccurredAt = 1, 1, start
 		w.Channel, w.TrafficSource, w.DeviceType, w.EventCategory, w.Variant = at, when, "mobile", "purchase", "b"
+		w.UTMSource, w.UTMMedium, w.UTMCampaign = "letter", "paper", "spring"
 		return w
 	}
 	return slices.Concat(originFacts(sale), originFacts(member), originFacts(event), createdFacts(made), createdFacts(barred), approvedFacts(approved), approvedFacts(fresh),
@@ -46,7 +49,7 @@ func faceted() []fact {
 		rewardFacts(rewarded(referralevent.RewardIssued{Side: "advocate", Reason: "referrer", Kind: referralevent.Points})),
 		rewardFacts(rewarded(referralevent.RewardIssued{Side: "friend", Kind: referralevent.Commission, Amount: 100, Currency: "USD"})),
 		rewardBackFacts(referralevent.RewardClawedBack{SiteID: 1, CampaignID: 1, Kind: referralevent.Commission, Amount: 25, Currency: "USD", ClawedAt: start,
-			Channel: at, TrafficSource: when, DeviceType: "mobile", EventCategory: "purchase", Variant: "b"}),
+			Channel: at, TrafficSource: when, DeviceType: "mobile", EventCategory: "purchase", Variant: "b", UTMSource: "letter", UTMMedium: "paper", UTMCampaign: "spring"}),
 		couponFacts(referralevent.CouponsUsed{SiteID: 1, ByAdvocate: true, ByFriend: true, RewardsUsed: 1, Subtotal: 100, Currency: "USD", OccurredAt: start,
 			TrafficSource: when, DeviceType: "mobile", EventCategory: "purchase", UTMSource: "letter", UTMMedium: "paper", UTMCampaign: "spring"}),
 		advocateFacts(referralevent.AdvocatePurchased{SiteID: 1, FirstPurchase: true, Subtotal: 100, Currency: "USD", OccurredAt: start, TrafficSource: when, DeviceType: "mobile", EventCategory: "purchase",
@@ -56,7 +59,7 @@ func faceted() []fact {
 		sharedFacts(referralevent.OfferShared{SiteID: 1, CampaignID: 1, Channel: at, Second: true, SharedAt: start, TrafficSource: when, DeviceType: "mobile", EventCategory: "purchase", Variant: "b"}),
 		claimedFacts(referralevent.OfferClaimed{SiteID: 1, CampaignID: 1, ClaimedAt: start, Channel: at, OptedIn: true, Stranger: true}),
 		voidedFacts(referralevent.ReferralVoided{SiteID: 1, CampaignID: 1, Status: referralevent.Voided, VoidedAt: start,
-			Channel: at, TrafficSource: when, DeviceType: "mobile", EventCategory: "purchase", Variant: "b"}))
+			Channel: at, TrafficSource: when, DeviceType: "mobile", EventCategory: "purchase", Variant: "b", UTMSource: "letter", UTMMedium: "paper", UTMCampaign: "spring"}))
 }
 
 // Each fact has a value for everything that its key is kept by, and every key says what it is kept by.

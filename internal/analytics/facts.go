@@ -137,7 +137,7 @@ func createdFacts(r referralevent.ReferralCreated) []fact {
 
 func madeFacts(r referralevent.ReferralCreated) []fact {
 	f := fact{site: r.SiteID, key: referredSales, at: r.OccurredAt, campaign: r.CampaignID, qa: r.QA, count: 1,
-		facets: facets{r.Channel, r.TrafficSource, r.DeviceType, r.EventCategory, r.Variant}}
+		facets: facets{r.Channel, r.TrafficSource, r.DeviceType, r.EventCategory, r.Variant, r.UTMSource, r.UTMMedium, r.UTMCampaign}}
 	if r.Status == referralevent.Blocked {
 		f.key = blocked
 		return []fact{f}
@@ -170,7 +170,8 @@ func replacedFacts(r referralevent.ReferralCreated) []fact {
 	if r.ReplacedApproved {
 		facts = append(facts, approvedFacts(referralevent.ReferralApproved{SiteID: old.SiteID, CampaignID: old.CampaignID, TrackMethod: old.TrackMethod,
 			Subtotal: old.Subtotal, Currency: old.Currency, FirstOrder: old.FirstOrder, OccurredAt: old.OccurredAt, QA: old.QA, Channel: old.Channel,
-			TrafficSource: old.TrafficSource, DeviceType: old.DeviceType, EventCategory: old.EventCategory, Variant: old.Variant})...)
+			TrafficSource: old.TrafficSource, DeviceType: old.DeviceType, EventCategory: old.EventCategory, Variant: old.Variant,
+			UTMSource: old.UTMSource, UTMMedium: old.UTMMedium, UTMCampaign: old.UTMCampaign})...)
 	}
 	for i := range facts {
 		facts[i].count, facts[i].sum = -facts[i].count, -facts[i].sum
@@ -180,7 +181,7 @@ func replacedFacts(r referralevent.ReferralCreated) []fact {
 
 func approvedFacts(r referralevent.ReferralApproved) []fact {
 	f := fact{site: r.SiteID, key: approvedSales, at: r.OccurredAt, campaign: r.CampaignID, qa: r.QA, money: true, currency: r.Currency,
-		count: 1, sum: r.Subtotal, facets: facets{r.Channel, r.TrafficSource, r.DeviceType, r.EventCategory, r.Variant}}
+		count: 1, sum: r.Subtotal, facets: facets{r.Channel, r.TrafficSource, r.DeviceType, r.EventCategory, r.Variant, r.UTMSource, r.UTMMedium, r.UTMCampaign}}
 	if r.TrackMethod != trackedByCoupon {
 		return []fact{f}
 	}
@@ -200,7 +201,7 @@ func voidedFacts(r referralevent.ReferralVoided) []fact {
 		return nil
 	}
 	f := fact{site: r.SiteID, key: voided, at: r.VoidedAt, campaign: r.CampaignID, qa: r.QA, count: 1,
-		facets: facets{r.Channel, r.TrafficSource, r.DeviceType, r.EventCategory, r.Variant}}
+		facets: facets{r.Channel, r.TrafficSource, r.DeviceType, r.EventCategory, r.Variant, r.UTMSource, r.UTMMedium, r.UTMCampaign}}
 	if r.Status == referralevent.Blocked {
 		f.key = blocked
 	}
@@ -209,7 +210,7 @@ func voidedFacts(r referralevent.ReferralVoided) []fact {
 
 func rewardFacts(r referralevent.RewardIssued) []fact {
 	f := fact{site: r.SiteID, key: rewards, at: r.OccurredAt, campaign: r.CampaignID, qa: r.QA, count: 1,
-		facets: facets{r.Channel, r.TrafficSource, r.DeviceType, r.EventCategory, r.Variant}}
+		facets: facets{r.Channel, r.TrafficSource, r.DeviceType, r.EventCategory, r.Variant, r.UTMSource, r.UTMMedium, r.UTMCampaign}}
 	if r.Kind == referralevent.Commission {
 		f.money, f.currency, f.sum = true, r.Currency, r.Amount
 	}
@@ -239,7 +240,7 @@ func rewardBackFacts(r referralevent.RewardClawedBack) []fact {
 		return nil // points come back through the ledger, and that is counted there
 	}
 	return []fact{{site: r.SiteID, key: commissionsBack, at: r.ClawedAt, campaign: r.CampaignID, qa: r.QA, money: true, currency: r.Currency,
-		count: 1, sum: r.Amount, facets: facets{r.Channel, r.TrafficSource, r.DeviceType, r.EventCategory, r.Variant}}}
+		count: 1, sum: r.Amount, facets: facets{r.Channel, r.TrafficSource, r.DeviceType, r.EventCategory, r.Variant, r.UTMSource, r.UTMMedium, r.UTMCampaign}}}
 }
 
 // couponFacts: an order with a coupon for advocates and one for friends counts for both, and once for all coupons.

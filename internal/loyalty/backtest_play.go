@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/talkable/talkable/internal/agenda"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/loyalty/hindsight"
@@ -16,20 +17,13 @@ import (
 
 // keepPlaying plays backtests that were asked for until ctx ends.
 func (m *Module) keepPlaying(ctx context.Context) {
-	tick := time.NewTicker(look)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			m.Tick(func() {
-				if _, err := m.PlayBacktests(ctx); err != nil && ctx.Err() == nil {
-					m.log.Error().Err(err).Msg("playing a backtest failed; it is tried again")
-				}
-			})
-		}
-	}
+	agenda.Every(ctx, look, func() {
+		m.Tick(func() {
+			if _, err := m.PlayBacktests(ctx); err != nil && ctx.Err() == nil {
+				m.log.Error().Err(err).Msg("playing a backtest failed; it is tried again")
+			}
+		})
+	})
 }
 
 // PlayBacktests plays what waits, one after the other, and returns how many it played.

@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"sync"
 	"time"
 
+	"github.com/talkable/talkable/internal/agenda"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/customer/customerapi"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
@@ -38,44 +38,29 @@ type fulfilMember struct {
 
 // keepAsking asks fulfilment hooks until ctx ends.
 func (m *Module) keepAsking(ctx context.Context) {
-	tick := time.NewTicker(askEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			m.Tick(func() {
-				if _, err := m.AskHooks(ctx); err != nil && ctx.Err() == nil {
-					m.log.Error().Err(err).Msg("asking fulfilment hooks failed; it is tried again")
-				}
-			})
+	if m.calls != nil {
+		if err := m.calls.SealOld(ctx, m.db, "loyalty.fulfilment_hook"); err != nil && ctx.Err() == nil {
+			m.log.Error().Err(err).Msg("sealing secrets failed; it is tried again when a server begins")
 		}
 	}
+	agenda.Every(ctx, askEvery, func() {
+		m.Tick(func() {
+			if _, err := m.AskHooks(ctx); err != nil && ctx.Err() == nil {
+				m.log.Error().Err(err).Msg("asking fulfilment hooks failed; it is tried again")
+			}
+		})
+	})
 }
 
 // AskHooks asks what is due, some at a time, and returns how many questions it asked.
-func (m *Module) AskHooks(ctx context.Context) (total int, err error) {
-	for {
-		var due []fulfilAsk
-		err := m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
-			due, err = claimFulfilAsks(ctx, u, u.Now, hookLease, asksAtATime, asksOfASite)
-			return err
+func (m *Module) AskHooks(ctx context.Context) (int, error) {
+	return agenda.Rounds(func() (due []fulfilAsk, err error) {
+		err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
+			due = nil
+			return fulfilAsksDue.Claim(ctx, u, &due, u.Now, hookLease, asksAtATime, asksOfASite)
 		})
-		if err != nil || len(due) == 0 {
-			return total, err
-		}
-		errs := make([]error, len(due))
-		var all sync.WaitGroup
-		for i, a := range due {
-			all.Go(func() { errs[i] = m.askHook(ctx, a) })
-		}
-		all.Wait()
-		if err := errors.Join(errs...); err != nil {
-			return total, err
-		}
-		total += len(due)
-	}
+		return due, err
+	}, func(a fulfilAsk) error { return m.askHook(ctx, a) })
 }
 
 // askHook asks one question, outside of any transaction, and does what the answer says. A refusal is done before it is kept: should this end
@@ -130,7 +115,11 @@ func (m *Module) callHook(ctx context.Context, h *fulfilHook, a fulfilAsk, r red
 	if err != nil {
 		return err
 	}
-	header, err := outcall.Sign([]string{h.Secret}, a.id(), t.At, body)
+	secret, err := m.calls.Open(h.SiteID, h.Secret)
+	if err != nil {
+		return err
+	}
+	header, err := outcall.Sign([]string{secret}, a.id(), t.At, body)
 	if err != nil {
 		return err
 	}

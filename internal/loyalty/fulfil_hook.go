@@ -47,7 +47,7 @@ const (
 type fulfilHook struct {
 	SiteID    int64     `db:"site_id"`
 	URL       string    `db:"url"`
-	Secret    string    `db:"secret"`
+	Secret    []byte    `db:"secret"` // sealed
 	TimeoutMS int       `db:"timeout_ms"`
 	Deadline  int       `db:"deadline_minutes"`
 	OnFailure string    `db:"on_failure"`
@@ -73,16 +73,12 @@ func (h fulfilHook) check(calls *outcall.Client) error {
 	return bad.Pointed()
 }
 
-// show is the hook as the API shows it; the secret only when it was made just now.
-func (h *fulfilHook) show(fresh bool) loyaltyapi.FulfilmentHook {
+// show is the hook as the API shows it, without its secret.
+func (h *fulfilHook) show() loyaltyapi.FulfilmentHook {
 	if h == nil {
 		return loyaltyapi.FulfilmentHook{}
 	}
-	out := loyaltyapi.FulfilmentHook{URL: &h.URL, TimeoutMS: h.TimeoutMS, Deadline: h.Deadline, OnFailure: h.OnFailure, Enabled: h.Enabled, ChangedAt: &h.At}
-	if fresh {
-		out.Secret = &h.Secret
-	}
-	return out
+	return loyaltyapi.FulfilmentHook{URL: &h.URL, TimeoutMS: h.TimeoutMS, Deadline: h.Deadline, OnFailure: h.OnFailure, Enabled: h.Enabled, ChangedAt: &h.At}
 }
 
 // fulfilAsk is a question about a redemption.

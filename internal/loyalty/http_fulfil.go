@@ -41,7 +41,7 @@ func (m *Module) getFulfilHook(ctx context.Context, _ *struct{}) (*web.OK[fulfil
 	if err != nil {
 		return nil, err
 	}
-	return web.Answer(fulfilHookAnswer{h.show(false)}), nil
+	return web.Answer(fulfilHookAnswer{h.show()}), nil
 }
 
 func (m *Module) putFulfilHook(ctx context.Context, in *struct {
@@ -65,10 +65,10 @@ func (m *Module) putFulfilHook(ctx context.Context, in *struct {
 		return nil, err
 	}
 	var out loyaltyapi.FulfilmentHook
-	fresh := false
+	fresh := "" // a secret that was just made: the answer that is kept holds none
 	err := m.outbox.InTx(ctx, func(u *bus.Unit) error {
 		replayed, err := idempotency.Once(ctx, u.Tx, module, u.Now, req.Site.ID, req.Idempotency, &out, func() (err error) {
-			out, fresh, err = setFulfilHook(ctx, u, &h, body.Rotate)
+			out, fresh, err = m.setFulfilHook(ctx, u, &h, body.Rotate)
 			return err
 		})
 		req.MarkReplayed(replayed)
@@ -77,32 +77,35 @@ func (m *Module) putFulfilHook(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	if fresh {
-		out.Secret = &h.Secret
+	if fresh != "" {
+		out.Secret = &fresh
 	}
 	return web.Answer(fulfilHookAnswer{out}), nil
 }
 
-// setFulfilHook writes a hook over what was set before; fresh says that it has a new secret.
-func setFulfilHook(ctx context.Context, u *bus.Unit, h *fulfilHook, rotate bool) (out loyaltyapi.FulfilmentHook, fresh bool, err error) {
+// setFulfilHook writes a hook over what was set before; fresh is its secret, if that is new.
+func (m *Module) setFulfilHook(ctx context.Context, u *bus.Unit, h *fulfilHook, rotate bool) (out loyaltyapi.FulfilmentHook, fresh string, err error) {
 	was, err := fulfilHookOf(ctx, u, h.SiteID)
 	if err != nil {
-		return out, false, err
+		return out, "", err
 	}
-	if fresh = was == nil || rotate; fresh {
-		h.Secret = outcall.NewSecret()
+	if was == nil || rotate {
+		fresh = outcall.NewSecret()
+		if h.Secret, err = m.calls.Seal(h.SiteID, fresh); err != nil {
+			return out, "", err
+		}
 	} else {
 		h.Secret = was.Secret
 	}
 	h.At = u.Now
 	if err := saveFulfilHook(ctx, u, *h); err != nil {
-		return out, false, err
+		return out, "", err
 	}
 	var before any
 	if was != nil {
-		before = was.show(false)
+		before = was.show()
 	}
-	out = h.show(false)
+	out = h.show()
 	return out, fresh, note(ctx, u, h.SiteID, h.KeyID, "set", aboutFulfilHook, 0, before, out)
 }
 

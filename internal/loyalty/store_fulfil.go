@@ -5,10 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
+
+	"github.com/talkable/talkable/internal/agenda"
 )
 
 const fulfilAskColumns = `a.site_id, a.redemption_id, a.state, a.answer, a.tries, a.attempts::text as attempts, a.asked_at, a.next_at, a.settled_at`
@@ -31,29 +32,9 @@ func (s *saving) fulfilAsks(all []*redemption) {
 		column(rows, func(r *redemption) string { return stamp(r.CreatedAt) }))
 }
 
-// claimFulfilAsks takes questions that are due, or whose call has ended without a word, some of each site; nobody else asks them until the lease ends.
-func claimFulfilAsks(ctx context.Context, tx sqlx.QueryerContext, now time.Time, lease time.Duration, limit, each int) ([]fulfilAsk, error) {
-	var out []fulfilAsk
-	err := sqlx.SelectContext(ctx, tx, &out, `
-		with due as (
-			select site_id, redemption_id from (
-				select site_id, redemption_id, next_at, row_number() over (partition by site_id order by next_at, redemption_id) as n
-				from loyalty.fulfilment_ask where state in ('waiting', 'asking') and next_at <= $1) d
-			where n <= $3 order by next_at limit $2),
-		held as (
-			select h.site_id, h.redemption_id from loyalty.fulfilment_ask h
-			join due using (site_id, redemption_id)
-			where h.state in ('waiting', 'asking') and h.next_at <= $1
-			order by h.site_id, h.redemption_id
-			for update of h skip locked)
-		update loyalty.fulfilment_ask a set state = 'asking', tries = a.tries + 1, next_at = $4
-		from held where a.site_id = held.site_id and a.redemption_id = held.redemption_id
-		returning `+fulfilAskColumns, now, limit, each, now.Add(lease))
-	if err != nil {
-		return nil, fmt.Errorf("claim questions of fulfilment: %w", err)
-	}
-	return out, nil
-}
+// fulfilAsksDue are questions that are to be put, or whose call has ended without a word.
+var fulfilAsksDue = agenda.Due{What: "questions of fulfilment", Table: "loyalty.fulfilment_ask", ID: "redemption_id", Columns: fulfilAskColumns,
+	Open: "state in ('waiting', 'asking')", Set: "state = 'asking'"}
 
 // lockFulfilAsks locks what is asked about redemptions, which are locked already.
 func lockFulfilAsks(ctx context.Context, tx sqlx.QueryerContext, of []siteID) (map[siteID]*fulfilAsk, error) {

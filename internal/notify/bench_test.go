@@ -112,7 +112,7 @@ func (b *bench) replica() *Module {
 	b.t.Cleanup(func() { db.Close() })
 	return New(Deps{DB: db, Outbox: bus.NewOutbox("notify", db, b.clock.Now, nil), Log: zerolog.Nop(), Reg: prometheus.NewRegistry(),
 		Now: b.clock.Now, Cursors: web.NewCursors([]byte("secret")), SMTP: b.sink.URL(), From: "talkable@localhost",
-		SMSDaily: 3, Secret: []byte("the secret of all replicas"), Calls: outcall.New(outcall.Settings{Private: true, Now: b.clock.Now})})
+		SMSDaily: 3, Secret: []byte("the secret of all replicas"), Calls: outcall.New(outcall.Settings{Private: true, Now: b.clock.Now, Key: []byte("the secret of all replicas")})})
 }
 
 // worker of a module, on the bench's mail server.

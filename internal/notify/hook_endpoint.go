@@ -99,7 +99,7 @@ func (m *Module) createEndpoint(ctx context.Context, siteID int64, style, key st
 	} else if err := checkKey(style, key); err != nil {
 		return out, false, err
 	}
-	sealed, err := m.seal(siteID, key)
+	sealed, err := m.Calls.Seal(siteID, key)
 	if err != nil {
 		return out, false, err
 	}
@@ -174,7 +174,7 @@ func (m *Module) rotateSecret(ctx context.Context, siteID, id int64, key string,
 		} else if err := checkKey(old.Style, key); err != nil {
 			return err
 		}
-		sealed, err := m.seal(siteID, key)
+		sealed, err := m.Calls.Seal(siteID, key)
 		if err != nil {
 			return err
 		}
@@ -240,7 +240,7 @@ func (m *Module) secrets(ctx context.Context, siteID, id int64) ([]string, error
 	}
 	var out []string
 	for _, s := range sealed {
-		secret, err := m.open(siteID, s)
+		secret, err := m.Calls.Open(siteID, s)
 		if err != nil {
 			return nil, err
 		}

@@ -17,7 +17,7 @@ const talkableSignature = "X-Talkable-Signature"
 
 // call is the request of an errand at this moment.
 func (m *Module) call(e errand, now time.Time) (outcall.Call, error) {
-	secret, err := m.open(e.SiteID, e.Secret)
+	secret, err := m.Calls.Open(e.SiteID, e.Secret)
 	if err != nil {
 		return outcall.Call{}, err
 	}
@@ -28,7 +28,7 @@ func (m *Module) call(e errand, now time.Time) (outcall.Call, error) {
 		secrets[0] = standardSecret(secret)
 	}
 	if e.OldUntil != nil && now.Before(*e.OldUntil) {
-		old, err := m.open(e.SiteID, e.OldSecret)
+		old, err := m.Calls.Open(e.SiteID, e.OldSecret)
 		if err != nil {
 			return outcall.Call{}, err
 		}

@@ -206,7 +206,7 @@ func TestHook(t *testing.T) {
 		if r.took()[0].header.Get("Webhook-Id") == r.took()[1].header.Get("Webhook-Id") {
 			t.Error("the twins' messages have one id")
 		}
-		if _, err := b.open(2, seal(t, b, 1)); err == nil {
+		if _, err := b.Calls.Open(2, seal(t, b, 1)); err == nil {
 			t.Error("a site opens the other's secret")
 		}
 	})
@@ -236,7 +236,7 @@ func TestHook(t *testing.T) {
 
 func seal(t *testing.T, b *bench, siteID int64) []byte {
 	t.Helper()
-	sealed, err := b.seal(siteID, "a secret")
+	sealed, err := b.Calls.Seal(siteID, "a secret")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,9 +3,9 @@ package notify
 import (
 	"context"
 	"encoding/json"
-	"sync"
 	"time"
 
+	"github.com/talkable/talkable/internal/agenda"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/outcall"
 )
@@ -18,18 +18,12 @@ const (
 
 // askMails asks shops about messages until ctx ends: beside the queue, so that a slow shop keeps nobody's mail but its own.
 func (m *Module) askMails(ctx context.Context) error {
-	tick := time.NewTicker(mailAskEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			if _, err := m.AskMailHooks(ctx); err != nil && ctx.Err() == nil {
-				m.Log.Warn().Err(err).Msg("questions about mails wait")
-			}
+	agenda.Every(ctx, mailAskEvery, func() {
+		if _, err := m.AskMailHooks(ctx); err != nil && ctx.Err() == nil {
+			m.Log.Warn().Err(err).Msg("questions about mails wait")
 		}
-	}
+	})
+	return nil
 }
 
 // ask puts a claimed message back into the queue, to wait for the answer to a question that is put by it.
@@ -39,24 +33,10 @@ func (w *worker) ask(ctx context.Context, j job) error {
 
 // AskMailHooks asks what is due, some at a time, and returns how many questions it asked.
 func (m *Module) AskMailHooks(ctx context.Context) (int, error) {
-	for total := 0; ; {
-		due, err := claimMailAsks(ctx, m.DB, m.Now(), mailAskLease, mailAsksOnce, mailAsksOfOne)
-		if err != nil || len(due) == 0 {
-			return total, err
-		}
-		errs := make([]error, len(due))
-		var all sync.WaitGroup
-		for i, a := range due {
-			all.Go(func() { errs[i] = m.askMailHook(ctx, a) })
-		}
-		all.Wait()
-		for _, err := range errs {
-			if err != nil {
-				return total, err
-			}
-		}
-		total += len(due)
-	}
+	return agenda.Rounds(func() (due []mailAsk, err error) {
+		err = mailAsksDue.Claim(ctx, m.DB, &due, m.Now(), mailAskLease, mailAsksOnce, mailAsksOfOne)
+		return due, err
+	}, func(a mailAsk) error { return m.askMailHook(ctx, a) })
 }
 
 // askMailHook asks one question outside of any transaction, and does what the answer says.
@@ -86,7 +66,7 @@ func (m *Module) callMailHook(ctx context.Context, h *mailHook, a mailAsk, t *ma
 	if err != nil {
 		return err
 	}
-	secret, err := m.open(h.SiteID, h.Secret)
+	secret, err := m.Calls.Open(h.SiteID, h.Secret)
 	if err != nil {
 		return err
 	}

@@ -103,7 +103,7 @@ func (m *Module) setMailHook(ctx context.Context, u *bus.Unit, req *web.Request,
 	set := *h
 	if set.SiteID, set.KeyID, set.At = siteID, req.KeyID, u.Now; was == nil || rotate {
 		fresh = outcall.NewSecret()
-		if set.Secret, err = m.seal(siteID, fresh); err != nil {
+		if set.Secret, err = m.Calls.Seal(siteID, fresh); err != nil {
 			return nil, "", err
 		}
 	} else {
@@ -126,6 +126,6 @@ func (m *Module) mailHookSecret(ctx context.Context, siteID int64, at time.Time)
 	if err != nil || h == nil || !h.At.Equal(at) {
 		return nil, err
 	}
-	secret, err := m.open(siteID, h.Secret)
+	secret, err := m.Calls.Open(siteID, h.Secret)
 	return &secret, err
 }

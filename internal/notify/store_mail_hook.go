@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
+
+	"github.com/talkable/talkable/internal/agenda"
 )
 
 const (
@@ -82,30 +84,8 @@ func putMailAsk(ctx context.Context, tx sqlx.ExecerContext, j job, now, later ti
 	return nil
 }
 
-// claimMailAsks takes questions that are due, a few of each site, so that a slow shop keeps nobody else waiting. Until lease has passed nobody
-// else takes them; whoever dies meanwhile has used up a try.
-func claimMailAsks(ctx context.Context, db sqlx.QueryerContext, now time.Time, lease time.Duration, limit, each int) ([]mailAsk, error) {
-	var out []mailAsk
-	err := sqlx.SelectContext(ctx, db, &out, `
-		with due as (
-			select site_id, message_id from (
-				select site_id, message_id, next_at, row_number() over (partition by site_id order by next_at, message_id) as n
-				from notify.mail_ask where state = 'waiting' and next_at <= $1) d
-			where n <= $3 order by next_at limit $2),
-		held as (
-			select h.site_id, h.message_id from notify.mail_ask h
-			join due using (site_id, message_id)
-			where h.state = 'waiting' and h.next_at <= $1
-			order by h.site_id, h.message_id
-			for update of h skip locked)
-		update notify.mail_ask a set tries = a.tries + 1, next_at = $4
-		from held where a.site_id = held.site_id and a.message_id = held.message_id
-		returning `+mailAskColumns, now, limit, each, now.Add(lease))
-	if err != nil {
-		return nil, fmt.Errorf("claim questions about messages: %w", err)
-	}
-	return out, nil
-}
+// mailAsksDue are questions that are to be put.
+var mailAsksDue = agenda.Due{What: "questions about messages", Table: "notify.mail_ask", ID: "message_id", Columns: mailAskColumns, Open: "state = 'waiting'"}
 
 // readAskedMail fills in what a question is about.
 func readAskedMail(ctx context.Context, q sqlx.QueryerContext, a mailAsk, into *mailQuestion) error {

@@ -31,6 +31,7 @@ type Settings struct {
 	Answer  int           // bytes of an answer's body that are kept
 	Agent   string        // User-Agent
 	Now     clock.Clock
+	Key     []byte      // of the secrets that are sealed
 	Roots   *tls.Config // nil: the system's certificates
 }
 
@@ -41,12 +42,13 @@ type Client struct {
 	answer  int
 	agent   string
 	now     clock.Clock
+	key     []byte
 	http    *http.Client
 }
 
 // New makes a client.
 func New(s Settings) *Client {
-	c := &Client{private: s.Private, timeout: s.Timeout, answer: s.Answer, agent: s.Agent, now: s.Now}
+	c := &Client{private: s.Private, timeout: s.Timeout, answer: s.Answer, agent: s.Agent, now: s.Now, key: s.Key}
 	if c.timeout <= 0 {
 		c.timeout = usualTimeout
 	}

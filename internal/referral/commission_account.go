@@ -22,6 +22,8 @@ const (
 	entryAdjusted     = "adjusted"
 	entryPaid         = "paid"
 	entryPayoutFailed = "payout_failed"
+	entryMovedOut     = "moved_out" // a payout takes it of the account of somebody who is one with the payee
+	entryMovedIn      = "moved_in"
 )
 
 // accountID is what an account is unique by.

@@ -25,8 +25,12 @@ type capCounter struct {
 	Used     int64  `db:"used" json:"used"`
 }
 
-// capCounters are locked counters. What they count is what was earned; a refund makes no new room.
-type capCounters map[capCounter]*int64 // by the counter with Used 0
+// capCounters are locked counters. What they count is what was earned; a refund makes no new room. Each counts what was earned under its own ids; whoever is one by
+// now has the room that all of them leave.
+type capCounters struct {
+	used map[capCounter]*int64 // by the counter with Used 0
+	kin  kin
+}
 
 // counters are those that a commission is counted by.
 func (c *commission) counters() []capCounter {
@@ -44,13 +48,29 @@ func (c *commission) counters() []capCounter {
 	return out
 }
 
+// alike are the counters of all who are one with a counter's advocate, and with its friend.
+func (k kin) alike(c capCounter) (out []capCounter) {
+	subjects := []int64{c.Subject}
+	if c.Kind == capFriend {
+		subjects = k.all(c.SiteID, c.Subject)
+	}
+	for _, c.PersonID = range k.all(c.SiteID, c.PersonID) {
+		for _, c.Subject = range subjects {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
 // room is how much of its caps was used up before a commission.
 func (l capCounters) room(c *commission) (used capRoom) {
-	for _, k := range c.counters() {
-		if k.Kind == capFriend {
-			used.friend = *l[k]
-		} else {
-			used.month = *l[k]
+	for _, own := range c.counters() {
+		for _, k := range l.kin.alike(own) {
+			if k.Kind == capFriend {
+				used.friend += *l.used[k]
+			} else {
+				used.month += *l.used[k]
+			}
 		}
 	}
 	return used
@@ -59,14 +79,14 @@ func (l capCounters) room(c *commission) (used capRoom) {
 // use counts an earned commission.
 func (l capCounters) use(c *commission) {
 	for _, k := range c.counters() {
-		*l[k] += c.Amount
+		*l.used[k] += c.Amount
 	}
 }
 
 // list is all counters, in the order of their locks.
 func (l capCounters) list() []capCounter {
-	out := make([]capCounter, 0, len(l))
-	for k, used := range l {
+	out := make([]capCounter, 0, len(l.used))
+	for k, used := range l.used {
 		k.Used = *used
 		out = append(out, k)
 	}
@@ -78,18 +98,29 @@ func (l capCounters) list() []capCounter {
 }
 
 // lockCaps locks the counters of commissions that are about to be earned, in one order.
-func lockCaps(ctx context.Context, tx *sqlx.Tx, list []commission) (capCounters, error) {
-	out := capCounters{}
+func (m *Module) lockCaps(ctx context.Context, tx *sqlx.Tx, list []commission) (out capCounters, err error) {
+	var own []capCounter
+	var people []key
 	for i := range list {
-		for _, k := range list[i].counters() {
-			out[k] = new(int64)
+		c := &list[i]
+		if counters := c.counters(); len(counters) > 0 {
+			own, people = append(own, counters...), append(people, key{c.SiteID, c.PersonID}, key{c.SiteID, c.FriendID})
 		}
 	}
-	if len(out) == 0 {
+	if len(own) == 0 {
 		return out, nil
 	}
+	if out.kin, err = m.kinOf(ctx, tx, people); err != nil {
+		return out, err
+	}
+	out.used = map[capCounter]*int64{}
+	for _, c := range own {
+		for _, k := range out.kin.alike(c) {
+			out.used[k] = new(int64)
+		}
+	}
 	var found []capCounter
-	err := tx.SelectContext(ctx, &found, `
+	err = tx.SelectContext(ctx, &found, `
 		insert into referral.commission_cap as c (site_id, plan_id, person_id, kind, subject, used)
 		select site_id, plan_id, person_id, kind, subject, 0
 		from jsonb_to_recordset($1::jsonb) x (site_id bigint, plan_id bigint, person_id bigint, kind text, subject bigint)
@@ -97,19 +128,19 @@ func lockCaps(ctx context.Context, tx *sqlx.Tx, list []commission) (capCounters,
 		on conflict (site_id, plan_id, person_id, kind, subject) do update set used = c.used
 		returning site_id, plan_id, person_id, kind, subject, used`, recordset(out.list()))
 	if err != nil {
-		return nil, fmt.Errorf("lock caps: %w", err)
+		return out, fmt.Errorf("lock caps: %w", err)
 	}
 	for _, f := range found {
 		used := f.Used
 		f.Used = 0
-		*out[f] = used
+		*out.used[f] = used
 	}
 	return out, nil
 }
 
 // save writes what is used up now.
 func (l capCounters) save(ctx context.Context, tx *sqlx.Tx) error {
-	if len(l) == 0 {
+	if len(l.used) == 0 {
 		return nil
 	}
 	_, err := tx.ExecContext(ctx, `

@@ -24,17 +24,22 @@ func (m *Module) adjust(ctx context.Context, siteID, keyID, personID int64, in a
 		return out, false, fault.New(fault.NotFound, "person_not_found", "The site has no such person.")
 	}
 	replayed, err = m.once(ctx, siteID, k, &out, func(u *bus.Unit) error {
+		one, err := m.kinOf(ctx, u, []key{{siteID, personID}})
+		if err != nil {
+			return err
+		}
+		people := one.all(siteID, personID)
+		personID := people[0]
 		e := entry{SiteID: siteID, PersonID: personID, Currency: in.Currency, Kind: entryAdjusted, Amount: in.Amount, Source: "adjusted:" + uuid.NewString(),
 			Note: &in.Note, KeyID: orNull(keyID)}
 		u.Tell(siteID, accountKey(personID), referralevent.AccountAdjusted{SiteID: siteID, PersonID: personID, Amount: in.Amount, Currency: in.Currency, AdjustedAt: u.Now})
 		if err := post(ctx, u, []entry{e}); err != nil {
 			return err
 		}
-		var a account
-		err := u.GetContext(ctx, &a, `
-			select site_id, person_id, currency, seq, balance, held, reserved from referral.account
-			where site_id = $1 and person_id = $2 and currency = $3`, siteID, personID, in.Currency)
-		out = a.json()
+		all, err := accountsAsOne(ctx, u, siteID, people, in.Currency)
+		if err == nil {
+			out = all[0].json()
+		}
 		return err
 	})
 	return out, replayed, err

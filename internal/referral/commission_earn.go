@@ -144,7 +144,7 @@ func (m *Module) earn(ctx context.Context, u *bus.Unit, list []commission, refer
 	if err := saveCommissions(ctx, u.Tx, u.Now, waiting); err != nil {
 		return err
 	}
-	caps, err := lockCaps(ctx, u.Tx, ready)
+	caps, err := m.lockCaps(ctx, u.Tx, ready)
 	if err != nil {
 		return err
 	}

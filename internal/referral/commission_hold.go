@@ -8,6 +8,7 @@ import (
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 
+	"github.com/talkable/talkable/internal/agenda"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/referral/referralevent"
@@ -22,18 +23,11 @@ var errNoCommission = fault.New(fault.NotFound, "commission_not_found", "No such
 
 // tendCommissions does what time and told rates make due, until ctx ends.
 func (m *Module) tendCommissions(ctx context.Context) {
-	tick := time.NewTicker(commissionEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	agenda.Every(ctx, commissionEvery, func() {
 		m.tick(ctx, m.ReleaseDue, "releasing commissions", "commissions released")
 		m.tick(ctx, m.ConvertWaiting, "converting commissions", "commissions converted")
 		m.tick(ctx, m.TendPayouts, "tending payouts", "payouts tended")
-	}
+	})
 }
 
 // wholeBatches repeats a piece of work until it finds less than a batch.

@@ -138,9 +138,16 @@ func (m *Module) getCommissions(ctx context.Context, in *struct {
 	if err := checkCommissionStatus(in.Status); err != nil {
 		return nil, err
 	}
+	var people []int64
+	if in.PersonID != 0 {
+		var err error
+		if people, err = m.idsOf(ctx, siteID, in.PersonID); err != nil {
+			return nil, err
+		}
+	}
 	name := "commissions " + in.Status + itoa(in.PersonID)
 	list, next, err := listPage(m, siteID, name, in.Page, func(before int64, limit int) ([]commission, error) {
-		return commissionsBefore(ctx, m.db, siteID, in.PersonID, in.Status, before, limit)
+		return commissionsBefore(ctx, m.db, siteID, people, in.Status, before, limit)
 	}, func(c *commission) (int64, commissionJSON) { return c.ID, c.json() })
 	if err != nil {
 		return nil, err
@@ -212,10 +219,14 @@ func (m *Module) getEntries(ctx context.Context, in *struct {
 	if _, err := m.accountsOf(ctx, siteID, in.PersonID); err != nil {
 		return nil, err
 	}
-	name := "entries of account " + itoa(in.PersonID) + in.Currency
+	people, err := m.idsOf(ctx, siteID, in.PersonID)
+	if err != nil {
+		return nil, err
+	}
+	name := "account entries of " + itoa(in.PersonID) + in.Currency
 	list, next, err := listPage(m, siteID, name, in.Page, func(before int64, limit int) ([]entry, error) {
-		return entriesBefore(ctx, m.db, siteID, in.PersonID, in.Currency, before, limit)
-	}, func(e *entry) (int64, entryJSON) { return e.Seq, e.json() })
+		return entriesBefore(ctx, m.db, siteID, people, in.Currency, before, limit)
+	}, func(e *entry) (int64, entryJSON) { return e.ID, e.json() })
 	if err != nil {
 		return nil, err
 	}

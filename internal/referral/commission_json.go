@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
 
 	"github.com/talkable/talkable/internal/fault"
 )
@@ -54,8 +55,9 @@ func checkCommissionStatus(status string) error {
 
 // entryJSON is an entry of an account in our own shape.
 type entryJSON struct {
+	PersonID     int64     `json:"person_id" doc:"Whose account it is: of two who are one by now, each has its own"`
 	Seq          int64     `json:"seq" doc:"Counts the entries of the account"`
-	Kind         string    `json:"kind" enum:"earned,held,released,clawed_back,adjusted,paid,payout_failed"`
+	Kind         string    `json:"kind" enum:"earned,held,released,clawed_back,adjusted,paid,payout_failed,moved_out,moved_in" doc:"moved_out, moved_in: a payout takes it of the account of somebody who was merged, or gives it back"`
 	Amount       int64     `json:"amount" doc:"Of the balance, minor units"`
 	Held         int64     `json:"held" doc:"Of what is on hold"`
 	BalanceAfter int64     `json:"balance_after"`
@@ -68,7 +70,7 @@ type entryJSON struct {
 }
 
 func (e *entry) json() entryJSON {
-	return entryJSON{Seq: e.Seq, Kind: e.Kind, Amount: e.Amount, Held: e.Held, BalanceAfter: e.BalanceAfter, HeldAfter: e.HeldAfter,
+	return entryJSON{PersonID: e.PersonID, Seq: e.Seq, Kind: e.Kind, Amount: e.Amount, Held: e.Held, BalanceAfter: e.BalanceAfter, HeldAfter: e.HeldAfter,
 		CommissionID: e.CommissionID, LineID: e.LineID, Note: e.Note, KeyID: e.KeyID, At: e.At.UTC()}
 }
 
@@ -94,11 +96,13 @@ func (a account) json() accountJSON {
 
 // accountsOf are a person's accounts; nobody who has earned is a fault.
 func (m *Module) accountsOf(ctx context.Context, siteID, personID int64) ([]accountJSON, error) {
-	var accounts []account
-	err := m.db.SelectContext(ctx, &accounts, `
-		select site_id, person_id, currency, seq, balance, held, reserved from referral.account where site_id = $1 and person_id = $2 order by currency`, siteID, personID)
+	people, err := m.idsOf(ctx, siteID, personID)
 	if err != nil {
-		return nil, fmt.Errorf("accounts: %w", err)
+		return nil, err
+	}
+	accounts, err := accountsAsOne(ctx, m.db, siteID, people, "")
+	if err != nil {
+		return nil, err
 	}
 	var waiting []struct {
 		Currency string `db:"currency"`
@@ -106,8 +110,8 @@ func (m *Module) accountsOf(ctx context.Context, siteID, personID int64) ([]acco
 	}
 	err = m.db.SelectContext(ctx, &waiting, `
 		select currency, order_currency, count(*) as count, sum(percent_amount)::bigint as percent_amount
-		from referral.commission where site_id = $1 and person_id = $2 and status = 'waiting'
-		group by currency, order_currency order by currency, order_currency`, siteID, personID)
+		from referral.commission where site_id = $1 and person_id = any ($2::bigint[]) and status = 'waiting'
+		group by currency, order_currency order by currency, order_currency`, siteID, pq.Array(people))
 	if err != nil {
 		return nil, fmt.Errorf("waiting commissions: %w", err)
 	}
@@ -133,16 +137,29 @@ func (m *Module) accountsOf(ctx context.Context, siteID, personID int64) ([]acco
 	return out, nil
 }
 
+// accountsAsOne adds up the accounts of all who are one; "": in any currency.
+func accountsAsOne(ctx context.Context, q sqlx.QueryerContext, siteID int64, people []int64, currency string) (out []account, err error) {
+	if err := sqlx.SelectContext(ctx, q, &out, `
+		select site_id, min(person_id) as person_id, currency, max(seq) as seq, sum(balance)::bigint as balance, sum(held)::bigint as held, sum(reserved)::bigint as reserved
+		from referral.account where site_id = $1 and person_id = any ($2::bigint[]) and ($3 = '' or currency = $3)
+		group by site_id, currency order by currency`, siteID, pq.Array(people), currency); err != nil {
+		return nil, fmt.Errorf("accounts: %w", err)
+	}
+	return out, nil
+}
+
 const entryColumns = `e.site_id, e.id, e.person_id, e.currency, e.seq, e.kind, e.amount, e.held, e.balance_after, e.held_after, e.source, e.commission_id, e.line_id,
 	e.note, e.key_id, e.at`
 
-// entriesBefore reads an account's entries, newest first, from below a number (0: the newest).
-func entriesBefore(ctx context.Context, q sqlx.QueryerContext, siteID, personID int64, currency string, before int64, limit int) ([]entry, error) {
+// entriesBefore reads the entries of accounts of all who are one, newest first, from below an id (0: the newest).
+func entriesBefore(ctx context.Context, q sqlx.QueryerContext, siteID int64, people []int64, currency string, before int64, limit int) ([]entry, error) {
 	var out []entry
 	err := sqlx.SelectContext(ctx, q, &out, `
-		select `+entryColumns+` from referral.account_entry e
-		where e.site_id = $1 and e.person_id = $2 and e.currency = $3 and ($4::bigint = 0 or e.seq < $4) order by e.seq desc limit $5`,
-		siteID, personID, currency, before, limit)
+		select `+entryColumns+` from unnest($2::bigint[]) p
+		cross join lateral (
+			select * from referral.account_entry where site_id = $1 and person_id = p and currency = $3 and ($4::bigint = 0 or id < $4) order by seq desc limit $5) e
+		order by e.id desc limit $5`,
+		siteID, pq.Array(people), currency, before, limit)
 	if err != nil {
 		return nil, fmt.Errorf("account entries: %w", err)
 	}
@@ -160,14 +177,16 @@ func commissionsOfOrigin(ctx context.Context, q sqlx.QueryerContext, siteID, ori
 	return out, nil
 }
 
-// commissionsBefore reads commissions, newest first, from below an id (0: the newest): of a person, if one is named, and in a status.
-func commissionsBefore(ctx context.Context, q sqlx.QueryerContext, siteID, personID int64, status string, before int64, limit int) ([]commission, error) {
-	where, args := `c.site_id = $1 and ($2::bigint = 0 or c.id < $2) and ($3 = '' or c.status = $3)`, []any{siteID, before, status, limit}
-	if personID != 0 {
-		where, args = where+` and c.person_id = $5`, append(args, personID)
+// commissionsBefore reads commissions, newest first, from below an id (0: the newest): of whoever is named, and in a status.
+func commissionsBefore(ctx context.Context, q sqlx.QueryerContext, siteID int64, people []int64, status string, before int64, limit int) ([]commission, error) {
+	const those = `c.site_id = $1 and ($2::bigint = 0 or c.id < $2) and ($3 = '' or c.status = $3)`
+	from, args := `referral.commission c where `+those, []any{siteID, before, status, limit}
+	if people != nil {
+		from, args = `unnest($5::bigint[]) p cross join lateral (select * from referral.commission c where `+those+` and c.person_id = p order by c.id desc limit $4) c`,
+			append(args, pq.Array(people))
 	}
 	var out []commission
-	err := sqlx.SelectContext(ctx, q, &out, `select `+commissionColumns+` from referral.commission c where `+where+` order by c.id desc limit $4`, args...)
+	err := sqlx.SelectContext(ctx, q, &out, `select `+commissionColumns+` from `+from+` order by c.id desc limit $4`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("commissions: %w", err)
 	}

@@ -53,7 +53,7 @@ func (p *place) due(s site.Site, person int64, currency string) account {
 
 func (p *place) commissionsOf(s site.Site, person int64) []commission {
 	p.t.Helper()
-	list, err := commissionsBefore(p.t.Context(), p.db, s.ID, person, "", 0, 1000)
+	list, err := commissionsBefore(p.t.Context(), p.db, s.ID, []int64{person}, "", 0, 1000)
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ type supply struct {
 	SiteID    int64     `db:"site_id"`
 	ListID    int64     `db:"list_id"`
 	URL       string    `db:"url"`
-	Secret    string    `db:"secret"`
+	Secret    []byte    `db:"secret"` // sealed
 	TimeoutMS int64     `db:"timeout_ms"`
 	Batch     int       `db:"batch"`
 	Template  string    `db:"template"`
@@ -64,7 +64,7 @@ func (in supplyInput) check(calls *outcall.Client) error {
 	return f.errManual()
 }
 
-// supply is the input over what was set before, nil for nothing; fresh says that it has a new secret.
+// supply is the input over what was set before, nil for nothing; fresh says that it is to have a new secret.
 func (in supplyInput) supply(was *supply) (s supply, fresh bool) {
 	s = supply{URL: in.URL, TimeoutMS: hookTimeout.Milliseconds(), Batch: supplyBatch, Enabled: in.Enabled == nil || *in.Enabled}
 	if in.TimeoutMS != nil {
@@ -76,9 +76,7 @@ func (in supplyInput) supply(was *supply) (s supply, fresh bool) {
 	if in.Template != "" {
 		s.Template = codeOfCoupon(in.Template)
 	}
-	if fresh = was == nil || in.Rotate; fresh {
-		s.Secret = outcall.NewSecret()
-	} else {
+	if fresh = was == nil || in.Rotate; !fresh {
 		s.Secret = was.Secret
 	}
 	return s, fresh

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"sync"
 	"time"
 
+	"github.com/talkable/talkable/internal/agenda"
 	"github.com/talkable/talkable/internal/bus"
 )
 
@@ -18,16 +18,7 @@ const (
 
 // runSupply asks shops for codes until ctx ends.
 func (m *Module) runSupply(ctx context.Context) {
-	tick := time.NewTicker(supplyEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			m.tick(ctx, m.SupplyCoupons, "asking shops for codes", "shops were asked for codes")
-		}
-	}
+	agenda.Every(ctx, supplyEvery, func() { m.tick(ctx, m.SupplyCoupons, "asking shops for codes", "shops were asked for codes") })
 }
 
 // SupplyCoupons asks shops for codes of lists that are low, or that somebody waits for, and returns how many requests it made or tried. Nobody's request
@@ -43,28 +34,14 @@ func (m *Module) SupplyCoupons(ctx context.Context) (total int, err error) {
 		}
 		total++
 	}
-	for {
-		var due []codeRequest
-		err := m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
-			due, err = claimCodeRequests(ctx, u.Tx, u.Now, hookLease, supplyAtOnce, supplyOfSite)
-			return err
+	tried, err := agenda.Rounds(func() (due []codeRequest, err error) {
+		err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
+			due = nil
+			return codeRequestsDue.Claim(ctx, u, &due, u.Now, hookLease, supplyAtOnce, supplyOfSite)
 		})
-		if err != nil || len(due) == 0 {
-			return total, err
-		}
-		errs := make([]error, len(due))
-		var all sync.WaitGroup
-		for i := range due {
-			all.Go(func() { errs[i] = m.tryCodeRequest(ctx, &due[i]) })
-		}
-		all.Wait()
-		for _, err := range errs {
-			if err != nil {
-				return total, err
-			}
-		}
-		total += len(due)
-	}
+		return due, err
+	}, func(r codeRequest) error { return m.tryCodeRequest(ctx, &r) })
+	return total + tried, err
 }
 
 // requestCodes makes a request of a list that needs codes. One that was told to be low and no longer is, is noted as that.
@@ -150,7 +127,7 @@ func (m *Module) askCodes(ctx context.Context, s *supply, r *codeRequest, t *att
 	if err != nil {
 		return nil, err
 	}
-	call, err := signed(r.name(), t.At, s.Secret, codeQuestion{Type: "coupons.requested", ID: r.name(), AskedAt: r.AskedAt.UTC(), List: list, Count: r.Count, Codes: r.offered()})
+	call, err := m.signed(s.SiteID, s.Secret, r.name(), t.At, codeQuestion{Type: "coupons.requested", ID: r.name(), AskedAt: r.AskedAt.UTC(), List: list, Count: r.Count, Codes: r.offered()})
 	if err != nil {
 		return nil, err
 	}

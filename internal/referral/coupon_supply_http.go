@@ -10,6 +10,7 @@ import (
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/outcall"
 	"github.com/talkable/talkable/internal/web"
 )
 
@@ -72,6 +73,7 @@ func (m *Module) changeSupply(ctx context.Context, listID int64, in *supplyInput
 	l := key{req.Site.ID, listID}
 	var out *supplyJSON
 	var replayed bool
+	var fresh string // a secret that was just made: the answer that is kept says only that there was one
 	err := m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, l.site, req.Idempotency, &out, func() error {
 			list, err := lockCouponLists(ctx, u.Tx, []int64{l.site}, []int64{l.id})
@@ -87,7 +89,7 @@ func (m *Module) changeSupply(ctx context.Context, listID int64, in *supplyInput
 			if err != nil {
 				return err
 			}
-			out, err = setSupply(ctx, u, l, req.KeyID, in, was)
+			out, fresh, err = m.setSupply(ctx, u, l, req.KeyID, in, was)
 			return err
 		})
 		return err
@@ -96,28 +98,48 @@ func (m *Module) changeSupply(ctx context.Context, listID int64, in *supplyInput
 		return nil, err
 	}
 	req.MarkReplayed(replayed)
+	if out == nil || out.Secret == nil {
+		return web.Answer(supplyResult{out}), nil
+	}
+	if out.Secret = &fresh; replayed {
+		s, err := supplyOf(ctx, m.db, l)
+		if err != nil {
+			return nil, err
+		}
+		out.Secret = nil
+		if s != nil && s.At.Equal(*out.ChangedAt) {
+			if out.Secret, err = m.opened(l.site, s.Secret); err != nil {
+				return nil, err
+			}
+		}
+	}
 	return web.Answer(supplyResult{out}), nil
 }
 
-func setSupply(ctx context.Context, u *bus.Unit, l key, keyID int64, in *supplyInput, was *supply) (out *supplyJSON, err error) {
+func (m *Module) setSupply(ctx context.Context, u *bus.Unit, l key, keyID int64, in *supplyInput, was *supply) (out *supplyJSON, secret string, err error) {
 	a := audit.Change{KeyID: keyID, Action: "coupon_supply.deleted", Subject: aboutSupplies, SubjectID: l.id}
 	if was != nil {
 		a.Before = was.show(nil)
 	}
 	if in == nil {
 		if err := deleteSupply(ctx, u.Tx, l); err != nil || was == nil {
-			return nil, err
+			return nil, "", err
 		}
-		return nil, writeAudit(ctx, u.Tx, u.Now, l.site, a)
+		return nil, "", writeAudit(ctx, u.Tx, u.Now, l.site, a)
 	}
 	s, fresh := in.supply(was)
-	s.SiteID, s.ListID, s.KeyID, s.At = l.site, l.id, keyID, u.Now
+	if s.SiteID, s.ListID, s.KeyID, s.At = l.site, l.id, keyID, u.Now; fresh {
+		secret = outcall.NewSecret()
+		if s.Secret, err = m.calls.Seal(l.site, secret); err != nil {
+			return nil, "", err
+		}
+	}
 	if err := saveSupply(ctx, u.Tx, s); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	out = s.show(nil)
 	if a.Action, a.After = "coupon_supply.set", *out; fresh {
-		out.Secret = &s.Secret
+		out.Secret = new(string)
 	}
-	return out, writeAudit(ctx, u.Tx, u.Now, l.site, a)
+	return out, secret, writeAudit(ctx, u.Tx, u.Now, l.site, a)
 }

@@ -15,7 +15,8 @@ func (p *place) facetsTold(kind string) (out []string) {
 	p.t.Helper()
 	err := p.root.SelectContext(p.t.Context(), &out, `
 		select concat_ws(' ', payload ->> 'channel', payload ->> 'traffic_source', payload ->> 'device_type', payload ->> 'event_category', payload ->> 'variant',
-			case when (payload ->> 'qa_generated')::bool then 'qa' end, payload ->> 'replaced_channel', payload ->> 'replaced_variant')
+			case when (payload ->> 'qa_generated')::bool then 'qa' end, payload ->> 'replaced_channel', payload ->> 'replaced_variant',
+			payload ->> 'utm_source', payload ->> 'utm_medium', payload ->> 'utm_campaign')
 		from (
 			select id, i, payload from referral.waiting where type = 'referral.' || $1 || '.v1' and $1 <> 'links_visited'
 			union all
@@ -48,6 +49,7 @@ func TestEvents_say_what_numbers_are_taken_apart_by(t *testing.T) {
 	p.visitLink(o.ClaimURL, uuidOf(1)) // again, by another link: how the friend first came counts
 	buy := p.purchase(p.one, 5, 20, 1000, uuidOf(1))
 	buy.TrafficSource, buy.DeviceType = "web", "desktop"
+	buy.UTMSource, buy.UTMMedium, buy.UTMCampaign = "letter", "paper", "spring"
 	p.bought(buy)
 	if code, _, why := p.reattributed(p.one, p.referral(5).ID, 11, false); code != 200 {
 		t.Fatal(code, why)
@@ -56,12 +58,12 @@ func TestEvents_say_what_numbers_are_taken_apart_by(t *testing.T) {
 		"offer_created":     "ios tablet affiliate_member a;", // the second is made by hand: of no origin, and in no experiment
 		"offer_shared":      "twitter ios tablet affiliate_member a",
 		"links_visited":     "facebook mobile a; desktop a",
-		"referral_created":  "facebook web desktop purchase a; web desktop purchase facebook a",
-		"referral_approved": "facebook web desktop purchase a; web desktop purchase",
-		"referral_voided":   "facebook web desktop purchase a",
+		"referral_created":  "facebook web desktop purchase a letter paper spring; web desktop purchase facebook a letter paper spring",
+		"referral_approved": "facebook web desktop purchase a letter paper spring; web desktop purchase letter paper spring",
+		"referral_voided":   "facebook web desktop purchase a letter paper spring",
 		// the friend's for the click; both sides' and the commission for the referral, and again for whom it was given to
-		"reward_issued":      "facebook mobile a; " + strings.Repeat("facebook web desktop purchase a; ", 3) + strings.TrimSuffix(strings.Repeat("web desktop purchase; ", 3), "; "),
-		"reward_clawed_back": strings.TrimSuffix(strings.Repeat("facebook web desktop purchase a; ", 3), "; "),
+		"reward_issued":      "facebook mobile a; " + strings.Repeat("facebook web desktop purchase a letter paper spring; ", 3) + strings.TrimSuffix(strings.Repeat("web desktop purchase letter paper spring; ", 3), "; "),
+		"reward_clawed_back": strings.TrimSuffix(strings.Repeat("facebook web desktop purchase a letter paper spring; ", 3), "; "),
 	} {
 		if got := strings.Join(p.facetsTold(kind), "; "); strings.Join(strings.Fields(got), " ") != want {
 			t.Errorf("%s: %q, want %q", kind, got, want)

@@ -42,7 +42,7 @@ type hook struct {
 	SiteID     int64     `db:"site_id"`
 	CampaignID int64     `db:"campaign_id"` // 0: the site's
 	URL        string    `db:"url"`
-	Secret     string    `db:"secret"`
+	Secret     []byte    `db:"secret"` // sealed
 	TimeoutMS  int64     `db:"timeout_ms"`
 	OnFailure  string    `db:"on_failure"`
 	Enabled    bool      `db:"enabled"`
@@ -74,15 +74,13 @@ func (in hookInput) check(calls *outcall.Client) error {
 	return f.errManual()
 }
 
-// hook is the input over what was set before, nil for nothing; fresh says that it has a new secret.
+// hook is the input over what was set before, nil for nothing; fresh says that it is to have a new secret.
 func (in hookInput) hook(was *hook) (h hook, fresh bool) {
 	h = hook{URL: in.URL, TimeoutMS: hookTimeout.Milliseconds(), OnFailure: in.OnFailure, Enabled: in.Enabled == nil || *in.Enabled, Clicks: in.Clicks}
 	if in.TimeoutMS != nil {
 		h.TimeoutMS = *in.TimeoutMS
 	}
-	if fresh = was == nil || in.Rotate; fresh {
-		h.Secret = outcall.NewSecret()
-	} else {
+	if fresh = was == nil || in.Rotate; !fresh {
 		h.Secret = was.Secret
 	}
 	return h, fresh

@@ -3,9 +3,9 @@ package referral
 import (
 	"context"
 	"encoding/json"
-	"sync"
 	"time"
 
+	"github.com/talkable/talkable/internal/agenda"
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/outcall"
 	"github.com/talkable/talkable/internal/referral/referralevent"
@@ -19,14 +19,17 @@ const (
 
 // runHooks asks decision hooks until ctx ends.
 func (m *Module) runHooks(ctx context.Context) {
-	tick := time.NewTicker(askEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
+	agenda.Every(ctx, askEvery, func() { m.tick(ctx, m.AskHooks, "asking decision hooks", "decision hooks were asked") })
+}
+
+// sealOld seals the secrets of before. One that stays open for now signs as well.
+func (m *Module) sealOld(ctx context.Context) {
+	for _, table := range []string{"referral.decision_hook", "referral.coupon_supply"} {
+		if m.calls == nil {
 			return
-		case <-tick.C:
-			m.tick(ctx, m.AskHooks, "asking decision hooks", "decision hooks were asked")
+		}
+		if err := m.calls.SealOld(ctx, m.db, table); err != nil && ctx.Err() == nil {
+			m.log.Error().Err(err).Msg("sealing secrets failed; it is tried again when a server begins")
 		}
 	}
 }
@@ -48,28 +51,13 @@ type asking func(ctx context.Context, h *hook, a ask, t *attempt) error
 type settling func(ctx context.Context, h *hook, a ask, t attempt) error
 
 func (m *Module) askDue(ctx context.Context, about askTable, put asking, settle settling) (int, error) {
-	for total := 0; ; {
-		var due []ask
-		err := m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
-			due, err = about.claim(ctx, u.Tx, u.Now, hookLease, asksAtATime, asksOfASite)
-			return err
+	return agenda.Rounds(func() (due []ask, err error) {
+		err = m.outbox.InTx(ctx, func(u *bus.Unit) error {
+			due = nil
+			return about.due().Claim(ctx, u, &due, u.Now, hookLease, asksAtATime, asksOfASite)
 		})
-		if err != nil || len(due) == 0 {
-			return total, err
-		}
-		errs := make([]error, len(due))
-		var all sync.WaitGroup
-		for i, a := range due {
-			all.Go(func() { errs[i] = m.askHook(ctx, a, put, settle) })
-		}
-		all.Wait()
-		for _, err := range errs {
-			if err != nil {
-				return total, err
-			}
-		}
-		total += len(due)
-	}
+		return due, err
+	}, func(a ask) error { return m.askHook(ctx, a, put, settle) })
 }
 
 // askHook asks one question, and does what the answer says.
@@ -104,7 +92,7 @@ func (m *Module) askReferral(ctx context.Context, h *hook, a ask, t *attempt) er
 
 // put asks a hook, and reads its answer into t.
 func (m *Module) put(ctx context.Context, h *hook, id string, t *attempt, question any) error {
-	call, err := signed(id, t.At, h.Secret, question)
+	call, err := m.signed(h.SiteID, h.Secret, id, t.At, question)
 	if err != nil {
 		return err
 	}
@@ -114,7 +102,11 @@ func (m *Module) put(ctx context.Context, h *hook, id string, t *attempt, questi
 }
 
 // signed is a call that asks a merchant's program a question, under an id which is the same at each try.
-func signed(id string, at time.Time, secret string, question any) (outcall.Call, error) {
+func (m *Module) signed(siteID int64, sealed []byte, id string, at time.Time, question any) (outcall.Call, error) {
+	secret, err := m.calls.Open(siteID, sealed)
+	if err != nil {
+		return outcall.Call{}, err
+	}
 	body, err := json.Marshal(question)
 	if err != nil {
 		return outcall.Call{}, err

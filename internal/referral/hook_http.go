@@ -10,6 +10,7 @@ import (
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/idempotency"
+	"github.com/talkable/talkable/internal/outcall"
 	"github.com/talkable/talkable/internal/web"
 )
 
@@ -64,13 +65,14 @@ func (m *Module) changeHook(ctx context.Context, campaignID int64, in *hookInput
 	}
 	var out *hookJSON
 	var replayed bool
+	var fresh string // a secret that was just made: the answer that is kept says only that there was one
 	err := m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, schema, u.Now, req.Site.ID, req.Idempotency, &out, func() error {
 			was, err := readHook(ctx, u, req.Site.ID, campaignID)
 			if err != nil {
 				return err
 			}
-			out, err = m.setHook(ctx, u, campaignID, req, in, was)
+			out, fresh, err = m.setHook(ctx, u, campaignID, req, in, was)
 			return err
 		})
 		return err
@@ -80,30 +82,57 @@ func (m *Module) changeHook(ctx context.Context, campaignID int64, in *hookInput
 		return nil, err
 	}
 	req.MarkReplayed(replayed)
+	if out == nil || out.Secret == nil {
+		return web.Answer(hookResult{out}), nil
+	}
+	if out.Secret = &fresh; replayed {
+		all, err := hooksOf(ctx, m.db, req.Site.ID)
+		if err != nil {
+			return nil, err
+		}
+		out.Secret = nil
+		if h := all[campaignID]; h != nil && h.At.Equal(*out.ChangedAt) {
+			if out.Secret, err = m.opened(req.Site.ID, h.Secret); err != nil {
+				return nil, err
+			}
+		}
+	}
 	return web.Answer(hookResult{out}), nil
 }
 
-func (m *Module) setHook(ctx context.Context, u *bus.Unit, campaignID int64, req *web.Request, in *hookInput, was *hook) (out *hookJSON, err error) {
+// opened is a sealed secret, as an answer shows it to whom it was made for.
+func (m *Module) opened(siteID int64, sealed []byte) (*string, error) {
+	secret, err := m.calls.Open(siteID, sealed)
+	return &secret, err
+}
+
+func (m *Module) setHook(ctx context.Context, u *bus.Unit, campaignID int64, req *web.Request, in *hookInput, was *hook) (out *hookJSON, secret string, err error) {
 	a := audit.Change{KeyID: req.KeyID, Action: "decision_hook.deleted", Subject: aboutHook, SubjectID: campaignID}
 	if was != nil {
 		a.Before = was.show()
 	}
 	if in == nil {
 		if err := deleteHook(ctx, u.Tx, req.Site.ID, campaignID); err != nil || was == nil {
-			return nil, err
+			return nil, "", err
 		}
 	} else {
 		h, fresh := in.hook(was)
 		h.SiteID, h.CampaignID, h.KeyID, h.At = req.Site.ID, campaignID, req.KeyID, u.Now
+		if fresh {
+			secret = outcall.NewSecret()
+			if h.Secret, err = m.calls.Seal(h.SiteID, secret); err != nil {
+				return nil, "", err
+			}
+		}
 		if err := saveHook(ctx, u.Tx, h); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		out = h.show()
 		if a.Action, a.After = "decision_hook.set", *out; fresh {
-			out.Secret = &h.Secret
+			out.Secret = new(string)
 		}
 	}
-	return out, writeAudit(ctx, u.Tx, u.Now, req.Site.ID, a)
+	return out, secret, writeAudit(ctx, u.Tx, u.Now, req.Site.ID, a)
 }
 
 func (m *Module) showHook(ctx context.Context, campaignID int64) (*web.OK[hookResult], error) {

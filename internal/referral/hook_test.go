@@ -267,9 +267,8 @@ func TestHook_worker_dies_or_has_company(t *testing.T) {
 	}
 	claim := func() (list []ask) {
 		t.Helper()
-		if err := p.outbox.InTx(t.Context(), func(u *bus.Unit) (err error) {
-			list, err = referralAsks.claim(t.Context(), u.Tx, u.Now, hookLease, asksAtATime, asksOfASite)
-			return err
+		if err := p.outbox.InTx(t.Context(), func(u *bus.Unit) error {
+			return referralAsks.due().Claim(t.Context(), u, &list, u.Now, hookLease, asksAtATime, asksOfASite)
 		}); err != nil {
 			t.Fatal(err)
 		}

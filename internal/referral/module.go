@@ -172,6 +172,7 @@ func (m *Module) Run(ctx context.Context) error {
 	m.keep(ctx)
 	var hooks sync.WaitGroup
 	defer hooks.Wait()
+	m.sealOld(ctx)
 	hooks.Go(func() { m.runHooks(ctx) })
 	hooks.Go(func() { m.runSupply(ctx) })
 	var drops sync.WaitGroup

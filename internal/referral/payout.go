@@ -101,7 +101,7 @@ func (m *Module) createBatch(ctx context.Context, s site.Site, keyID int64, in p
 		return out, false, err
 	}
 	replayed, err = m.once(ctx, s.ID, k, &out, func(u *bus.Unit) error {
-		payees, err := lockPayees(ctx, u.Tx, s.ID, in.Currency, in.Minimum, mostLines)
+		payees, err := m.lockPayeesOf(ctx, u, s.ID, in.Currency, in.Minimum)
 		if err != nil {
 			return err
 		}
@@ -110,12 +110,15 @@ func (m *Module) createBatch(ctx context.Context, s site.Site, keyID int64, in p
 		}
 		b := payoutBatch{SiteID: s.ID, Currency: in.Currency, Minimum: in.Minimum, Method: in.Method, Status: batchDraft, Lines: len(payees), Note: in.Note,
 			Token: uuid.NewString(), KeyID: keyID, CreatedAt: u.Now}
-		for _, a := range payees {
-			if b.Amount += a.available(); b.Amount > money.Max*1000 {
+		for _, p := range payees {
+			if b.Amount += p.Due; b.Amount > money.Max*1000 {
 				return fault.New(fault.Conflict, "payout_too_large", "The batch would be too large; raise the minimum.")
 			}
 		}
 		if err := insertBatch(ctx, u.Tx, &b, payees); err != nil {
+			return err
+		}
+		if err := gather(ctx, u, &b, payees); err != nil {
 			return err
 		}
 		out = b.json()
@@ -243,6 +246,11 @@ func (m *Module) settle(ctx context.Context, u *bus.Unit, b *payoutBatch, lines 
 	if err := saveLines(ctx, u.Tx, u.Now, changed); err != nil {
 		return err
 	}
+	others, err := giveBack(ctx, u, b, byID, freed)
+	if err != nil {
+		return err
+	}
+	entries = append(entries, others...)
 	if err := post(ctx, u, entries); err != nil {
 		return err
 	}

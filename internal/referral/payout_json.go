@@ -63,8 +63,8 @@ type previewJSON struct {
 }
 
 type previewLineJSON struct {
-	PersonID int64 `json:"person_id"`
-	Amount   int64 `json:"amount"`
+	PersonID int64 `json:"person_id" db:"person_id"`
+	Amount   int64 `json:"amount" db:"due"`
 }
 
 // preview says what a batch would be now; it changes nothing. It adds up the accounts of all who are owed something or owe it, out of the
@@ -82,21 +82,25 @@ func (m *Module) preview(ctx context.Context, siteID int64, currency string, min
 		Held    int64 `db:"held"`
 		Waiting int   `db:"waiting"`
 	}
-	err := m.db.GetContext(ctx, &n, `
+	some, err := m.merged.has(ctx, m.db, siteID)
+	if err != nil {
+		return out, err
+	}
+	accounts, first := `select balance - held - reserved as due, held from referral.account a where site_id = $1 and currency = $2 and `+owed, payees
+	if some {
+		accounts, first = accountsOwed, payeesAsOne
+	}
+	err = m.db.GetContext(ctx, &n, `
 		select count(*) filter (where a.due >= $3) as payees, coalesce(sum(a.due) filter (where a.due >= $3), 0)::bigint as amount,
 			count(*) filter (where a.due > 0 and a.due < $3) as below, count(*) filter (where a.due < 0) as owing, coalesce(sum(a.held), 0)::bigint as held,
 			(select count(*) from referral.commission c where c.site_id = $1 and c.currency = $2 and c.status = 'waiting') as waiting
-		from (select balance - held - reserved as due, held from referral.account a where site_id = $1 and currency = $2 and `+owed+`) a`, siteID, currency, minimum)
+		from (`+accounts+`) a`, siteID, currency, minimum)
 	if err != nil {
 		return out, fmt.Errorf("preview of a payout: %w", err)
 	}
 	out.Payees, out.Amount, out.Below, out.Owing, out.Held, out.Waiting = n.Payees, n.Amount, n.Below, n.Owing, n.Held, n.Waiting
-	var first []account
-	if err := m.db.SelectContext(ctx, &first, payees, siteID, currency, minimum, 100); err != nil {
+	if err := m.db.SelectContext(ctx, &out.Sample, `select person_id, due from (`+first+`) x`, siteID, currency, minimum, 100); err != nil {
 		return out, fmt.Errorf("payees: %w", err)
-	}
-	for _, a := range first {
-		out.Sample = append(out.Sample, previewLineJSON{a.PersonID, a.available()})
 	}
 	return out, nil
 }

@@ -19,14 +19,14 @@ const owed = `(a.balance - a.held - a.reserved <> 0 or a.held <> 0)`
 
 // payees are the accounts that a payout would pay, in the order of their locks.
 const payees = `
-	select a.site_id, a.person_id, a.currency, a.seq, a.balance, a.held, a.reserved
+	select a.site_id, a.person_id, a.currency, a.seq, a.balance, a.held, a.reserved, a.balance - a.held - a.reserved as due
 	from referral.account a
 	where a.site_id = $1 and a.currency = $2 and ` + owed + ` and a.balance - a.held - a.reserved > 0 and a.balance - a.held - a.reserved >= $3
 	order by a.person_id limit $4`
 
 // lockPayees locks whom a payout pays.
-func lockPayees(ctx context.Context, tx *sqlx.Tx, siteID int64, currency string, minimum int64, limit int) ([]account, error) {
-	var out []account
+func lockPayees(ctx context.Context, tx *sqlx.Tx, siteID int64, currency string, minimum int64, limit int) ([]payee, error) {
+	var out []payee
 	if err := tx.SelectContext(ctx, &out, payees+` for update`, siteID, currency, minimum, limit); err != nil {
 		return nil, fmt.Errorf("lock payees: %w", err)
 	}
@@ -34,7 +34,7 @@ func lockPayees(ctx context.Context, tx *sqlx.Tx, siteID int64, currency string,
 }
 
 // insertBatch writes a batch with a line for each of the locked accounts, and moves their entries into it.
-func insertBatch(ctx context.Context, tx *sqlx.Tx, b *payoutBatch, accounts []account) error {
+func insertBatch(ctx context.Context, tx *sqlx.Tx, b *payoutBatch, payees []payee) error {
 	err := tx.GetContext(ctx, &b.ID, `
 		insert into referral.payout_batch (site_id, currency, minimum, method, status, lines, amount, note, token, key_id, created_at)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
@@ -42,9 +42,14 @@ func insertBatch(ctx context.Context, tx *sqlx.Tx, b *payoutBatch, accounts []ac
 	if err != nil {
 		return fmt.Errorf("insert payout batch: %w", err)
 	}
-	persons, amounts := make([]int64, len(accounts)), make([]int64, len(accounts))
-	for i, a := range accounts {
-		persons[i], amounts[i] = a.PersonID, a.available()
+	persons, amounts := make([]int64, len(payees)), make([]int64, len(payees))
+	var owners, paid []int64 // whose entries each payee is paid
+	for i, p := range payees {
+		persons[i], amounts[i] = p.PersonID, p.Due
+		owners, paid = append(owners, p.PersonID), append(paid, p.PersonID)
+		for _, a := range p.from {
+			owners, paid = append(owners, a.PersonID), append(paid, p.PersonID)
+		}
 	}
 	_, err = tx.ExecContext(ctx, `
 		insert into referral.payout_line (site_id, batch_id, person_id, amount, status, updated_at)
@@ -57,7 +62,8 @@ func insertBatch(ctx context.Context, tx *sqlx.Tx, b *payoutBatch, accounts []ac
 	err = tx.GetContext(ctx, &wrong, `
 		with taken as (
 			delete from referral.open_entry o using referral.payout_line l
-			where l.site_id = $1 and l.batch_id = $2 and o.site_id = l.site_id and o.person_id = l.person_id and o.currency = $3 and not o.held
+			join unnest($4::bigint[], $5::bigint[]) u (owner, payee) on u.payee = l.person_id
+			where l.site_id = $1 and l.batch_id = $2 and o.site_id = l.site_id and o.person_id = u.owner and o.currency = $3 and not o.held
 			returning o.entry_id, o.amount, l.id as line_id
 		), frozen as (
 			insert into referral.payout_entry (site_id, line_id, entry_id, live) select $1, line_id, entry_id, true from taken
@@ -68,7 +74,7 @@ func insertBatch(ctx context.Context, tx *sqlx.Tx, b *payoutBatch, accounts []ac
 		)
 		select count(*) from referral.payout_line l
 		left join (select line_id, sum(amount) as amount from taken group by line_id) t on t.line_id = l.id
-		where l.site_id = $1 and l.batch_id = $2 and l.amount is distinct from t.amount`, b.SiteID, b.ID, b.Currency)
+		where l.site_id = $1 and l.batch_id = $2 and l.amount is distinct from t.amount`, b.SiteID, b.ID, b.Currency, pq.Array(owners), pq.Array(paid))
 	if err != nil {
 		return fmt.Errorf("freeze entries: %w", err)
 	}

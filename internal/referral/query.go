@@ -124,7 +124,8 @@ func (w *reward) issued() referralevent.RewardIssued {
 		Reason: w.Reason, Kind: w.Kind, Points: w.Points, Amount: w.Amount, Currency: w.Currency, CouponCode: w.CouponCode,
 		OccurredAt: w.OccurredAt, IssuedAt: w.IssuedAt, ShareID: deref(w.ShareID), Milestone: deref(w.Milestone),
 		Description: rule.Incentive.Terms.Description, QA: rule.From.QA, Channel: rule.From.Channel, TrafficSource: rule.From.Source, DeviceType: rule.From.Device,
-		EventCategory: rule.From.Category, Variant: rule.From.Variant}
+		EventCategory: rule.From.Category, Variant: rule.From.Variant,
+		UTMSource: rule.From.UTM.Source, UTMMedium: rule.From.UTM.Medium, UTMCampaign: rule.From.UTM.Campaign}
 }
 
 // moneyWords are what follows an amount.

@@ -110,7 +110,8 @@ func (r *referral) created() referralevent.ReferralCreated {
 	told := referralevent.ReferralCreated{SiteID: r.SiteID, ReferralID: r.ID, CampaignID: r.CampaignID, OfferID: r.OfferID,
 		OriginID: r.OriginID, AdvocateID: r.AdvocateID, FriendID: r.FriendID, Status: r.Status, TrackMethod: r.TrackMethod,
 		Subtotal: r.Subtotal, Currency: r.Currency, QA: r.QA, FirstOrder: d.First, OccurredAt: r.OccurredAt, CreatedAt: r.CreatedAt,
-		Channel: d.Channel, TrafficSource: d.Source, DeviceType: d.Device, EventCategory: categoryOf(d.Type, d.Category), Variant: d.Variant}
+		Channel: d.Channel, TrafficSource: d.Source, DeviceType: d.Device, EventCategory: categoryOf(d.Type, d.Category), Variant: d.Variant,
+		UTMSource: d.UTM.Source, UTMMedium: d.UTM.Medium, UTMCampaign: d.UTM.Campaign}
 	if r.Status == referralevent.Approved { // told by ReferralApproved, which follows
 		told.Status = referralevent.Pending
 	}
@@ -128,14 +129,16 @@ func (r *referral) approved(now time.Time) referralevent.ReferralApproved {
 	return referralevent.ReferralApproved{SiteID: r.SiteID, ReferralID: r.ID, CampaignID: r.CampaignID, OfferID: r.OfferID, OriginID: r.OriginID,
 		AdvocateID: r.AdvocateID, FriendID: r.FriendID, Subtotal: r.Subtotal, Currency: r.Currency, Cause: r.Cause,
 		TrackMethod: r.TrackMethod, FirstOrder: d.First, OccurredAt: r.OccurredAt, ApprovedAt: now, QA: r.QA,
-		Channel: d.Channel, TrafficSource: d.Source, DeviceType: d.Device, EventCategory: categoryOf(d.Type, d.Category), Variant: d.Variant}
+		Channel: d.Channel, TrafficSource: d.Source, DeviceType: d.Device, EventCategory: categoryOf(d.Type, d.Category), Variant: d.Variant,
+		UTMSource: d.UTM.Source, UTMMedium: d.UTM.Medium, UTMCampaign: d.UTM.Campaign}
 }
 
 func (r *referral) voided(was string, now time.Time) referralevent.ReferralVoided {
 	_, d := r.origin()
 	return referralevent.ReferralVoided{SiteID: r.SiteID, ReferralID: r.ID, CampaignID: r.CampaignID, OriginID: r.OriginID,
 		AdvocateID: r.AdvocateID, FriendID: r.FriendID, Status: r.Status, Was: was, Cause: r.Cause, VoidedAt: now, QA: r.QA,
-		Channel: d.Channel, TrafficSource: d.Source, DeviceType: d.Device, EventCategory: categoryOf(d.Type, d.Category), Variant: d.Variant}
+		Channel: d.Channel, TrafficSource: d.Source, DeviceType: d.Device, EventCategory: categoryOf(d.Type, d.Category), Variant: d.Variant,
+		UTMSource: d.UTM.Source, UTMMedium: d.UTM.Medium, UTMCampaign: d.UTM.Campaign}
 }
 
 // findings are what the fraud rules found when the referral was made.

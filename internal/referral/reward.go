@@ -91,7 +91,8 @@ func (w *reward) clawBack(r *referral, now time.Time) *referralevent.RewardClawe
 	from := w.rule().From
 	told := &referralevent.RewardClawedBack{SiteID: w.SiteID, RewardID: w.ID, ReferralID: r.ID, CampaignID: w.CampaignID,
 		PersonID: deref(w.PersonID), Side: w.Side, Kind: w.Kind, Currency: w.Currency, Full: voided, Cause: causeRefund, ClawedAt: now,
-		QA: from.QA, Channel: from.Channel, TrafficSource: from.Source, DeviceType: from.Device, EventCategory: from.Category, Variant: from.Variant}
+		QA: from.QA, Channel: from.Channel, TrafficSource: from.Source, DeviceType: from.Device, EventCategory: from.Category, Variant: from.Variant,
+		UTMSource: from.UTM.Source, UTMMedium: from.UTM.Medium, UTMCampaign: from.UTM.Campaign}
 	if w.Kind == referralevent.Points {
 		told.Points, told.PointsTotal = step, target
 	} else {

@@ -56,11 +56,12 @@ type provenance struct {
 	Category string `json:"event_category,omitempty"`
 	Variant  string `json:"variant,omitempty"`
 	QA       bool   `json:"qa_generated,omitempty"`
+	UTM      utm    `json:"utm,omitzero"`
 }
 
 // provenance is that of the referral, whose order d is.
 func (r *referral) provenance(d deedFacts) provenance {
-	return provenance{d.Channel, d.Source, d.Device, categoryOf(d.Type, d.Category), d.Variant, r.QA}
+	return provenance{d.Channel, d.Source, d.Device, categoryOf(d.Type, d.Category), d.Variant, r.QA, d.UTM}
 }
 
 // refusal is a reward that is not given, and why.

@@ -30,7 +30,17 @@ type deedFacts struct {
 	Device   string     `json:"device,omitempty"`  // its type
 	Channel  string     `json:"channel,omitempty"` // of the link by which the friend first came to the offer
 	Variant  string     `json:"variant,omitempty"` // of the offer
+	UTM      utm        `json:"utm,omitzero"`
 }
+
+// utm is where an origin came from, as the shop's link said it. Nothing is decided by it: reports take referrals and rewards apart by it.
+type utm struct {
+	Source   string `json:"source,omitempty"`
+	Medium   string `json:"medium,omitempty"`
+	Campaign string `json:"campaign,omitempty"`
+}
+
+func utmOf(o customerevent.OriginRecorded) utm { return utm{o.UTMSource, o.UTMMedium, o.UTMCampaign} }
 
 // deedItem is a line of the order. Of a long order the first ones are kept.
 type deedItem struct {
@@ -48,7 +58,7 @@ func factsOf(o customerevent.OriginRecorded, c *candidate) string {
 		items = append(items, deedItem{i.ProductID, i.Category, i.Price, i.Quantity})
 	}
 	b, err := json.Marshal(deedFacts{Items: items, Type: o.Type, Category: o.Category, Coupons: o.CouponCodes, Tags: o.CampaignTags, Source: o.TrafficSource, First: o.FirstPurchase,
-		Device: o.DeviceType, Channel: c.channel, Variant: c.variant})
+		Device: o.DeviceType, Channel: c.channel, Variant: c.variant, UTM: utmOf(o)})
 	if err != nil {
 		panic(err) // plain fields
 	}

@@ -59,7 +59,7 @@ func (a *sharing) decide(ctx context.Context, now time.Time, known acquaintances
 	o, c, h := a.offer, a.campaign, &a.made[0]
 	advocate := known.person(o.SiteID, deref(o.PersonID), now)
 	in := situation{share: h, facts: criteria.Facts{Now: now, Campaign: c.facts(), Advocate: advocate, Share: criteria.Share{Channel: h.Channel}},
-		from: provenance{h.Channel, o.TrafficSource, o.DeviceType, o.EventCategory, o.Variant, c.tried()}}
+		from: provenance{Channel: h.Channel, Source: o.TrafficSource, Device: o.DeviceType, Category: o.EventCategory, Variant: o.Variant, QA: c.tried()}}
 	if h.Kind == referralevent.Email {
 		in.facts.Share.Emails = int64(len(a.made))
 	}

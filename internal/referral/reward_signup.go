@@ -67,7 +67,7 @@ func signupRewards(ctx context.Context, c *campaign, o customerevent.OriginRecor
 	s := situation{facts: criteria.Facts{Now: o.RecordedAt, Campaign: c.facts(), Advocate: advocate, Friend: advocate,
 		Origin: criteria.Origin{ID: o.OriginID, Type: o.Type, Category: categoryOf(o.Type, o.Category), CampaignTags: slices.Clone(o.CampaignTags),
 			TrafficSource: o.TrafficSource, OccurredAt: o.OccurredAt}},
-		from: provenance{Source: o.TrafficSource, Device: o.DeviceType, Category: categoryOf(o.Type, o.Category), QA: c.tried()}}
+		from: provenance{Source: o.TrafficSource, Device: o.DeviceType, Category: categoryOf(o.Type, o.Category), QA: c.tried(), UTM: utmOf(o)}}
 	return consider(ctx, c, s, func(w *reward) {
 		w.OriginID, w.PersonID, w.OccurredAt = &o.OriginID, &o.PersonID, o.OccurredAt
 	}, actionSignup)

@@ -6,11 +6,13 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
+
+	"github.com/talkable/talkable/internal/agenda"
 )
 
 const (
 	supplyColumns      = `s.site_id, s.list_id, s.url, s.secret, s.timeout_ms, s.batch, s.template, s.enabled, s.ask_at, s.key_id, s.at`
-	codeRequestColumns = `r.site_id, r.id, r.list_id, r.count, r.offered, r.state, r.tries, r.attempts, r.added, r.refused, r.refused_why, r.asked_at, r.next_at, r.settled_at`
+	codeRequestColumns = `a.site_id, a.id, a.list_id, a.count, a.offered, a.state, a.tries, a.attempts, a.added, a.refused, a.refused_why, a.asked_at, a.next_at, a.settled_at`
 )
 
 // needing are the lists whose shops are to be asked, with the moment; $1 is now. Supplies are few: a list has one if somebody set it.
@@ -90,36 +92,14 @@ func insertCodeRequest(ctx context.Context, tx *sqlx.Tx, now time.Time, l key, c
 	return nil
 }
 
-// claimCodeRequests takes requests that are due, a few of each site, so that a slow shop keeps nobody else waiting. Until lease has passed
-// nobody else takes them.
-func claimCodeRequests(ctx context.Context, tx *sqlx.Tx, now time.Time, lease time.Duration, limit, each int) ([]codeRequest, error) {
-	var out []codeRequest
-	err := tx.SelectContext(ctx, &out, `
-		with due as (
-			select site_id, id from (
-				select site_id, id, next_at, row_number() over (partition by site_id order by next_at, id) as n
-				from referral.coupon_request where state = 'waiting' and next_at <= $1) d
-			where n <= $3 order by next_at limit $2),
-		held as (
-			select h.site_id, h.id from referral.coupon_request h
-			join due using (site_id, id)
-			where h.state = 'waiting' and h.next_at <= $1
-			order by h.site_id, h.id
-			for update of h skip locked)
-		update referral.coupon_request r set tries = r.tries + 1, next_at = $4
-		from held where r.site_id = held.site_id and r.id = held.id
-		returning `+codeRequestColumns, now, limit, each, now.Add(lease))
-	if err != nil {
-		return nil, fmt.Errorf("claim requests for codes: %w", err)
-	}
-	return out, nil
-}
+// codeRequestsDue are requests that are to be made.
+var codeRequestsDue = agenda.Due{What: "requests for codes", Table: "referral.coupon_request", ID: "id", Columns: codeRequestColumns, Open: "state = 'waiting'"}
 
 // lockCodeRequest locks a request that still waits for this try; nil if it doesn't.
 func lockCodeRequest(ctx context.Context, tx *sqlx.Tx, r *codeRequest) (*codeRequest, error) {
 	return one[codeRequest](ctx, tx, "lock a request for codes", `
-		select `+codeRequestColumns+` from referral.coupon_request r
-		where r.site_id = $1 and r.id = $2 and r.state = 'waiting' and r.tries = $3 for update`, r.SiteID, r.ID, r.Tries)
+		select `+codeRequestColumns+` from referral.coupon_request a
+		where a.site_id = $1 and a.id = $2 and a.state = 'waiting' and a.tries = $3 for update`, r.SiteID, r.ID, r.Tries)
 }
 
 func saveCodeRequest(ctx context.Context, tx *sqlx.Tx, r *codeRequest, tried string) error {
@@ -135,7 +115,7 @@ func saveCodeRequest(ctx context.Context, tx *sqlx.Tx, r *codeRequest, tried str
 // lastCodeRequest is the newest request of a list; nil: there was none.
 func lastCodeRequest(ctx context.Context, q sqlx.QueryerContext, l key) (*codeRequest, error) {
 	return one[codeRequest](ctx, q, "read the last request for codes", `
-		select `+codeRequestColumns+` from referral.coupon_request r where r.site_id = $1 and r.list_id = $2 order by r.id desc limit 1`, l.site, l.id)
+		select `+codeRequestColumns+` from referral.coupon_request a where a.site_id = $1 and a.list_id = $2 order by a.id desc limit 1`, l.site, l.id)
 }
 
 // dropCodeRequests drops so many old requests.

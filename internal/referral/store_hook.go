@@ -7,6 +7,8 @@ import (
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
+
+	"github.com/talkable/talkable/internal/agenda"
 )
 
 const (
@@ -73,29 +75,9 @@ func insertAsks(ctx context.Context, tx *sqlx.Tx, now time.Time, list []*referra
 	return nil
 }
 
-// claim takes questions that are due, a few of each site, so that a slow shop keeps nobody else waiting. Until lease has passed
-// nobody else takes them; whoever dies meanwhile has used up a try.
-func (t askTable) claim(ctx context.Context, tx *sqlx.Tx, now time.Time, lease time.Duration, limit, each int) ([]ask, error) {
-	var out []ask
-	err := tx.SelectContext(ctx, &out, `
-		with due as (
-			select site_id, id from (
-				select site_id, `+t.id+` as id, next_at, row_number() over (partition by site_id order by next_at, `+t.id+`) as n
-				from `+t.name+` where state = 'waiting' and next_at <= $1) d
-			where n <= $3 order by next_at limit $2),
-		held as (
-			select h.site_id, h.`+t.id+` as id from `+t.name+` h
-			join due on h.site_id = due.site_id and h.`+t.id+` = due.id
-			where h.state = 'waiting' and h.next_at <= $1
-			order by 1, 2
-			for update of h skip locked)
-		update `+t.name+` a set tries = a.tries + 1, next_at = $4
-		from held where a.site_id = held.site_id and a.`+t.id+` = held.id
-		returning `+t.columns(), now, limit, each, now.Add(lease))
-	if err != nil {
-		return nil, fmt.Errorf("claim questions: %w", err)
-	}
-	return out, nil
+// due are the questions of the table that are to be put.
+func (t askTable) due() agenda.Due {
+	return agenda.Due{What: "questions", Table: t.name, ID: t.id, Columns: t.columns(), Open: "state = 'waiting'"}
 }
 
 // lock locks a question that still waits for this try; nil if it doesn't.

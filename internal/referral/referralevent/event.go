@@ -110,6 +110,9 @@ type ReferralCreated struct {
 	DeviceType    string `json:"device_type,omitempty"`    // desktop, mobile, tablet; empty: nobody knows
 	EventCategory string `json:"event_category,omitempty"` // purchase, or that of an event
 	Variant       string `json:"variant,omitempty"`        // of the experiment that the offer is in
+	UTMSource     string `json:"utm_source,omitempty"`     // of the friend's origin, like the next two
+	UTMMedium     string `json:"utm_medium,omitempty"`
+	UTMCampaign   string `json:"utm_campaign,omitempty"`
 
 	ReplacedChannel string `json:"replaced_channel,omitempty"`
 	ReplacedVariant string `json:"replaced_variant,omitempty"`
@@ -141,6 +144,9 @@ type ReferralApproved struct {
 	DeviceType    string `json:"device_type,omitempty"`
 	EventCategory string `json:"event_category,omitempty"`
 	Variant       string `json:"variant,omitempty"`
+	UTMSource     string `json:"utm_source,omitempty"`
+	UTMMedium     string `json:"utm_medium,omitempty"`
+	UTMCampaign   string `json:"utm_campaign,omitempty"`
 }
 
 func (ReferralApproved) EventType() string { return "referral.referral_approved.v1" }
@@ -165,6 +171,9 @@ type ReferralVoided struct {
 	DeviceType    string `json:"device_type,omitempty"`
 	EventCategory string `json:"event_category,omitempty"`
 	Variant       string `json:"variant,omitempty"`
+	UTMSource     string `json:"utm_source,omitempty"`
+	UTMMedium     string `json:"utm_medium,omitempty"`
+	UTMCampaign   string `json:"utm_campaign,omitempty"`
 }
 
 func (ReferralVoided) EventType() string { return "referral.referral_voided.v1" }

@@ -33,6 +33,9 @@ type RewardIssued struct {
 	DeviceType    string `json:"device_type,omitempty"`
 	EventCategory string `json:"event_category,omitempty"`
 	Variant       string `json:"variant,omitempty"`
+	UTMSource     string `json:"utm_source,omitempty"`
+	UTMMedium     string `json:"utm_medium,omitempty"`
+	UTMCampaign   string `json:"utm_campaign,omitempty"`
 }
 
 func (RewardIssued) EventType() string { return "referral.reward_issued.v1" }
@@ -62,6 +65,9 @@ type RewardClawedBack struct {
 	DeviceType    string `json:"device_type,omitempty"`
 	EventCategory string `json:"event_category,omitempty"`
 	Variant       string `json:"variant,omitempty"`
+	UTMSource     string `json:"utm_source,omitempty"`
+	UTMMedium     string `json:"utm_medium,omitempty"`
+	UTMCampaign   string `json:"utm_campaign,omitempty"`
 }
 
 func (RewardClawedBack) EventType() string { return "referral.reward_clawed_back.v1" }
