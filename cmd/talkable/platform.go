@@ -104,7 +104,9 @@ func (p *platform) wire(c *config, now clock.Clock, smtp, texts string, secret f
 	edge := gateway.New(gateway.Deps{DB: pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg, Gatherer: reg,
 		Version: version, PublicURL: c.PublicURL, TrustedProxies: c.proxies, RatePerMinute: c.RateLimit, Limits: gateway.Limits{PlainRate: c.RateLimit},
 		Refused: func(w http.ResponseWriter, r *http.Request, err error) { p.pages.Fail(w, r, err) },
-		Old:     func(ctx context.Context, host, path string) (string, error) { return p.referrals.OldLink(ctx, host, path) }})
+		Old: func(ctx context.Context, host, path string) (string, error) {
+			return p.referrals.OldLink(ctx, host, path)
+		}})
 	key, err := secret(edge)
 	if err != nil {
 		return err

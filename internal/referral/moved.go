@@ -36,7 +36,7 @@ type taken = postgres.Result[bool]
 
 // refused is why a row can't be taken in. member is the row's.
 func refused(code, member, detail string) error {
-	return fault.New(fault.Invalid, code, "%s", detail).At("/"+member, detail)
+	return fault.New(fault.Invalid, code, "%s", detail).At("/data/"+member, detail)
 }
 
 // checkSource says why a source can't have this name.

@@ -46,7 +46,7 @@ func (m *Module) takeAdvocates(ctx context.Context, u *bus.Unit, a *advocateMove
 	for i, r := range a.rows {
 		campaigns[i], ids[i] = r.CampaignID, r.PersonID
 		if r.Since.After(u.Now.Add(touchSlack)) {
-			a.out[i].Err = refused("invalid_date", "since", "is in the future")
+			a.out[i].Err = refused("invalid_date", "date", "is in the future")
 		}
 	}
 	found, err := m.advocatesOf(ctx, u, a.s, ids, campaigns, a.out)

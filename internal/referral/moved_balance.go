@@ -27,7 +27,7 @@ func (m *Module) TakeBalances(ctx context.Context, s site.Site, source string, r
 func (m *Module) takeBalances(ctx context.Context, u *bus.Unit, s site.Site, source string, rows []referralapi.MovedBalance, out []taken) error {
 	numbers, digests := make([]string, len(rows)), make([]string, len(rows))
 	for i, in := range rows {
-		numbers[i], digests[i] = in.Number, digestOf(in)
+		numbers[i], digests[i] = in.Number, digestOf([]any{in.Currency, in.Amount})
 		_, known := money.Digits(in.Currency)
 		switch {
 		case !known:

@@ -40,8 +40,10 @@ func (r *referralMove) check(u *bus.Unit, in referralapi.MovedReferral) error {
 	switch {
 	case !slices.Contains([]string{referralevent.Pending, referralevent.Approved, referralevent.Voided, referralevent.Blocked}, in.Status):
 		return refused("invalid_status", "status", "is none of pending, approved, voided and blocked")
+	case in.FriendID == 0:
+		return refused("nobody_known", "email", "is nobody: nobody is known to have made this order")
 	case in.AdvocateID == in.FriendID:
-		return refused("self_referral", "friend", "is the advocate: nobody refers himself")
+		return refused("self_referral", "email", "is the advocate: nobody refers himself")
 	case in.OccurredAt.IsZero() || in.OccurredAt.After(u.Now.Add(touchSlack)):
 		return refused("invalid_date", "date", "is no time in the past")
 	}
@@ -51,7 +53,7 @@ func (r *referralMove) check(u *bus.Unit, in referralapi.MovedReferral) error {
 func (m *Module) takeReferrals(ctx context.Context, u *bus.Unit, r *referralMove) error {
 	numbers, digests := make([]string, len(r.rows)), make([]string, len(r.rows))
 	for i, in := range r.rows {
-		numbers[i], digests[i] = in.Number, digestOf(in)
+		numbers[i], digests[i] = in.Number, digestOf([]any{in.OriginID, in.CampaignID, in.Status})
 		r.out[i].Err = r.check(u, in)
 	}
 	known, err := movedBefore(ctx, u, r.s.ID, r.source, movedReferral, numbers)
@@ -182,7 +184,7 @@ func (r *referralMove) explainMissing(ctx context.Context, u *bus.Unit, at map[i
 	}
 	there, err := lockReferrals(ctx, u.Tx, sites, missing)
 	for _, origin := range missing {
-		r.out[at[origin]].Err = refused("friend_already_referred", "friend", "is referred in this campaign already: this is no new friend")
+		r.out[at[origin]].Err = refused("friend_already_referred", "email", "is referred in this campaign already: this is no new friend")
 	}
 	for _, one := range there {
 		r.out[at[one.OriginID]].Err = errOriginReferred()

@@ -208,3 +208,60 @@ func forgetOldLinks(ctx context.Context, tx *sqlx.Tx, sites, people []int64) err
 	}
 	return nil
 }
+
+// movedReferrals are referrals that were taken in, by the other's numbers.
+func movedReferrals(ctx context.Context, q sqlx.QueryerContext, siteID int64, source string, numbers []string) (map[string]referral, error) {
+	var rows []struct {
+		Number string `db:"number"`
+		referral
+	}
+	err := sqlx.SelectContext(ctx, q, &rows, `
+		select m.number, `+referralColumns+`
+		from referral.moved m
+		join referral.referral r on r.site_id = m.site_id and r.id = m.subject_id
+		where m.site_id = $1 and m.source = $2 and m.kind = 'referral' and m.number = any ($3::text[])`, siteID, source, pq.Array(numbers))
+	if err != nil {
+		return nil, fmt.Errorf("moved referrals: %w", err)
+	}
+	out := map[string]referral{}
+	for _, r := range rows {
+		out[r.Number] = r.referral
+	}
+	return out, nil
+}
+
+// insertHeldCoupons writes coupons that their earners have, gives them to their rewards, and counts them in their lists.
+func insertHeldCoupons(ctx context.Context, tx *sqlx.Tx, now time.Time, list []heldCoupon) error {
+	n := len(list)
+	sites, lists, rewards, people, codes := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n), make([]string, n)
+	issued, ends := make([]time.Time, n), make([]sqlTime, n)
+	count := map[key]int64{}
+	for i, h := range list {
+		sites[i], lists[i], rewards[i], people[i], codes[i], issued[i] = h.SiteID, h.list.ID, h.reward.ID, deref(h.PersonID), h.code, h.MovedReward.IssuedAt
+		if ends[i] = (sqlTime{h.Expires}); h.Expires == nil && h.list.ExpiresDays != nil {
+			ends[i] = sqlTime{new(issued[i].AddDate(0, 0, *h.list.ExpiresDays))}
+		}
+		count[key{h.SiteID, h.list.ID}]++
+	}
+	_, err := tx.ExecContext(ctx, `
+		with c as (
+			insert into referral.coupon as c (site_id, list_id, code, single_use, reward_id, person_id, issued_at, expires_at, created_at)
+			select s, l, code, true, w, p, at, ends, $8
+			from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::timestamptz[], $7::timestamptz[]) with ordinality
+				u (s, l, w, p, code, at, ends, n)
+			order by n
+			returning c.site_id, c.id, c.code, c.reward_id
+		)
+		update referral.reward w set status = 'Paid', coupon_id = c.id, coupon_code = c.code
+		from c where w.site_id = c.site_id and w.id = c.reward_id`,
+		pq.Array(sites), pq.Array(lists), pq.Array(rewards), pq.Array(people), pq.Array(codes), timestamps(issued), pq.Array(ends), now)
+	if err != nil {
+		return fmt.Errorf("insert held coupons: %w", err)
+	}
+	var keys []key
+	var added []int64
+	for k, n := range count {
+		keys, added = append(keys, k), append(added, n)
+	}
+	return addStock(ctx, tx, keys, added, added)
+}

@@ -29,18 +29,15 @@ type MovedReferral struct {
 	Category   string // purchase, or that of an event
 }
 
-// MovedReward is a reward that was issued elsewhere and isn't used up.
+// MovedReward is a coupon that was issued elsewhere and that nobody used.
 type MovedReward struct {
 	Number   string
 	Referral string // the number of its referral, which was taken in before
 	Friend   bool   // it is the friend's, else the advocate's
-	Kind     string // coupon, store_credit, other
-	Code     string // of a coupon
-	ListID   int64  // of a coupon: whose worth it has
-	Amount   int64  // of the others
-	Currency string
-	IssuedAt time.Time
-	Expires  *time.Time // of a coupon
+	Code     string
+	ListID   int64     // whose worth it has
+	IssuedAt time.Time // zero: when its friend's order was
+	Expires  *time.Time
 }
 
 // MovedBalance is what an advocate had earned elsewhere and wasn't paid.
