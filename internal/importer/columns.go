@@ -115,6 +115,11 @@ func (v vocabulary) column(name string) (column, bool) {
 		if c, ok := v.from.names[v.kind][plainName(name)]; ok {
 			return c, true
 		}
+		for i, ours := range columnNames { // as customerId
+			if plainName(ours) == plainName(name) && column(i).means(v.kind) {
+				return column(i), true
+			}
+		}
 	}
 	c, ok := columnNamed(strings.ReplaceAll(strings.ToLower(strings.TrimSpace(name)), " ", "_"))
 	return c, ok && c.means(v.kind)
@@ -149,7 +154,7 @@ func newHeader(names []string, v vocabulary) (*header, error) {
 		switch property, is := strings.CutPrefix(name, propertyPrefix); {
 		case is:
 			h.properties[i] = property
-		case !ok:
+		case !ok || c < 0:
 			h.ignored = append(h.ignored, names[i])
 		case found[c] != "":
 			return nil, fmt.Errorf("the columns %q and %q are the same", found[c], names[i])
@@ -187,7 +192,7 @@ func newHeader(names []string, v vocabulary) (*header, error) {
 // missingColumns says which column a file about two people, or about what was theirs, can't do without.
 func missingColumns(names []string, kind string, has func(...column) bool) error {
 	needed := map[string][][]column{
-		"referrals": {{externalID}, {advocateEmail, advocateID}, {email, customerID}, {date}},
+		"referrals": {{externalID, orderNumber}, {advocateEmail, advocateID}, {email, customerID}, {date}},
 		"rewards":   {{externalID}, {referralID}},
 	}[kind]
 	for _, any := range needed {

@@ -48,7 +48,7 @@ func hostLike(s string) bool {
 func pathOfLink(s string) string { return strings.TrimRight(s, "/") }
 
 // OldLink is where an address leads by which somebody shared elsewhere: to the advocate's claim link here. "": nobody's. Addresses of other hosts lead
-// here when their names point to this server, or when they are redirected to it with their paths.
+// here when their names point to this server, or when they are redirected to its own name with their paths: then the path says whose it is.
 func (m *Module) OldLink(ctx context.Context, host, at string) (string, error) {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
@@ -59,9 +59,19 @@ func (m *Module) OldLink(ctx context.Context, host, at string) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, visitPatience)
 	defer cancel()
-	code, err := claimOfOldLink(ctx, m.db, strings.ToLower(host), at, strings.ToLower(at))
+	host = strings.ToLower(host)
+	code, err := claimOfOldLink(ctx, m.db, host, at, strings.ToLower(at), host == m.publicHost())
 	if code == "" || err != nil {
 		return "", err
 	}
 	return m.linkURL(code), nil
+}
+
+// publicHost is the name of this server.
+func (m *Module) publicHost() string {
+	u, err := url.Parse(m.publicURL)
+	if err != nil {
+		return ""
+	}
+	return strings.ToLower(u.Hostname())
 }

@@ -86,9 +86,8 @@ func insertOldLinks(ctx context.Context, tx *sqlx.Tx, now time.Time, siteID int6
 	return made, after, nil
 }
 
-// claimOfOldLink is the claim code that an old address leads to; "": none, or it isn't sure which. The address of its own host comes first; where the
-// old addresses come by another name now, its path alone says whose it was.
-func claimOfOldLink(ctx context.Context, q sqlx.QueryerContext, host, path, folded string) (string, error) {
+// claimOfOldLink is the claim code that an old address leads to; "": none, or it isn't sure which. Where anyHost, the path alone says whose it was.
+func claimOfOldLink(ctx context.Context, q sqlx.QueryerContext, host, path, folded string, anyHost bool) (string, error) {
 	var rows []struct {
 		Claim string `db:"claim_code"`
 		Own   bool   `db:"own"`
@@ -98,9 +97,9 @@ func claimOfOldLink(ctx context.Context, q sqlx.QueryerContext, host, path, fold
 		select o.claim_code, l.host = $1 as own, l.path = $2 as exact
 		from referral.old_link l
 		join referral.offer o on o.site_id = l.site_id and o.id = l.offer_id
-		where l.path in ($2, $3)
+		where l.path in ($2, $3) and ($4 or l.host = $1)
 		order by own desc, exact desc
-		limit 2`, host, path, folded)
+		limit 2`, host, path, folded, anyHost)
 	if err != nil {
 		return "", fmt.Errorf("find an old link: %w", err)
 	}

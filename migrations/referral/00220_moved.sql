@@ -30,5 +30,9 @@ create table referral.moved (
 -- What an advocate had reached there, and was rewarded for there: almost no site has any.
 create index referral_moved on referral.referral (site_id, advocate_id, campaign_id) where cause = 'moved' and status = 'approved';
 
+-- A referral doesn't begin voided here; elsewhere it may have ended so.
+alter table referral.status_log drop constraint status_log_begins;
+alter table referral.status_log add constraint status_log_begins check (old is not null or new in ('pending', 'flagged', 'approved', 'blocked') or cause = 'moved');
+
 grant select, insert, delete on referral.old_link to talkable_referral;
 grant select, insert on referral.moved to talkable_referral;
