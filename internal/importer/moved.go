@@ -2,6 +2,8 @@ package importer
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -316,7 +318,8 @@ func (r *row) owed(o Options) (b owed, wrong []finding) {
 		b.Currency = o.Site.Currency
 	}
 	if b.Note, b.Number = c[note], c[externalID]; b.Number == "" { // one a person and currency
-		b.Number = strings.ToLower(c[email]+c[customerID]+c[phoneNumber]+c[username]) + " " + b.Currency
+		who := sha256.Sum256([]byte(strings.ToLower(c[email] + "\x00" + c[customerID] + "\x00" + c[phoneNumber] + "\x00" + c[username])))
+		b.Number = fmt.Sprintf("person-%x-%s", who[:8], b.Currency) // which nobody has to be forgotten in
 	}
 	if _, ok := money.Digits(b.Currency); !ok {
 		return b, append(wrong, finding{column: "currency", value: c[currency], what: "is no ISO 4217 currency"})
