@@ -110,7 +110,9 @@ func TestPresetsOfBalancesAndRewards(t *testing.T) {
 		}
 	}
 	got := parsed(t, "ID,Referral ID,Reason,Incentive type,Coupon code,Coupon expires at\n5,21,referred,Discount coupon,OLD,2027-01-01\n6,21,clicked,,OLD,\n7,21,,Gift card,,\n", "rewards", "talkable",
-		func(r row, o Options) (referralapi.MovedReward, []finding) { return r.reward(o) }, func(w referralapi.MovedReward) string { return fmt.Sprintf("%s %s %v %s %s", w.Number, w.Referral, w.Friend, w.Code, w.Expires.Format(time.DateOnly)) })
+		func(r row, o Options) (referralapi.MovedReward, []finding) { return r.reward(o) }, func(w referralapi.MovedReward) string {
+			return fmt.Sprintf("%s %s %v %s %s", w.Number, w.Referral, w.Friend, w.Code, w.Expires.Format(time.DateOnly))
+		})
 	want := "5 21 true OLD 2027-01-01\n! side is neither advocate nor friend\n! kind is no coupon: points come as adjustments, commissions as balances, what is pending with its referral"
 	if got != want {
 		t.Errorf("rewards: %q, want %q", got, want)
