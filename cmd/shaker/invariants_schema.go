@@ -8,7 +8,7 @@ var ours = names(modules...)
 // histories may be added to and never changed, by anybody but a migration.
 var histories = []string{"loyalty.txn", "loyalty.entry", "loyalty.allocation", "loyalty.lot_date", "loyalty.anchor", "loyalty.checkpoint", "loyalty.milestone", "loyalty.point_value", "loyalty.closing", "loyalty.member_merge_wallet", "loyalty.refusal", "loyalty.tier_change", "loyalty.program_version",
 	"referral.visit", "referral.coupon_list_log", "referral.coupon_day", "referral.identity", "referral.attribution", "referral.status_log", "customer.refund",
-	"referral.account_entry", "referral.reward_refused", "referral.offer_claim", "referral.limit_log", "referral.personal_coupon", "referral.audit", "customer.audit"}
+	"referral.account_entry", "referral.reward_refused", "referral.offer_claim", "referral.limit_log", "referral.personal_coupon", "referral.audit", "referral.moved", "customer.audit"}
 
 // schemaInvariants: what the catalogue itself must say.
 var schemaInvariants = []invariant{
@@ -42,14 +42,14 @@ var schemaInvariants = []invariant{
 			where table_schema in (` + ours + `) and (data_type in ('real', 'double precision', 'money', 'numeric')
 				or column_name ~ '^(amount|balance|balance_after|granted|remaining|clawed|expired|forgiven|points|subtotal|price|earned|refunded_total|sum)$'
 					and data_type <> 'bigint')`},
-	{ID: "schema/site-in-keys", Says: "every unique and foreign key of a site's rows holds the site, but for short codes, API keys and slugs, and how far all sites' friends are reminded",
+	{ID: "schema/site-in-keys", Says: "every unique and foreign key of a site's rows holds the site, but for short codes, addresses of elsewhere, API keys and slugs, and how far all sites' friends are reminded",
 		SQL: `
 			select c.oid::regclass::text as thing from pg_class t
 			join pg_namespace n on n.oid = t.relnamespace
 			join pg_attribute a on a.attrelid = t.oid and a.attname = 'site_id'
 			join pg_index i on i.indrelid = t.oid and i.indisunique
 			join pg_class c on c.oid = i.indexrelid
-			where n.nspname in (` + ours + `) and not a.attnum = any (i.indkey) and c.relname not in ('link_pkey', 'api_key_hash', 'site_slug', 'reminded_pkey')
+			where n.nspname in (` + ours + `) and not a.attnum = any (i.indkey) and c.relname not in ('link_pkey', 'api_key_hash', 'site_slug', 'reminded_pkey', 'old_link_pkey')
 			union all
 			select k.conname from pg_constraint k
 			join pg_namespace n on n.oid = k.connamespace

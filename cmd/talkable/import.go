@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -15,10 +16,14 @@ import (
 
 	"github.com/talkable/talkable/internal/clock"
 	"github.com/talkable/talkable/internal/customer"
+	"github.com/talkable/talkable/internal/customer/customerapi"
 	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/importer"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
 	"github.com/talkable/talkable/internal/money"
+	"github.com/talkable/talkable/internal/postgres"
+	"github.com/talkable/talkable/internal/referral/referralapi"
+	"github.com/talkable/talkable/internal/site"
 )
 
 // ofCustomer is an import into module customer.
@@ -34,6 +39,31 @@ func importAdjustments(ctx context.Context, p *platform, file io.ReadSeeker, o i
 		*customer.Module
 		pointMover
 	}{p.customer, p.points}, file, o)
+}
+
+// movedIn is an import of what a site had elsewhere: of people and orders one module is asked, of what came of them another.
+func movedIn(take func(ctx context.Context, m importer.House, file io.ReadSeeker, o importer.Options) (importer.Summary, error)) importFunc {
+	return func(ctx context.Context, p *platform, file io.ReadSeeker, o importer.Options) (importer.Summary, error) {
+		return take(ctx, struct {
+			customerBooks
+			referralBooks
+		}{p.customer, p.referrals}, file, o)
+	}
+}
+
+// customerBooks and referralBooks are what the two modules do for that.
+type customerBooks interface {
+	SavePeople(ctx context.Context, s site.Site, in []customerapi.Identity, at *customer.Checkpoint) ([]postgres.Result[customer.SavedPerson], error)
+	ImportOrigins(ctx context.Context, s site.Site, in []customerapi.Origin, at *customer.Checkpoint) ([]postgres.Result[customerapi.Recorded], error)
+	Orders(ctx context.Context, siteID int64, numbers []string) (map[string]customerapi.Order, error)
+	Pasts(ctx context.Context, siteID int64, asked []customerapi.Moment) ([]customerapi.Past, error)
+}
+
+type referralBooks interface {
+	TakeAdvocates(ctx context.Context, s site.Site, source string, rows []referralapi.MovedAdvocate) ([]postgres.Result[bool], error)
+	TakeReferrals(ctx context.Context, s site.Site, source string, rows []referralapi.MovedReferral) ([]postgres.Result[bool], error)
+	TakeRewards(ctx context.Context, s site.Site, source string, rows []referralapi.MovedReward) ([]postgres.Result[bool], error)
+	TakeBalances(ctx context.Context, s site.Site, source string, rows []referralapi.MovedBalance) ([]postgres.Result[bool], error)
 }
 
 // pointMover is what module loyalty does for an import.
@@ -61,15 +91,35 @@ existing_customer (true or false: whether the person had bought before; an empty
 had, but for those of whom it says false. They count as existing customers wherever new ones are told from them.`),
 		importFile(c, "adjustments", "adjustments of points by hand", importAdjustments, `Columns: email, customer_id, phone_number or username (who; one of them), points (below zero: taken), note, counts_for_tier (true or false), expires_at,
 reference (unique in the site for ever; without it the file's name and the line: a file that changed needs another name).
-A row is applied once, whatever was interrupted and repeated: POST /loyalty/adjustments says how. With --dry-run each 500 rows are tried upon what members have now.`))
+A row is applied once, whatever was interrupted and repeated: POST /loyalty/adjustments says how. With --dry-run each 500 rows are tried upon what members have now.`),
+		importFile(c, "advocates", "advocates of another platform, with their old links and codes", movedIn(importer.Advocates), `Columns: email, customer_id, phone_number or username (who; one of them), first_name, last_name, campaign_id (or --campaign for all), date (since when),
+link         the old address, as https://refer.shop.example/ann: leads to the advocate's offer once its name points to this server
+code         that friends type at checkout; the campaign gives its advocates codes (attribution.personal_coupons)
+name         of the link /by/NAME
+Who has several links or codes has several rows. A row that is refused for one of these keeps the others.`+movedFrom),
+		importFile(c, "referrals", "referrals that were made on another platform", movedIn(importer.Referrals), `Columns: external_id (the other's number; unique in its --source), advocate_email or advocate_customer_id, email or customer_id (the friend), first_name,
+last_name, order_number (empty: there was no order), subtotal, currency, date, status (approved, pending, voided, blocked; empty: approved), campaign_id (or --campaign).
+An order that is here already under its number stays as it is; another one is recorded as import purchases would. Nothing follows from the referral itself: no
+reward, no mail, no webhook. It counts for milestones, limits and leaderboards. One that is pending waits for a person, and is rewarded here when it is approved.`+movedFrom),
+		importFile(c, "rewards", "unused coupons of another platform", movedIn(importer.Rewards), `Columns: external_id, referral_id (the external_id of its referral, which was imported before, with the same --source), side (advocate or friend; empty: advocate), code,
+coupon_list_id (whose worth it has; or --coupon-list for all; a list of its own keeps the forecast of others right), date (when it was issued), expires_at.`+movedFrom),
+		importFile(c, "balances", "unpaid commissions of another platform", movedIn(importer.Balances), `Columns: email, customer_id, phone_number or username (who; one of them), amount (below zero: owed), currency, note, external_id (empty: one balance a person and currency).
+An entry of the append-only account of commissions; the next payout pays it.`+movedFrom))
 	return cmd
 }
+
+// movedFrom is what all files of other platforms have in common.
+const movedFrom = `
+
+With --from talkable, friendbuy or dub the columns are called as there; docs/moving_from.md says how, and in which order. Run twice it changes nothing.`
 
 type importFunc func(ctx context.Context, p *platform, file io.ReadSeeker, o importer.Options) (importer.Summary, error)
 
 func importFile(c *config, what, rows string, take importFunc, columns string) *cobra.Command {
 	var slug, format, report string
 	var dryRun, existing bool
+	var from, source string
+	var campaign, list int64
 	cmd := &cobra.Command{
 		Use:     what + " FILE",
 		Short:   "Take in " + rows,
@@ -79,7 +129,11 @@ func importFile(c *config, what, rows string, take importFunc, columns string) *
 		RunE: beside(c, func(ctx context.Context, p *platform, cmd *cobra.Command, args []string) error {
 			run := &importRun{p: p, path: args[0], what: what, take: take, out: cmd.OutOrStdout(), report: report}
 			run.meter = newMeter(cmd.ErrOrStderr(), filepath.Base(args[0]))
-			run.options = importer.Options{Name: sourceName(args[0]), Format: format, DryRun: dryRun, Existing: existing, Progress: run.meter.rows}
+			if from != "" && !slices.Contains(importer.Presets(), from) {
+				return fmt.Errorf("--from %s: it is known how %s write their files", from, strings.Join(importer.Presets(), ", "))
+			}
+			run.options = importer.Options{Name: sourceName(args[0]), Format: format, DryRun: dryRun, Existing: existing, Progress: run.meter.rows,
+				From: from, Source: source, Campaign: campaign, CouponList: list}
 			return run.do(ctx, slug)
 		}),
 	}
@@ -89,6 +143,16 @@ func importFile(c *config, what, rows string, take importFunc, columns string) *
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "read and check everything, write nothing")
 	if what == "people" {
 		cmd.Flags().BoolVar(&existing, "existing-customers", false, "who is in the file had bought before")
+	}
+	if slices.Contains([]string{"advocates", "referrals", "rewards", "balances"}, what) {
+		cmd.Flags().StringVar(&from, "from", "", "whose columns the file has: talkable, friendbuy or dub; ours if left out")
+		cmd.Flags().StringVar(&source, "source", "", "where the numbers in external_id are from (default --from, or moved)")
+	}
+	switch what {
+	case "advocates", "referrals":
+		cmd.Flags().Int64Var(&campaign, "campaign", 0, "the campaign of rows that name none")
+	case "rewards":
+		cmd.Flags().Int64Var(&list, "coupon-list", 0, "the coupon list of rows that name none")
 	}
 	cmd.Flags().StringVar(&report, "report", "", "where rows that can't be taken are listed (default FILE.errors.csv)")
 	return cmd

@@ -46,6 +46,7 @@ type platform struct {
 	consumers []*bus.Consumer
 	gateway   *gateway.Gateway
 	customer  *customer.Module
+	referrals *referral.Module
 	points    *loyalty.Module
 	calls     *outcall.Client
 	store     asset.Store
@@ -102,7 +103,10 @@ func (p *platform) wire(c *config, now clock.Clock, smtp, texts string, secret f
 	}
 	edge := gateway.New(gateway.Deps{DB: pools["gateway"], Outbox: outboxes["gateway"], Log: logs["gateway"], Reg: reg, Gatherer: reg,
 		Version: version, PublicURL: c.PublicURL, TrustedProxies: c.proxies, RatePerMinute: c.RateLimit, Limits: gateway.Limits{PlainRate: c.RateLimit},
-		Refused: func(w http.ResponseWriter, r *http.Request, err error) { p.pages.Fail(w, r, err) }})
+		Refused: func(w http.ResponseWriter, r *http.Request, err error) { p.pages.Fail(w, r, err) },
+		Old: func(ctx context.Context, host, path string) (string, error) {
+			return p.referrals.OldLink(ctx, host, path)
+		}})
 	key, err := secret(edge)
 	if err != nil {
 		return err
@@ -112,6 +116,7 @@ func (p *platform) wire(c *config, now clock.Clock, smtp, texts string, secret f
 	customers := customer.New(customer.Deps{DB: pools["customer"], Outbox: outboxes["customer"], Log: logs["customer"], Reg: reg, Now: now, Cursors: cursors})
 	referrals := referral.New(referral.Deps{DB: pools["referral"], Outbox: outboxes["referral"], Log: logs["referral"], Reg: reg, Now: now,
 		Cursors: cursors, People: customers, Facts: customers, Payer: payer(c), Calls: calls, PublicURL: c.PublicURL, GiftCards: c.giftCards})
+	p.referrals = referrals
 	points := loyalty.New(loyalty.Deps{DB: pools["loyalty"], Outbox: outboxes["loyalty"], Log: logs["loyalty"], Reg: reg, Now: now,
 		Cursors: cursors, People: customers, Past: customers, Coupons: referrals, Calls: calls, LedgerKey: c.ledgerKey})
 	counts := analytics.New(analytics.Deps{DB: pools["analytics"], Outbox: outboxes["analytics"], Log: logs["analytics"], Reg: reg, Now: now,

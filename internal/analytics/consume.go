@@ -20,6 +20,8 @@ func (m *Module) Consumer() *bus.Consumer {
 	count(m, c, originFacts)
 	count(m, c, refundFacts)
 	count(m, c, offerFacts)
+	count(m, c, movedOffers)
+	count(m, c, movedReferrals)
 	count(m, c, sharedFacts)
 	count(m, c, createdFacts)
 	count(m, c, claimedFacts)

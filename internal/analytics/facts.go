@@ -75,6 +75,26 @@ func offerFacts(o referralevent.OfferCreated) []fact {
 		facets: facets{source: o.TrafficSource, device: o.DeviceType, category: o.EventCategory, variant: o.Variant}}}
 }
 
+// movedOffers and movedReferrals: what was told of a site that moved here counts on the days of its history, as if it had been told then.
+func movedOffers(o referralevent.OffersMoved) (facts []fact) {
+	for _, one := range o.Offers {
+		facts = append(facts, offerFacts(referralevent.OfferCreated{SiteID: o.SiteID, CampaignID: one.CampaignID, CreatedAt: one.CreatedAt})...)
+	}
+	return facts
+}
+
+func movedReferrals(r referralevent.ReferralsMoved) (facts []fact) {
+	for _, one := range r.Referrals {
+		facts = append(facts, madeFacts(referralevent.ReferralCreated{SiteID: r.SiteID, CampaignID: one.CampaignID, Status: one.Status, Subtotal: one.Subtotal,
+			Currency: one.Currency, OccurredAt: one.OccurredAt, FirstOrder: one.FirstOrder, EventCategory: one.EventCategory})...)
+		if one.Status == referralevent.Approved {
+			facts = append(facts, approvedFacts(referralevent.ReferralApproved{SiteID: r.SiteID, CampaignID: one.CampaignID, Subtotal: one.Subtotal, Currency: one.Currency,
+				OccurredAt: one.OccurredAt, FirstOrder: one.FirstOrder, EventCategory: one.EventCategory})...)
+		}
+	}
+	return facts
+}
+
 func sharedFacts(h referralevent.OfferShared) []fact {
 	f := fact{site: h.SiteID, key: shares, at: h.SharedAt, campaign: h.CampaignID, qa: h.QA, count: 1,
 		facets: facets{h.Channel, h.TrafficSource, h.DeviceType, h.EventCategory, h.Variant}}

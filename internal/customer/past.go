@@ -78,3 +78,24 @@ func pastsOf(ctx context.Context, db sqlx.QueryerContext, siteID int64, asked []
 	}
 	return out, nil
 }
+
+// Orders are the verified purchases that have these numbers; those that aren't here are left out.
+func (m *Module) Orders(ctx context.Context, siteID int64, numbers []string) (map[string]customerapi.Order, error) {
+	out := map[string]customerapi.Order{}
+	if len(numbers) == 0 {
+		return out, nil
+	}
+	var rows []customerapi.Order
+	err := m.db.SelectContext(ctx, &rows, `
+		select o.number, o.id, coalesce(p.merged_into, p.id, 0) as person_id, o.subtotal, o.currency, o.occurred_at
+		from (select distinct n from unnest($2::text[]) u (n)) u
+		join customer.origin o on o.site_id = $1 and o.type = 'Purchase' and o.category = '' and o.number = u.n and o.verified
+		left join customer.person p on p.site_id = o.site_id and p.id = o.person_id`, siteID, pq.Array(numbers))
+	if err != nil {
+		return nil, wrap("orders by number", err)
+	}
+	for _, o := range rows {
+		out[o.Number] = o
+	}
+	return out, nil
+}

@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"net/http"
+	"path"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -22,7 +24,7 @@ type Edge struct {
 func (g *Gateway) Handler(register func(api huma.API), plain func(r chi.Router)) *Edge {
 	root := chi.NewRouter()
 	root.Use(clientIP(g.proxies), g.begin, g.observe, recovered, straight, g.bounded, fromPages(), middleware.GetHead)
-	root.NotFound(notFound)
+	root.NotFound(g.unknown(g.perAddress(g.guarded(http.HandlerFunc(g.elsewhere)))))
 	root.MethodNotAllowed(wrongMethod(root))
 	edge := &Edge{Handler: root, Routes: root}
 	root.Group(func(r chi.Router) {
@@ -39,6 +41,34 @@ func (g *Gateway) Handler(register func(api huma.API), plain func(r chi.Router))
 		}
 	})
 	return edge
+}
+
+// unknown answers where no route is. What can be an address by which somebody shared elsewhere goes to old, and is guarded like other links: what
+// a browser asks for by itself can't.
+func (g *Gateway) unknown(old http.Handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		link := g.old != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) && path.Ext(r.URL.Path) == "" &&
+			!strings.HasPrefix(r.URL.Path, "/api/") && !strings.HasPrefix(r.URL.Path, "/.")
+		if !link {
+			notFound(w, r)
+			return
+		}
+		old.ServeHTTP(w, r)
+	}
+}
+
+// elsewhere leads on to where an old address leads; where that isn't known, there is nothing here.
+func (g *Gateway) elsewhere(w http.ResponseWriter, r *http.Request) {
+	to, err := g.old(r.Context(), r.Host, r.URL.Path)
+	switch {
+	case err != nil:
+		g.refuse(w, r, fault.New(fault.Unavailable, "unavailable", "A part of the service is away; please repeat the request.").Because(err))
+	case to == "":
+		notFound(w, r)
+	default:
+		w.Header().Set("Cache-Control", "no-store")
+		http.Redirect(w, r, to, http.StatusFound)
+	}
 }
 
 // bounded takes a place among the requests in flight, or says at once that there is none.

@@ -41,6 +41,9 @@ type Deps struct {
 
 	// Refused answers plain paths that are put off, where a person may read it; nil: with the problem, as the API does.
 	Refused func(w http.ResponseWriter, r *http.Request, err error)
+
+	// Old says where an address of no route leads by which somebody shared before the site moved here; "": nowhere. nil: nobody asks.
+	Old func(ctx context.Context, host, path string) (to string, err error)
 }
 
 // Limits bounds what one process takes on. Zero values stand for the defaults.
@@ -92,6 +95,7 @@ type Gateway struct {
 	proxies   []netip.Prefix
 	limits    Limits
 	refused   func(w http.ResponseWriter, r *http.Request, err error)
+	old       func(ctx context.Context, host, path string) (to string, err error)
 	keys      *keyring
 	metrics   *metrics
 	places    chan struct{} // one for each request in flight
@@ -109,7 +113,7 @@ func New(d Deps) *Gateway {
 	either(&d.PublicURL, "/")
 	return &Gateway{
 		db: d.DB, outbox: d.Outbox, log: d.Log, gatherer: d.Gatherer, version: d.Version, publicURL: d.PublicURL,
-		proxies: d.TrustedProxies, limits: d.Limits, refused: d.Refused,
+		proxies: d.TrustedProxies, limits: d.Limits, refused: d.Refused, old: d.Old,
 		keys:       newKeyring(d.DB, clock.System),
 		metrics:    newMetrics(d.Reg),
 		places:     make(chan struct{}, d.Limits.InFlight),

@@ -49,13 +49,27 @@ const (
 	reference
 	countsForTier
 	expiresAt
+	externalID
+	advocateEmail
+	advocateID
+	campaignID
+	linkURL
+	shareCode
+	linkName
+	status
+	referralID
+	rewardSide
+	rewardKind
+	couponList
+	amount
 	columns
 )
 
 var columnNames = [columns]string{"order_number", "event_category", "event_number", "email", "customer_id", "phone_number", "username",
 	"first_name", "last_name", "subtotal", "currency", "date", "coupon_codes", "campaign_tags", "traffic_source", "segment1", "segment2",
 	"segment3", "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "ip_address", "uuid", "shipping_address", "shipping_zip", "existing_customer",
-	"points", "note", "reference", "counts_for_tier", "expires_at"}
+	"points", "note", "reference", "counts_for_tier", "expires_at",
+	"external_id", "advocate_email", "advocate_customer_id", "campaign_id", "link", "code", "name", "status", "referral_id", "side", "kind", "coupon_list_id", "amount"}
 
 // otherNames are those that Talkable's API has for the same.
 var otherNames = map[string]column{"coupon_code": couponCodes, "currency_iso_code": currency, "created_at": date, "order_date": date,
@@ -64,6 +78,10 @@ var otherNames = map[string]column{"coupon_code": couponCodes, "currency_iso_cod
 var (
 	ofPeople      = []column{email, customerID, phoneNumber, username, firstName, lastName, existingCustomer}
 	ofAdjustments = []column{email, customerID, phoneNumber, username, points, note, reference, countsForTier, expiresAt}
+	ofAdvocates   = []column{email, customerID, phoneNumber, username, firstName, lastName, campaignID, linkURL, shareCode, linkName, date}
+	ofReferrals   = []column{externalID, advocateEmail, advocateID, email, customerID, firstName, lastName, orderNumber, subtotal, currency, date, status, campaignID}
+	ofRewards     = []column{externalID, referralID, rewardSide, rewardKind, shareCode, couponList, date, expiresAt}
+	ofBalances    = []column{externalID, email, customerID, phoneNumber, username, amount, currency, note, status}
 )
 
 // means says that a column means something in a file of a kind.
@@ -73,8 +91,38 @@ func (c column) means(kind string) bool {
 		return slices.Contains(ofPeople, c)
 	case "adjustments":
 		return slices.Contains(ofAdjustments, c)
+	case "advocates":
+		return slices.Contains(ofAdvocates, c)
+	case "referrals":
+		return slices.Contains(ofReferrals, c)
+	case "rewards":
+		return slices.Contains(ofRewards, c)
+	case "balances":
+		return slices.Contains(ofBalances, c)
 	}
 	return c < points
+}
+
+// vocabulary is what columns are called in a file of a kind, by whoever wrote it.
+type vocabulary struct {
+	kind string
+	from *preset // nil: as here
+}
+
+// column is what a name means; a preset's own names go before ours.
+func (v vocabulary) column(name string) (column, bool) {
+	if v.from != nil {
+		if c, ok := v.from.names[v.kind][plainName(name)]; ok {
+			return c, true
+		}
+		for i, ours := range columnNames { // as customerId
+			if plainName(ours) == plainName(name) && column(i).means(v.kind) {
+				return column(i), true
+			}
+		}
+	}
+	c, ok := columnNamed(strings.ReplaceAll(strings.ToLower(strings.TrimSpace(name)), " ", "_"))
+	return c, ok && c.means(v.kind)
 }
 
 const propertyPrefix = "custom_properties."
@@ -95,17 +143,18 @@ type header struct {
 	ignored    []string
 }
 
-func newHeader(names []string, kind string) (*header, error) {
+func newHeader(names []string, v vocabulary) (*header, error) {
+	kind := v.kind
 	h := &header{names: slices.Clone(names), at: make([]column, len(names)), properties: make([]string, len(names))}
 	found := map[column]string{}
 	for i, name := range names {
+		c, ok := v.column(name)
 		name = strings.ReplaceAll(strings.ToLower(strings.TrimSpace(name)), " ", "_")
-		c, ok := columnNamed(name)
 		h.at[i] = -1
 		switch property, is := strings.CutPrefix(name, propertyPrefix); {
 		case is:
 			h.properties[i] = property
-		case !ok || !c.means(kind):
+		case !ok || c < 0:
 			h.ignored = append(h.ignored, names[i])
 		case found[c] != "":
 			return nil, fmt.Errorf("the columns %q and %q are the same", found[c], names[i])
@@ -117,9 +166,15 @@ func newHeader(names []string, kind string) (*header, error) {
 		return slices.ContainsFunc(any, func(c column) bool { _, ok := found[c]; return ok })
 	}
 	switch {
+	case kind == "rewards" || kind == "referrals":
+		return h, missingColumns(names, kind, has)
 	case !has(email, customerID) && !(kind != "purchases" && has(phoneNumber)):
 		return nil, fmt.Errorf("the header %q names nobody: there is no column email or customer_id", names)
-	case kind == "people":
+	case kind == "people" || kind == "advocates":
+	case kind == "balances":
+		if !has(amount) {
+			return nil, fmt.Errorf("the header %q has no column amount", names)
+		}
 	case kind == "adjustments":
 		if !has(points) {
 			return nil, fmt.Errorf("the header %q has no column points", names)
@@ -132,6 +187,20 @@ func newHeader(names []string, kind string) (*header, error) {
 		return nil, fmt.Errorf("the header %q has no column subtotal", names)
 	}
 	return h, nil
+}
+
+// missingColumns says which column a file about two people, or about what was theirs, can't do without.
+func missingColumns(names []string, kind string, has func(...column) bool) error {
+	needed := map[string][][]column{
+		"referrals": {{externalID, orderNumber}, {advocateEmail, advocateID}, {email, customerID}, {date}},
+		"rewards":   {{externalID}, {referralID}},
+	}[kind]
+	for _, any := range needed {
+		if !has(any...) {
+			return fmt.Errorf("the header %q has no column %s", names, columnNames[any[0]])
+		}
+	}
+	return nil
 }
 
 // fill puts a record's fields where they belong. Numbers of orders and events are taken as they are, anything else is trimmed.

@@ -33,7 +33,7 @@ func (g *guard) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func openCSV(file io.ReadSeeker, head []byte, start place, kind string, begin func(place) (place, error)) (source, string, []string, error) {
+func openCSV(file io.ReadSeeker, head []byte, start place, v vocabulary, begin func(place) (place, error)) (source, string, []string, error) {
 	separator := separatorOf(head)
 	r := csv.NewReader(strings.NewReader(string(head)))
 	r.Comma = separator
@@ -44,7 +44,7 @@ func openCSV(file io.ReadSeeker, head []byte, start place, kind string, begin fu
 	if r.InputOffset() == headSize {
 		return nil, CSV, nil, errors.New("the header is longer than 64 KiB")
 	}
-	h, err := newHeader(names, kind)
+	h, err := newHeader(names, v)
 	if err != nil {
 		return nil, CSV, nil, err
 	}

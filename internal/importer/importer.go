@@ -27,15 +27,19 @@ const (
 
 // Options say what to import, and how.
 type Options struct {
-	Site     site.Site
-	Name     string         // what the source is called, the same in every run; CDNOW's orders are numbered after it
-	Format   string         // one of the above; "" is Auto
-	DryRun   bool           // read and check everything, write nothing
-	Existing bool           // the people of the file are existing customers, but for those of whom it says otherwise
-	Batch    int            // rows in a transaction; 0 means 500
-	Report   io.Writer      // gets a CSV line for each thing wrong with a row; nil: nobody wants it
-	Progress func(Progress) // called after each batch; may be nil
-	Now      clock.Clock    // nil: the machine's
+	Site       site.Site
+	Name       string         // what the source is called, the same in every run; CDNOW's orders are numbered after it
+	Format     string         // one of the above; "" is Auto
+	DryRun     bool           // read and check everything, write nothing
+	From       string         // whose columns the file has: one of Presets; "": ours
+	Source     string         // where what is moved here comes from; "": From, or "moved"
+	Campaign   int64          // of rows that name none
+	CouponList int64          // of rewards that name none
+	Existing   bool           // the people of the file are existing customers, but for those of whom it says otherwise
+	Batch      int            // rows in a transaction; 0 means 500
+	Report     io.Writer      // gets a CSV line for each thing wrong with a row; nil: nobody wants it
+	Progress   func(Progress) // called after each batch; may be nil
+	Now        clock.Clock    // nil: the machine's
 }
 
 // Progress is how far an import got.
@@ -197,7 +201,7 @@ func (r *run[T]) begin(ctx context.Context, m Books, file io.ReadSeeker) (source
 			r.sum.Skipped = stored.Rows
 		}
 	}
-	source, format, ignored, err := open(file, r.Format, r.kind, place{bytes: r.at.Bytes, lines: r.at.Lines}, r.Name)
+	source, format, ignored, err := open(file, r.Format, vocabulary{r.kind, presets[r.From]}, place{bytes: r.at.Bytes, lines: r.at.Lines}, r.Name)
 	r.sum.Format, r.sum.Ignored = format, ignored
 	return source, err
 }

@@ -9,7 +9,10 @@ import (
 )
 
 // ndjson reads one JSON object a line, with the names of the columns as members. An unknown member is an error of its row.
-type ndjson struct{ lines *lines }
+type ndjson struct {
+	lines *lines
+	words vocabulary
+}
 
 func (n *ndjson) next() (row, error) {
 	for {
@@ -22,20 +25,23 @@ func (n *ndjson) next() (row, error) {
 		}
 		out := n.lines.row()
 		if out.wrong = wrong; wrong == nil {
-			out.wrong = out.decode(text)
+			out.wrong = out.decode(text, n.words)
 		}
 		return out, nil
 	}
 }
 
 // decode fills the row from an object. Duplicate members and broken text are refused.
-func (r *row) decode(text string) *finding {
+func (r *row) decode(text string, words vocabulary) *finding {
 	var members map[string]jsontext.Value
 	if err := json.Unmarshal([]byte(text), &members); err != nil || members == nil {
 		return &finding{value: text, what: "is no JSON object with distinct members"}
 	}
+	if words.from != nil {
+		members = words.from.flat(members, words)
+	}
 	for name, value := range members {
-		column, known := columnNamed(name)
+		column, known := words.column(name)
 		switch {
 		case name == "custom_properties":
 			if err := json.Unmarshal(value, &r.properties); err != nil {
@@ -70,7 +76,7 @@ func (r *row) decode(text string) *finding {
 			}
 			r.cells[column] = string(value)
 		case '0':
-			if column == subtotal {
+			if column == subtotal || column == amount {
 				r.cells[column] = string(value)
 				continue
 			}

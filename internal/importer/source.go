@@ -34,7 +34,7 @@ type row struct {
 type source interface{ next() (row, error) }
 
 // open recognises the format, reads the header and goes to the place from. ignored are columns that mean nothing here.
-func open(file io.ReadSeeker, format, kind string, from place, name string) (source, string, []string, error) {
+func open(file io.ReadSeeker, format string, v vocabulary, from place, name string) (source, string, []string, error) {
 	head := make([]byte, headSize)
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return nil, format, nil, fmt.Errorf("read the file: %w", err)
@@ -63,12 +63,12 @@ func open(file io.ReadSeeker, format, kind string, from place, name string) (sou
 	}
 	switch format {
 	case CSV:
-		return openCSV(file, head, start, kind, begin)
+		return openCSV(file, head, start, v, begin)
 	case NDJSON:
 		at, err := begin(start)
-		return &ndjson{lines: newLines(file, at)}, format, nil, err
+		return &ndjson{lines: newLines(file, at), words: v}, format, nil, err
 	case CDNOW:
-		if kind != "purchases" {
+		if v.kind != "purchases" {
 			return nil, format, nil, errors.New("a file in CDNOW's format holds purchases")
 		}
 		if name == "" {

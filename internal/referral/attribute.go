@@ -34,6 +34,7 @@ const (
 	reasonWeaker          = "weaker_method"
 	reasonOlder           = "older_touch"
 	reasonNewer           = "newer_touch"
+	reasonMoved           = "moved"
 )
 
 const (

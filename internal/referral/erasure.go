@@ -17,6 +17,9 @@ func (m *Module) anonymized(ctx context.Context, u *bus.Unit, batch []bus.Event[
 	if err := forgetCodes(ctx, u.Tx, u.Now, sites, people); err != nil {
 		return err
 	}
+	if err := forgetOldLinks(ctx, u.Tx, sites, people); err != nil {
+		return err
+	}
 	if err := forgetTouches(ctx, u.Tx, sites, people); err != nil {
 		return err
 	}

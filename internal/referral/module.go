@@ -4,7 +4,8 @@
 // referral.referral_voided.v1, referral.reward_issued.v1, referral.reward_clawed_back.v1, referral.coupon_issued.v1,
 // referral.coupons_low.v1, referral.offer_shared.v1, referral.offer_claimed.v1, referral.offer_withheld.v1, referral.share_reminder_due.v1, referral.coupons_used.v1, referral.personal_coupon_made.v1,
 // referral.budget_reached.v1, referral.gift_card_sent.v1, referral.commission_earned.v1, referral.commission_released.v1,
-// referral.commission_clawed_back.v1, referral.account_adjusted.v1, referral.payout_paid.v1, referral.payout_failed.v1
+// referral.commission_clawed_back.v1, referral.account_adjusted.v1, referral.payout_paid.v1, referral.payout_failed.v1,
+// referral.offers_moved.v1, referral.referrals_moved.v1
 //
 // It hears:  gateway.site_changed.v1 (a projection), customer.origin_recorded.v1 (attribution), customer.origin_refunded.v1,
 // customer.person_changed.v1 (names), customer.person_anonymized.v1 (erasure), customer.person_merged.v1 and

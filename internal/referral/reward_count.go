@@ -20,6 +20,7 @@ func (k advocateKey) compare(o advocateKey) int {
 type tally struct {
 	advocateKey
 	approved int64
+	moved    int64           // of them, those that were rewarded elsewhere, with every milestone up to them
 	rewarded map[string]bool // milestones that are rewarded, by incentive and number
 }
 
@@ -33,7 +34,7 @@ func (t *tally) count(r *referral) {
 // reach says whether the advocate has reached the incentive's milestone and isn't rewarded for it yet; it says so once.
 func (t *tally) reach(i incentive, r *referral) bool {
 	k := milestoneOf(i.ID, i.Terms.Milestone)
-	if t.approved < i.Terms.Milestone || t.rewarded[k] || r.RefundedFull {
+	if t.approved < i.Terms.Milestone || t.moved >= i.Terms.Milestone || t.rewarded[k] || r.RefundedFull {
 		return false
 	}
 	t.rewarded[k] = true
@@ -79,6 +80,9 @@ func (m *Module) tally(ctx context.Context, u *bus.Unit, list []referral, campai
 		for _, k := range fresh {
 			tallies[k].approved -= now[k] // they are approved already
 		}
+	}
+	if err := countMoved(ctx, u, tallies, k); err != nil {
+		return nil, err
 	}
 	return tallies, milestonesRewarded(ctx, u, tallies, k)
 }

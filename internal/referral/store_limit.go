@@ -11,16 +11,20 @@ import (
 	"github.com/lib/pq"
 )
 
-// rewardedOf counts the rewarded referrals of advocates, whose tallies are locked.
+// rewardedOf counts the rewarded referrals of advocates, whose tallies are locked, and those that were rewarded before the site moved here.
 func rewardedOf(ctx context.Context, q sqlx.QueryerContext, keys []advocateKey, since time.Time, k kin) (map[advocateKey]*rewardedReferrals, error) {
 	all, from := k.spread(keys)
 	sites, campaigns, people := splitAdvocates(all)
 	var rows []rewardedReferrals
 	err := sqlx.SelectContext(ctx, q, &rows, `
-		select count(distinct w.referral_id) as total, count(distinct w.referral_id) filter (where w.issued_at > $4) as lately
+		select count(distinct w.id) as total, count(distinct w.id) filter (where w.at > $4) as lately
 		from unnest($1::bigint[], $2::bigint[], $3::bigint[]) with ordinality u (s, c, p, n)
-		left join referral.reward w on w.site_id = u.s and w.person_id = u.p and w.campaign_id = u.c and w.reason = 'referrer'
-			and w.referral_id is not null and w.status <> 'Voided'
+		left join lateral (
+			select referral_id as id, issued_at as at from referral.reward
+			where site_id = u.s and person_id = u.p and campaign_id = u.c and reason = 'referrer' and referral_id is not null and status <> 'Voided'
+			union all
+			select id, occurred_at from referral.referral
+			where site_id = u.s and advocate_id = u.p and campaign_id = u.c and cause = 'moved' and status = 'approved') w on true
 		group by u.n
 		order by u.n`, pq.Array(sites), pq.Array(campaigns), pq.Array(people), since)
 	if err != nil {

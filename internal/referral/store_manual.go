@@ -26,6 +26,34 @@ func lockOrigin(ctx context.Context, tx *sqlx.Tx, siteID, originID int64) (refun
 	return r, nil
 }
 
+// lockOrigins is lockOrigin of many, in one order; it fills refunds, whose keys they are.
+func lockOrigins(ctx context.Context, tx *sqlx.Tx, refunds map[key]refund) error {
+	keys := make([]key, 0, len(refunds))
+	for k := range refunds {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b key) int { return cmp.Or(cmp.Compare(a.site, b.site), cmp.Compare(a.id, b.id)) })
+	sites, origins := split(keys)
+	var rows []struct {
+		SiteID   int64 `db:"site_id"`
+		OriginID int64 `db:"origin_id"`
+		Total    int64 `db:"total"`
+		Whole    bool  `db:"whole"`
+	}
+	err := tx.SelectContext(ctx, &rows, `
+		insert into referral.origin_refund as r (site_id, origin_id, total, whole)
+		select s, o, 0, false from unnest($1::bigint[], $2::bigint[]) with ordinality u (s, o, n) order by n
+		on conflict on constraint origin_refund_pkey do update set total = r.total
+		returning site_id, origin_id, total, whole`, pq.Array(sites), pq.Array(origins))
+	if err != nil {
+		return fmt.Errorf("lock origins: %w", err)
+	}
+	for _, r := range rows {
+		refunds[key{r.SiteID, r.OriginID}] = refund{total: r.Total, full: r.Whole}
+	}
+	return nil
+}
+
 // keepRefunds writes how far origins were taken back, in one order, and holds them.
 func keepRefunds(ctx context.Context, tx *sqlx.Tx, refunds map[key]refund) error {
 	keys := make([]key, 0, len(refunds))

@@ -93,6 +93,26 @@ func countReferrals(ctx context.Context, tx *sqlx.Tx, tallies map[advocateKey]*t
 	return nil
 }
 
+// countMoved finds out how many of the referrals were approved elsewhere.
+func countMoved(ctx context.Context, q sqlx.QueryerContext, tallies map[advocateKey]*tally, k kin) error {
+	keys := slices.Collect(maps.Keys(tallies))
+	all, from := k.spread(keys)
+	sites, campaigns, people := splitAdvocates(all)
+	var counts []int64
+	err := sqlx.SelectContext(ctx, q, &counts, `
+		select (select count(*) from referral.referral r
+			where r.site_id = u.s and r.advocate_id = u.p and r.campaign_id = u.c and r.cause = 'moved' and r.status = 'approved' and not r.refunded_full)
+		from unnest($1::bigint[], $2::bigint[], $3::bigint[]) with ordinality u (s, c, p, n)
+		order by n`, pq.Array(sites), pq.Array(campaigns), pq.Array(people))
+	if err != nil {
+		return fmt.Errorf("count moved referrals: %w", err)
+	}
+	for i, n := range counts {
+		tallies[keys[from[i]]].moved += n
+	}
+	return nil
+}
+
 // saveTallies writes locked tallies.
 func saveTallies(ctx context.Context, tx *sqlx.Tx, tallies map[advocateKey]*tally) error {
 	if len(tallies) == 0 {

@@ -166,6 +166,7 @@ var causes = map[string]string{
 	reasonLastTouch:       "It is the last touch before the purchase.",
 	reasonBarred:          "The address is on the site's list of blocked or test addresses, and so tells of nobody.",
 	reasonCodeEnded:       "The code had ended before the purchase.",
+	reasonMoved:           "The referral was made elsewhere, before the site moved here; why, is known there.",
 	reasonLapsed:          "The friend's offer had expired: its hours, or the campaign's last day of claiming, were over.",
 }
 

@@ -56,17 +56,16 @@ func (m *Module) open(w http.ResponseWriter, r *http.Request, pages Pages) {
 	h := w.Header() // the names are in their canonical form
 	h["Cache-Control"], h["Referrer-Policy"] = notStored, originAbroad
 	code, ok := codeOf(codeIn(r))
-	if !ok {
-		pages.Gone(w, r)
-		return
-	}
-	l, err := m.link(r.Context(), code)
-	if err != nil {
-		pages.Fail(w, r, away(err))
-		return
+	var l *link
+	var err error
+	if ok {
+		if l, err = m.link(r.Context(), code); err != nil {
+			pages.Fail(w, r, away(err))
+			return
+		}
 	}
 	if l == nil {
-		pages.Gone(w, r)
+		m.openOld(w, r, pages)
 		return
 	}
 	shelf, err := m.catalog.of(r.Context(), l.SiteID)
@@ -95,6 +94,18 @@ func (m *Module) open(w http.ResponseWriter, r *http.Request, pages Pages) {
 		pages.Gone(w, r)
 	default:
 		m.claim(w, r, v, to)
+	}
+}
+
+// openOld leads on from an address of this form by which an advocate shared elsewhere.
+func (m *Module) openOld(w http.ResponseWriter, r *http.Request, pages Pages) {
+	switch to, err := m.OldLink(r.Context(), r.Host, r.URL.Path); {
+	case err != nil:
+		pages.Fail(w, r, away(err))
+	case to == "":
+		pages.Gone(w, r)
+	default:
+		redirect(w, to)
 	}
 }
 

@@ -18,3 +18,13 @@ type Past struct {
 	FirstAt, LastAt time.Time
 	Segments        []string
 }
+
+// Order is a purchase that is here, and whose it is.
+type Order struct {
+	Number     string    `db:"number"`
+	OriginID   int64     `db:"id"`
+	PersonID   int64     `db:"person_id"` // 0: nobody known
+	Subtotal   int64     `db:"subtotal"`
+	Currency   string    `db:"currency"`
+	OccurredAt time.Time `db:"occurred_at"`
+}

@@ -8,7 +8,7 @@ var Types = []interface{ EventType() string }{
 	OfferCreated{}, LinksVisited{}, ReferralCreated{}, ReferralApproved{}, ReferralVoided{}, RewardIssued{}, RewardClawedBack{},
 	CouponIssued{}, CouponsLow{}, OfferShared{}, OfferClaimed{}, BudgetReached{}, GiftCardSent{}, PersonalCouponMade{},
 	CommissionEarned{}, CommissionReleased{}, CommissionClawedBack{}, AccountAdjusted{}, PayoutPaid{}, PayoutFailed{}, OfferWithheld{},
-	ShareReminderDue{}, CouponsUsed{}, AdvocatePurchased{},
+	ShareReminderDue{}, CouponsUsed{}, AdvocatePurchased{}, OffersMoved{}, ReferralsMoved{},
 }
 
 // OfferCreated says that an advocate can share. Key: "offer:ID".
