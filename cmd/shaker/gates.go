@@ -22,7 +22,8 @@ func gates(only []string, load time.Duration) []gate {
 		list = append(list, homeGates...)
 	}
 	if len(only) == 0 && load >= longRun {
-		list = append(list, gate{"claims told again after an unknown answer", 1}, gate{"pages that could not be shown", 1}, gate{"accounts in debt after a payout", 1})
+		list = append(list, gate{"claims told again after an unknown answer", 1}, gate{"pages that could not be shown", 1}, gate{"accounts in debt after a payout", 1},
+			gate{"batches of orders", 1})
 	}
 	for _, f := range faults {
 		if n.wants(f.name) {

@@ -99,10 +99,23 @@ var homeDoors = []func(ctx context.Context, w *world, n int) ([]*homePerson, err
 	},
 	invites,
 	unmasks,
+	imports,
 }
 
-// guestsDoor is closed at half time: replicas look for guests when they start, and then each minute.
-const guestsDoor = 2
+// Doors that are closed at half time. Replicas look for guests when they start, and then each minute; a batch whose replica is killed goes on when its
+// lease is over, for which short runs have no time at all.
+const guestsDoor, importsDoor = 2, 3
+
+// openUntil is when a door closes.
+func openUntil(door int, began, end time.Time, load time.Duration) time.Time {
+	switch {
+	case door == importsDoor && load < longRun:
+		return began
+	case door == guestsDoor || door == importsDoor:
+		return began.Add(load / 2)
+	}
+	return end
+}
 
 func (w *world) visitHome(ctx context.Context, end time.Time, door int) {
 	for n := 0; time.Now().Before(end) && ctx.Err() == nil; n++ {

@@ -45,6 +45,7 @@ func (m *merchant) shares(programme int64) {
 	}
 	m.ask(200, m.secret, "POST", "/api/v2/loyalty/invitations", map[string]any{"emails": []string{ina}}, &asked)
 	m.ask(200, m.secret, "POST", "/api/v2/loyalty/invitations/accept", map[string]any{"code": asked.Invitations[0].Invitation.Code}, nil)
+	m.importOrders()
 }
 
 func (m *merchant) awaitBalance(email string, least int64) {
@@ -60,4 +61,24 @@ func (m *merchant) awaitBalance(email string, least int64) {
 		}
 	}
 	m.t.Fatalf("%s never had %d points", email, least)
+}
+
+// importOrders has a batch be recorded, all but one row.
+func (m *merchant) importOrders() {
+	m.t.Helper()
+	type answered struct {
+		Job struct {
+			ID    int64  `json:"id"`
+			State string `json:"state"`
+		} `json:"job"`
+	}
+	var job answered
+	m.ask(200, m.secret, "POST", "/api/v2/origins/batch/purchases", map[string]any{"data": []any{
+		map[string]any{"email": "ivo@shop.example", "order_number": "8901", "subtotal": 10}, map[string]any{"email": "ivo@shop.example", "order_number": "8902", "subtotal": -10}}}, &job)
+	for end := time.Now().Add(longest); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		if m.ask(200, m.secret, "GET", fmt.Sprintf("/api/v2/jobs/%d", job.Job.ID), nil, &job); job.Job.State == "done" {
+			return
+		}
+	}
+	m.t.Fatalf("a batch is %s", job.Job.State)
 }

@@ -41,6 +41,7 @@ var plants = map[string]string{
 	"customer/refund-told":  `update customer.log set body = replace(body, '"refunded_total":', '"refunded_total":9')`,
 	"customer/person-told":  `update customer.log set body = replace(body, '"email":"bob@', '"email":"rob@')`,
 	"gateway/known-site":    `delete from gateway.site where site_id = 2`,
+	"gateway/jobs":          `update gateway.job set recorded = recorded + 1, failed = failed - 1 where state = 'done' and failed > 0`,
 	"gateway/sites-heard":   `delete from notify.site where site_id = 2`,
 	"idempotency/answered":  `insert into loyalty.idempotency (site_id, key, fingerprint, created_at) values (1, 'k', 'f', now())`,
 	"referral/origin-once":  `alter table referral.referral drop constraint referral_origin; update referral.referral set origin_id = 1`,

@@ -127,11 +127,7 @@ func (w *world) shake(ctx context.Context, l *load, o options, p *printer) {
 		all.Go(func() { w.admit(loadCtx, l.end, door) })
 	}
 	for door := range homeDoors {
-		until := l.end
-		if door == guestsDoor {
-			until = began.Add(o.Duration / 2)
-		}
-		all.Go(func() { w.visitHome(loadCtx, until, door) })
+		all.Go(func() { w.visitHome(loadCtx, openUntil(door, began, l.end, o.Duration), door) })
 	}
 	all.Go(func() { p.follow(lookCtx, w, began) })
 	l.run(loadCtx)
