@@ -11,9 +11,9 @@ import (
 
 // What becomes of who was suspended.
 const (
-	staysAway = iota
+	leavesForGood = iota
 	comesBack
-	leavesForGood
+	staysAway
 	fatesOfSuspended
 )
 
@@ -39,7 +39,7 @@ func (h *household) comeApart(ctx context.Context, w *world, fate int) error {
 		}
 		w.tally.reach("points of who is suspended, refused to their pool", 1)
 	}
-	switch fate / spendings % fatesOfSuspended {
+	switch (fate + fate/spendings) % fatesOfSuspended { // with each of the others in turn
 	case staysAway: // what counts for achievements counts, but earns nothing
 		_, err = b.buys(ctx, w, h.order(b, 1))
 		b.orders, b.regular = 2, isReached
