@@ -19,9 +19,11 @@ func gates(only []string, load time.Duration) []gate {
 			gate{"looks at who waits for a coupon of a claim", 5}, gate{"rewards refused by a limit", 2}, gate{"rewards refused by a budget", 2},
 			gate{"members of the club", 6}, gate{"pending points activated", 6}, gate{"members who turned out to be one", 1}, gate{"members who were two after all", 1},
 			gate{"posters taken", 2})
+		list = append(list, homeGates...)
 	}
 	if len(only) == 0 && load >= longRun {
-		list = append(list, gate{"claims told again after an unknown answer", 1}, gate{"pages that could not be shown", 1}, gate{"accounts in debt after a payout", 1})
+		list = append(list, gate{"claims told again after an unknown answer", 1}, gate{"pages that could not be shown", 1}, gate{"accounts in debt after a payout", 1},
+			gate{"batches of orders", 1})
 	}
 	for _, f := range faults {
 		if n.wants(f.name) {
@@ -56,6 +58,11 @@ func gates(only []string, load time.Duration) []gate {
 	}
 	return list
 }
+
+// homeGates are the races of people at home, and what else has to happen there.
+var homeGates = []gate{{"duel one preview applied by two", 1}, {"duel two pools for one member", 1}, {"duel one pool of points for three", 1},
+	{"duel a cancellation, twice, and somebody who leaves the pool", 1}, {"duel stars for two of three", 1}, {"duel stars given to two", 1}, {"duel suspended while giving", 1},
+	{"duel two invitations of one", 1}, {"duel an invitation accepted twice", 1}, {"refused member_not_active", 1}, {"achievements lost", 1}, {"guests", 1}, {"people at home", 6}}
 
 // loadGates are those that the stories reach in time, whatever becomes of the world.
 func loadGates(only []string) []gate {

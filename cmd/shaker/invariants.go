@@ -25,7 +25,7 @@ type violation struct {
 }
 
 // invariants are all there are.
-var invariants = slices.Concat(ledgerInvariants, customerInvariants, referralInvariants, rewardInvariants, commissionInvariants, loyaltyInvariants,
+var invariants = slices.Concat(ledgerInvariants, customerInvariants, referralInvariants, rewardInvariants, commissionInvariants, loyaltyInvariants, memberInvariants,
 	redemptionInvariants, couponInvariants, limitInvariants, payoutInvariants, analyticsInvariants, notifyInvariants, busInvariants, schemaInvariants)
 
 const offendersShown = 3

@@ -113,9 +113,11 @@ var analyticsInvariants = []invariant{
 		SQL: counted([]string{"points_earned", "points_clawed_back", "points_expired", "members_joined", "tier_changes"}, `
 			select site_id, case kind when 'earn' then 'points_earned' when 'claw_back' then 'points_clawed_back' else 'points_expired' end,
 				effective_at, 0, null, 1, points
-			from loyalty.txn where points > 0 and kind in ('earn', 'claw_back', 'expire')
+			from loyalty.txn where points > 0 and wallet is null and kind in ('earn', 'claw_back', 'expire')
 			union all
-			select site_id, 'members_joined', joined_at, 0, null, 1, 0 from loyalty.member
+			select site_id, 'members_joined', joined_at, 0, null, 1, 0 from loyalty.member m
+			where coalesce((select bool_or(c.from_status = 'candidate' and c.to_status = 'active' and c.cause <> 'merged') from loyalty.member_change c
+				where c.site_id = m.site_id and c.member_id = m.id having bool_or(c.from_status = '')), true) -- candidates haven't
 			union all
 			select site_id, 'tier_changes', changed_at, 0, null, 1, 0 from loyalty.tier_change`)},
 	{ID: "analytics/told", Says: "advocates' points and e-mails are those that were told", Settled: true,

@@ -11,6 +11,11 @@ var customerInvariants = []invariant{
 				union all select site_id, 'customer_id:' || customer_id from customer.person
 				union all select site_id, 'username:' || username_norm from customer.person) m
 			where mark is not null group by 1, 2 having count(*) > 1`},
+	{ID: "gateway/jobs", Says: "a batch that is over has looked at each of its rows: those that it says, and those that it lists as failed",
+		SQL: `
+			select j.site_id, j.id, j.total, j.done, j.recorded, j.failed, count(e.row) as listed from gateway.job j
+			left join gateway.job_error e on e.site_id = j.site_id and e.job_id = j.id
+			where j.state = 'done' group by j.site_id, j.id having j.done <> j.total or j.recorded + j.failed <> j.total or count(e.row) <> j.failed`},
 	{ID: "customer/refunds", Says: "an origin's refunded total is the sum of its refunds, and no more than it cost",
 		SQL: `
 			select o.site_id, o.id, o.subtotal, o.refunded_total, coalesce(sum(r.amount), 0) as refunds

@@ -135,12 +135,19 @@ var ledgerInvariants = []invariant{
 			select m.site_id, m.id, m.status, a.asset, a.balance from loyalty.member m
 			join loyalty.account a on a.site_id = m.site_id and m.id in (a.owner_id, a.pending_of) and a.balance > 0
 			where m.forfeited and m.status <> 'merged'`},
-	{ID: "ledger/barred", Says: "candidates, and who is suspended, closed or erased, spend nothing",
+	{ID: "ledger/barred", Says: "candidates, and who is suspended, closed or erased, spend nothing and lend nothing; who left earns nothing, nor who is suspended unless the programme says so",
 		SQL: `
-			select t.site_id, t.id, t.kind, c.to_status, t.recorded_at from loyalty.txn t
-			join (select site_id, member_id, to_status, changed_at, lead(changed_at, 1, 'infinity'::timestamptz) over (partition by site_id, member_id order by id) as until
-				from loyalty.member_change) c on c.site_id = t.site_id and c.member_id = t.member_id and c.to_status <> 'active'
-			where t.kind in ('redeem', 'hold', 'transfer_out') and t.recorded_at > c.changed_at and t.recorded_at < c.until`},
+			with step as (
+				select seq, site, kind, (p ->> 'member_id')::bigint as member_id, p ->> 'to' as state, count(p ->> 'to') over w as nth
+				from ` + told("loyalty.member_status_changed.v1", "loyalty.points_redeemed.v1", "loyalty.hold_changed.v1", "loyalty.points_transferred.v1", "loyalty.points_pooled.v1", "loyalty.points_earned.v1") + ` e
+				where seq is not null and coalesce(p ->> 'change', 'hold') = 'hold' and coalesce(p ->> 'back', 'false') = 'false'
+				window w as (partition by site, p ->> 'member_id' order by seq) -- the log's order is that in which they had the member's lock
+			), being as (
+				select *, max(state) over (partition by site, member_id, nth) as was from step
+			)
+			select b.site, b.seq, b.kind, b.member_id, b.was from being b
+			join (select site_id, min(coalesce(policy ->> 'suspended_earning', 'none')) as earns from loyalty.program group by 1) p on p.site_id = b.site
+			where b.state is null and b.was <> 'active' and (b.kind <> 'loyalty.points_earned.v1' or b.was in ('closed', 'erased') or b.was = 'suspended' and p.earns = 'none')`},
 	{ID: "ledger/merged", Says: "a merged member has nothing, counts nothing, and is one of its survivor's duplicates",
 		SQL: `
 			select d.site_id, d.id, d.earned, d.merged_into, s.duplicates, a.balance from loyalty.member d

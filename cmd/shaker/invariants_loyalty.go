@@ -38,7 +38,7 @@ var loyaltyInvariants = []invariant{
 		SQL: `
 			select t.site_id, t.id, t.source, t.points, o.subtotal, o.person_id, m.person_id as member
 			from (
-				select site_id, id, member_id, origin_id, source, points, (r ->> 'program_id')::bigint as program_id, (r ->> 'version')::int as version, r ->> 'rule' as ruled
+				select site_id, id, member_id, origin_id, source, wallet, points, (r ->> 'program_id')::bigint as program_id, (r ->> 'version')::int as version, r ->> 'rule' as ruled
 				from (select *, rule::jsonb as r from loyalty.txn where kind = 'earn' and reason = 'purchase' offset 0) t) t
 			join loyalty.member m on m.site_id = t.site_id and m.id = t.member_id
 			left join customer.origin o on o.site_id = t.site_id and o.id = t.origin_id
@@ -46,7 +46,7 @@ var loyaltyInvariants = []invariant{
 				select site_id, program_id, version, (settings ->> 'points_per_unit')::bigint as rate, (10 ^ (settings ->> 'digits')::int)::bigint as unit
 				from loyalty.program_version offset 0) v
 				on v.site_id = t.site_id and v.program_id = t.program_id and v.version = t.version
-			where o.id is null or not o.verified or o.person_id is distinct from m.person_id or t.source <> 'origin:' || o.id or v.version is null
+			where o.id is null or not o.verified or o.person_id is distinct from m.person_id or t.source <> concat_ws(':', 'origin', o.id, t.wallet) or v.version is null
 				or t.ruled is distinct from 'rules' and t.points <> o.subtotal * v.rate / v.unit`},
 	{ID: "loyalty/rule-tallies", Says: "what a rule gave a member is counted, less what was taken back, and within its limits",
 		SQL: `

@@ -278,11 +278,15 @@ func (m *merchant) play() {
 				map[string]any{"identifier": "click", "action_type": "click", "kind": "coupon", "coupon_code": "WELCOME10"},
 			}}, nil)
 	}
-	programme := map[string]any{"name": "Points", "points_per_unit": 3, "points_per_referral": 50,
+	programme := map[string]any{"name": "Points", "points_per_unit": 3, "points_per_referral": 50, "pool_size": 3,
+		"achievements":       []any{map[string]any{"key": "regular", "name": "Regular", "counts": "orders", "goal": 2, "revoke": true}},
 		"expires_after_days": 30, "tiers": []any{map[string]any{"name": "Silver", "threshold": 300}, map[string]any{"name": "Gold", "threshold": 700}}}
 	if m.ruled {
 		programme["earning"] = map[string]any{"rules": []any{map[string]any{"key": "more", "kind": "fixed", "points": 5, "budget": 100,
-			"limits": []any{map[string]any{"per": "year", "times": 2}}}}}
+			"limits": []any{map[string]any{"per": "year", "times": 2}}},
+			map[string]any{"key": "starry", "kind": "per_money", "per_amount": 100, "points": 1, "wallet": "stars"},
+			map[string]any{"key": "loyal", "on": "achievement", "achievement": "regular", "kind": "fixed", "points": 7}}}
+		programme["wallets"] = []any{map[string]any{"key": "stars", "name": "Stars"}}
 	}
 	var made struct{ Program struct{ ID int64 } }
 	m.ask(200, m.secret, "POST", "/api/v2/loyalty/programs", programme, &made)
@@ -322,6 +326,7 @@ func (m *merchant) play() {
 			break
 		}
 	}
+	m.shares(made.Program.ID)
 	m.spend(made.Program.ID)
 	m.limit()
 	programme["tiers"] = []any{map[string]any{"name": "Silver", "threshold": 200}, map[string]any{"name": "Gold", "threshold": 600}}

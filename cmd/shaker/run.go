@@ -126,6 +126,9 @@ func (w *world) shake(ctx context.Context, l *load, o options, p *printer) {
 	for door := range clubDoors {
 		all.Go(func() { w.admit(loadCtx, l.end, door) })
 	}
+	for door := range homeDoors {
+		all.Go(func() { w.visitHome(loadCtx, openUntil(door, began, l.end, o.Duration), door) })
+	}
 	all.Go(func() { p.follow(lookCtx, w, began) })
 	l.run(loadCtx)
 	stopLook()

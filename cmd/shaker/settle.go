@@ -25,6 +25,11 @@ func waitingSQL() string {
 	parts = append(parts, "select 'messages ' || status, count(*) from notify.message where status in ('queued', 'sending', 'transmitting') group by status")
 	parts = append(parts, "select 'webhooks ' || state, count(*) from notify.delivery where state in ('waiting', 'sending') group by state")
 	parts = append(parts, "select 'members whom rules are to be asked about', count(*) from loyalty.rule_due")
+	parts = append(parts, "select 'batches of orders', count(*) from gateway.job where finished_at is null")
+	parts = append(parts, "select 'members whose achievement was lost', count(*) from loyalty.achievement_lost")
+	parts = append(parts, `select 'guests whose address is somebody''s', count(*) from customer.person g
+		join customer.person p on p.site_id = g.site_id and g.customer_id = 'sha256:' || encode(sha256(convert_to(p.email_norm, 'UTF8')), 'hex')
+		where g.merged_into is null and g.email_norm is null`)
 	parts = append(parts, `select 'who waits for coupons that there are', count(*) from referral.coupon_wait w where exists (
 		select from referral.coupon c where c.site_id = w.site_id and c.list_id = w.list_id and c.single_use and c.issued_at is null)`)
 	return "select what, n from (" + strings.Join(parts, " union all ") + ") w where n <> 0 order by what"

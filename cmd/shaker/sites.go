@@ -77,6 +77,9 @@ func (w *world) makeSites(ctx context.Context) error {
 	if err := w.makeClub(ctx); err != nil {
 		return err
 	}
+	if err := w.makeHome(ctx); err != nil {
+		return err
+	}
 	if err := w.settle(ctx, nil); err != nil { // the other replica finds everything there
 		return err
 	}

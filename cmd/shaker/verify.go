@@ -42,6 +42,7 @@ func (w *world) verify(ctx context.Context, p *printer) ([]violation, error) {
 		func() (*checks, error) { return checkHooks(ctx, w.admin, w.sites, w.hooks, w.tally) },
 		func() (*checks, error) { return checkTexts(ctx, w.admin, w.texts) },
 		func() (*checks, error) { return w.club.check(ctx, w.admin) },
+		func() (*checks, error) { return w.home.check(ctx, w.admin) },
 	} {
 		var made *checks
 		err := patiently(ctx, func() (err error) {

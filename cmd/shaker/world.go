@@ -38,6 +38,7 @@ type world struct {
 	texts       *textOffice
 	phones      phones
 	club        club
+	home        home
 	history     *history
 	tally       *tally
 	calm        int64 // since when nothing is done to it, in microseconds of the history

@@ -134,7 +134,7 @@ func (b *redemptionBatch) refusals(p program, who candidate, now time.Time, take
 				l.refuse(no)
 			}
 		}
-		if missing := b.Terms.MinBalance - who.balance; missing > 0 {
+		if missing := b.Terms.MinBalance - who.balance; missing > 0 && b.Terms.MinBalance > 0 { // a debt alone is too few points
 			no(balanceLow, loyaltyapi.RewardRefusal{Missing: &missing}, "The member needs a balance of %d points, and has %d.", b.Terms.MinBalance, who.balance)
 		}
 	}

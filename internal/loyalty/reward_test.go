@@ -159,6 +159,11 @@ func TestRewardGates(t *testing.T) {
 			}
 		}
 	}
+	batch := w.reward(1, programs[1].ID, 1, rewardProduct, loyaltyapi.RewardTerms{}) // of which no balance is asked
+	hear(w, w.originsRefunded, 1, w.refund(1, 1, 1, 1_000, 1_000))
+	if got := w.redeems(1, 7, batch); got != "not_enough_points" || codes(w.mine(1, 7, batch)) != got {
+		t.Errorf("who is in debt is answered %q and shown %s", got, codes(w.mine(1, 7, batch)))
+	}
 	if got := w.redeems(2, 7, 1); got != "redemption_batch_not_found" {
 		t.Errorf("the twin redeems another site's batch: %q", got)
 	}
