@@ -315,7 +315,9 @@ func TestPages(t *testing.T) {
 			link, _, _ = strings.Cut(link, "\n")
 			return link != ""
 		})
-		iris := func() string { return dig(shop.say("GET", "/api/v2/loyalty/members/page-iris@x.example/membership", "", 200), "member.status") }
+		iris := func() string {
+			return dig(shop.say("GET", "/api/v2/loyalty/members/page-iris@x.example/membership", "", 200), "member.status")
+		}
 		browser := newVisitor(t, s.demo.Server)
 		browser.open("GET", link, nil).shows(t, 200, "Become a member", "invites you to its loyalty programme", `<form method="post">`)
 		if got := iris(); got != "candidate" {
