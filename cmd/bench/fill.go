@@ -237,7 +237,7 @@ func strip(ctx context.Context, db *sqlx.DB, tables []string) (steps []fillStep,
 	err = db.SelectContext(ctx, &rows, `
 		select conrelid::regclass::text as tab, format('alter table %s drop constraint %I', conrelid::regclass, conname) as drop_it,
 			format('alter table %s add constraint %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) as make_it, case contype when 'f' then 0 else 1 end as rank
-		from pg_constraint where contype in ('p', 'u', 'f') and conrelid = any ($1::text::text[]::regclass[])
+		from pg_constraint where contype in ('p', 'u', 'f') and conrelid = any ($1::text::text[]::regclass[]) or contype = 'f' and confrelid = any ($1::text::text[]::regclass[])
 		union all
 		select indrelid::regclass::text, format('drop index %s', indexrelid::regclass), pg_get_indexdef(indexrelid), 2
 		from pg_index i where indrelid = any ($1::text::text[]::regclass[]) and not exists (select from pg_constraint c where c.conindid = i.indexrelid and c.contype in ('p', 'u'))

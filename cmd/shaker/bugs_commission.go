@@ -7,10 +7,10 @@ var commissionBugs = []bug{
 	{Name: "repeat-refund-lost", Says: "what a friend's later orders came to is not taken back when they are refunded",
 		Edits: []edit{{"internal/referral/commission_store.go", "		join referral.commission c on c.site_id = u.s and c.origin_id = u.o`, pq.Array(sites), pq.Array(origins))\n}\n\n// lockOfReferral", "		join referral.commission c on c.site_id = u.s and c.origin_id = u.o and c.nth = 1`, pq.Array(sites), pq.Array(origins))\n}\n\n// lockOfReferral"}}},
 	{Name: "cap-of-friend-forgotten", Says: "what a friend's earlier orders came to is not counted towards the friend's cap",
-		Edits: []edit{{"internal/referral/commission_cap.go", "			used.friend = *l[k]\n", "			used.friend = 0\n"}}},
+		Edits: []edit{{"internal/referral/commission_cap.go", "				used.friend += *l.used[k]\n", "				used.friend += 0\n"}}},
 	{Name: "cap-unlocked", Says: "what is used up of a cap is read before it is locked: several friends of an advocate are approved at both replicas at once",
 		Edits: []edit{
-			{"internal/referral/commission_earn.go", "	caps, err := lockCaps(ctx, u.Tx, ready)\n", "	var caps capCounters\n	err = postgres.InTx(ctx, m.db, func(tx *sqlx.Tx) (err error) {\n		caps, err = lockCaps(ctx, tx, ready)\n		return err\n	})\n"},
+			{"internal/referral/commission_earn.go", "	caps, err := m.lockCaps(ctx, u.Tx, ready)\n", "	var caps capCounters\n	err = postgres.InTx(ctx, m.db, func(tx *sqlx.Tx) (err error) {\n		caps, err = m.lockCaps(ctx, tx, ready)\n		return err\n	})\n"},
 			{"internal/referral/commission_earn.go", "	\"github.com/talkable/talkable/internal/bus\"\n", "	\"github.com/jmoiron/sqlx\"\n\n	\"github.com/talkable/talkable/internal/bus\"\n"},
 			{"internal/referral/commission_earn.go", "	\"github.com/talkable/talkable/internal/customer/customerevent\"\n", "	\"github.com/talkable/talkable/internal/customer/customerevent\"\n	\"github.com/talkable/talkable/internal/postgres\"\n"},
 		}},

@@ -12,7 +12,7 @@ var hookBugs = []bug{
 	{Name: "hook-of-the-twin", Says: "secrets are remembered by style, whichever site's: the twin's messages are signed with the wrong one",
 		Only: []string{"webhook"},
 		Edits: []edit{
-			{"internal/notify/hook_send.go", "	secret, err := m.open(e.SiteID, e.Secret)\n	if err != nil {\n		return outcall.Call{}, err\n	}\n", `	secret, err := m.open(e.SiteID, e.Secret)
+			{"internal/notify/hook_send.go", "	secret, err := m.Calls.Open(e.SiteID, e.Secret)\n	if err != nil {\n		return outcall.Call{}, err\n	}\n", `	secret, err := m.Calls.Open(e.SiteID, e.Secret)
 	if err != nil {
 		return outcall.Call{}, err
 	}

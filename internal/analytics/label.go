@@ -1,7 +1,9 @@
 package analytics
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"sync"
 
@@ -65,16 +67,15 @@ func (f *fact) free(facet int) bool {
 
 // bound makes "other" of what a site has too many of. It asks the tables only for what this process hasn't met yet.
 func (m *Module) bound(ctx context.Context, u *bus.Unit, all []fact) error {
-	fresh, order := map[label]bool{}, []label{} // as they are heard: which are kept must not depend on what is heard together
+	fresh := map[label]bool{}
 	for i := range all {
 		for facet := range facetCount {
 			if f := &all[i]; f.free(facet) {
 				one := label{free{f.site, facet}, f.facets[facet]}
 				if name, known := m.labels.of(one); known {
 					f.facets[facet] = name
-				} else if !fresh[one] {
+				} else {
 					fresh[one] = true
-					order = append(order, one)
 				}
 			}
 		}
@@ -82,7 +83,7 @@ func (m *Module) bound(ctx context.Context, u *bus.Unit, all []fact) error {
 	if len(fresh) == 0 {
 		return nil
 	}
-	kept, err := m.keepLabels(ctx, u, order)
+	kept, err := m.keepLabels(ctx, u, fresh)
 	if err != nil {
 		return err
 	}
@@ -98,7 +99,10 @@ func (m *Module) bound(ctx context.Context, u *bus.Unit, all []fact) error {
 }
 
 // keepLabels adds labels where there is room, one transaction of a site at a time, and says which are kept, these and earlier ones.
-func (m *Module) keepLabels(ctx context.Context, u *bus.Unit, wanted []label) (map[label]bool, error) {
+func (m *Module) keepLabels(ctx context.Context, u *bus.Unit, fresh map[label]bool) (map[label]bool, error) {
+	wanted := slices.SortedFunc(maps.Keys(fresh), func(a, b label) int {
+		return cmp.Or(cmp.Compare(a.site, b.site), cmp.Compare(a.facet, b.facet), cmp.Compare(a.name, b.name))
+	})
 	sites := map[int64]bool{}
 	for _, one := range wanted {
 		sites[one.site] = true

@@ -66,6 +66,7 @@ type holder struct {
 	opened  bool      // of a wallet in a backtest: there were points in it
 
 	JoinedAt time.Time `db:"joined_at"`
+	fresh    bool      // joins in this batch
 
 	ForfeitAt *time.Time `db:"forfeit_at"` // when all points end; nil: never
 

@@ -54,7 +54,7 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 	}
 	then := func(i int) *holder { // who a decision is about, as it would find them alone: who joins by a later one is nobody yet
 		who := person{all[i].SiteID, all[i].PersonID}
-		if h := holders[who]; h == nil || h.JoinedAt.IsZero() || i >= joiners[who].by {
+		if h := holders[who]; h == nil || !h.fresh || i >= joiners[who].by {
 			return h
 		}
 		return nil
@@ -103,7 +103,7 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 	}
 	for i, e := range all {
 		h := then(i)
-		if h != nil && !h.JoinedAt.IsZero() && joiners[person{e.SiteID, e.PersonID}].by == i {
+		if h != nil && h.fresh && joiners[person{e.SiteID, e.PersonID}].by == i {
 			b.joined = append(b.joined, h)
 		}
 		if err := b.settle(ctx, h, e, o.known[siteSource{e.SiteID, e.Source}]); err != nil {
@@ -153,7 +153,7 @@ func (m *Module) members(ctx context.Context, u *bus.Unit, since map[person]join
 		return nil, nil, err
 	}
 	for _, h := range fresh {
-		h.JoinedAt = since[person{h.SiteID, h.PersonID}].at
+		h.JoinedAt, h.fresh = since[person{h.SiteID, h.PersonID}].at, true
 		holders[person{h.SiteID, h.PersonID}] = h
 		if h.Status == active {
 			u.Tell(h.SiteID, h.key(), h.joined())
