@@ -90,10 +90,13 @@ type grant struct {
 }
 
 func (o *oracle) earn(source string, who, subtotal int64, n int, at time.Time) {
-	if o.earned[source] != nil || n == 0 {
+	if n == 0 {
 		return
 	}
-	p := o.join(o.as(who))
+	p := o.join(o.as(who)) // who bought is a member, if it was told before, too: of whom a merge had made the same until then
+	if o.earned[source] != nil {
+		return
+	}
 	if !p.lapses.IsZero() && !p.lapses.After(at) {
 		p.expire(at)
 	}
