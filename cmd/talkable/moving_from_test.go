@@ -123,8 +123,8 @@ func TestMovesHereFromDub(t *testing.T) {
 	if milestones != 0 {
 		t.Error("a milestone was rewarded that was reached elsewhere")
 	}
-	text, _ := json.Marshal(shop.say("GET", "/api/v2/origins/in_1/attribution", "", 200))
-	if !strings.Contains(string(text), `"moved"`) || !strings.Contains(string(text), "made elsewhere") {
+	text, _ := json.Marshal(shop.say("GET", "/api/v2/origins/in_1/explain", "", 200))
+	if !strings.Contains(string(text), `"cause":"moved"`) || !strings.Contains(string(text), `"track_method":"moved"`) {
 		t.Errorf("why: %s", text)
 	}
 	// The next payout takes what was owed there, 8 + 4 + 3, and what she earned here, 10.
