@@ -94,7 +94,7 @@ func (o *oracle) call(rt *rapid.T, w *world, site int64, source string, activate
 	switch {
 	case !want || !g.pending:
 	case activate:
-		o.arrive(o.people[o.as(g.owner)], g, w.clock.Now())
+		o.arrive(o.keeper(g), g, w.clock.Now())
 	default:
 		for g.turn("waiting", "gone") {
 			g.clawed++

@@ -74,7 +74,6 @@ type kept struct {
 }
 
 type grant struct {
-	owner    int64
 	subtotal int64
 	ends     time.Time
 	points   []string // each: live, gone, expired, forgiven, spent by a redemption, paid for the debt of a merge
@@ -100,7 +99,7 @@ func (o *oracle) earn(source string, who, subtotal int64, n int, at time.Time) {
 	if !p.lapses.IsZero() && !p.lapses.After(at) {
 		p.expire(at)
 	}
-	g := &grant{owner: who, subtotal: subtotal, ends: at.AddDate(0, 0, 10), idle: o.idle}
+	g := &grant{subtotal: subtotal, ends: at.AddDate(0, 0, 10), idle: o.idle}
 	o.earned[source] = g
 	if o.waits != 0 && subtotal > 0 {
 		p.active(false, at)
@@ -124,13 +123,23 @@ func (p *purse) fill(g *grant, n int) {
 	p.add(g)
 }
 
+// keeper is who has a grant: after a parting, what was earned while two were one stays with the survivor, and so does what is taken back of it.
+func (o *oracle) keeper(g *grant) *purse {
+	for _, p := range o.people {
+		if slices.Contains(p.grants, g) {
+			return p
+		}
+	}
+	panic("a grant of nobody")
+}
+
 // claw takes points one by one until due of the earning are taken.
 func (o *oracle) claw(source string, due int) {
 	g := o.earned[source]
 	if g == nil {
 		return
 	}
-	p := o.people[o.as(g.owner)]
+	p := o.keeper(g)
 	for ; g.clawed < due; g.clawed++ {
 		if g.turn("waiting", "gone") || o.debts == pendingOnly || g.turn("live", "gone") || g.turn("expired", "forgiven") {
 			continue

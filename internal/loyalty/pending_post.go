@@ -119,13 +119,19 @@ func (m *Module) activateSome(ctx context.Context) (n int, err error) {
 		if err != nil {
 			return err
 		}
+		began := map[*holder]bool{}
 		for _, l := range due {
+			h := byAccount[siteID{l.SiteID, l.AccountID}]
+			if began[h] && h.lapsed(b.now) && !l.ActivatesAt.Before(*h.LapsesAt) {
+				continue // what has just been activated was over before this: the next call ends it first
+			}
+			began[h] = true
 			lots = append(lots, &l.lot)
-			if _, err := b.activate(byAccount[siteID{l.SiteID, l.AccountID}], &l.lot, l.Earned, causeTime); err != nil {
+			if _, err := b.activate(h, &l.lot, l.Earned, causeTime); err != nil {
 				return err
 			}
+			n++
 		}
-		n = len(due)
 		return m.save(ctx, u, b, holders, lots, 0)
 	})
 	if err != nil {

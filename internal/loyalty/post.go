@@ -90,10 +90,11 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 	o := opened{}
 	if len(decided) > 0 {
 		accounts := []string{issued}
-		if len(asleep) > 0 {
+		lapsing := len(asleep) + b.mayLapse(all)
+		if lapsing > 0 {
 			accounts = append(accounts, expired)
 		}
-		if o, err = open(ctx, u, n+len(asleep), sitesOf(all, func(e earning) int64 { return e.SiteID }), inWallets(accounts, each(holders)), decided); err != nil {
+		if o, err = open(ctx, u, n+lapsing, sitesOf(all, func(e earning) int64 { return e.SiteID }), inWallets(accounts, each(holders)), decided); err != nil {
 			return err
 		}
 	}

@@ -78,10 +78,38 @@ func (b *books) expireDue(h *holder) error {
 			return err
 		}
 	}
-	if h.lapsed(b.now) {
-		h.rest()
+	if !h.lapsed(b.now) {
+		return nil
+	}
+	if err := b.expireGiven(h); err != nil {
+		return err
+	}
+	h.rest()
+	return nil
+}
+
+// expireGiven ends what this batch gave a member who lapsed before the next thing in it: they were heard of late, and together.
+func (b *books) expireGiven(h *holder) error {
+	for _, l := range b.lots {
+		if l.member != h || !l.ByActivity {
+			continue
+		}
+		by := slices.IndexFunc(b.txns, func(t txn) bool { return t.SiteID == l.SiteID && t.ID == l.ID })
+		if err := b.expire(h, l, b.txns[by]); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// mayLapse counts what is so old that its points may be over by the next thing of the same batch.
+func (b *books) mayLapse(all []earning) (n int) {
+	for i := range all {
+		if days := b.programs[all[i].SiteID].idleDays(); days > 0 && !moment(all[i].EffectiveAt, b.now).AddDate(0, 0, days).After(b.now) {
+			n++
+		}
+	}
+	return n
 }
 
 // adjust moves points by hand. What is given makes a lot that expires like an earning of today; what is taken comes from the lots

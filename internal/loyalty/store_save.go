@@ -142,6 +142,10 @@ func (s *saving) newLots(rows []*lot) {
 		more, values = more+", tierless", values+", nullif(tierless, false)"
 		names, columns = names+" tierless:boolean", append(columns, column(rows, func(l *lot) bool { return l.Tierless }))
 	}
+	if slices.ContainsFunc(rows, func(l *lot) bool { return l.Expired > 0 }) {
+		more, values = more+", expired", values+", expired"
+		names, columns = names+" expired", append(columns, column(rows, func(l *lot) int64 { return l.Expired }))
+	}
 	s.add("new lots", `
 		insert into loyalty.lot (site_id, id, account_id, granted, remaining, expires_at`+more+`)
 		select site_id, id, account_id, granted, remaining, nullif(expires_at, '')::timestamptz`+values+` from $rows`, names, columns...)
