@@ -90,7 +90,11 @@ func (m *Module) countParts(ctx context.Context, u *bus.Unit, b *books, all []ea
 		return err
 	}
 	b.feats = &featBooks{}
-	var swings []swing
+	return b.swings(ctx, u, b.counting(all, holders, known, early, takers))
+}
+
+// counting are the changes that new parts of earnings make: of each what is known already, and who takes part, is known.
+func (b *books) counting(all []earning, holders map[person]*holder, known map[partKey]bool, early map[siteSource]part, takers takers) (swings []swing) {
 	for nth, e := range all {
 		h := holders[person{e.SiteID, e.PersonID}]
 		if e.feat == nil || h == nil || !keeps(h.Status) {
@@ -111,7 +115,7 @@ func (m *Module) countParts(ctx context.Context, u *bus.Unit, b *books, all []ea
 			}
 		}
 	}
-	return b.swings(ctx, u, swings)
+	return swings
 }
 
 // partsLowered reads the parts of what claw-backs take back, in programmes with achievements, and makes those ready to decide.
@@ -138,9 +142,8 @@ func (p program) lowersParts(c clawBack) bool {
 	return p.FeatsVersion > 0 && c.Wallet == "" && (c.Cause == causeRefund || c.Cause == causeVoided)
 }
 
-// lowerParts makes ready to lower what counts of things that were refunded or voided. What isn't known yet is remembered for when it is.
-func (m *Module) lowerParts(ctx context.Context, u *bus.Unit, b *books, claws []clawBack, parts map[siteSource][]*part, holders map[person]*holder) error {
-	var swings []swing
+// lowerParts are the changes that claw-backs make to what counts of things that were refunded or voided. What isn't known yet is remembered for when it is.
+func (b *books) lowerParts(claws []clawBack, parts map[siteSource][]*part, holders map[person]*holder) (swings []swing) {
 	changed := map[*part]bool{}
 	for nth, c := range claws {
 		p := b.programs[c.SiteID]
@@ -171,7 +174,7 @@ func (m *Module) lowerParts(ctx context.Context, u *bus.Unit, b *books, claws []
 			}
 		}
 	}
-	return b.swings(ctx, u, swings)
+	return swings
 }
 
 // find is named of achievements that may be none.

@@ -26,6 +26,7 @@ type player struct {
 	played  int     // how much of what they did
 	told    int64   // purchases and events of it
 	memory  *memory // of what they bought before; nil: no condition asks
+	feats   *record // of achievements; nil: the programme has none
 	stand   hindsight.Stand
 }
 
