@@ -49,14 +49,18 @@ func (r *replay) weigh(ctx context.Context, b *books, e earning) (earning, error
 	return one[0], err
 }
 
-// count counts something for achievements, and decides what is reached and lost by it.
-func (r *replay) count(b *books, l *player, e earning) {
-	if l.holder == nil || !e.feat.some() {
+// count counts something for achievements, with the points that it earned, and decides what is reached and lost by it.
+func (r *replay) count(b *books, l *player, e earning, txns []txn) {
+	if l.holder == nil || !e.feat.some() && !e.points.some() {
 		return
 	}
 	b.achieve()
 	parts := len(b.feats.parts)
 	swings := b.counting([]earning{e}, l.holders(), map[partKey]bool{}, nil, l.feats.takers)
+	b.looking([]earning{e}, l.holders(), l.feats.takers)
+	b.feats.swings = nil
+	b.countPoints(0, txns)
+	swings = append(b.feats.swings, swings...)
 	if l.bought[e.OriginID] != nil {
 		l.feats.parts[e.Source] = slices.Clone(b.feats.parts[parts:])
 	}

@@ -23,6 +23,8 @@ func gamesClubs() (out []settings) {
 		{Key: "dare", Counts: feat.Orders, Goal: 2, Repeat: feat.Again, Enrolment: feat.OptIn, AcceptDays: 12, Revoke: true},
 		{Key: "critic", Counts: feat.Events, Of: "review", Goal: 2, Repeat: feat.Again},
 		{Key: "curious", Counts: feat.Products, Goal: 4, Revoke: true},
+		{Key: "rich", Counts: feat.Points, Period: "week", Goal: 30, Repeat: feat.Again, Revoke: true},
+		{Key: "starry", Counts: feat.Points, Of: "stars", Levels: []feat.Level{{Name: "a", Goal: 40}, {Name: "b", Goal: 90}}, Revoke: true},
 	}
 	for i := range list {
 		list[i].Name = strings.ToUpper(list[i].Key)

@@ -7,6 +7,7 @@ import (
 	"github.com/talkable/talkable/internal/loyalty/feat"
 	"github.com/talkable/talkable/internal/loyalty/hindsight"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyevent"
+	"github.com/talkable/talkable/internal/money"
 )
 
 // begin gives somebody what they had when it begins: points with their dates, debts, and what counts towards tiers. Their tier is the one that the
@@ -132,7 +133,10 @@ func (r *replay) recallFeats(l *player, o *hindsight.Opening) {
 		}
 		p := part{Amount: c.Amount, Refunded: c.Refunded, Money: c.Money, Gone: c.Gone}
 		if c.Origin != 0 {
-			p.Refunded, p.Gone = l.refundedBefore(c.Origin, r.from)
+			var of int64
+			if p.Refunded, of, p.Gone = l.refundedBefore(c.Origin, r.from); a.Counts == feat.Points && of > 0 {
+				p.Refunded = money.Share(p.Amount, p.Refunded, of)
+			}
 		}
 		of := featKey{r.p.SiteID, l.ID, c.Key}
 		k := spanKey{of, a.Since(feat.DayOf(c.At, r.p.feats.zone)), c.Name}
@@ -158,10 +162,10 @@ func (r *replay) recallFeats(l *player, o *hindsight.Opening) {
 	}
 }
 
-// refundedBefore is how much of an earlier order was refunded before a moment, and whether that was all of it.
-func (l *player) refundedBefore(origin int64, at time.Time) (refunded int64, all bool) {
+// refundedBefore is how much of an earlier order was refunded before a moment, of how much, and whether that was all of it.
+func (l *player) refundedBefore(origin int64, at time.Time) (refunded, of int64, all bool) {
 	if l.Earlier == nil {
-		return 0, false
+		return 0, 0, false
 	}
 	for i := range l.Earlier.Orders {
 		o := &l.Earlier.Orders[i]
@@ -173,7 +177,8 @@ func (l *player) refundedBefore(origin int64, at time.Time) (refunded int64, all
 				refunded += back.Amount
 			}
 		}
-		return refunded, refunded > 0 && refunded >= o.Subtotal
+		refunded = min(refunded, o.Subtotal)
+		return refunded, o.Subtotal, refunded > 0 && refunded == o.Subtotal
 	}
-	return 0, false
+	return 0, 0, false
 }

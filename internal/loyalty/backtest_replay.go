@@ -164,21 +164,29 @@ func (r *replay) buy(ctx context.Context, b *books, l *player, d deed) error {
 
 // earn posts what a decision gives, and what the same gives in other wallets, as postEarnings does.
 func (r *replay) earn(ctx context.Context, b *books, l *player, e earning) error {
-	if err := r.earnIn(ctx, b, l, e); err != nil {
+	if err := r.earnAlone(ctx, b, l, e); err != nil {
 		return err
 	}
-	r.count(b, l, e)
-	b.noteDues()
 	for _, also := range e.also {
 		if l.holder == nil { // what rules give in other wallets makes nobody a member
 			break
 		}
 		l.opens(also.Wallet)
-		if err := r.earnIn(ctx, b, l, also); err != nil {
+		if err := r.earnAlone(ctx, b, l, also); err != nil {
 			return err
 		}
-		b.noteDues()
 	}
+	return nil
+}
+
+// earnAlone posts what a decision gives in its wallet, and counts it.
+func (r *replay) earnAlone(ctx context.Context, b *books, l *player, e earning) error {
+	had := len(b.txns)
+	if err := r.earnIn(ctx, b, l, e); err != nil {
+		return err
+	}
+	r.count(b, l, e, b.txns[had:])
+	b.noteDues()
 	return nil
 }
 
@@ -191,7 +199,7 @@ func (r *replay) earnIn(ctx context.Context, b *books, l *player, e earning) err
 			return err
 		}
 	}
-	if e.feat != nil {
+	if e.feat != nil || e.points != nil {
 		var err error
 		if e, err = r.weigh(ctx, b, e); err != nil {
 			return err

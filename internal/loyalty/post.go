@@ -61,7 +61,7 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 	}
 	for i := range all {
 		if then(i) == nil {
-			all[i].feat = nil
+			all[i].feat, all[i].points = nil, nil
 		}
 	}
 	if err := m.recognize(ctx, u, programs, all, holders); err != nil {
@@ -106,9 +106,11 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 		if h != nil && h.fresh && joiners[person{e.SiteID, e.PersonID}].by == i {
 			b.joined = append(b.joined, h)
 		}
+		had := len(b.txns)
 		if err := b.settle(ctx, h, e, o.known[siteSource{e.SiteID, e.Source}]); err != nil {
 			return err
 		}
+		b.countPoints(i, b.txns[had:])
 		b.swing(i)
 		b.noteDues()
 	}

@@ -58,6 +58,7 @@ func (m *Module) openCounted(ctx context.Context, siteID int64, at time.Time, h 
 		}
 		origin := int64(0)
 		if id, is := strings.CutPrefix(r.Source, "origin:"); is {
+			id, _, _ = strings.Cut(id, ":")          // and the wallet
 			origin, _ = strconv.ParseInt(id, 10, 64) // 0, of none: as it is known today
 		}
 		o.Counted = append(o.Counted, hindsight.OpeningPart{Key: r.Key, Basis: r.Basis, Name: r.Name, Origin: origin, At: r.At, Amount: r.Amount, Refunded: r.Refunded,
