@@ -152,8 +152,8 @@ type part struct {
 	At       time.Time `db:"at"`
 	Amount   int64     `db:"amount"`
 	Refunded int64     `db:"refunded"`
-	Money    bool      `db:"money"`  // each refund lowers it
-	Points   bool      `db:"points"` // and so does what takes back points, whatever it is
+	Money    bool      `db:"money"`      // each refund lowers it
+	Points   bool      `db:"is_earning"` // and so does what takes back points, whatever it is
 	Gone     bool      `db:"gone"`
 
 	achievement *feat.Achievement
@@ -247,7 +247,7 @@ func (t *thing) weigh(ctx context.Context, e earning, now time.Time) error {
 		}
 		if a.When != "" {
 			facts := t.facts()
-			facts.Now = at
+			facts.Now, facts.Today = at, criteria.DateOf(at.In(t.by.zone))
 			answer, err := t.by.when[i].Ask(ctx, facts)
 			if err != nil {
 				return err

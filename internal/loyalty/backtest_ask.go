@@ -164,6 +164,9 @@ func (m *Module) InputOf(ctx context.Context, shop site.Site, drafts []Draft, a 
 	if err := m.PastChallenges(ctx, shop.ID, h); err != nil {
 		return in, err
 	}
+	if err := m.pastDates(ctx, shop.ID, drafts, h); err != nil {
+		return in, err
+	}
 	if a.Opening {
 		from, _, err := a.span(h, shop.Zone)
 		if err != nil {

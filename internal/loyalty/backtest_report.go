@@ -76,6 +76,9 @@ func (s *simulation) assumptions() []string {
 	if s.curious.past {
 		out = append(out, "Conditions see what people bought before each order, also before the first day, and the segments that were told with it.")
 	}
+	if s.curious.dates {
+		out = append(out, "Conditions see members' dates as they are known today; of the people of a file none are known.")
+	}
 	if s.chained {
 		out = append(out, "Budgets begin with the first day, and serve whoever comes first.")
 	}

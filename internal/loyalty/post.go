@@ -67,6 +67,9 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 	if err := m.recognize(ctx, u, programs, all, holders); err != nil {
 		return err
 	}
+	if err := recallDates(ctx, u, all, holders); err != nil {
+		return err
+	}
 	if err := waits(ctx, u, programs, all, holders); err != nil {
 		return err
 	}

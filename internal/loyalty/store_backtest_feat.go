@@ -2,6 +2,7 @@ package loyalty
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,6 +30,31 @@ func (m *Module) PastChallenges(ctx context.Context, siteID int64, h *hindsight.
 		p.Challenges = append(p.Challenges, hindsight.Challenge{Key: r.Key, At: r.At, LeftAt: orNone(r.LeftAt)})
 	}
 	return wrapped("read who took part in challenges", err)
+}
+
+// pastDates hands over members' dates as they are today, where a condition looks at them.
+func (m *Module) pastDates(ctx context.Context, siteID int64, drafts []Draft, h *hindsight.History) error {
+	asked := false
+	for _, d := range drafts {
+		e, err := newEdition(d.settings)
+		if err != nil {
+			return err
+		}
+		asked = asked || e.earner.wonders().dates
+	}
+	if !asked {
+		return nil
+	}
+	for some := range slices.Chunk(h.People, pastPage) {
+		dates, err := datesByPerson(ctx, m.db, siteID, column(some, func(p *hindsight.Person) int64 { return p.ID }))
+		if err != nil {
+			return err
+		}
+		for _, p := range some {
+			p.Dates = dates[p.ID]
+		}
+	}
+	return nil
 }
 
 // openCounted reads what had counted for achievements. How much of an order was refunded by then the history knows.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/talkable/talkable/internal/criteria"
 	"github.com/talkable/talkable/internal/customer/customerevent"
 )
 
@@ -59,6 +60,7 @@ type Person struct {
 	Orders      []Order
 	Redemptions []Redemption
 	Challenges  []Challenge // by when they were accepted
+	Dates       map[string]criteria.Date
 }
 
 // Challenge is an achievement that somebody really accepted to take part in.
