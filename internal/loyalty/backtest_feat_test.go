@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"testing"
 
 	"github.com/talkable/talkable/internal/customer/customerevent"
 	"github.com/talkable/talkable/internal/fault"
 	"github.com/talkable/talkable/internal/loyalty/feat"
 	"github.com/talkable/talkable/internal/loyalty/hindsight"
+	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
 )
 
 // gamesClubs are programmes with achievements of all kinds, whose points are of several wallets, pending, limited and multiplied.
@@ -119,5 +121,43 @@ func (s *shopping) compareFeats(o hindsight.Outcome) {
 	slices.Sort(got)
 	if played, lived := strings.Join(got, "\n"), strings.Join(rows, "\n"); played != lived {
 		s.t.Errorf("site %d: of achievements were played\n%s\nand lived\n%s", s.site, played, lived)
+	}
+}
+
+// TestBacktestSeesDates: members' dates are read from the site's books where a condition looks at them, and double what is bought in the month of a birthday.
+func TestBacktestSeesDates(t *testing.T) {
+	t.Parallel()
+	w, past := tested(t)
+	for _, site := range []int64{1, 2} {
+		hear(w, w.originsRecorded, site, past.orders[site]...)
+	}
+	if _, _, err := w.SetMemberDates(t.Context(), 1, 7, []loyaltyapi.MemberDate{{Identifier: "birthday", Date: "1980-01-15"}}, noKey); err != nil {
+		t.Fatal(err)
+	}
+	issued := func(site int64, when string) int64 {
+		s := onlyRules(earnRule{Key: "rate", Kind: kindFixed, Points: 10}, earnRule{Key: "month", Kind: kindMultiplier, Multiplier: 20_000, When: when})
+		in, err := w.InputOf(t.Context(), shop(site), []Draft{{"x", s}}, BacktestAsk{Redeem: hindsight.Never})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := Backtest(t.Context(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Programmes[0].Totals.Issued
+	}
+	const inMonth = `member.birthday.month == today.month`
+	var january int64
+	for _, o := range past.orders[1] {
+		if o.PersonID == 7 && o.OccurredAt.Month() == 1 {
+			january++
+		}
+	}
+	plain := issued(1, "false")
+	if got := issued(1, inMonth); got <= plain || got > plain+10*january {
+		t.Errorf("%d points instead of %d, of which %d orders were made in the month", got, plain, january)
+	}
+	if got := issued(2, inMonth); got != issued(2, "false") {
+		t.Errorf("the twin, of whose members no dates are known, gets %d", got)
 	}
 }
