@@ -135,7 +135,10 @@ func TestBacktestSeesDates(t *testing.T) {
 		t.Fatal(err)
 	}
 	issued := func(site int64, when string) int64 {
-		s := onlyRules(earnRule{Key: "rate", Kind: kindFixed, Points: 10}, earnRule{Key: "month", Kind: kindMultiplier, Multiplier: 20_000, When: when})
+		s, err := onlyRules(earnRule{Key: "rate", Kind: kindFixed, Points: 10}, earnRule{Key: "month", Kind: kindMultiplier, Multiplier: 20_000, When: when}).of(shop(site))
+		if err != nil {
+			t.Fatal(err)
+		}
 		in, err := w.InputOf(t.Context(), shop(site), []Draft{{"x", s}}, BacktestAsk{Redeem: hindsight.Never})
 		if err != nil {
 			t.Fatal(err)
