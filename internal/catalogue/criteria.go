@@ -22,9 +22,13 @@ friend.new_customer && origin.subtotal >= 5000
 items.exists(i, i.product_id == "chair") ? "" : "Only chairs are rewarded"
 origin.coupon_codes.exists(c, c.lowerAscii() == "spring")
 now - friend.created_at < duration("720h")
+member.birthday.month == today.month
+date(person.custom_properties["wedding"]).year == today.year - 1
 `+"```"+`
 
-Beside what CEL has there is `+"`lowerAscii()`"+`. Patterns of `+"`matches`"+` are written out. A condition that cannot be evaluated, or needs too much work, is not met.
+Beside what CEL has there are `+"`lowerAscii()`"+` and `+"`date(text)`"+`, the Date that a text as 1990-05-17 is. A Date has `+"`year`, `month` (1 to 12) and `day`"+`: all are 0 where it
+isn't known, so compare months with `+"`today.month`"+`, which never is. Months of timestamps, as of `+"`now.getMonth()`"+`, begin with 0, and are those of UTC. Who was born on the 29th of February has no
+day that equals today in most years; a rule on the date itself has. Patterns of `+"`matches`"+` are written out. A condition that cannot be evaluated, or needs too much work, is not met.
 
 | variable | type | |
 |---|---|---|

@@ -36,6 +36,7 @@ type Criteria struct {
 	text    string
 	program cel.Program
 	uses    map[string]bool  // variables: "friend"
+	named   map[string]bool  // members: "friend.id"
 	seen    map[string][]int // members whose values are kept with a decision, by their place in Facts
 }
 
@@ -61,7 +62,7 @@ func Compile(text string) (*Criteria, error) {
 }
 
 func compile(text string) (*Criteria, error) {
-	c := &Criteria{text: text, uses: map[string]bool{}, seen: map[string][]int{}}
+	c := &Criteria{text: text, uses: map[string]bool{}, named: map[string]bool{}, seen: map[string][]int{}}
 	if strings.TrimSpace(text) == "" {
 		return c, nil
 	}
@@ -140,20 +141,25 @@ func badPattern(e ast.Expr) string {
 // environment is the language: CEL's own functions, the variables of Facts, and lowerAscii. Functions that could make a long text of
 // a short one (replace, join, format) are left out on purpose: the cost of their results isn't counted.
 var environment = sync.OnceValue(func() *cel.Env {
+	var env *cel.Env
 	options := []cel.EnvOption{
 		ext.NativeTypes(ext.ParseStructTags(true), reflect.TypeFor[Person](), reflect.TypeFor[Origin](), reflect.TypeFor[Item](),
 			reflect.TypeFor[Campaign](), reflect.TypeFor[Share](), reflect.TypeFor[Click](),
-			reflect.TypeFor[Member](), reflect.TypeFor[History](), reflect.TypeFor[Mail]()),
+			reflect.TypeFor[Member](), reflect.TypeFor[History](), reflect.TypeFor[Mail](), reflect.TypeFor[Date]()),
 		cel.ParserExpressionSizeLimit(MaxLength), cel.ParserRecursionLimit(maxDepth), cel.ExpressionNodeLimit(maxNodes),
 		cel.DefaultUTCTimeZone(true), cel.ASTValidators(cel.ValidateDurationLiterals(), cel.ValidateTimestampLiterals()),
 		cel.Function("lowerAscii", cel.MemberOverload("string_lower_ascii", []*cel.Type{cel.StringType}, cel.StringType,
 			cel.UnaryBinding(func(v ref.Val) ref.Val { return types.String(lower(string(v.(types.String)))) }))),
+		cel.Function("date", cel.Overload("date_of_string", []*cel.Type{cel.StringType}, celType(reflect.TypeFor[Date]()),
+			cel.UnaryBinding(func(v ref.Val) ref.Val {
+				return env.CELTypeAdapter().NativeToValue(ParseDate(string(v.(types.String))))
+			}))),
 	}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[Facts]()) {
 		options = append(options, cel.Variable(f.Tag.Get("cel"), celType(f.Type)))
 	}
-	env, err := cel.NewEnv(options...)
-	if err != nil {
+	var err error
+	if env, err = cel.NewEnv(options...); err != nil {
 		panic(err) // Facts are what they are when this is built, and every test asks for them
 	}
 	return env
@@ -207,6 +213,7 @@ func (c *Criteria) lookAt(s ast.SelectExpr) {
 		return
 	}
 	if member, ok := field(of.Type, s.FieldName()); ok {
+		c.named[name+"."+s.FieldName()] = true
 		if _, personal := member.Tag.Lookup("personal"); !personal {
 			c.seen[name+"."+s.FieldName()] = append(of.Index[:len(of.Index):len(of.Index)], member.Index...)
 		}

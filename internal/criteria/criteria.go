@@ -35,8 +35,8 @@ func (c *Criteria) Text() string { return c.text }
 // Uses says whether the condition asks for a variable, so that its facts need not be gathered otherwise.
 func (c *Criteria) Uses(variable string) bool { return c.uses[variable] }
 
-// Names says whether the condition names a member of a variable, as "person.segments", of those whose values are kept with a decision.
-func (c *Criteria) Names(member string) bool { return c.seen[member] != nil }
+// Names says whether the condition names a member of a variable, as "person.segments".
+func (c *Criteria) Names(member string) bool { return c.named[member] }
 
 // Ask answers the condition. The error is not an answer: ctx has ended, or the evaluation took too long.
 func (c *Criteria) Ask(ctx context.Context, f Facts) (Verdict, error) {

@@ -36,21 +36,25 @@ func TestAsk(t *testing.T) {
 		"origin.subtotal > 5000":      no,
 		"friend.new_customer":         yes,
 		"advocate.referrals % 5 == 0": yes,
-		`friend.custom_properties["vip"] == "yes"`:                   yes,
-		`"vip" in friend.custom_properties`:                          yes,
-		`items.exists(i, i.product_id == "chair" && i.quantity > 1)`: yes,
-		`items.all(i, i.price * i.quantity > 5000)`:                  no,
-		`origin.coupon_codes.exists(c, c.lowerAscii() == "summer")`:  yes,
-		`"web" in origin.segments`:                                   yes,
-		`now - origin.occurred_at < duration("48h")`:                 yes,
-		`friend.created_at > timestamp("2026-11-22T00:00:00Z")`:      no,
-		`advocate.email_domain.endsWith(".example")`:                 yes,
-		`advocate.email_domain.matches("^sh[aeiou]p")`:               yes,
-		`size(items) == 1 && "winter" in campaign.tags`:              yes,
-		`now.getDayOfWeek("Europe/Berlin") == 1`:                     yes,
-		`share.channel == "email" ? "" : "only by e-mail"`:           "only by e-mail",
-		`friend.new_customer ? "" : "only new customers"`:            yes,
-		`friend.new_customer ? "true" : "only new customers"`:        yes,
+		`friend.custom_properties["vip"] == "yes"`:                                                         yes,
+		`"vip" in friend.custom_properties`:                                                                yes,
+		`items.exists(i, i.product_id == "chair" && i.quantity > 1)`:                                       yes,
+		`items.all(i, i.price * i.quantity > 5000)`:                                                        no,
+		`origin.coupon_codes.exists(c, c.lowerAscii() == "summer")`:                                        yes,
+		`"web" in origin.segments`:                                                                         yes,
+		`now - origin.occurred_at < duration("48h")`:                                                       yes,
+		`friend.created_at > timestamp("2026-11-22T00:00:00Z")`:                                            no,
+		`advocate.email_domain.endsWith(".example")`:                                                       yes,
+		`advocate.email_domain.matches("^sh[aeiou]p")`:                                                     yes,
+		`size(items) == 1 && "winter" in campaign.tags`:                                                    yes,
+		`now.getDayOfWeek("Europe/Berlin") == 1`:                                                           yes,
+		`share.channel == "email" ? "" : "only by e-mail"`:                                                 "only by e-mail",
+		`friend.new_customer ? "" : "only new customers"`:                                                  yes,
+		`friend.new_customer ? "true" : "only new customers"`:                                              yes,
+		`member.birthday.month == 0 && !("wedding" in member.dates)`:                                       yes,
+		`date("1990-05-17").month == 5 && date("1990-05-17").day == 17 && date("2024-02-29").year == 2024`: yes,
+		`date("17.5.1990").month == 0 && date("2023-02-29").day == 0 && date("").year == 0`:                yes,
+		`date(friend.custom_properties["vip"]).month == today.month`:                                       yes,
 		`"false"`: no,
 		`"  "`:    yes,
 		`origin.subtotal > 9000 ? dyn(true) : dyn("too small")`: "too small",
@@ -173,9 +177,25 @@ func TestVariables_are_all_documented(t *testing.T) {
 	}
 }
 
+// TestDates_are_known_by_their_parts and never kept, while the day at hand is.
+func TestDates_are_known_by_their_parts(t *testing.T) {
+	f := criteria.Facts{Today: criteria.ParseDate("2026-05-02"), Member: criteria.Member{Birthday: criteria.ParseDate("1990-05-17"),
+		Dates: map[string]criteria.Date{"birthday": criteria.ParseDate("1990-05-17"), "wedding": criteria.ParseDate("2020-05-02")}}}
+	c, err := criteria.Compile(`member.birthday.month == today.month && "wedding" in member.dates && member.dates["wedding"].day == today.day && today.year - member.birthday.year == 36`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := c.Ask(t.Context(), f); err != nil || !got.Met {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if seen := c.Seen(f); !reflect.DeepEqual(seen, map[string]any{"today.month": int64(5), "today.day": int64(2), "today.year": int64(2026)}) || !c.Names("member.dates") || !c.Names("member.birthday") {
+		t.Errorf("seen %v", seen)
+	}
+}
+
 func FuzzCriteria(f *testing.F) {
 	for _, text := range []string{"", "true", `friend.new_customer ? "" : "no"`, `items.exists(i, i.price > 1)`, "origin.subtotal >",
-		`[1,2].all(a, [a].exists(b, b == a))`, `"a" + string(origin.subtotal)`, `now + duration("1h") > now`, `dyn(origin.id)`} {
+		`[1,2].all(a, [a].exists(b, b == a))`, `"a" + string(origin.subtotal)`, `now + duration("1h") > now`, `dyn(origin.id)`, `date("1990-05-17").month == today.month`} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

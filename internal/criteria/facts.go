@@ -11,6 +11,7 @@ import (
 // A member marked as personal is seen by the condition, but left out of what is kept of the decision.
 type Facts struct {
 	Now      time.Time `cel:"now" doc:"When it is decided"`
+	Today    Date      `cel:"today" doc:"For what a loyalty programme gives: the day on which it happened, in the site's zone"`
 	Person   Person    `cel:"person" doc:"Whom it is about: who would join, or who would get the reward"`
 	Advocate Person    `cel:"advocate" doc:"Who shared"`
 	Friend   Person    `cel:"friend" doc:"Who came by the advocate's link"`
@@ -104,6 +105,31 @@ type Member struct {
 	Status string `cel:"status" doc:"candidate, active or suspended; empty: not a member yet"`
 
 	JoinedAt time.Time `cel:"joined_at" doc:"Since when they are one, or a candidate"`
+
+	Birthday Date            `cel:"birthday" personal:"" doc:"Of their dates the one of this name; year, month and day are 0 where it isn't known"`
+	Dates    map[string]Date `cel:"dates" personal:"" doc:"All of them, by their names: ask for \"anniversary\" in member.dates before"`
+}
+
+// Date is a day without a time. Of one that isn't known all is 0.
+type Date struct {
+	Year  int64 `cel:"year" doc:"As 1990"`
+	Month int64 `cel:"month" doc:"1 to 12"`
+	Day   int64 `cel:"day" doc:"1 to 31"`
+}
+
+// DateOf is the day of a moment in its zone.
+func DateOf(t time.Time) Date {
+	year, month, day := t.Date()
+	return Date{int64(year), int64(month), int64(day)}
+}
+
+// ParseDate reads a day as 1990-05-17. Anything else is one that isn't known.
+func ParseDate(text string) Date {
+	t, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		return Date{}
+	}
+	return DateOf(t)
 }
 
 // History is what somebody bought before what is decided about. Money is in the programme's currency; orders in others count as orders only.

@@ -12,6 +12,7 @@ import (
 	"github.com/talkable/talkable/internal/criteria"
 	"github.com/talkable/talkable/internal/customer/customerevent"
 	"github.com/talkable/talkable/internal/loyalty/feat"
+	"github.com/talkable/talkable/internal/loyalty/loyaltyevent"
 	"github.com/talkable/talkable/internal/referral/referralevent"
 	"github.com/talkable/talkable/internal/site"
 )
@@ -62,21 +63,24 @@ func (s settings) featsFrom(version int) int {
 }
 
 // check says what is wrong with achievements, place by place, and with rules that speak of them.
-func (p *featPlan) check(rules *earnPlan, at finding) {
+func (p *featPlan) check(s settings, at finding) {
 	if p != nil {
 		feat.Check(p.List, func(pointer, format string, args ...any) { at("/achievements"+pointer, format, args...) })
 		for i := range p.List[:min(len(p.List), maxRules)] {
 			here := "/achievements/" + strconv.Itoa(i)
+			if _, ok := s.wallet(p.List[i].Of); p.List[i].Counts == feat.Points && !ok {
+				at(here+"/of", "%s", noWallet)
+			}
 			checkWhen(p.List[i].When, func(pointer, format string, args ...any) { at(here+pointer, format, args...) })
 			if c, err := criteria.Compile(p.List[i].When); err == nil && (c.Uses("person") || c.Uses("member") || c.Uses("now") || c.Uses("advocate")) {
 				at(here+"/when", "must not look at the person, the member, the advocate or now: what counts must not depend on when it is heard")
 			}
 		}
 	}
-	if rules == nil {
+	if s.Earning == nil {
 		return
 	}
-	for i, r := range rules.Rules[:min(len(rules.Rules), maxRules)] {
+	for i, r := range s.Earning.Rules[:min(len(s.Earning.Rules), maxRules)] {
 		here := "/earning/rules/" + strconv.Itoa(i)
 		switch a := p.named(r.Achievement); {
 		case r.On != onAchievement && (r.Achievement != "" || r.Level != 0):
@@ -129,7 +133,7 @@ type thing struct {
 	by      *feats // those of its time
 	version int
 	counts  []string // kinds of what it is, as achievements count them
-	of      string   // category of an event, identifier of an action
+	of      string   // category of an event, identifier of an action, wallet of points
 	spend   int64
 	items   []customerevent.Item
 	facts   func() criteria.Facts // what conditions see, made where one asks
@@ -148,7 +152,8 @@ type part struct {
 	At       time.Time `db:"at"`
 	Amount   int64     `db:"amount"`
 	Refunded int64     `db:"refunded"`
-	Money    bool      `db:"money"` // each refund lowers it
+	Money    bool      `db:"money"`      // each refund lowers it
+	Points   bool      `db:"is_earning"` // and so does what takes back points, whatever it is
 	Gone     bool      `db:"gone"`
 
 	achievement *feat.Achievement
@@ -198,6 +203,16 @@ func (p program) featOfAction(c collection) *thing {
 	return &thing{by: p.feats, version: p.Version, counts: []string{feat.Actions}, of: c.Config.Identifier}
 }
 
+// featOfPoints is what a decision may earn, if the programme has achievements that count points of its wallet. What achievements give counts for none:
+// else one would lead to the next.
+func (p program) featOfPoints(e earning) *thing {
+	counts := func(a feat.Achievement) bool { return a.Counts == feat.Points && a.Of == e.Wallet }
+	if p.feats == nil || p.Status != active || e.Reason == loyaltyevent.ForAchievement || !slices.ContainsFunc(p.feats.List, counts) {
+		return nil
+	}
+	return &thing{by: p.feats, version: p.Version, counts: []string{feat.Points}, of: e.Wallet}
+}
+
 // some says that something counts of it.
 func (t *thing) some() bool { return t != nil && len(t.parts) > 0 }
 
@@ -206,6 +221,11 @@ func (t *thing) some() bool { return t != nil && len(t.parts) > 0 }
 func weighAll(ctx context.Context, all []earning, now time.Time) error {
 	for i := range all {
 		e := &all[i]
+		if e.points != nil {
+			if err := e.points.weigh(ctx, *e, now); err != nil {
+				return bus.Later(err)
+			}
+		}
 		if e.feat == nil {
 			continue
 		}
@@ -222,12 +242,12 @@ func (t *thing) weigh(ctx context.Context, e earning, now time.Time) error {
 	t.parts = t.parts[:0]
 	for i := range t.by.List {
 		a := &t.by.List[i]
-		if !slices.Contains(t.counts, a.Counts) || a.Of != "" && a.Of != t.of || !a.Takes(at) {
+		if !slices.Contains(t.counts, a.Counts) || a.Of != t.of && (a.Of != "" || a.Counts == feat.Points) || !a.Takes(at) {
 			continue
 		}
 		if a.When != "" {
 			facts := t.facts()
-			facts.Now = at
+			facts.Now, facts.Today = at, criteria.DateOf(at.In(t.by.zone))
 			answer, err := t.by.when[i].Ask(ctx, facts)
 			if err != nil {
 				return err
@@ -237,8 +257,8 @@ func (t *thing) weigh(ctx context.Context, e earning, now time.Time) error {
 			}
 		}
 		for name, amount := range t.amounts(a) {
-			t.parts = append(t.parts, part{SiteID: e.SiteID, Source: e.Source, Key: a.Key, Name: name, At: at, Amount: amount, Money: a.Counts == feat.Spend,
-				Since: a.Since(feat.DayOf(at, t.by.zone)), achievement: a})
+			t.parts = append(t.parts, part{SiteID: e.SiteID, Source: e.Source, Key: a.Key, Name: name, At: at, Amount: amount, Money: a.Counts == feat.Spend || a.Counts == feat.Points,
+				Points: a.Counts == feat.Points, Since: a.Since(feat.DayOf(at, t.by.zone)), achievement: a})
 		}
 	}
 	slices.SortFunc(t.parts, func(x, y part) int { return strings.Compare(x.Key+"\x00"+x.Name, y.Key+"\x00"+y.Name) })
@@ -253,6 +273,8 @@ func (t *thing) amounts(a *feat.Achievement) map[string]int64 {
 			return nil
 		}
 		return map[string]int64{"": t.spend}
+	case feat.Points:
+		return map[string]int64{"": 0} // how many is decided later
 	case feat.Products, feat.Categories:
 		out := map[string]int64{}
 		for _, i := range t.items {

@@ -46,10 +46,10 @@ func acceptedIn(ctx context.Context, u *bus.Unit, all []earning, holders map[per
 	wanted := map[featKey]bool{}
 	for _, e := range all {
 		h := holders[person{e.SiteID, e.PersonID}]
-		if e.feat == nil || h == nil {
+		if h == nil {
 			continue
 		}
-		for _, p := range e.feat.parts {
+		for p := range e.parts {
 			if p.achievement.Enrolment != feat.OptIn {
 				continue
 			}

@@ -22,6 +22,7 @@ type featBooks struct {
 	streaks map[featKey]*streak
 
 	swings []swing                // that are still to be made
+	ahead  map[int][]swing        // those of each thing of the batch that its points will make, if it earns any
 	had    map[featKey][]*reached // before, and by the batch so far
 	was    map[featKey]*streak    // before
 }
@@ -78,19 +79,75 @@ func (m *Module) countParts(ctx context.Context, u *bus.Unit, b *books, all []ea
 			sources = append(sources, siteSource{e.SiteID, e.Source})
 		}
 	}
-	if len(sources) == 0 {
+	if len(sources) == 0 && !slices.ContainsFunc(all, func(e earning) bool { return e.points.some() }) {
 		return nil
 	}
-	known, early, err := partsKnown(ctx, u, sources)
-	if err != nil {
-		return err
+	known, early, err := map[partKey]bool{}, map[siteSource]part{}, error(nil)
+	if len(sources) > 0 {
+		if known, early, err = partsKnown(ctx, u, sources); err != nil {
+			return err
+		}
 	}
 	takers, err := acceptedIn(ctx, u, all, holders)
 	if err != nil {
 		return err
 	}
 	b.feats = &featBooks{}
-	var swings []swing
+	return b.swings(ctx, u, b.counting(all, holders, known, early, takers), b.looking(all, holders, takers)...)
+}
+
+// looking notes what points will count for, if there are any: how many is decided thing by thing.
+func (b *books) looking(all []earning, holders map[person]*holder, takers takers) (swings []swing) {
+	b.feats.ahead = map[int][]swing{}
+	for nth, e := range all {
+		h := holders[person{e.SiteID, e.PersonID}]
+		if e.points == nil || h == nil || !keeps(h.Status) {
+			continue
+		}
+		for i := range e.points.parts {
+			p := &e.points.parts[i]
+			if !takers.takes(h, p) {
+				continue
+			}
+			p.MemberID, p.PersonID = h.MemberID, h.PersonID
+			b.feats.ahead[nth] = append(b.feats.ahead[nth], swing{h: h, by: e.points.by, version: e.points.version, part: p, at: p.At, source: p.Source, nth: nth})
+		}
+		swings = append(swings, b.feats.ahead[nth]...)
+	}
+	return swings
+}
+
+// countPoints counts the points that a thing of the batch has earned, pending or not.
+func (b *books) countPoints(nth int, txns []txn) {
+	if b.feats == nil {
+		return
+	}
+	for _, s := range b.feats.ahead[nth] {
+		for i := range txns {
+			if t := &txns[i]; t.Kind == kindEarn && t.Source == s.source && t.Points > 0 {
+				s.part.Amount, s.change = t.Points, t.Points
+				b.feats.parts, b.feats.swings = append(b.feats.parts, s.part), slices.Insert(b.feats.swings, 0, s)
+			}
+		}
+	}
+}
+
+// parts are all that may count of a decision.
+func (e earning) parts(yield func(*part) bool) {
+	for _, t := range []*thing{e.feat, e.points} {
+		if t == nil {
+			continue
+		}
+		for i := range t.parts {
+			if !yield(&t.parts[i]) {
+				return
+			}
+		}
+	}
+}
+
+// counting are the changes that new parts of earnings make: of each what is known already, and who takes part, is known.
+func (b *books) counting(all []earning, holders map[person]*holder, known map[partKey]bool, early map[siteSource]part, takers takers) (swings []swing) {
 	for nth, e := range all {
 		h := holders[person{e.SiteID, e.PersonID}]
 		if e.feat == nil || h == nil || !keeps(h.Status) {
@@ -111,7 +168,7 @@ func (m *Module) countParts(ctx context.Context, u *bus.Unit, b *books, all []ea
 			}
 		}
 	}
-	return b.swings(ctx, u, swings)
+	return swings
 }
 
 // partsLowered reads the parts of what claw-backs take back, in programmes with achievements, and makes those ready to decide.
@@ -134,13 +191,15 @@ func (m *Module) partsLowered(ctx context.Context, u *bus.Unit, programs map[int
 // lowersParts says that a claw-back is about something that may count for an achievement.
 func (b *books) lowersParts(c clawBack) bool { return b.programs[c.SiteID].lowersParts(c) }
 
-func (p program) lowersParts(c clawBack) bool {
-	return p.FeatsVersion > 0 && c.Wallet == "" && (c.Cause == causeRefund || c.Cause == causeVoided)
+func (p program) lowersParts(c clawBack) bool { return p.FeatsVersion > 0 && c.Cause != causeLost }
+
+// undoes says that a claw-back is about a thing itself, and not only about the points that it earned.
+func (c clawBack) undoes() bool {
+	return c.Wallet == "" && (c.Cause == causeRefund || c.Cause == causeVoided)
 }
 
-// lowerParts makes ready to lower what counts of things that were refunded or voided. What isn't known yet is remembered for when it is.
-func (m *Module) lowerParts(ctx context.Context, u *bus.Unit, b *books, claws []clawBack, parts map[siteSource][]*part, holders map[person]*holder) error {
-	var swings []swing
+// lowerParts are the changes that claw-backs make to what counts of things that were refunded or voided. What isn't known yet is remembered for when it is.
+func (b *books) lowerParts(claws []clawBack, parts map[siteSource][]*part, holders map[person]*holder) (swings []swing) {
 	changed := map[*part]bool{}
 	for nth, c := range claws {
 		p := b.programs[c.SiteID]
@@ -151,13 +210,18 @@ func (m *Module) lowerParts(ctx context.Context, u *bus.Unit, b *books, claws []
 			b.feats = &featBooks{}
 		}
 		rows := parts[siteSource{c.SiteID, c.Of}]
-		if len(rows) == 0 {
+		if len(rows) == 0 && c.undoes() {
 			b.feats.early = append(b.feats.early, part{SiteID: c.SiteID, Source: c.Of, Refunded: c.Part, Gone: c.Full})
 		}
 		for _, q := range rows {
 			q.achievement = p.feats.find(q.Key)
 			before, was := q.counted(), *q
-			q.Refunded, q.Gone = max(q.Refunded, c.Part), q.Gone || c.Full
+			switch {
+			case q.Points: // as many as are taken back, whatever was refunded before they were earned
+				q.Refunded = max(q.Refunded, c.due(q.Amount))
+			case c.undoes():
+				q.Refunded, q.Gone = max(q.Refunded, c.Part), q.Gone || c.Full
+			}
 			if *q == was { // heard before
 				continue
 			}
@@ -171,7 +235,7 @@ func (m *Module) lowerParts(ctx context.Context, u *bus.Unit, b *books, claws []
 			}
 		}
 	}
-	return b.swings(ctx, u, swings)
+	return swings
 }
 
 // find is named of achievements that may be none.

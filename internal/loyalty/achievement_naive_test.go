@@ -20,6 +20,7 @@ type naiveOrder struct {
 	at                 time.Time // in the site's zone
 	subtotal, refunded int64
 	heard              bool
+	taken              int64 // refunded since it was heard: what is told before it was earned takes back no points
 }
 
 // naiveFeats are compared with a recount of all orders that knows no spans: it goes by how dates are written.
@@ -30,19 +31,21 @@ func naiveFeats() []feat.Achievement {
 		{Key: "ever", Counts: feat.Spend, Levels: []feat.Level{{Name: "a", Goal: 200}, {Name: "b", Goal: 400}}, Revoke: true},
 		{Key: "days", Kind: feat.KindStreak, Counts: feat.Orders, Period: "day", Goal: 3, Freezes: 1},
 		{Key: "rolling", Counts: feat.Orders, Period: feat.Rolling, Days: 5, Goal: 3, Revoke: true},
+		{Key: "points", Counts: feat.Points, Period: "month", Goal: 100, Repeat: feat.Again, Revoke: true},
 	}
 }
 
 // metNow are the names of what a person meets by all orders that are known.
 func metNow(orders []*naiveOrder, person int64) map[string]bool {
 	spend, days := int64(0), map[string]int{}
-	counts, sums := map[string]int64{}, map[string]int64{}
+	counts, sums, points := map[string]int64{}, map[string]int64{}, map[string]int64{}
 	for _, o := range orders {
 		if o.person != person || !o.heard {
 			continue
 		}
 		monday := o.at.AddDate(0, 0, -(int(o.at.Weekday())+6)%7).Format(time.DateOnly)
 		spend, sums[monday] = spend+o.subtotal-o.refunded, sums[monday]+o.subtotal-o.refunded
+		points[o.at.Format("2006-01")+"-01"] += o.subtotal - o.taken
 		if o.refunded < o.subtotal {
 			counts[o.at.Format("2006-01")+"-01"]++
 			days[o.at.Format(time.DateOnly)]++
@@ -51,6 +54,9 @@ func metNow(orders []*naiveOrder, person int64) map[string]bool {
 	out := map[string]bool{}
 	for since, n := range counts {
 		out["month/1/"+since] = n >= 2
+	}
+	for since, n := range points {
+		out["points/1/"+since] = n >= 100
 	}
 	for since, n := range sums {
 		out["week/1/"+since] = n >= 150
@@ -96,6 +102,7 @@ func TestAchievements_equal_a_naive_recount(t *testing.T) {
 		site++
 		s := achieving(naiveFeats()...)
 		s.Feats.Zone = zone.String()
+		s.Earning.Rules = append(s.Earning.Rules, earnRule{Key: "order", Kind: kindPerMoney, Points: 1, PerAmount: 1})
 		here := shop(site)
 		here.Zone = zone
 		if _, _, err := w.create(t.Context(), here, s, 0, noKey); err != nil {
@@ -113,7 +120,9 @@ func TestAchievements_equal_a_naive_recount(t *testing.T) {
 				i := rapid.IntRange(0, len(orders)-1).Draw(rt, "of")
 				o := orders[i]
 				part := rapid.Int64Range(1, o.subtotal).Draw(rt, "part")
-				o.refunded = max(o.refunded, part)
+				if o.refunded = max(o.refunded, part); o.heard {
+					o.taken = max(o.taken, part)
+				}
 				hear(w, w.originsRefunded, site, w.refund(site, int64(i+1), rapid.Int64Range(1, 1<<40).Draw(rt, "refund"), part, o.subtotal))
 			case 1: // an order that will be told later
 				orders = append(orders, drawOrder(rt, zone))

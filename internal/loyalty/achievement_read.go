@@ -124,6 +124,8 @@ func progressOf(a *feat.Achievement, currency string, counted int64, today feat.
 		what = a.Of + " events"
 	case a.Counts == feat.Actions && a.Of != "":
 		what = a.Of + " actions"
+	case a.Counts == feat.Points && a.Of != "":
+		what = a.Of
 	}
 	when := spanWords[a.Period]
 	if a.Period == feat.Rolling {

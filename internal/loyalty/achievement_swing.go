@@ -67,12 +67,12 @@ func stirs(swings []swing) []*stir {
 	return out
 }
 
-// swings reads what changes of spans need to be judged one by one.
-func (b *books) swings(ctx context.Context, u *bus.Unit, swings []swing) (err error) {
-	if len(swings) == 0 {
+// swings reads what changes of spans, and those that are ahead, need to be judged one by one.
+func (b *books) swings(ctx context.Context, u *bus.Unit, swings []swing, ahead ...swing) (err error) {
+	if len(swings)+len(ahead) == 0 {
 		return nil
 	}
-	list := stirs(swings)
+	list := stirs(slices.Concat(swings, ahead))
 	if b.feats.spans, err = spansOf(ctx, u, list); err != nil {
 		return err
 	}

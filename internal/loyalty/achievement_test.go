@@ -101,6 +101,7 @@ func TestWhatCounts(t *testing.T) {
 		"categories":           {feat.Achievement{Counts: feat.Categories}, 2},
 		"events":               {feat.Achievement{Counts: feat.Events}, 3},
 		"reviews":              {feat.Achievement{Counts: feat.Events, Of: "review"}, 2},
+		"no points of others":  {feat.Achievement{Counts: feat.Points}, 0},
 		"referrals":            {feat.Achievement{Counts: feat.Referrals}, 1},
 		"large referrals":      {feat.Achievement{Counts: feat.Referrals, When: "origin.subtotal > 70"}, 0},
 		"nothing while paused": {feat.Achievement{Counts: feat.Orders, Paused: true}, 0},

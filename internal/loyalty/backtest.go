@@ -76,8 +76,8 @@ func Backtest(ctx context.Context, in BacktestInput) (*hindsight.Report, error) 
 		if err != nil {
 			return nil, err
 		}
-		p := program{SiteID: in.Shop.ID, ID: int64(i) + 1, Version: 1, TiersVersion: 1, RulesVersion: d.rulesFrom(1), CreatedAt: in.From, UpdatedAt: in.From,
-			earner: e.earner, unkept: true, settings: d.settings}
+		p := program{SiteID: in.Shop.ID, ID: int64(i) + 1, Version: 1, TiersVersion: 1, RulesVersion: d.rulesFrom(1), FeatsVersion: d.featsFrom(1), CreatedAt: in.From,
+			UpdatedAt: in.From, earner: e.earner, feats: e.feats, unkept: true, settings: d.settings}
 		s.programs = append(s.programs, p)
 		s.tallies = append(s.tallies, newReplay(p, in.From, in.Until, in.Terms, in.Shop.Zone).tally)
 		s.stands = append(s.stands, make([]hindsight.Stand, len(s.people)))
@@ -253,6 +253,9 @@ func (r *replay) born(p *hindsight.Person, known map[int64]customerapi.Person) *
 		if r.asks.past {
 			l.memory = newMemory(p)
 		}
+	}
+	if r.p.feats != nil {
+		l.feats = r.newRecord(p)
 	}
 	if p.Opening != nil {
 		r.begin(l, p.Opening)

@@ -161,6 +161,12 @@ func (m *Module) InputOf(ctx context.Context, shop site.Site, drafts []Draft, a 
 	if err := m.PastRedemptions(ctx, shop.ID, until, h.TakeRedemption); err != nil {
 		return in, err
 	}
+	if err := m.PastChallenges(ctx, shop.ID, h); err != nil {
+		return in, err
+	}
+	if err := m.pastDates(ctx, shop.ID, drafts, h); err != nil {
+		return in, err
+	}
 	if a.Opening {
 		from, _, err := a.span(h, shop.Zone)
 		if err != nil {

@@ -65,6 +65,9 @@ func (r *replay) close(b *books, l *player, was helds) {
 	for _, c := range b.changes {
 		r.tally.Move(b.now, r.p.rank(c.From), r.p.rank(c.To))
 	}
+	if r.p.feats != nil {
+		r.closeFeats(b, l)
+	}
 	has := r.held(l)
 	r.tally.Add(b.now, all[0], has[0].Minus(was[0]))
 	for i := range r.p.Wallets {

@@ -2,7 +2,9 @@ package loyalty
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,9 +24,11 @@ func TestBacktestOpening(t *testing.T) {
 	var shops []*shopping
 	var ids int64
 	w.to(from)
-	for i, s := range clubs()[:8] { // those without rules, whose limits would begin anew
+	all := clubs()
+	for i, s := range slices.Concat(all[:8], all[12:14]) { // those without limits and budgets, which would begin anew
 		x := &shopping{world: w, site: int64(i) + 1, rnd: rand.New(rand.NewPCG(11, uint64(i))), spent: map[int64][]int64{}}
 		p := w.start(x.site, s)
+		x.games = s.Feats != nil
 		for _, cost := range []int64{3, 8, 20} {
 			x.batches = append(x.batches, w.offer(x.site, p.ID, cost, 0))
 		}
@@ -38,6 +42,8 @@ func TestBacktestOpening(t *testing.T) {
 				if hours%24 != 0 {
 					s.calm = day >= half
 					s.day(&ids)
+				} else {
+					s.challenge()
 				}
 			}
 		}
@@ -57,6 +63,9 @@ func TestBacktestOpening(t *testing.T) {
 		if w.dump() != before {
 			t.Error("to read it changed something")
 		}
+		if err := s.PastChallenges(t.Context(), s.site, &s.history); err != nil {
+			t.Fatal(err)
+		}
 		s.history.Keep(middle, until)
 		r, err := Backtest(t.Context(), BacktestInput{Shop: shop(s.site), Drafts: []Draft{draft}, History: &s.history, From: middle, Until: until, Workers: 2,
 			Terms: hindsight.Terms{Redeem: hindsight.Redeem{Kind: hindsight.Historic}, Worth: hindsight.Worth{Points: 1, Amount: 1}}})
@@ -64,6 +73,14 @@ func TestBacktestOpening(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.ends(r)
+		for _, w := range r.Programmes[0].Wallets {
+			if got, want := fmt.Sprint(w.Totals.Outstanding, w.Totals.Debt), s.holds(w.Key); got != want || w.Opening == nil || w.Opening.Outstanding == 0 {
+				t.Errorf("site %d: played %s ends with %s, lived with %s; at first %+v", s.site, w.Key, got, want, w.Opening)
+			}
+			if m, had := w.Totals, w.Opening; had != nil && had.Outstanding-had.Debt+m.Issued-m.ClawedBack != m.Redeemed-m.Restored+m.Expired+m.Outstanding-m.Debt {
+				t.Errorf("site %d: %s doesn't add up: %+v, %+v", s.site, w.Key, had, m)
+			}
+		}
 		x := r.Programmes[0]
 		if x.Opening == nil || !strings.HasPrefix(r.Assumptions[0], "Members start with the points") {
 			t.Fatalf("site %d: %+v, %v", s.site, x.Opening, r.Assumptions)
@@ -79,6 +96,17 @@ func TestBacktestOpening(t *testing.T) {
 	if opened.Members < 20 || opened.Outstanding == 0 || opened.Pending == 0 || opened.Debt == 0 {
 		t.Errorf("so little was there that it shows nothing: %+v", opened)
 	}
+}
+
+// holds is what all have in a wallet, and owe in it.
+func (s *shopping) holds(key string) (line string) {
+	s.t.Helper()
+	err := s.admin.Get(&line, `
+		select concat_ws(' ', coalesce(sum(greatest(balance, 0)), 0), coalesce(sum(greatest(-balance, 0)), 0)) from loyalty.account where site_id = $1 and asset = $2 and owner_id is not null`, s.site, key)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return line
 }
 
 // ends compares what everybody ends with, and in which tier, with what they really have.

@@ -26,6 +26,7 @@ type player struct {
 	played  int     // how much of what they did
 	told    int64   // purchases and events of it
 	memory  *memory // of what they bought before; nil: no condition asks
+	feats   *record // of achievements; nil: the programme has none
 	stand   hindsight.Stand
 }
 
@@ -101,7 +102,8 @@ func deedsOf(p *hindsight.Person, historic bool, until time.Time) (out []deed) {
 
 // join makes somebody a member, as enrol does.
 func (l *player) join(b *books, p program, at time.Time) {
-	l.holder = &holder{account: account{SiteID: p.SiteID, ID: 1, Name: "member"}, MemberID: l.ID, PersonID: l.ID, Status: active, TiersVersion: p.TiersVersion, JoinedAt: at}
+	l.holder = &holder{account: account{SiteID: p.SiteID, ID: 1, Name: "member"}, MemberID: l.ID, PersonID: l.ID, Status: active, TiersVersion: p.TiersVersion, JoinedAt: at,
+		dates: l.Dates}
 	if p.TierPlan.Counted {
 		l.holder.score = &score{joined: dayOf(at, p.TierPlan.zone())}
 	}

@@ -23,12 +23,16 @@ type replay struct {
 	tally   *hindsight.Tally
 	own     map[siteAccount]*account
 	b       *books
+	numbers int // of transactions, that the books were opened with
 }
 
 func newReplay(p program, from, until time.Time, terms hindsight.Terms, zone *time.Location) *replay {
 	r := &replay{p: p, from: from, until: until, terms: terms, budgets: map[budgetKey]*budget{}, limited: p.earner.limited(), asks: p.earner.wonders(),
 		tally: hindsight.NewTally(from, until, zone, len(p.Tiers)), own: map[siteAccount]*account{}}
 	r.tally.Wallets(len(p.Wallets))
+	if p.feats != nil {
+		r.tally.Achievements(len(p.feats.List))
+	}
 	for _, name := range []string{issued, expired, redeemed} {
 		r.own[siteAccount{p.SiteID, name}] = &account{SiteID: p.SiteID, Name: name}
 		for _, w := range p.Wallets {
@@ -94,7 +98,9 @@ func (r *replay) open(l *player, now time.Time) *books {
 	b := r.b
 	*b = books{now: now, programs: b.programs, own: b.own, ids: b.ids[:0], txns: b.txns[:0], entries: b.entries[:0], lots: b.lots[:0], uses: b.uses[:0],
 		changes: b.changes[:0], tells: b.tells[:0], asked: b.asked[:0], merits: l.merits}
-	l.now = now
+	if l.now = now; l.feats != nil {
+		l.feats.lost = 0
+	}
 	if r.p.earner != nil {
 		b.rooms = &rooms{tallies: l.tallies, budgets: r.budgets}
 	}
@@ -109,6 +115,7 @@ func (r *replay) open(l *player, now time.Time) *books {
 			b.lapse(l.lots[x.ID])
 		}
 	}
+	r.numbers = n
 	for i := range n {
 		b.ids = append(b.ids, l.next+int64(i)+1)
 	}
@@ -142,84 +149,6 @@ func (r *replay) passTime(b *books, l *player) error {
 	return nil
 }
 
-// buy lets an order or event earn.
-func (r *replay) buy(ctx context.Context, b *books, l *player, d deed) error {
-	l.told++
-	l.memory.tell(d.order)
-	if len(d.order.Refunds) > 0 {
-		l.bought[d.id] = &bought{}
-	}
-	err := r.earn(ctx, b, l, r.p.forOrigin(d.order.Recorded(r.p.SiteID, l.ID)))
-	l.memory.add(d.order)
-	return err
-}
-
-// earn posts what a decision gives, and what the same gives in other wallets, as postEarnings does.
-func (r *replay) earn(ctx context.Context, b *books, l *player, e earning) error {
-	if err := r.earnIn(ctx, b, l, e); err != nil {
-		return err
-	}
-	for _, also := range e.also {
-		if l.holder == nil { // what rules give in other wallets makes nobody a member
-			break
-		}
-		l.opens(also.Wallet)
-		if err := r.earnIn(ctx, b, l, also); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// earnIn posts what a decision gives in its wallet.
-func (r *replay) earnIn(ctx context.Context, b *books, l *player, e earning) error {
-	if o := e.occasion; o != nil {
-		o.happen(b.now)
-		l.meet(o)
-		if err := e.foresee(ctx); err != nil {
-			return err
-		}
-	}
-	if l.holder == nil && (e.Joins || e.Points > 0) {
-		l.join(b, r.p, moment(e.EffectiveAt, b.now))
-		r.tally.Join(b.now)
-	}
-	if e.Pending {
-		l.waits()
-	}
-	had, asked := len(b.txns), len(b.asked)
-	if err := b.settle(ctx, l.holder, e, false); err != nil {
-		return err
-	}
-	for _, t := range b.txns[had:] {
-		if t.Kind == kindEarn {
-			r.remember(b, l, t, b.asked[asked:])
-		}
-	}
-	return nil
-}
-
-// remember keeps the lot of an earning. Points that wait for an event are taken to get it some days later.
-func (r *replay) remember(b *books, l *player, t txn, asked []step) {
-	x := b.lots[len(b.lots)-1]
-	past := &pastLot{lot: x, of: earned{SiteID: t.SiteID, ID: t.ID, Source: t.Source, MemberID: t.MemberID, PersonID: l.ID, Wallet: t.Wallet, Reason: t.Reason, OriginID: t.OriginID,
-		EffectiveAt: t.EffectiveAt}}
-	l.lots[x.ID] = past
-	if x.Pending {
-		if x.ActivatesAt == nil {
-			at := t.EffectiveAt.AddDate(0, 0, r.terms.GoAhead)
-			x.ActivatesAt = &at
-		}
-		l.waiting = append(l.waiting, x)
-	}
-	if was := l.bought[t.OriginID]; was != nil && t.Source == sourced(sourceOf("origin", t.OriginID), t.Wallet) {
-		was.keep(t)
-	}
-	if r.limited {
-		past.given = slices.Clone(asked)
-	}
-}
-
 // refund takes back what an order earned, in the share that is refunded by now.
 func (r *replay) refund(b *books, l *player, d deed) error {
 	o, was := d.order, l.bought[d.order.ID]
@@ -227,18 +156,20 @@ func (r *replay) refund(b *books, l *player, d deed) error {
 	c := ofRefund(customerevent.OriginRefunded{SiteID: r.p.SiteID, OriginID: o.ID, RefundID: d.id, PersonID: l.ID, Subtotal: o.Subtotal, Currency: o.Currency,
 		Refunded: d.refund.Amount, RefundedTotal: was.refunded, Full: was.refunded >= o.Subtotal, OccurredAt: o.At, RefundedAt: d.at})
 	for _, c := range eachWallet(b.programs, []clawBack{c}) {
-		if err := r.takeBack(b, l, c, was); err != nil {
+		if err := r.takeBack(b, l, c, was.in(c.Wallet)); err != nil {
 			return err
 		}
+		r.uncount(b, l, c)
+		b.noteDues()
 	}
 	return nil
 }
 
-// takeBack takes back what an order earned in a wallet.
-func (r *replay) takeBack(b *books, l *player, c clawBack, was *bought) error {
+// takeBack takes back what is due of the lot that something earned in a wallet.
+func (r *replay) takeBack(b *books, l *player, c clawBack, id int64) error {
 	var of earned
 	var own *lot
-	if past := l.lots[was.in(c.Wallet)]; past != nil {
+	if past := l.lots[id]; past != nil {
 		if of, own = past.of, past.lot; b.rooms != nil {
 			b.rooms.given = map[siteID][]step{{own.SiteID, own.ID}: past.given}
 		}
@@ -318,7 +249,8 @@ func (r *replay) spend(b *books, l *player) error {
 	return nil
 }
 
-// askRules lets rules speak of what happened in the books: that somebody joined, or moved up.
+// askRules lets rules speak of what happened in the books: that somebody joined, moved up, or reached something. What was lost is taken back behind that, as the
+// timer does it.
 func (r *replay) askRules(ctx context.Context, b *books, l *player) error {
 	if r.p.earner == nil {
 		return nil
@@ -326,8 +258,13 @@ func (r *replay) askRules(ctx context.Context, b *books, l *player) error {
 	for done := 0; ; done++ {
 		list := b.dues()
 		if done == len(list) {
-			return nil
+			if some, err := r.takeBackLost(b, l); err != nil || !some {
+				return err
+			}
+			done--
+			continue
 		}
+		r.stock(b)
 		d := list[done]
 		d.PersonID, d.Status = l.ID, l.holder.Status
 		e := r.p.forDue(d)

@@ -2,7 +2,9 @@ package loyalty
 
 import (
 	"fmt"
+	"slices"
 
+	"github.com/talkable/talkable/internal/loyalty/feat"
 	"github.com/talkable/talkable/internal/loyalty/hindsight"
 )
 
@@ -16,7 +18,8 @@ func (s *simulation) report() (*hindsight.Report, error) {
 			Tiers: column(p.Tiers, func(t tier) string { return t.Name }), Tally: s.tallies[i], Stands: s.stands[i],
 			Wallets: column(p.Wallets, func(w Wallet) hindsight.PlayedWallet {
 				return hindsight.PlayedWallet{Key: w.Key, Name: w.Name, Spendable: w.spendable()}
-			})})
+			}),
+			Feats: column(p.Feats.view(), func(a feat.Achievement) hindsight.PlayedFeat { return hindsight.PlayedFeat{Key: a.Key, Name: a.Name} })})
 	}
 	return hindsight.NewReport(played), nil
 }
@@ -52,9 +55,6 @@ func (s *simulation) assumptions() []string {
 	if some(func(p program) bool { return len(p.Wallets) > 0 }) {
 		out = append(out, "Points of wallets beside the main one are valued like those of it where they can be spent, and cost nothing where they can't. "+
 			"Who gains and who loses goes by the main wallet.")
-		if s.History.Opened {
-			out = append(out, "Wallets beside the main one are empty when it begins.")
-		}
 	}
 	if some(func(p program) bool { return p.earner.speaks(onDate) }) {
 		out = append(out, "Members' own days aren't played: what the programme gives on them is missing.")
@@ -62,9 +62,7 @@ func (s *simulation) assumptions() []string {
 	if some(func(p program) bool { return p.earner.speaks(onShare) }) {
 		out = append(out, "Shares aren't played: what the programme gives for them is missing.")
 	}
-	if some(func(p program) bool { return p.earner.speaks(onAchievement) }) {
-		out = append(out, "Achievements aren't played: what the programme gives for them is missing.")
-	}
+	out = append(out, s.featWords(some)...)
 	if some(func(p program) bool { return p.PendingRule == untilEvent }) {
 		out = append(out, fmt.Sprintf("Points that wait for an event are taken to get it %d days after the order.", s.Terms.GoAhead))
 	}
@@ -78,10 +76,35 @@ func (s *simulation) assumptions() []string {
 	if s.curious.past {
 		out = append(out, "Conditions see what people bought before each order, also before the first day, and the segments that were told with it.")
 	}
+	if s.curious.dates {
+		out = append(out, "Conditions see members' dates as they are known today; of the people of a file none are known.")
+	}
 	if s.chained {
 		out = append(out, "Budgets begin with the first day, and serve whoever comes first.")
 	}
 	return out
+}
+
+// featWords are what is taken for granted of achievements.
+func (s *simulation) featWords(some func(func(program) bool) bool) (out []string) {
+	any := func(of func(feat.Achievement) bool) bool {
+		return some(func(p program) bool { return slices.ContainsFunc(p.Feats.view(), of) })
+	}
+	if !any(func(feat.Achievement) bool { return true }) {
+		return nil
+	}
+	if s.History.Opened {
+		out = append(out, "Achievements go on by their keys with what had counted and what had been reached before the first day.")
+	} else {
+		out = append(out, "Achievements count from the first day on: nothing was reached before.")
+	}
+	if any(func(a feat.Achievement) bool { return a.Counts == feat.Referrals || a.Counts == feat.Actions }) {
+		out = append(out, "Referrals and actions aren't played: achievements that count them are reached by nobody.")
+	}
+	if any(func(a feat.Achievement) bool { return a.Enrolment == feat.OptIn }) {
+		out = append(out, "Challenges are those that members really accepted, under the same key; in a new one nobody takes part.")
+	}
+	return append(out, "What was given or taken back of achievements by hand isn't played.")
 }
 
 // countsAny says that a tier asks for one of these.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/talkable/talkable/internal/customer/customerevent"
 	"github.com/talkable/talkable/internal/loyalty/hindsight"
 )
 
@@ -75,7 +76,7 @@ func clubs() (out []settings) {
 			earnRule{Key: "few", Kind: kindFixed, Points: 9, Wallet: "status", Budget: &few},
 			earnRule{Key: "up", Kind: kindFixed, On: onTier, Tiers: []string{"Mid"}, Points: 11, Limits: []earnLimit{{Per: "ever", Times: 1}}})
 	})
-	return out
+	return append(out, gamesClubs()...)
 }
 
 // shopping is people of a site who buy, return, spend and cancel, really and in a history.
@@ -89,6 +90,7 @@ type shopping struct {
 	spent   map[int64][]int64 // redemptions that stand, by person
 	left    []int64           // what all had at the ends of days
 	calm    bool              // without refunds and cancellations: what was before can't reach into it
+	games   bool              // there are achievements
 }
 
 type shopped struct {
@@ -102,6 +104,9 @@ func (s *shopping) day(ids *int64) {
 		if _, err := s.decideDue(ctx); err != nil {
 			s.t.Fatal(err)
 		}
+		if _, err := s.takeBackLost(ctx); err != nil {
+			s.t.Fatal(err)
+		}
 	}
 	for range s.rnd.IntN(4) {
 		*ids++
@@ -109,7 +114,10 @@ func (s *shopping) day(ids *int64) {
 		s.orders = append(s.orders, o)
 		e := s.bought(s.site, o.who, o.id, o.subtotal)
 		p := s.history.Of(o.who)
-		e.FirstPurchase = len(p.Orders) == 0
+		e.FirstPurchase = !slices.ContainsFunc(p.Orders, func(o hindsight.Order) bool { return !o.Event })
+		if s.games {
+			e.Items = append(e.Items, customerevent.Item{ProductID: strconv.Itoa(s.rnd.IntN(6)), Price: o.subtotal, Quantity: 1})
+		}
 		if s.rnd.IntN(3) == 0 {
 			e.Segments = []string{[]string{"vip", "web"}[s.rnd.IntN(2)]}
 		}
@@ -117,6 +125,7 @@ func (s *shopping) day(ids *int64) {
 		hear(s.world, s.originsRecorded, s.site, e)
 		decide()
 	}
+	s.review(ids, decide)
 	if len(s.orders) == 0 {
 		return
 	}
@@ -191,6 +200,7 @@ func TestBacktestIsTheEngine(t *testing.T) {
 	for i, s := range clubs() {
 		x := &shopping{world: w, site: int64(i) + 1, rnd: rand.New(rand.NewPCG(7, uint64(i))), spent: map[int64][]int64{}}
 		p := w.start(x.site, s)
+		x.games = s.Feats != nil
 		for _, cost := range []int64{3, 8, 20} {
 			x.batches = append(x.batches, w.offer(x.site, p.ID, cost, 0))
 		}
@@ -203,6 +213,7 @@ func TestBacktestIsTheEngine(t *testing.T) {
 			for _, s := range shops {
 				if hours%24 == 0 {
 					s.left = append(s.left, s.owed())
+					s.challenge()
 				} else {
 					s.day(&ids)
 				}
@@ -236,7 +247,8 @@ func (w *world) timers() {
 	w.t.Helper()
 	ctx := w.t.Context()
 	for _, work := range []func() (int, error){func() (int, error) { return w.activateDue(ctx) }, func() (int, error) { return w.ExpireDue(ctx) },
-		func() (int, error) { return w.decideDue(ctx) }, func() (int, error) { return w.TiersDue(ctx) }, func() (int, error) { return w.decideDue(ctx) }} {
+		func() (int, error) { return w.decideDue(ctx) }, func() (int, error) { return w.TiersDue(ctx) }, func() (int, error) { return w.decideDue(ctx) },
+		func() (int, error) { return w.takeBackLost(ctx) }} {
 		if _, err := work(); err != nil {
 			w.t.Fatal(err)
 		}
@@ -258,6 +270,9 @@ func (s *shopping) compare(from, until time.Time) hindsight.Outcome {
 	ctx := s.t.Context()
 	draft, err := s.DraftInForce(ctx, shop(s.site))
 	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.PastChallenges(ctx, s.site, &s.history); err != nil {
 		s.t.Fatal(err)
 	}
 	s.history.Keep(from, until)
@@ -294,10 +309,11 @@ func (s *shopping) compare(from, until time.Time) hindsight.Outcome {
 	}
 	for _, w := range r.Programmes[0].Wallets {
 		got := fmt.Sprint(w.Totals.Issued, w.Totals.ClawedBack, w.Totals.Redeemed-w.Totals.Restored, w.Totals.Expired, w.Totals.Outstanding, w.Totals.Debt, w.Totals.Joined)
-		if want := s.inWallet(w.Key); got != want || w.Totals.Issued == 0 || w.Totals.ClawedBack == 0 || (w.Key == "credit") != (w.Totals.Expired > 0) {
+		if want := s.inWallet(w.Key); got != want || w.Totals.Issued == 0 || w.Totals.ClawedBack == 0 || (w.Key != "status") != (w.Totals.Expired > 0) {
 			s.t.Errorf("site %d: in %s were played %s, and lived %s", s.site, w.Key, got, want)
 		}
 	}
+	s.compareFeats(r.Programmes[0])
 	if s.left[len(s.left)-1] == 0 {
 		s.t.Errorf("site %d: nothing is owed in the end, so little is shown", s.site)
 	}

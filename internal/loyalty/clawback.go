@@ -130,7 +130,7 @@ func (m *Module) postClawBacks(ctx context.Context, u *bus.Unit, claws []clawBac
 		return err
 	}
 	b.ids, b.own = o.ids, o.own
-	if err := m.lowerParts(ctx, u, b, claws, parts, holders); err != nil {
+	if err := b.swings(ctx, u, b.lowerParts(claws, parts, holders)); err != nil {
 		return err
 	}
 	for i, c := range claws {

@@ -33,6 +33,7 @@ type earning struct {
 	OriginID, ReferralID, RewardID, FriendID int64
 	Rule                                     string
 	feat                                     *thing    // what achievements count of it; nil: there are none
+	points                                   *thing    // and of the points that it earns
 	occasion                                 *occasion // nil, or what rules have still to decide, once the member is locked
 	EffectiveAt                              time.Time
 	ExpiresAt                                *time.Time
@@ -158,7 +159,7 @@ func (p program) byRules(e earning, o *occasion) earning {
 		e.Refused = refusedPaused
 		return p.decided(e, rule{Rule: "rules", On: o.on})
 	}
-	o.by, e.occasion = p, o
+	o.by, e.occasion, e.points = p, o, p.featOfPoints(e)
 	e.Points = 1 // whatever it will be: as many as are decided wait as one would
 	e = p.pend(e)
 	e.Points = 0
@@ -168,6 +169,9 @@ func (p program) byRules(e earning, o *occasion) earning {
 // decided completes a decision with its expiry and with the text that is kept of it.
 func (p program) decided(e earning, r rule) earning {
 	r.ProgramID, r.Version, r.Status, r.Points, r.Refused = p.ID, p.Version, p.Status, e.Points, e.Refused
+	if e.points == nil {
+		e.points = p.featOfPoints(e)
+	}
 	switch e = p.pend(e); {
 	case e.Pending: // gets its date when it is activated
 		r.PendingRule, r.ActivatesAt = p.PendingRule, e.ActivatesAt

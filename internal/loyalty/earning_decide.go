@@ -196,7 +196,7 @@ func (d *deciding) applies(ctx context.Context, r *earnRule, when *criteria.Crit
 		return "", "", nil
 	}
 	facts := d.facts
-	facts.Member = d.who
+	facts.Member, facts.Today = d.who, criteria.DateOf(d.at.In(d.p.earner.zone))
 	answer, err := when.Ask(ctx, facts)
 	if err != nil {
 		return "", "", err

@@ -15,13 +15,17 @@ import (
 type looks struct {
 	person bool // who it is
 	past   bool // what they did before, and their segments, which come of that
+	dates  bool // of the member
 }
 
 func looksOf(c *criteria.Criteria) looks {
-	return looks{person: c.Uses("person"), past: c.Uses("history") || c.Names("person.segments")}
+	return looks{person: c.Uses("person"), past: c.Uses("history") || c.Names("person.segments"),
+		dates: c.Names("member.birthday") || c.Names("member.dates")}
 }
 
-func (l looks) and(o looks) looks { return looks{l.person || o.person, l.past || o.past} }
+func (l looks) and(o looks) looks {
+	return looks{l.person || o.person, l.past || o.past, l.dates || o.dates}
+}
 
 // recall fills in what people did before, where a condition looks at it: one question for all of a site's.
 func (m *Module) recall(ctx context.Context, all []earning) error {

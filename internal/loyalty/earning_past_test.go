@@ -112,6 +112,74 @@ func TestTrialOfThePast(t *testing.T) {
 	}
 }
 
+// TestDatesInConditions: orders in the month of a member's birthday, by the site's calendar, earn double; of who has said none they don't, and no date is kept
+// with a decision. Rewards and trials ask as rules do, and a backtest by what is known today.
+func TestDatesInConditions(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	s := onlyRules(earnRule{Key: "rate", Kind: kindPerMoney, Points: 1}, earnRule{Key: "month", Kind: kindMultiplier, Multiplier: 20_000, When: `member.birthday.month == today.month`},
+		earnRule{Key: "wedding", Kind: kindFixed, Points: 5, When: `"wedding" in member.dates && member.dates["wedding"].day == today.day`})
+	here, err := time.LoadLocation("Pacific/Auckland") // where it is the next day by noon
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p programView
+	for _, site := range []int64{2, 1} {
+		there := shop(site)
+		there.Zone = here
+		if p, _, err = w.create(t.Context(), there, s, 0, idempotency.Key{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, site := range []int64{1, 2} {
+		for _, who := range []int64{7, 8} {
+			hear(w, w.originsRecorded, site, w.bought(site, who, who, 100))
+		}
+	}
+	last := time.Date(2026, 3, 31, 11, 30, 0, 0, time.UTC) // the 1st of April in Auckland
+	w.clock.Move(last.Sub(w.clock.Now()))
+	for who, dates := range map[int64][]loyaltyapi.MemberDate{7: {{Identifier: "birthday", Date: "1990-04-30"}}, 8: {{Identifier: "birthday", Date: "1990-03-31"}, {Identifier: "wedding", Date: "2001-09-01"}}} {
+		if _, _, err := w.SetMemberDates(t.Context(), 1, who, dates, idempotency.Key{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, site := range []int64{1, 2} {
+		for _, who := range []int64{7, 8} {
+			hear(w, w.originsRecorded, site, w.bought(site, who, 10+who, 1000))
+		}
+	}
+	for who, want := range map[int64]int64{7: 1 + 20, 8: 1 + 10 + 5} {
+		if got := w.balance(1, who); got != want {
+			t.Errorf("person %d has %d, want %d", who, got, want)
+		}
+		if got := w.balance(2, who); got != 11 {
+			t.Errorf("the twin of %d has %d", who, got)
+		}
+	}
+	var kept string
+	if err := w.admin.Get(&kept, `select string_agg(rule, ' ') from loyalty.txn where site_id = 1`); err != nil || strings.Contains(kept, "1990") || strings.Contains(kept, "2001") || !strings.Contains(kept, "today.month") {
+		t.Errorf("%v: kept %s", err, kept)
+	}
+	b := trialBody{Subtotal: 1000, OccurredAt: &last, MemberDates: map[string]string{"birthday": "2000-04-02", "wedding": "2001-09-01"}}
+	if got, _, err := w.try(t.Context(), shop(1), p.ID, b, idempotency.Key{}); err != nil || got.Points != 30 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if f, ok := fault.Of(trialBody{MemberDates: map[string]string{"birthday": "soon"}}.check()); !ok || len(f.Fields) != 1 {
+		t.Errorf("%+v", f)
+	}
+	whom, err := w.whom(t.Context(), 1, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reward := redemptionBatch{}
+	reward.Terms.RewardPlan = &loyaltyapi.RewardPlan{RewardTerms: loyaltyapi.RewardTerms{When: `member.birthday.month == today.month`}}
+	for at, want := range map[time.Time]bool{last: false, last.Add(24 * time.Hour): true} {
+		if why, err := reward.unmet(t.Context(), at, criteria.Member{ID: 1}, whom); err != nil || (why == nil) != want {
+			t.Errorf("at %s: %v, %v", at, why, err)
+		}
+	}
+}
+
 // TestRewardsAboutThePast: the condition of a reward asks for it, too.
 func TestRewardsAboutThePast(t *testing.T) {
 	t.Parallel()

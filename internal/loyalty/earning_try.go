@@ -41,6 +41,8 @@ type trialBody struct {
 	Tier          string      `json:"tier,omitempty" doc:"Of the member; empty: none" example:""`
 	Earned        int64       `json:"earned,omitempty" doc:"By the member in their life"`
 	History       *trialPast  `json:"history,omitempty" doc:"What the person bought before; nothing when left out"`
+
+	MemberDates map[string]string `json:"member_dates,omitempty" doc:"Of the member, by their names: birthday, for example; at most 50"`
 }
 
 type trialItem struct {
@@ -99,6 +101,16 @@ func (b trialBody) check() error {
 		checkNames("/segments", b.Segments, at)
 	}
 	b.History.check(at)
+	if len(b.MemberDates) > maxDates {
+		at("/member_dates", "must be at most %d", maxDates)
+	} else {
+		for name, day := range b.MemberDates {
+			if !identifier.MatchString(name) || criteria.ParseDate(day) == (criteria.Date{}) {
+				at("/member_dates", "must be dates like 1990-05-17 by names of the form [a-z_][a-z0-9_]*")
+				break
+			}
+		}
+	}
 	if len(b.CouponCodes) > maxTryCoupons {
 		at("/coupon_codes", "must be at most %d", maxTryCoupons)
 	} else {
@@ -159,6 +171,15 @@ func (b trialBody) occasion(shop site.Site, now time.Time) *occasion {
 	return ofShare(s)
 }
 
+// member is who it is tried on.
+func (b trialBody) member() criteria.Member {
+	dates := map[string]criteria.Date{}
+	for name, day := range b.MemberDates {
+		dates[name] = criteria.ParseDate(day)
+	}
+	return criteria.Member{Tier: b.Tier, Earned: b.Earned, Birthday: dates[birthday], Dates: dates}
+}
+
 // ready is the programme with the rules to be tried.
 func (b trialBody) ready(p program, shop site.Site) (program, error) {
 	if b.Earning != nil {
@@ -199,7 +220,7 @@ func (m *Module) try(ctx context.Context, s site.Site, id int64, b trialBody, ke
 			o := b.occasion(s, u.Now)
 			o.facts.Now = u.Now
 			o.recall(b.History.past(b.Segments))
-			v, err := p.decide(ctx, o, criteria.Member{Tier: b.Tier, Earned: b.Earned}, unbounded)
+			v, err := p.decide(ctx, o, b.member(), unbounded)
 			if err != nil {
 				return err
 			}
@@ -213,7 +234,7 @@ func (m *Module) try(ctx context.Context, s site.Site, id int64, b trialBody, ke
 				if in.earner == nil || !in.spoken(o) {
 					continue
 				}
-				v, err := in.decide(ctx, o, criteria.Member{Tier: b.Tier, Earned: b.Earned}, unbounded)
+				v, err := in.decide(ctx, o, b.member(), unbounded)
 				if err != nil {
 					return err
 				}

@@ -10,7 +10,7 @@ import (
 // inWallet is what the same thing may earn in another wallet: a decision of its own, which makes nobody a member by itself and counts nothing else.
 func (e earning) inWallet(wallet string) earning {
 	e.Wallet, e.Source = wallet, sourced(e.Source, wallet)
-	e.Joins, e.Merit, e.GoAhead, e.also, e.feat = false, "", "", nil, nil
+	e.Joins, e.Merit, e.GoAhead, e.also, e.feat, e.points = false, "", "", nil, nil, nil
 	return e
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/lib/pq"
 
 	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/criteria"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyevent"
 )
 
@@ -67,6 +68,8 @@ type holder struct {
 
 	JoinedAt time.Time `db:"joined_at"`
 	fresh    bool      // joins in this batch
+
+	dates map[string]criteria.Date // of the member, where a condition asks for them
 
 	ForfeitAt *time.Time `db:"forfeit_at"` // when all points end; nil: never
 

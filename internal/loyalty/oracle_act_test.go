@@ -68,6 +68,7 @@ func (o *oracle) act(rt *rapid.T, w *world, site int64, batch []action) (redeeme
 				}
 			}
 		case p == nil:
+		case a.kind != kindAdjust && o.states.is(a.person) != active, o.states.is(a.person) == closed:
 		case a.kind == kindHold:
 			id := int64(0)
 			if k := out[i].Value.Hold; k != nil {

@@ -101,7 +101,7 @@ func (c census) ledger(w *world) {
 		select kind, count(*) as n from loyalty.txn group by 1 union all select 'in another wallet', count(*) from loyalty.txn where wallet is not null
 		union all select 'merges', count(*) from loyalty.member_merge union all select 'merges undone', count(*) from loyalty.member_merge where undone_at is not null
 		union all select 'pools', count(*) from loyalty.pool union all select 'pooled spendings', count(*) from loyalty.redemption where pooled
-		union all select 'tiers up or down', count(*) from loyalty.tier_change union all select 'suspended', count(*) from loyalty.member_change where to_status = 'suspended'`); err != nil {
+		union all select 'tiers up or down', count(*) from loyalty.tier_change union all select to_status, count(*) from loyalty.member_change group by 1`); err != nil {
 		w.t.Fatal(err)
 	}
 	for _, r := range rows {

@@ -18,6 +18,8 @@ type union struct {
 	debts        map[string]int // of the duplicate, then, by wallet
 	left         bool           // the duplicate was in a pool
 	heir         int64          // who owns it since
+
+	was, made, state string // of the survivor, before and by it, and of the duplicate; "": it was no member
 }
 
 var grantsMade, unionsMade atomic.Int64
@@ -88,6 +90,7 @@ func (o *oracle) merge(rt *rapid.T, w *world, site, survivor, duplicate int64) {
 		return
 	}
 	o.join(survivor)
+	o.mergeStates(u, duplicate)
 	for _, x := range o.each() {
 		x.unite(u, duplicate, w)
 	}
@@ -128,6 +131,9 @@ func (o *oracle) part(rt *rapid.T, w *world, site, duplicate int64) {
 	o.partPool(u, duplicate)
 	if o.people[duplicate] == nil {
 		return
+	}
+	if u.state != "" {
+		o.partStates(u, duplicate)
 	}
 	for _, x := range o.each() {
 		x.sever(u, duplicate, w)

@@ -105,7 +105,7 @@ func (o *oracle) call(rt *rapid.T, w *world, site int64, source string, activate
 // give moves points between people, and says whether they could be.
 func (o *oracle) give(from, to int64, n int, now time.Time) bool {
 	p, q := o.people[from], o.people[to]
-	if p == nil || q == nil || p == q || p.spendable(now) < n {
+	if p == nil || q == nil || p == q || o.states.is(from) != active || o.states.is(to) != active || p.spendable(now) < n {
 		return false
 	}
 	p.expire(now)

@@ -43,7 +43,7 @@ func (h *household) drop(who int64) {
 func (o *oracle) lenders(who int64) (out []int64) {
 	if h := o.pool; h.has(who) && o.people[who].debt == 0 && (!h.ownerOnly || h.owner == who) {
 		for _, r := range h.places {
-			if r.who != who {
+			if r.who != who && o.states.is(r.who) == active {
 				out = append(out, r.who)
 			}
 		}
@@ -121,7 +121,7 @@ func (o *oracle) back(p *purse, id int64, n int, w *world) {
 // draws does something with the pool: at most one at a time.
 func (o *oracle) draws(rt *rapid.T, w *world, site int64, draw *rapid.Generator[int64]) {
 	a, b := o.as(draw.Draw(rt, "one")), o.as(draw.Draw(rt, "other"))
-	known := func(who int64) bool { return o.people[who] != nil }
+	known := func(who int64) bool { return o.people[who] != nil && o.states.is(who) == active }
 	ctx, h := w.t.Context(), o.pool
 	if h == nil || !h.open && h.closedBy == nil {
 		spending := rapid.SampledFrom([]string{spendAll, spendAll, spendOwner}).Draw(rt, "spending")
@@ -206,7 +206,9 @@ func (o *oracle) comparePool(rt *rapid.T, w *world, site int64) {
 	}
 	for _, r := range o.pool.places {
 		want = append(want, fmt.Sprint(r.who, " owner ", r.who == o.pool.owner))
-		has += int64(o.people[r.who].live())
+		if o.states.is(r.who) == active {
+			has += int64(o.people[r.who].live())
+		}
 	}
 	slices.SortFunc(got, cmp.Compare[string])
 	slices.SortFunc(want, cmp.Compare[string])

@@ -27,34 +27,10 @@ type oracle struct {
 	pool   *household       // the last one
 	loans  map[int64][]*lending
 
+	states *states
 	wallet string    // "": the main one
 	others []*oracle // of the main one: those of the other wallets
 	scores bool      // what is earned counts for tiers
-}
-
-// each is the oracle of each wallet.
-func (o *oracle) each() []*oracle { return append([]*oracle{o}, o.others...) }
-
-// in is the oracle of a wallet.
-func (o *oracle) in(wallet string) *oracle {
-	return o.each()[slices.IndexFunc(o.each(), func(x *oracle) bool { return x.wallet == wallet })]
-}
-
-// pick draws a wallet.
-func (o *oracle) pick(rt *rapid.T) *oracle {
-	return rapid.SampledFrom(o.each()).Draw(rt, "wallet")
-}
-
-// further draws whether the programme has another wallet, whose points are earned by each purchase beside those of the main one.
-func (o *oracle) further(rt *rapid.T, s *settings) {
-	o.scores = true
-	if !rapid.Bool().Draw(rt, "another wallet") {
-		return
-	}
-	x := &oracle{wallet: "stars", people: map[int64]*purse{}, earned: map[string]*grant{}, unions: o.unions, debts: o.debts, scores: rapid.Bool().Draw(rt, "stars count")}
-	o.others, o.scores = []*oracle{x}, !x.scores
-	s.Wallets = keptWallets([]Wallet{{Key: x.wallet, Name: "Stars", Transferable: true, CountsForTier: x.scores, ExpiresAfter: days(10)}})
-	s.Earning = &earnPlan{EarnTerms: EarnTerms{Stacking: stackAll, Rules: []earnRule{{Key: "stars", Kind: kindPerMoney, Points: 2, Wallet: x.wallet}}}}
 }
 
 type purse struct {
@@ -93,7 +69,7 @@ func (o *oracle) earn(source string, who, subtotal int64, n int, at time.Time) {
 		return
 	}
 	p := o.join(o.as(who)) // who bought is a member, if it was told before, too: of whom a merge had made the same until then
-	if o.earned[source] != nil {
+	if o.earned[source] != nil || o.states.bars(o.as(who), sourced(source, o.wallet)) {
 		return
 	}
 	if !p.lapses.IsZero() && !p.lapses.After(at) {
@@ -259,8 +235,11 @@ func TestLedgerAgainstOracle(t *testing.T) {
 		if idle {
 			s.ExpiryRule = inactivity
 		}
-		o := &oracle{people: map[int64]*purse{}, earned: map[string]*grant{}, idle: idle, unions: map[int64]*union{}, loans: map[int64][]*lending{}}
+		o := &oracle{states: newStates(), people: map[int64]*purse{}, earned: map[string]*grant{}, idle: idle, unions: map[int64]*union{}, loans: map[int64][]*lending{}}
 		o.draw(rt, &s)
+		if o.states.earns = rapid.Bool().Draw(rt, "who is suspended earns"); o.states.earns {
+			s.SuspendedEarning = earnsAlso
+		}
 		s.PoolSize = 3
 		o.further(rt, &s)
 		s.RestoreGraceDays = rapid.SampledFrom([]int{0, 3}).Draw(rt, "grace")
@@ -279,7 +258,8 @@ func TestLedgerAgainstOracle(t *testing.T) {
 		person := rapid.Int64Range(1, 3)
 		small := rapid.Int64Range(4, 8)
 		for range rapid.IntRange(6, 20).Draw(rt, "steps") {
-			switch seen.of(rapid.SampledFrom([]string{"buy", "buy", "refund", "refund", "reward", "claw", "wait", "extend", "give", "call", "reverse", "act", "act", "act", "act", "merge", "part", "pool", "pool"}).Draw(rt, "step")) {
+			w.clock.Move(time.Duration(rapid.IntRange(0, 7200).Draw(rt, "seconds later")) * time.Second)
+			switch seen.of(rapid.SampledFrom([]string{"buy", "buy", "refund", "refund", "reward", "claw", "wait", "extend", "give", "call", "reverse", "act", "act", "act", "act", "merge", "part", "pool", "pool", "turn"}).Draw(rt, "step")) {
 			case "buy":
 				var batch []customerevent.OriginRecorded
 				for range rapid.IntRange(1, 4).Draw(rt, "n") {
@@ -347,6 +327,8 @@ func TestLedgerAgainstOracle(t *testing.T) {
 				o.merge(rt, w, site, person.Draw(rt, "survivor"), person.Draw(rt, "duplicate"))
 			case "part":
 				o.part(rt, w, site, person.Draw(rt, "duplicate"))
+			case "turn":
+				o.turn(rt, w, site, o.as(person.Draw(rt, "person")))
 			case "pool":
 				o.draws(rt, w, site, person)
 			case "extend":
@@ -394,7 +376,7 @@ func TestLedgerAgainstOracle(t *testing.T) {
 			}
 			w.compare(rt, site, o)
 			o.comparePool(rt, w, site)
-			history.keep(w.clock.Now(), o)
+			history = history.keep(w.clock.Now(), o)
 		}
 		w.remembered(rt, site, history)
 		if site%someInvariants == 1 {

@@ -216,7 +216,7 @@ func (m *Module) endWaiting(ctx context.Context, u *bus.Unit, e earned, activate
 	case !l.Pending:
 		err = errNotPending
 	default:
-		err = b.clawBack(h, l, e.txn(), ofCall(e, u.Now))
+		err = m.cancelWaiting(ctx, u, b, members, l, e)
 	}
 	if err != nil {
 		return out, err
@@ -233,6 +233,21 @@ func (m *Module) endWaiting(ctx context.Context, u *bus.Unit, e earned, activate
 		out.Status = cancelled
 	}
 	return out, m.save(ctx, u, b, []*holder{h}, append(lots, l), 0)
+}
+
+// cancelWaiting takes back the rest of what waits, and what it counted.
+func (m *Module) cancelWaiting(ctx context.Context, u *bus.Unit, b *books, members map[person]*holder, l *lot, e earned) error {
+	c := ofCall(e, u.Now)
+	parts, err := m.partsLowered(ctx, u, b.programs, []clawBack{c})
+	if err != nil {
+		return err
+	}
+	if err := b.swings(ctx, u, b.lowerParts([]clawBack{c}, parts, members)); err != nil {
+		return err
+	}
+	err = b.clawBack(members[person{e.SiteID, e.PersonID}], l, e.txn(), c)
+	b.swing(0)
+	return err
 }
 
 // activateNow is activate for who says so. What is active stays so.

@@ -61,10 +61,13 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 	}
 	for i := range all {
 		if then(i) == nil {
-			all[i].feat = nil
+			all[i].feat, all[i].points = nil, nil
 		}
 	}
 	if err := m.recognize(ctx, u, programs, all, holders); err != nil {
+		return err
+	}
+	if err := recallDates(ctx, u, all, holders); err != nil {
 		return err
 	}
 	if err := waits(ctx, u, programs, all, holders); err != nil {
@@ -107,9 +110,11 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 		if h != nil && h.fresh && joiners[person{e.SiteID, e.PersonID}].by == i {
 			b.joined = append(b.joined, h)
 		}
+		had := len(b.txns)
 		if err := b.settle(ctx, h, e, o.known[siteSource{e.SiteID, e.Source}]); err != nil {
 			return err
 		}
+		b.countPoints(i, b.txns[had:])
 		b.swing(i)
 		b.noteDues()
 	}

@@ -86,7 +86,7 @@ func (s settings) check() error {
 	}
 	s.policy.check(s.ExpiresAfterDays, at)
 	s.Earning.check(s.Tiers, at)
-	s.Feats.check(s.Earning, at)
+	s.Feats.check(s, at)
 	s.checkWallets(at)
 	if len(s.Tiers) > maxTiers {
 		at("/tiers", "must be at most %d", maxTiers)

@@ -19,6 +19,7 @@ func lives() map[string]settings {
 	idle.ExpiryRule, idle.ExpiresAfterDays, idle.PoolSize = inactivity, days(6), 4
 	feats := achieving(feat.Achievement{Key: "regular", Counts: feat.Orders, Period: "week", Goal: 2, Repeat: feat.Again, Revoke: true},
 		feat.Achievement{Key: "big", Counts: feat.Spend, Levels: []feat.Level{{Name: "a", Goal: 3000}, {Name: "b", Goal: 9000}}, Revoke: true},
+		feat.Achievement{Key: "rich", Counts: feat.Points, Period: "month", Goal: 100, Repeat: feat.Again, Revoke: true},
 		feat.Achievement{Key: "days", Kind: feat.KindStreak, Counts: feat.Orders, Period: "day", Goal: 2, Freezes: 1})
 	feats.Earning.Rules = append(feats.Earning.Rules, earnRule{Key: "hello", On: onJoin, Kind: kindFixed, Points: 30}, earnRule{Key: "share", On: onShare, Kind: kindFixed, Points: 3},
 		earnRule{Key: "up", On: onTier, Tiers: []string{"Silver"}, Kind: kindFixed, Points: 11}, earnRule{Key: "order", Kind: kindPerMoney, Points: 1, Limits: []earnLimit{{Per: "day", Points: 40}}})

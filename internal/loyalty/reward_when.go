@@ -25,12 +25,13 @@ func (b *redemptionBatch) unmet(ctx context.Context, now time.Time, who criteria
 	if err != nil {
 		return nil, fmt.Errorf("condition of redemption batch %d: %w", b.ID, err)
 	}
-	facts := criteria.Facts{Now: now, Member: who}
+	facts := criteria.Facts{Now: now, Today: criteria.DateOf(now.In(zoneNamed(b.Terms.Zone))), Member: who}
 	if looksOf(when) != (looks{}) {
 		if whom == nil {
 			return nil, errWho
 		}
 		facts.Person, facts.History = whom.Person, whom.History
+		facts.Member.Birthday, facts.Member.Dates = whom.Member.Birthday, whom.Member.Dates
 	}
 	v, err := when.Ask(ctx, facts)
 	switch {
@@ -46,7 +47,8 @@ func (b *redemptionBatch) unmet(ctx context.Context, now time.Time, who criteria
 
 // known is what conditions may ask of a member.
 func (h *holder) known() criteria.Member {
-	return criteria.Member{ID: h.MemberID, Tier: h.Tier, Earned: h.Earned, Status: h.Status, JoinedAt: h.JoinedAt}
+	return criteria.Member{ID: h.MemberID, Tier: h.Tier, Earned: h.Earned, Status: h.Status, JoinedAt: h.JoinedAt,
+		Birthday: h.dates[birthday], Dates: h.dates}
 }
 
 // ask asks the condition of the batch that an action spends points on.
@@ -83,6 +85,11 @@ func (m *Module) spend(ctx context.Context, a action) (out loyaltyapi.Action, er
 // whom is what conditions may ask of a person, and of what they did before.
 func (m *Module) whom(ctx context.Context, site, id int64) (*criteria.Facts, error) {
 	o := occasion{at: m.now(), facts: criteria.Facts{Person: criteria.Person{ID: id}}}
+	dates, err := datesByPerson(ctx, m.db, site, []int64{id})
+	if err != nil {
+		return nil, err
+	}
+	o.facts.Member.Birthday, o.facts.Member.Dates = dates[id][birthday], dates[id]
 	if m.people == nil {
 		return &o.facts, nil
 	}

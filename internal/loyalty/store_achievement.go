@@ -86,7 +86,7 @@ func featParts(ctx context.Context, tx sqlx.QueryerContext, sources []siteSource
 		Since time.Time `db:"since"`
 	}
 	err := sqlx.SelectContext(ctx, tx, &rows, `
-		select q.site_id, q.source, q.key, q.name, q.member_id, m.person_id, q.since, q.at, q.amount, q.refunded, q.money, q.gone
+		select q.site_id, q.source, q.key, q.name, q.member_id, m.person_id, q.since, q.at, q.amount, q.refunded, q.money, q.is_earning, q.gone
 		from unnest($1::bigint[], $2::text[]) as u (site_id, source)
 		cross join lateral (select * from loyalty.achievement_part q where q.site_id = u.site_id and q.source = u.source offset 0) q
 		cross join lateral (select m.person_id from loyalty.member m where m.site_id = q.site_id and m.id = q.member_id offset 0) m

@@ -22,17 +22,18 @@ func (s *saving) featParts(rows []*part) {
 		return
 	}
 	s.add("what counts for achievements", `
-		insert into loyalty.achievement_part (site_id, source, key, name, member_id, since, at, amount, refunded, money, gone, counts, fades)
-		select site_id, source, key, name, member_id, since::date, at::timestamptz, amount, refunded, money, gone, counts, nullif(fades, '')::date from $rows
+		insert into loyalty.achievement_part (site_id, source, key, name, member_id, since, at, amount, refunded, money, gone, counts, is_earning, fades)
+		select site_id, source, key, name, member_id, since::date, at::timestamptz, amount, refunded, money, gone, counts, is_earning, nullif(fades, '')::date from $rows
 		order by site_id, source, key, name
 		on conflict on constraint achievement_part_pkey do update set refunded = excluded.refunded, gone = excluded.gone, counts = excluded.counts`,
-		`site_id source:text key:text name:text member_id since:text at:text amount refunded money:boolean gone:boolean counts fades:text`,
+		`site_id source:text key:text name:text member_id since:text at:text amount refunded money:boolean gone:boolean counts is_earning:boolean fades:text`,
 		column(rows, func(p *part) int64 { return p.SiteID }), column(rows, func(p *part) string { return p.Source }),
 		column(rows, func(p *part) string { return p.Key }), column(rows, func(p *part) string { return p.Name }),
 		column(rows, func(p *part) int64 { return p.MemberID }), column(rows, func(p *part) string { return p.Since.String() }),
 		column(rows, func(p *part) string { return stamp(p.At) }), column(rows, func(p *part) int64 { return p.Amount }),
 		column(rows, func(p *part) int64 { return p.Refunded }), column(rows, func(p *part) bool { return p.Money }),
 		column(rows, func(p *part) bool { return p.Gone }), column(rows, func(p *part) int64 { return p.counted() }),
+		column(rows, func(p *part) bool { return p.Points }),
 		column(rows, func(p *part) string { return fades(p.achievement, p.Since) }))
 }
 

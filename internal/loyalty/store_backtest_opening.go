@@ -15,8 +15,10 @@ func (m *Module) openings(ctx context.Context, shop site.Site, at time.Time, h *
 	if err := m.openMembers(ctx, shop.ID, at, h); err != nil {
 		return err
 	}
-	if err := m.openLots(ctx, shop.ID, at, h); err != nil {
-		return err
+	for _, read := range []func(context.Context, int64, time.Time, *hindsight.History) error{m.openWallets, m.openLots, m.openCounted, m.openReached} {
+		if err := read(ctx, shop.ID, at, h); err != nil {
+			return err
+		}
 	}
 	return m.openDays(ctx, shop, at, h)
 }
@@ -53,6 +55,30 @@ func (m *Module) openMembers(ctx context.Context, siteID int64, at time.Time, h 
 	return wrapped("read who was a member", err)
 }
 
+// openWallets reads who had a wallet beside the main one, and what they owed in it.
+func (m *Module) openWallets(ctx context.Context, siteID int64, at time.Time, h *hindsight.History) error {
+	var rows []struct {
+		PersonID int64  `db:"person_id"`
+		Wallet   string `db:"wallet"`
+		Debt     int64  `db:"debt"`
+	}
+	err := m.db.SelectContext(ctx, &rows, `
+		select m.person_id, a.asset as wallet, greatest(-e.balance, 0) as debt
+		from loyalty.member m
+		join loyalty.account a on a.site_id = m.site_id and a.owner_id = m.id and a.asset <> 'points'
+		cross join lateral (
+			select e.balance_after as balance from loyalty.entry e join loyalty.txn t on t.site_id = e.site_id and t.id = e.txn_id
+			where e.site_id = a.site_id and e.account_id = a.id and t.recorded_at < $2 order by e.seq desc limit 1) e
+		where m.site_id = $1 and m.joined_at < $2 and m.merged_into is null
+		order by m.person_id, a.asset`, siteID, at)
+	for _, r := range rows {
+		if o := h.Of(r.PersonID).Opening; o != nil {
+			o.Wallets = append(o.Wallets, hindsight.OpeningWallet{Key: r.Wallet, Debt: r.Debt})
+		}
+	}
+	return wrapped("read who had which wallets", err)
+}
+
 // openLots reads what was left of members' lots, with the dates that they had then.
 func (m *Module) openLots(ctx context.Context, siteID int64, at time.Time, h *hindsight.History) error {
 	var rows []struct {
@@ -63,17 +89,18 @@ func (m *Module) openLots(ctx context.Context, siteID int64, at time.Time, h *hi
 		ByActivity  bool       `db:"by_activity"`
 		Pending     bool       `db:"pending"`
 		ActivatesAt *time.Time `db:"activates_at"`
+		Wallet      string     `db:"wallet"`
 	}
 	err := m.db.SelectContext(ctx, &rows, `
 		with later as (
 			select a.lot_id, sum(a.amount)::bigint as taken from loyalty.txn t join loyalty.allocation a on a.site_id = t.site_id and a.txn_id = t.id
 			where t.site_id = $1 and t.recorded_at >= $2 group by a.lot_id),
 		woken as (select t.earn_id from loyalty.txn t where t.site_id = $1 and t.kind = 'activate' and t.recorded_at >= $2)
-		select m.person_id, l.remaining + coalesce(x.taken, 0) as points, t.effective_at, coalesce(l.pending, false) or w.earn_id is not null as pending, l.activates_at,
+		select m.person_id, a.asset as wallet, l.remaining + coalesce(x.taken, 0) as points, t.effective_at, coalesce(l.pending, false) or w.earn_id is not null as pending, l.activates_at,
 			case when d.lot_id is not null then d.was when w.earn_id is null then l.expires_at end as ends_at, coalesce(l.by_activity, false) and w.earn_id is null as by_activity
 		from loyalty.lot l
 		join loyalty.txn t on t.site_id = l.site_id and t.id = l.id
-		join loyalty.account a on a.site_id = l.site_id and a.id = l.account_id and a.asset = 'points'
+		join loyalty.account a on a.site_id = l.site_id and a.id = l.account_id
 		join loyalty.member m on m.site_id = a.site_id and m.id = coalesce(a.owner_id, a.pending_of)
 		left join later x on x.lot_id = l.id
 		left join woken w on w.earn_id = l.id
@@ -81,9 +108,15 @@ func (m *Module) openLots(ctx context.Context, siteID int64, at time.Time, h *hi
 		where l.site_id = $1 and t.recorded_at < $2 and l.remaining + coalesce(x.taken, 0) > 0
 		order by l.id`, siteID, at)
 	for _, r := range rows {
-		if o := h.Of(r.PersonID).Opening; o != nil {
-			o.Lots = append(o.Lots, hindsight.OpeningLot{Points: r.Points, EarnedAt: r.EarnedAt, EndsAt: orNone(r.EndsAt), ByActivity: r.ByActivity, Pending: r.Pending,
-				ActivatesAt: orNone(r.ActivatesAt)})
+		o := h.Of(r.PersonID).Opening
+		if o == nil {
+			continue
+		}
+		x := hindsight.OpeningLot{Points: r.Points, EarnedAt: r.EarnedAt, EndsAt: orNone(r.EndsAt), ByActivity: r.ByActivity, Pending: r.Pending, ActivatesAt: orNone(r.ActivatesAt)}
+		if w := o.In(r.Wallet); w != nil {
+			w.Lots = append(w.Lots, x)
+		} else if isMain(r.Wallet) {
+			o.Lots = append(o.Lots, x)
 		}
 	}
 	return wrapped("read what members had", err)

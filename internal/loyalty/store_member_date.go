@@ -10,6 +10,7 @@ import (
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 
+	"github.com/talkable/talkable/internal/criteria"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
 )
 
@@ -67,6 +68,56 @@ func datesOf(ctx context.Context, db sqlx.QueryerContext, siteID, memberID int64
 		return nil, fmt.Errorf("read a member's dates: %w", err)
 	}
 	return out, nil
+}
+
+// birthday is the date that conditions have a name of their own for.
+const birthday = "birthday"
+
+// datesByPerson reads the dates of members by their persons.
+func datesByPerson(ctx context.Context, db sqlx.QueryerContext, siteID int64, people []int64) (map[int64]map[string]criteria.Date, error) {
+	var rows []struct {
+		PersonID   int64  `db:"person_id"`
+		Identifier string `db:"identifier"`
+		Date       string `db:"date"`
+	}
+	err := sqlx.SelectContext(ctx, db, &rows, `
+		select m.person_id, d.identifier, to_char(d.day, 'YYYY-MM-DD') as date
+		from loyalty.member m
+		cross join lateral (select * from loyalty.member_date d where d.site_id = m.site_id and d.member_id = m.id offset 0) d
+		where m.site_id = $1 and m.person_id = any ($2)`, siteID, pq.Array(people))
+	if err != nil {
+		return nil, fmt.Errorf("read members' dates: %w", err)
+	}
+	out := map[int64]map[string]criteria.Date{}
+	for _, r := range rows {
+		if out[r.PersonID] == nil {
+			out[r.PersonID] = map[string]criteria.Date{}
+		}
+		out[r.PersonID][r.Identifier] = criteria.ParseDate(r.Date)
+	}
+	return out, nil
+}
+
+// recallDates hands members their dates, where a condition of a rule looks at them. Members are locked.
+func recallDates(ctx context.Context, tx sqlx.QueryerContext, all []earning, holders map[person]*holder) error {
+	wanted := map[int64][]int64{}
+	for _, e := range all {
+		if h := holders[person{e.SiteID, e.PersonID}]; h != nil && e.occasion != nil && e.occasion.by.earner.asks[e.occasion.on].dates {
+			wanted[e.SiteID] = append(wanted[e.SiteID], h.PersonID)
+		}
+	}
+	for site, people := range wanted {
+		dates, err := datesByPerson(ctx, tx, site, people)
+		if err != nil {
+			return err
+		}
+		for _, h := range holders {
+			if of, known := dates[h.PersonID]; known && h.SiteID == site {
+				h.dates = of
+			}
+		}
+	}
+	return nil
 }
 
 // dropDates forgets the dates of people, whoever of them is a member, also in answers that were kept with Idempotency-Keys.

@@ -20,6 +20,7 @@ const (
 	Actions    = "actions"
 	Products   = "products"   // different ones
 	Categories = "categories" // different ones
+	Points     = "points"     // earned, of one wallet
 )
 
 // Rolling is a period that ends today.
@@ -45,8 +46,8 @@ type Achievement struct {
 	ImageURL    string `json:"image_url,omitempty" doc:"Of the badge: an address of https, at most 2000 characters"`
 
 	Kind   string `json:"kind,omitempty" default:"count" doc:"count: so much in a period; streak: something in each of so many periods that follow each other" example:"count"`
-	Counts string `json:"counts" doc:"orders, spend (minor units, net of refunds), referrals (approved), events, actions (collected), products or categories (different ones that were bought)" example:"orders"`
-	Of     string `json:"of,omitempty" doc:"Of events: only those of this category, review or login for example; of actions: only this identifier"`
+	Counts string `json:"counts" doc:"orders, spend (minor units, net of refunds), referrals (approved), events, actions (collected), products or categories (different ones that were bought), points (earned in a wallet, but for those that achievements give; less what refunds take back)" example:"orders"`
+	Of     string `json:"of,omitempty" doc:"Of events: only those of this category, review or login for example; of actions: only this identifier; of points: those of this wallet, the main one when left out"`
 	When   string `json:"when,omitempty" doc:"A condition on what is counted, see docs/criteria.md: it looks at the order, its lines, the friend or the campaign, not at the person, the member or now" example:"origin.subtotal >= 2000"`
 
 	Period  string  `json:"period,omitempty" default:"ever" doc:"In which so much is to be done, in the site's zone: ever, day, week (from Monday), month, year, or rolling. Of a streak: those that follow each other, day, week or month" example:"month"`
@@ -85,6 +86,9 @@ func (a Achievement) Full() Achievement {
 	or(&a.Period, ever)
 	or(&a.Repeat, Once)
 	or(&a.Enrolment, All)
+	if a.Counts == Points && a.Of == Points { // what the main wallet is called
+		a.Of = ""
+	}
 	if a.Kind == KindStreak && a.Each == 0 {
 		a.Each = 1
 	}

@@ -81,17 +81,17 @@ func (a *Achievement) checkCounts(at Finding) {
 	switch a.Counts {
 	case Orders, Spend, Referrals, Products, Categories:
 		if a.Of != "" {
-			at("/of", "is for events and actions only")
+			at("/of", "is for events, actions and points only")
 		}
-	case Events, Actions:
+	case Events, Actions, Points:
 		if a.Of != "" {
 			checkText(a.Of, 1, 255, "/of", at)
 		}
 	default:
-		at("/counts", "must be orders, spend, referrals, events, actions, products or categories")
+		at("/counts", "must be orders, spend, referrals, events, actions, products, categories or points")
 	}
-	if a.When != "" && a.Counts == Actions {
-		at("/when", "is not for actions: there is nothing to look at")
+	if a.When != "" && (a.Counts == Actions || a.Counts == Points) {
+		at("/when", "is not for actions and points: there is nothing to look at")
 	}
 	switch {
 	case a.Kind != KindCount && a.Kind != KindStreak:

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/talkable/talkable/internal/criteria"
 	"github.com/talkable/talkable/internal/customer/customerevent"
 )
 
@@ -58,6 +59,15 @@ type Person struct {
 	Opening     *Opening // what they had when it begins; nil: nothing
 	Orders      []Order
 	Redemptions []Redemption
+	Challenges  []Challenge // by when they were accepted
+	Dates       map[string]criteria.Date
+}
+
+// Challenge is an achievement that somebody really accepted to take part in.
+type Challenge struct {
+	Key    string
+	At     time.Time
+	LeftAt time.Time // zero: they didn't leave it
 }
 
 // Earlier is what somebody did before the orders at hand.
@@ -76,6 +86,47 @@ type Opening struct {
 	Days     []OpeningDay // what counts towards tiers, beside orders
 	LapsesAt time.Time    // of what lives by activity; zero: nothing does
 	IdleDays int
+	Wallets  []OpeningWallet // beside the main one
+	Counted  []OpeningPart   // for achievements
+	Reached  []OpeningReach
+}
+
+// OpeningWallet is what somebody had in a wallet beside the main one.
+type OpeningWallet struct {
+	Key  string
+	Debt int64
+	Lots []OpeningLot
+}
+
+// In finds a wallet by its key; nil: there was nothing in it yet.
+func (o *Opening) In(key string) *OpeningWallet {
+	for i := range o.Wallets {
+		if o.Wallets[i].Key == key {
+			return &o.Wallets[i]
+		}
+	}
+	return nil
+}
+
+// OpeningPart is something that had counted for an achievement, whose basis says what was counted.
+type OpeningPart struct {
+	Key, Basis, Name string
+	Origin           int64 // the order that it is; 0: something else
+	At               time.Time
+	Amount           int64
+	Refunded         int64 // of money, of what is no order
+	Money, Gone      bool
+}
+
+// OpeningReach is a level of an achievement that had been reached, in a period by its first day.
+type OpeningReach struct {
+	Key, Basis    string
+	Level, Nth    int
+	Since, Period time.Time // midnights in UTC
+	Goal, Amount  int64
+	Source        string
+	At            time.Time
+	TakenBack     bool // by hand: it can't be reached again
 }
 
 // OpeningLot is points that were left.

@@ -36,6 +36,7 @@ type view struct {
 	Worth  string
 
 	Walleted bool // there are wallets beside the main one
+	Achieved bool // there are achievements
 }
 
 // row is a line of the table of totals.
@@ -69,7 +70,7 @@ func (r *Report) view() view {
 		names[i] = p.Label
 	}
 	v.Title = strings.Join(names, " → ")
-	v.Rows, v.Walleted = r.rows(), r.walleted()
+	v.Rows, v.Walleted, v.Achieved = r.rows(), r.walleted(), r.achieved()
 	points, amount := "points", r.Currency
 	v.Charts = drawn(
 		r.lines("Liability", amount+", of points outstanding and pending at the end of each month", func(m Month) int64 { return m.Liability }, r.brief),
@@ -89,12 +90,12 @@ func (r *Report) view() view {
 
 // rows are the totals, with what changes from the first programme to the second.
 func (r *Report) rows() (rows []row) {
-	add := func(name, about string, of func(Totals) int64, text func(int64) string) {
+	addOf := func(name, about string, of func(Outcome) int64, text func(int64) string) {
 		x := row{Name: name, About: about}
 		var all []int64
 		for _, p := range r.Programmes {
-			all = append(all, of(p.Totals))
-			x.Values = append(x.Values, text(of(p.Totals)))
+			all = append(all, of(p))
+			x.Values = append(x.Values, text(of(p)))
 		}
 		if len(all) == 2 {
 			if x.Change = text(all[1] - all[0]); all[1] > all[0] {
@@ -103,9 +104,15 @@ func (r *Report) rows() (rows []row) {
 		}
 		rows = append(rows, x)
 	}
+	add := func(name, about string, of func(Totals) int64, text func(int64) string) {
+		addOf(name, about, func(p Outcome) int64 { return of(p.Totals) }, text)
+	}
 	add("Cost", "of what was redeemed", func(t Totals) int64 { return t.Cost }, r.Money)
 	add("Cost of sales", "less refunds", func(t Totals) int64 { return t.OfSales }, percent)
 	add("Liability at the end", "of what is outstanding and pending", func(t Totals) int64 { return t.Liability }, r.Money)
+	if r.achieved() {
+		addOf("Given for achievements", "value of these points, less what was taken back", Outcome.forFeats, r.Money)
+	}
 	add("Members", "", func(t Totals) int64 { return t.Members }, group)
 	rows[len(rows)-1].Head = true
 	add("Issued", "points", func(t Totals) int64 { return t.Issued }, group)

@@ -2,7 +2,6 @@ package hindsight
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"time"
 )
@@ -58,7 +57,10 @@ type Outcome struct {
 	Moves  []Cell  `json:"moves"` // between tiers in all that time, by how often
 
 	Wallets []WalletOutcome `json:"wallets,omitempty"` // beside the main one, which all else is about
+	Feats   []FeatOutcome   `json:"achievements,omitempty"`
 	Opening *OpeningSum     `json:"opening,omitempty"` // what members had when it begins; without: nothing
+
+	given [][]int64 // for achievements: its value by wallet, of which the first is the main one, and month
 }
 
 // OpeningSum is what all members had when it begins.
@@ -123,6 +125,7 @@ type PlayedProgramme struct {
 	Label, Name string
 	Tiers       []string
 	Wallets     []PlayedWallet
+	Feats       []PlayedFeat
 	Tally       *Tally
 	Stands      []Stand // by person of the history
 }
@@ -183,8 +186,7 @@ func (p PlayedProgramme) outcome(worth Worth, sales int64) Outcome {
 	for i, s := range p.Tally.steps {
 		moved, held = moved.plus(s.moved), held.plus(s.held)
 		add(tiers, s.tiers)
-		m := p.Tally.first + i
-		out.Months = append(out.Months, Month{Month: fmt.Sprintf("%04d-%02d", m/12, m%12+1), Members: p.Tally.opened + moved.Joined, Moved: s.moved, Held: held,
+		out.Months = append(out.Months, Month{Month: p.Tally.month(i), Members: p.Tally.opened + moved.Joined, Moved: s.moved, Held: held,
 			Cost: worth.Of(s.moved.Redeemed - s.moved.Restored), Liability: worth.Of(held.Outstanding + held.Pending), Tiers: append([]int64{}, tiers...)})
 	}
 	net, spent := had.Outstanding+had.Pending+moved.Issued-moved.ClawedBack, moved.Redeemed-moved.Restored
@@ -192,6 +194,7 @@ func (p PlayedProgramme) outcome(worth Worth, sales int64) Outcome {
 		OfSales: share(worth.Of(spent), sales), Spent: share(spent, net), Breakage: share(moved.Expired, net),
 		Impossible: p.Tally.Impossible, ImpossiblePoints: p.Tally.ImpossiblePoints}
 	out.Wallets = p.wallets(worth)
+	out.Feats, out.given = p.feats(worth)
 	out.Tiers = named(names, tiers)
 	for from, row := range p.Tally.moves {
 		for to, n := range row {

@@ -15,22 +15,29 @@ func (r *Report) MonthsCSV(w io.Writer) error {
 	if wallets {
 		head = append(head, "wallet")
 	}
+	achieved := r.achieved()
+	if achieved {
+		head = append(head, "achievements_value")
+	}
 	if err := out.Write(head); err != nil {
 		return err
 	}
 	for _, p := range r.Programmes {
-		for _, m := range p.Months {
+		for i, m := range p.Months {
 			line := []string{plain(p.Label), m.Month}
 			line = append(line, numbers(m.Members, m.Joined, m.Issued, m.ClawedBack, m.Activated, m.Redeemed, m.Restored, m.Expired, m.Outstanding, m.Debt, m.Pending,
 				m.Cost, m.Liability)...)
 			if line = append(line, r.Currency); wallets {
 				line = append(line, "points")
 			}
+			if achieved {
+				line = append(line, numbers(p.given[0][i])...)
+			}
 			if err := out.Write(line); err != nil {
 				return err
 			}
 		}
-		if err := p.walletsCSV(out, r.Currency); err != nil {
+		if err := p.walletsCSV(out, r.Currency, achieved); err != nil {
 			return err
 		}
 	}
@@ -39,14 +46,17 @@ func (r *Report) MonthsCSV(w io.Writer) error {
 }
 
 // walletsCSV writes the months of the wallets beside the main one. Members of one are those who had points in it.
-func (p Outcome) walletsCSV(out *csv.Writer, currency string) error {
-	for _, w := range p.Wallets {
-		members := int64(0)
-		for _, m := range w.Months {
+func (p Outcome) walletsCSV(out *csv.Writer, currency string, achieved bool) error {
+	for k, w := range p.Wallets {
+		members := w.Totals.Members - w.Totals.Joined
+		for i, m := range w.Months {
 			members += m.Joined
 			line := append([]string{plain(p.Label), m.Month}, numbers(members, m.Joined, m.Issued, m.ClawedBack, m.Activated, m.Redeemed, m.Restored, m.Expired, m.Outstanding, m.Debt,
 				m.Pending, m.Cost, m.Liability)...)
-			if err := out.Write(append(line, currency, w.Key)); err != nil {
+			if line = append(line, currency, w.Key); achieved {
+				line = append(line, numbers(p.given[1+k][i])...)
+			}
+			if err := out.Write(line); err != nil {
 				return err
 			}
 		}

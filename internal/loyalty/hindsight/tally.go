@@ -1,6 +1,9 @@
 package hindsight
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Moved is points that moved in a span of time, and who joined.
 type Moved struct {
@@ -49,10 +52,12 @@ type Tally struct {
 	steps []step
 	moves [][]int64 // between tiers, from and to
 	purse [][]step  // of each wallet beside the main one; without tiers
+	feats [][]featStep
 
 	opened  int64 // members there were at the beginning
 	opening Held  // what these had
 	placed  []int64
+	brought []step // what members had in each wallet beside the main one, and how many of them
 
 	Impossible       int64 // real redemptions that members couldn't make
 	ImpossiblePoints int64
@@ -77,6 +82,11 @@ func (t *Tally) at(now time.Time) *step { return &t.steps[t.place(now)] }
 
 func (t *Tally) place(now time.Time) int {
 	return min(max(month(now.In(t.zone))-t.first, 0), len(t.steps)-1)
+}
+
+// month is a month in words, by its place.
+func (t *Tally) month(i int) string {
+	return fmt.Sprintf("%04d-%02d", (t.first+i)/12, (t.first+i)%12+1)
 }
 
 // Add adds what one moment brought.
@@ -107,6 +117,13 @@ func (t *Tally) Wallets(n int) {
 	for range n {
 		t.purse = append(t.purse, make([]step, len(t.steps)))
 	}
+	t.brought = make([]step, n)
+}
+
+// OpenIn counts a member who had points in a wallet beside the main one at the beginning.
+func (t *Tally) OpenIn(wallet int, h Held) {
+	s := &t.brought[wallet]
+	s.moved.Joined, s.held = s.moved.Joined+1, s.held.plus(h)
 }
 
 // AddTo adds what one moment brought to a wallet beside the main one.
@@ -128,8 +145,17 @@ func (t *Tally) Merge(o *Tally) {
 			s.moved, s.held = s.moved.plus(more.moved), s.held.plus(more.held)
 		}
 	}
+	for a := range t.feats {
+		for i := range t.feats[a] {
+			t.feats[a][i].add(o.feats[a][i])
+		}
+	}
 	for i := range t.moves {
 		add(t.moves[i], o.moves[i])
+	}
+	for w := range t.brought {
+		s, more := &t.brought[w], o.brought[w]
+		s.moved, s.held = s.moved.plus(more.moved), s.held.plus(more.held)
 	}
 	add(t.placed, o.placed)
 	t.opened, t.opening = t.opened+o.opened, t.opening.plus(o.opening)

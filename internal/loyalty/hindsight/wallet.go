@@ -1,7 +1,5 @@
 package hindsight
 
-import "fmt"
-
 // PlayedWallet is one beside the main one.
 type PlayedWallet struct {
 	Key, Name string
@@ -15,10 +13,20 @@ type WalletOutcome struct {
 	Spendable bool          `json:"spendable"`
 	Totals    WalletTotals  `json:"totals"`
 	Months    []WalletMonth `json:"months"`
+
+	Opening *WalletOpening `json:"opening,omitempty"` // what members had in it when it begins; without: nothing
+}
+
+// WalletOpening is what members had in a wallet when it begins.
+type WalletOpening struct {
+	Members int64 `json:"members"`
+	Held
+	Liability int64 `json:"liability"`
 }
 
 // WalletTotals are sums of all months, and what is there at the end. Who joined are those who had points in it for the first time.
 type WalletTotals struct {
+	Members int64 `json:"members"`
 	Moved
 	Held
 	Cost      int64 `json:"cost"`
@@ -44,16 +52,18 @@ func (p PlayedProgramme) wallets(worth Worth) (out []WalletOutcome) {
 			worth.Amount = 0
 		}
 		one := WalletOutcome{Key: w.Key, Name: w.Name, Spendable: w.Spendable}
-		var held Held
-		var moved Moved
+		had := p.Tally.brought[k]
+		held, moved := had.held, Moved{}
+		if had.moved.Joined > 0 {
+			one.Opening = &WalletOpening{Members: had.moved.Joined, Held: held, Liability: worth.Of(held.Outstanding)}
+		}
 		for i, s := range p.Tally.purse[k] {
 			moved, held = moved.plus(s.moved), held.plus(s.held)
-			m := p.Tally.first + i
-			one.Months = append(one.Months, WalletMonth{Month: fmt.Sprintf("%04d-%02d", m/12, m%12+1), Moved: s.moved, Held: held,
+			one.Months = append(one.Months, WalletMonth{Month: p.Tally.month(i), Moved: s.moved, Held: held,
 				Cost: worth.Of(s.moved.Redeemed - s.moved.Restored), Liability: worth.Of(held.Outstanding)})
 		}
-		net, spent := moved.Issued-moved.ClawedBack, moved.Redeemed-moved.Restored
-		one.Totals = WalletTotals{Moved: moved, Held: held, Cost: worth.Of(spent), Liability: worth.Of(held.Outstanding), Spent: share(spent, net), Breakage: share(moved.Expired, net)}
+		net, spent := had.held.Outstanding+moved.Issued-moved.ClawedBack, moved.Redeemed-moved.Restored
+		one.Totals = WalletTotals{Members: had.moved.Joined + moved.Joined, Moved: moved, Held: held, Cost: worth.Of(spent), Liability: worth.Of(held.Outstanding), Spent: share(spent, net), Breakage: share(moved.Expired, net)}
 		out = append(out, one)
 	}
 	return out
