@@ -29,9 +29,13 @@ func (r *replay) held(l *player) (out helds) {
 	return out
 }
 
-// left is what is in a wallet that can be spent or is owed.
+// left is what is in a wallet that can be spent or is owed, and what waits.
 func (h *holder) left() hindsight.Held {
-	return hindsight.Held{Outstanding: max(h.Balance, 0), Debt: max(-h.Balance, 0)}
+	out := hindsight.Held{Outstanding: max(h.Balance, 0), Debt: max(-h.Balance, 0)}
+	if h.pending != nil {
+		out.Pending = h.pending.Balance
+	}
+	return out
 }
 
 // close adds up what moved.

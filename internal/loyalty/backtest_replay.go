@@ -129,7 +129,8 @@ func (b *books) lapse(x *pastLot) {
 // passTime does what is due by now, in the order in which the timer does it.
 func (r *replay) passTime(b *books, l *player) error {
 	for _, x := range l.ready(b.now) {
-		if _, err := b.activate(l.holder, x, l.lots[x.ID].of.txn(), causeTime); err != nil {
+		of := l.lots[x.ID].of
+		if _, err := b.activate(l.holder.in(of.Wallet), x, of.txn(), causeTime); err != nil {
 			return err
 		}
 	}
@@ -185,7 +186,7 @@ func (r *replay) earnIn(ctx context.Context, b *books, l *player, e earning) err
 		r.tally.Join(b.now)
 	}
 	if e.Pending {
-		l.waits()
+		l.waits(e.Wallet)
 	}
 	had, asked := len(b.txns), len(b.asked)
 	if err := b.settle(ctx, l.holder, e, false); err != nil {

@@ -65,7 +65,7 @@ func (s *simulation) assumptions() []string {
 	if some(func(p program) bool { return p.earner.speaks(onAchievement) }) {
 		out = append(out, "Achievements aren't played: what the programme gives for them is missing.")
 	}
-	if some(func(p program) bool { return p.PendingRule == untilEvent }) {
+	if some(func(p program) bool { return p.waitsForEvent() }) {
 		out = append(out, fmt.Sprintf("Points that wait for an event are taken to get it %d days after the order.", s.Terms.GoAhead))
 	}
 	switch {

@@ -141,10 +141,7 @@ func (m *Module) BalanceIn(ctx context.Context, siteID, personID int64, wallet s
 		if out.Seq, out.Points, err = balanceAt(ctx, tx, siteID, r.AccountID, at); err != nil {
 			return err
 		}
-		if out.Wallet != "" {
-			return nil
-		}
-		out.Pending, err = pendingAt(ctx, tx, siteID, r.ID, at)
+		out.Pending, err = pendingAt(ctx, tx, siteID, r.ID, out.Wallet, at)
 		return err
 	})
 	return out, err

@@ -63,6 +63,11 @@ type Form struct {
 	Accept string `header:"Accept" hidden:"true"`
 }
 
+// WalletFilter is of which wallet something is wanted.
+type WalletFilter struct {
+	Wallet string `query:"wallet" maxLength:"30" doc:"Key of a wallet of the programme, points is the main one; left out: all of them" example:""`
+}
+
 // formed is an answer in one of its forms. Bytes are answered as they are.
 type formed struct {
 	ContentType string `header:"Content-Type"`
@@ -153,6 +158,7 @@ func (m *Module) postPointValue(ctx context.Context, in *struct {
 	ID   int64 `path:"id" minimum:"1"`
 	Body struct {
 		web.SiteBody
+		Wallet   string `json:"wallet,omitempty" maxLength:"30" default:"points" doc:"Key of a wallet of the programme, whose points they are; left out: the main one" example:"points"`
 		From     string `json:"from" maxLength:"10" doc:"The first day, in the site's zone" example:"2026-01-01"`
 		Points   int64  `json:"points" minimum:"1" maximum:"1000000000" doc:"So many points" example:"100"`
 		Amount   int64  `json:"amount" minimum:"0" maximum:"1000000000" doc:"are worth so much, in minor units" example:"100"`
@@ -160,7 +166,7 @@ func (m *Module) postPointValue(ctx context.Context, in *struct {
 	}
 }) (*web.OK[pointValueAnswer], error) {
 	req := web.From(ctx)
-	v := finance.Value{From: in.Body.From, Points: in.Body.Points, Amount: in.Body.Amount, Breakage: in.Body.Breakage}
+	v := finance.Value{Wallet: in.Body.Wallet, From: in.Body.From, Points: in.Body.Points, Amount: in.Body.Amount, Breakage: in.Body.Breakage}
 	out, replayed, err := m.setPointValue(ctx, req.Site, in.ID, v, req.KeyID, req.Idempotency)
 	if err != nil {
 		return nil, err
@@ -171,14 +177,22 @@ func (m *Module) postPointValue(ctx context.Context, in *struct {
 
 func (m *Module) listPointValues(ctx context.Context, in *struct {
 	ID int64 `path:"id" minimum:"1"`
+	WalletFilter
 }) (*web.OK[pointValuesAnswer], error) {
 	site := web.From(ctx).Site.ID
-	if _, err := findProgram(ctx, m.db, site, in.ID); err != nil {
+	p, err := findProgram(ctx, m.db, site, in.ID)
+	if err != nil {
 		return nil, err
+	}
+	if _, ok := p.wallet(in.Wallet); !ok {
+		return nil, errNoWallet
 	}
 	out, err := pointValues(ctx, m.db, site)
 	if err != nil {
 		return nil, err
+	}
+	if in.Wallet != "" {
+		out = append([]finance.Value{}, finance.ValuesOf(out, in.Wallet)...)
 	}
 	return web.Answer(pointValuesAnswer{out}), nil
 }
@@ -186,7 +200,7 @@ func (m *Module) listPointValues(ctx context.Context, in *struct {
 func (m *Module) getFinanceDays(ctx context.Context, want *struct {
 	web.Days
 	Form
-	Wallet string `query:"wallet" maxLength:"30" doc:"Key of a wallet of the programme, whose days have no values; left out: the main one" example:""`
+	WalletFilter
 }) (*formed, error) {
 	s := web.From(ctx).Site
 	from, to, err := want.Period(m.now().In(s.Zone))
@@ -196,7 +210,7 @@ func (m *Module) getFinanceDays(ctx context.Context, want *struct {
 	if err != nil {
 		return nil, err
 	}
-	days, err := m.financeIn(ctx, s, walletNamed(want.Wallet), from, to)
+	days, err := m.financeOf(ctx, s, want.Wallet, from, to)
 	if err != nil {
 		return nil, err
 	}
@@ -243,17 +257,26 @@ func (m *Module) listClosings(ctx context.Context, in *struct{ web.Page }) (*web
 func (m *Module) getClosing(ctx context.Context, want *struct {
 	Month string `path:"month" maxLength:"7" doc:"As 2026-10" example:"2026-10"`
 	Form
+	WalletFilter
 }) (*formed, error) {
 	first, ok := monthOf(want.Month, time.UTC)
 	if !ok {
 		return nil, errNoClosing
 	}
-	found, err := closingsOf(ctx, m.db, web.From(ctx).Site.ID, first.Format(time.DateOnly), 1)
+	site := web.From(ctx).Site.ID
+	if err := hasWallet(ctx, m.db, site, walletNamed(want.Wallet)); err != nil {
+		return nil, err
+	}
+	found, err := closingsOf(ctx, m.db, site, first.Format(time.DateOnly), 1)
 	if err != nil {
 		return nil, err
 	}
 	if len(found) == 0 || found[0].Month != want.Month {
 		return nil, errNoClosing
 	}
-	return in(want.Form, "points-journal-"+want.Month, found[0].Lines, closingAnswer{found[0]}, found[0].HTML)
+	j, name := &found[0], "points-journal-"+want.Month
+	if want.Wallet != "" {
+		j, name = j.Only(want.Wallet), name+"-"+want.Wallet
+	}
+	return in(want.Form, name, j.AllLines(), closingAnswer{*j}, j.HTML)
 }

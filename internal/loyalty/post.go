@@ -67,10 +67,10 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 	if err := m.recognize(ctx, u, programs, all, holders); err != nil {
 		return err
 	}
-	if err := waits(ctx, u, programs, all, holders); err != nil {
+	if err := walletsEarned(ctx, u, all, holders); err != nil {
 		return err
 	}
-	if err := walletsEarned(ctx, u, all, holders); err != nil {
+	if err := waits(ctx, u, programs, all, holders); err != nil {
 		return err
 	}
 	b := &books{now: u.Now, programs: programs}

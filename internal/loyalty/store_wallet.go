@@ -108,8 +108,10 @@ func walletsHad(ctx context.Context, tx sqlx.QueryerContext, holders []*holder) 
 func walletRows(ctx context.Context, db sqlx.QueryerContext, site, member int64) (map[string]walletRow, error) {
 	var rows []walletRow
 	err := sqlx.SelectContext(ctx, db, &rows, `
-		select a.asset as wallet, a.id as account_id, a.balance, coalesce(l.points, 0) as points, l.expires_at
+		select a.asset as wallet, a.id as account_id, a.balance, coalesce(w.balance, 0) as pending, coalesce(l.points, 0) as points, l.expires_at
 		from loyalty.account a
+		left join lateral (select * from loyalty.account w where w.site_id = a.site_id and w.name = 'pending' and w.asset = a.asset and w.pending_of = $2
+			and w.owner_id is null offset 0) w on true
 		left join lateral (select l.expires_at, sum(l.remaining)::bigint as points from loyalty.lot l
 			where l.site_id = a.site_id and l.account_id = a.id and l.remaining > 0 and l.expires_at is not null group by 1 order by 1 limit 1) l on true
 		where a.site_id = $1 and a.owner_id = $2 and a.asset <> 'points'`, site, member)
@@ -130,7 +132,7 @@ func walletOf(ctx context.Context, db sqlx.QueryerContext, site, person int64, w
 		return r, err
 	}
 	had, err := walletRows(ctx, db, site, r.ID)
-	r.AccountID, r.Balance, r.Pending = had[wallet].AccountID, had[wallet].Balance, 0
+	r.AccountID, r.Balance, r.Pending = had[wallet].AccountID, had[wallet].Balance, had[wallet].Pending
 	return r, err
 }
 

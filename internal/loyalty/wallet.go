@@ -30,6 +30,9 @@ type Wallet struct {
 	ExpiryRule    string `json:"expiry_rule,omitempty" doc:"rolling when left out, end_of_month, end_of_year or fixed_date, as programmes have it" example:"end_of_year"`
 	ExpiresAfter  *int   `json:"expires_after_days,omitempty" nullable:"true" doc:"null: never, where the rule can do without" example:"365"`
 	ExpiryDay     string `json:"expiry_day,omitempty" doc:"MM-DD, for fixed_date" example:""`
+	PendingRule   string `json:"pending_rule,omitempty" doc:"When what purchases earn in it can be spent, and counts: none, at once, when left out; days or event, as programmes have it" example:"days"`
+	PendingDays   int    `json:"pending_days,omitempty" doc:"For days, 1 to 3650" example:"14"`
+	PendingExpiry string `json:"pending_expiry,omitempty" doc:"earning when left out, or activation: what the expiry of points that were pending counts from" example:"activation"`
 }
 
 var (
@@ -45,14 +48,16 @@ func (w Wallet) kept() Wallet {
 	spendable := w.spendable()
 	w.Spendable = &spendable
 	w.ExpiryRule = cmp.Or(w.ExpiryRule, ruleRolling)
+	w.PendingRule, w.PendingExpiry = unless(w.PendingRule, "none"), unless(w.PendingExpiry, "earning")
 	return w
 }
 
 func (w Wallet) spendable() bool { return w.Spendable == nil || *w.Spendable }
 
-// policy is its rule of expiry as a programme's.
+// policy is its rules of expiry and of waiting as a programme's.
 func (w Wallet) policy() policy {
-	return policy{ExpiryRule: unless(w.ExpiryRule, ruleRolling), ExpiryDay: w.ExpiryDay}
+	return policy{ExpiryRule: unless(w.ExpiryRule, ruleRolling), ExpiryDay: w.ExpiryDay,
+		pendingPolicy: pendingPolicy{unless(w.PendingRule, "none"), w.PendingDays, unless(w.PendingExpiry, "earning")}}
 }
 
 // keptWallets are wallets as settings keep them; nil: none.
@@ -130,8 +135,7 @@ func (s settings) scores(wallet string) bool {
 	return !slices.ContainsFunc(s.Wallets, func(w Wallet) bool { return w.CountsForTier })
 }
 
-// forWallet is the programme as it is for one of its wallets: the wallet's rule of expiry and rules of earning instead of its own. Only the points of
-// the main one are ever pending.
+// forWallet is the programme as it is for one of its wallets: the wallet's rules of expiry, of waiting and of earning instead of its own.
 func (p program) forWallet(key string) program {
 	if key == "" {
 		return p
@@ -139,7 +143,7 @@ func (p program) forWallet(key string) program {
 	w, _ := p.wallet(key)
 	expires := w.policy()
 	p.ExpiryRule, p.ExpiryDay, p.ExpiresAfterDays = expires.ExpiryRule, expires.ExpiryDay, w.ExpiresAfter
-	p.PointsPerUnit, p.PointsPerReferral, p.pendingPolicy = 0, 0, pendingPolicy{}
+	p.PointsPerUnit, p.PointsPerReferral, p.pendingPolicy = 0, 0, expires.pendingPolicy
 	if d := w.ExpiresAfter; d != nil && p.RemindDays >= *d { // it would be reminded of as soon as it is there
 		p.RemindDays = 0
 	}
@@ -254,7 +258,7 @@ func inWallets(names []string, holders []*holder) []string {
 func (s settings) shown(have map[string]walletRow) (out []loyaltyapi.WalletBalance) {
 	for _, w := range s.Wallets {
 		r := have[w.Key]
-		out = append(out, loyaltyapi.WalletBalance{Key: w.Key, Name: w.Name, Balance: r.Balance, Expiring: r.expiring()})
+		out = append(out, loyaltyapi.WalletBalance{Key: w.Key, Name: w.Name, Balance: r.Balance, Pending: r.Pending, Expiring: r.expiring()})
 	}
 	return out
 }
@@ -271,6 +275,7 @@ type walletRow struct {
 	Wallet    string     `db:"wallet"`
 	AccountID int64      `db:"account_id"`
 	Balance   int64      `db:"balance"`
+	Pending   int64      `db:"pending"`
 	Expiring  int64      `db:"points"`
 	ExpiresAt *time.Time `db:"expires_at"`
 }
