@@ -104,7 +104,7 @@ func (l *player) purses(yield func(*holder) bool) {
 // opens gives somebody a wallet, with the next account behind those of the main one.
 func (l *player) opens(wallet string) {
 	if h := l.holder; h.in(wallet) == nil {
-		h.wallets = append(h.wallets, h.wallet(account{SiteID: h.SiteID, ID: 3 + int64(len(h.wallets)), Name: "member", Wallet: wallet}))
+		h.wallets = append(h.wallets, h.wallet(account{SiteID: h.SiteID, ID: 3 + int64(len(h.wallets)), Name: "member", Wallet: wallet}, pace{}))
 	}
 }
 

@@ -136,6 +136,7 @@ func (l *player) due() (at time.Time, some bool) {
 		}
 	}
 	for h := range l.purses {
+		look(h.LapsesAt)
 		for _, lot := range h.lots {
 			if lot.Remaining > 0 {
 				look(lot.ends())
@@ -145,7 +146,6 @@ func (l *player) due() (at time.Time, some bool) {
 	for _, lot := range l.waiting {
 		look(lot.ActivatesAt)
 	}
-	look(l.holder.LapsesAt)
 	if s := l.holder.score; s != nil && !s.due.IsZero() {
 		look(&s.due)
 	}

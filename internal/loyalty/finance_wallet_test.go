@@ -37,7 +37,6 @@ func TestFinanceOfWallets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.bySQL(t, where, days)
 		return days
 	}
 	shown := func(d finance.Day) string {
@@ -50,6 +49,7 @@ func TestFinanceOfWallets(t *testing.T) {
 		return fmt.Sprint(d.Day, " ", d.Wallet, ": ", d.Issued, " ", d.ClawedBack, " ", d.Expired, ", owed ", d.Liability, " worth ", worth(d.LiabilityValue))
 	}
 	all := of(1, "", time.March)
+	w.bySQL(t, s, all)
 	if len(all) != 3*31 {
 		t.Fatalf("%d rows", len(all))
 	}
@@ -66,7 +66,9 @@ func TestFinanceOfWallets(t *testing.T) {
 			}
 		}
 	}
-	if d := of(2, "", time.March)[37]; d.LiabilityValue != nil || d.Liability != 60 {
+	others := of(2, "", time.March)
+	w.bySQL(t, twin, others)
+	if d := others[37]; d.LiabilityValue != nil || d.Liability != 60 {
 		t.Errorf("the twin has %+v", d)
 	}
 

@@ -20,25 +20,26 @@ func (m *Module) financeRoutes(api huma.API) {
 	tags := []string{"Loyalty"}
 	const forms = "`format`, or the header `Accept`, chooses JSON, CSV (`text/csv`) or Parquet (`" + parquetType + "`)"
 	huma.Register(api, huma.Operation{OperationID: "createPointValue", Method: http.MethodPost, Path: worth, Tags: tags, DefaultStatus: http.StatusCreated,
-		Summary: "Say what points are worth in the books", Description: "From a day on, in the programme's currency, and how many of them are expected never to be spent. It changes nothing but what " +
+		Summary: "Say what points are worth in the books", Description: "Those of a wallet, from a day on, in the programme's currency, and how many of them are expected never to be spent. It changes nothing but what " +
 			"finance reports say of days from then on; of several values the one that was set last counts of those that begin by a day. None is ever changed. " +
-			"Takes `Idempotency-Key`. Errors: 404 `program_not_found`, 400 `invalid_point_value`, 409 `month_closed` for a day of a closed month, `too_many_point_values`."}, m.postPointValue)
+			"Takes `Idempotency-Key`. Errors: 404 `program_not_found`, 400 `invalid_point_value`, `wallet_not_found`, 409 `month_closed` for a day of a closed month, `too_many_point_values`."}, m.postPointValue)
 	huma.Register(api, huma.Operation{OperationID: "listPointValues", Method: http.MethodGet, Path: worth, Tags: tags,
-		Summary: "List what points were worth in the books", Description: "In the order in which they were set, at most 1,000. Errors: 404 `program_not_found`."}, m.listPointValues)
+		Summary: "List what points were worth in the books", Description: "In the order in which they were set, at most 1,000 of all wallets together. Errors: 404 `program_not_found`, 400 `wallet_not_found`."}, m.listPointValues)
 	huma.Register(api, huma.Operation{OperationID: "getFinanceDays", Method: http.MethodGet, Path: path + "/days", Tags: tags,
 		Summary: "Read what points came to by day, and what is owed", Description: "Issued, clawed back, redeemed, expired, reinstated, adjusted and transferred points, breakage, the liability at the " +
-			"end of each day, and their values where somebody has said what points are worth. By when points were written, on days of the site, as far as the ledger is sealed: " +
+			"end of each day, and their values where somebody has said what points are worth: a row for each day and wallet, the main one first. By when points were written, on days of the site, as far as the ledger is sealed: " +
 			"a minute or two behind. At most 366 days; without a period it is the present month. " + forms + ". Errors: 400 `invalid_period`, `wallet_not_found`.",
 		Responses: inForms[financeDaysAnswer](api, "The days", csvType, parquetType)}, m.getFinanceDays)
 	huma.Register(api, huma.Operation{OperationID: "closeFinanceMonth", Method: http.MethodPost, Path: path + "/closings", Tags: tags, DefaultStatus: http.StatusCreated,
-		Summary: "Close a month in the books", Description: "Freezes what points came to in a month that is over, as a journal, with the place and the hash of the ledger's chain. The first may be any month, " +
+		Summary: "Close a month in the books", Description: "Freezes what points of all wallets came to in a month that is over, as a journal, with the place and the hash of the ledger's chain. The first may be any month, " +
 			"what was before it is its opening; then they are closed one after the other. What is written later is booked in the next open month: a closed one is never changed, nor opened again. " +
 			"Takes `Idempotency-Key`. Errors: 400 `invalid_period`, 404 `program_not_found`, 409 `month_not_over`, `month_closed`, `month_out_of_order`, `ledger_not_sealed`."}, m.postClosing)
 	huma.Register(api, huma.Operation{OperationID: "listFinanceClosings", Method: http.MethodGet, Path: path + "/closings", Tags: tags,
 		Summary: "List closed months with their journals", Description: "Newest first."}, m.listClosings)
 	huma.Register(api, huma.Operation{OperationID: "getFinanceClosing", Method: http.MethodGet, Path: path + "/closings/{month}", Tags: tags,
 		Summary: "Read a closed month's journal", Description: "Accounts with opening, debit, credit and closing, and a line for each account and kind of movement; debits and credits come to the same, in points " +
-			"and in money. " + forms + " of the lines, or `html` for a page to print. Errors: 404 `month_not_closed`.",
+			"and in money, in each wallet by itself: the main one's stand in the journal, the others' in its `wallets`. " + forms + " of the lines, or `html` for a page to print. " +
+			"Errors: 404 `month_not_closed`, 400 `wallet_not_found`.",
 		Responses: inForms[closingAnswer](api, "The journal", csvType, parquetType, htmlType)}, m.getClosing)
 }
 

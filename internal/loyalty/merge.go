@@ -70,7 +70,7 @@ func (b *books) absorb(s, d *holder, mergeID int64) (txnID *int64, err error) {
 	if d.LapsesAt != nil { // who did something as either has done it
 		if s.LapsesAt == nil || d.LapsesAt.After(*s.LapsesAt) {
 			s.LapsesAt, s.IdleDays, s.Reminded, s.paced = d.LapsesAt, d.IdleDays, d.Reminded, true
-			s.pace.WakeAt = b.programs[s.SiteID].wakes(s.LapsesAt, b.now)
+			s.pace.WakeAt = b.programOf(s).wakes(s.LapsesAt, b.now)
 		}
 		d.rest()
 	}
@@ -189,7 +189,7 @@ func (b *books) part(s, d *holder, m unmerging) error {
 	}
 	if slices.ContainsFunc(lent, func(l *lot) bool { return l.ByActivity && l.Remaining > 0 }) {
 		d.LapsesAt, d.IdleDays, d.Reminded, d.paced = s.LapsesAt, s.IdleDays, s.Reminded, true
-		d.pace.WakeAt = b.programs[s.SiteID].wakes(d.LapsesAt, b.now)
+		d.pace.WakeAt = b.programOf(s).wakes(d.LapsesAt, b.now)
 	}
 	for _, l := range lent {
 		l.AccountID, l.member = d.ID, d

@@ -53,7 +53,12 @@ func (o *oracle) further(rt *rapid.T, s *settings) {
 	}
 	x := &oracle{wallet: "stars", people: map[int64]*purse{}, earned: map[string]*grant{}, unions: o.unions, debts: o.debts, scores: rapid.Bool().Draw(rt, "stars count")}
 	o.others, o.scores = []*oracle{x}, !x.scores
-	s.Wallets = keptWallets([]Wallet{{Key: x.wallet, Name: "Stars", Transferable: true, CountsForTier: x.scores, ExpiresAfter: days(10)}})
+	of, waits := Wallet{Key: x.wallet, Name: "Stars", Transferable: true, CountsForTier: x.scores, ExpiresAfter: days(10)}, x.drawWaiting(rt)
+	of.PendingRule, of.PendingDays, of.PendingExpiry = waits.PendingRule, waits.PendingDays, waits.PendingExpiry
+	if x.idle = rapid.Bool().Draw(rt, "stars by activity"); x.idle {
+		of.ExpiryRule = inactivity
+	}
+	s.Wallets = keptWallets([]Wallet{of})
 	s.Earning = &earnPlan{EarnTerms: EarnTerms{Stacking: stackAll, Rules: []earnRule{{Key: "stars", Kind: kindPerMoney, Points: 2, Wallet: x.wallet}}}}
 }
 
@@ -319,7 +324,9 @@ func TestLedgerAgainstOracle(t *testing.T) {
 					if _, err := w.activateDue(t.Context()); err != nil {
 						rt.Fatal(err)
 					}
-					o.activate(w.clock.Now())
+					for _, x := range o.each() {
+						x.activate(w.clock.Now())
+					}
 					if _, err := w.ExpireDue(t.Context()); err != nil {
 						rt.Fatal(err)
 					}
@@ -355,7 +362,7 @@ func TestLedgerAgainstOracle(t *testing.T) {
 			case "reverse":
 				o.reverse(rt, w, site, pastDay(rt, w.clock.Now()), rapid.IntRange(1, 6).Draw(rt, "good for"))
 			case "call":
-				o.call(rt, w, site, sourceOf("origin", small.Draw(rt, "origin")), rapid.Bool().Draw(rt, "activate"))
+				o.pick(rt).call(rt, w, site, sourceOf("origin", small.Draw(rt, "origin")), rapid.Bool().Draw(rt, "activate"))
 			case "act":
 				batch := make([]action, rapid.IntRange(1, 5).Draw(rt, "n"))
 				for i := range batch {

@@ -162,7 +162,7 @@ func (b *books) wakeBooks(ctx context.Context, u *bus.Unit, members map[person]*
 		return nil, err
 	}
 	if len(asleep) > 0 {
-		accounts = append(accounts, expired)
+		accounts = append(accounts, inWallets([]string{expired}, each(members))...)
 	}
 	o, err := open(ctx, u, n+len(asleep), sites, accounts, nil)
 	b.ids, b.own = o.ids, o.own

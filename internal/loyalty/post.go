@@ -245,7 +245,7 @@ func (m *Module) save(ctx context.Context, u *bus.Unit, b *books, holders []*hol
 	s.newLots(b.lots)
 	s.allocations(b.uses)
 	s.usedLots(lots)
-	s.accounts(accounts)
+	s.accounts(accounts, holders)
 	s.members(holders)
 	s.changes(b.changes)
 	s.merits(b.merits)

@@ -168,7 +168,7 @@ func (b *books) redeem(h *holder, batch *redemptionBatch, a action) (*redemption
 		return nil, asFault(refused[0])
 	}
 	gives := batch.gives(amount, a.about, b.count(batch, h.MemberID))
-	b.active(h, p, b.now)
+	b.active(h, b.programOf(h), b.now)
 	others, err := b.gather(h, cost)
 	if err != nil {
 		return nil, err

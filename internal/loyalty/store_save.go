@@ -195,45 +195,65 @@ func (s *saving) usedLots(all []*lot) {
 		from $rows where l.site_id = u.site_id and l.id = u.id`, names, columns...)
 }
 
-func (s *saving) accounts(all []*account) {
+// accounts saves what accounts hold, and until when what lives by activity on those of further wallets, whose holders are among all that there are.
+func (s *saving) accounts(all []*account, holders []*holder) {
+	paces, paced := map[*account]pace{}, false
+	for _, h := range holders {
+		if h.Wallet != "" {
+			paces[&h.account], paced = h.pace, paced || h.paced
+		}
+	}
 	var rows []*account
 	for _, a := range all {
-		if a.dirty {
+		if a.dirty || paces[a].paced {
 			rows = append(rows, a)
 		}
 	}
 	if len(rows) == 0 {
 		return
 	}
-	s.add("accounts", `
-		update loyalty.account a set balance = u.balance, seq = u.seq from $rows where a.site_id = u.site_id and a.id = u.id`,
-		`site_id id balance seq`,
+	names, more := `site_id id balance seq`, ""
+	columns := []any{
 		column(rows, func(a *account) int64 { return a.SiteID }), column(rows, func(a *account) int64 { return a.ID }),
-		column(rows, func(a *account) int64 { return a.Balance }), column(rows, func(a *account) int64 { return a.Seq }))
+		column(rows, func(a *account) int64 { return a.Balance }), column(rows, func(a *account) int64 { return a.Seq }),
+	}
+	if paced {
+		of := func(a *account) pace { return paces[a] }
+		more, names, columns = savedPace, names+pacedNames, append(columns, paceColumns(rows, of)...)
+	}
+	s.add("accounts", `
+		update loyalty.account a set balance = u.balance, seq = u.seq`+more+` from $rows where a.site_id = u.site_id and a.id = u.id`, names, columns...)
+}
+
+const (
+	savedPace = `, lapses_at = nullif(u.lapses_at, '')::timestamptz, idle_days = nullif(u.idle_days, 0),
+			wake_at = nullif(u.wake_at, '')::timestamptz, reminded = nullif(u.reminded, false)`
+	pacedNames = " lapses_at:text idle_days wake_at:text reminded:boolean"
+)
+
+func paceColumns[T any](rows []T, of func(T) pace) []any {
+	return []any{column(rows, func(r T) string { return stampOrNot(of(r).LapsesAt) }), column(rows, func(r T) int64 { return int64(of(r).IdleDays) }),
+		column(rows, func(r T) string { return stampOrNot(of(r).WakeAt) }), column(rows, func(r T) bool { return of(r).Reminded })}
 }
 
 func (s *saving) members(all []*holder) {
 	var rows []*holder
 	for _, h := range all {
-		if h.tiered || h.paced {
+		if h.tiered || h.paced && h.Wallet == "" {
 			rows = append(rows, h)
 		}
 	}
 	if len(rows) == 0 {
 		return
 	}
-	names, pace := `site_id id earned tier:text version`, ""
+	names, more := `site_id id earned tier:text version`, ""
 	columns := []any{
 		column(rows, func(h *holder) int64 { return h.SiteID }), column(rows, func(h *holder) int64 { return h.MemberID }),
 		column(rows, func(h *holder) int64 { return h.Earned }), column(rows, func(h *holder) string { return h.Tier }),
 		column(rows, func(h *holder) int64 { return int64(h.TiersVersion) }),
 	}
 	if slices.ContainsFunc(rows, func(h *holder) bool { return h.paced }) {
-		pace = `, lapses_at = nullif(u.lapses_at, '')::timestamptz, idle_days = nullif(u.idle_days, 0),
-			wake_at = nullif(u.wake_at, '')::timestamptz, reminded = nullif(u.reminded, false)`
-		names, columns = names+" lapses_at:text idle_days wake_at:text reminded:boolean", append(columns, column(rows, func(h *holder) string { return stampOrNot(h.LapsesAt) }),
-			column(rows, func(h *holder) int64 { return int64(h.IdleDays) }), column(rows, func(h *holder) string { return stampOrNot(h.pace.WakeAt) }),
-			column(rows, func(h *holder) bool { return h.Reminded }))
+		more, names, columns = savedPace, names+pacedNames, append(columns, paceColumns(rows, func(h *holder) pace { return h.pace })...)
 	}
 	tier := ""
 	if slices.ContainsFunc(rows, func(h *holder) bool { return h.score != nil && h.score.dirty }) {
@@ -241,7 +261,7 @@ func (s *saving) members(all []*holder) {
 		names, columns = names+" tier_due_at:text counted:boolean", append(columns, column(rows, (*holder).tierDue), column(rows, func(h *holder) bool { return h.score != nil }))
 	}
 	s.add("members", `
-		update loyalty.member m set earned = u.earned, tier = u.tier, tiers_version = u.version`+pace+tier+`
+		update loyalty.member m set earned = u.earned, tier = u.tier, tiers_version = u.version`+more+tier+`
 		from $rows where m.site_id = u.site_id and m.id = u.id`, names, columns...)
 }
 

@@ -27,7 +27,7 @@ type Wallet struct {
 	Spendable     *bool  `json:"spendable,omitempty" nullable:"true" doc:"Its points can be redeemed and held; true when left out" example:"false"`
 	Transferable  bool   `json:"transferable,omitempty" doc:"Members may give its points to each other" example:"false"`
 	CountsForTier bool   `json:"counts_for_tier,omitempty" doc:"What is earned in it counts towards tiers' thresholds. Where a wallet does, the main one doesn't any more, from its next earning on" example:"true"`
-	ExpiryRule    string `json:"expiry_rule,omitempty" doc:"rolling when left out, end_of_month, end_of_year or fixed_date, as programmes have it" example:"end_of_year"`
+	ExpiryRule    string `json:"expiry_rule,omitempty" doc:"rolling when left out, end_of_month, end_of_year, fixed_date, or inactivity in this wallet, as programmes have it" example:"end_of_year"`
 	ExpiresAfter  *int   `json:"expires_after_days,omitempty" nullable:"true" doc:"null: never, where the rule can do without" example:"365"`
 	ExpiryDay     string `json:"expiry_day,omitempty" doc:"MM-DD, for fixed_date" example:""`
 	PendingRule   string `json:"pending_rule,omitempty" doc:"When what purchases earn in it can be spent, and counts: none, at once, when left out; days or event, as programmes have it" example:"days"`
@@ -90,11 +90,7 @@ func (s settings) checkWallets(at func(pointer, format string, args ...any)) {
 			within("/name", "is used by another wallet")
 		}
 		keys[w.Key], names[name] = true, true
-		if p := w.policy(); p.ExpiryRule == inactivity {
-			within("/expiry_rule", "must be rolling, end_of_month, end_of_year or fixed_date")
-		} else {
-			p.check(w.ExpiresAfter, within)
-		}
+		w.policy().check(w.ExpiresAfter, within)
 		if d := w.ExpiresAfter; d != nil && (*d < 1 || *d > maxDays) {
 			within("/expires_after_days", "must be 1 to %d, or null for never", maxDays)
 		}
@@ -155,7 +151,7 @@ func (p program) forWallet(key string) program {
 
 // calendar says that one of the wallets ends by the calendar of the site.
 func calendar(wallets []Wallet) bool {
-	return slices.ContainsFunc(wallets, func(w Wallet) bool { return w.policy().ExpiryRule != rolling })
+	return slices.ContainsFunc(wallets, func(w Wallet) bool { rule := w.policy().ExpiryRule; return rule != rolling && rule != inactivity })
 }
 
 // removed are the wallets that a change takes away.
@@ -189,7 +185,7 @@ func (h *holder) in(wallet string) *holder {
 	return nil
 }
 
-// self is the member whose wallet it is: tier, what was earned in all, and activity are the member's.
+// self is the member whose wallet it is: tier and what was earned in all are the member's.
 func (h *holder) self() *holder {
 	if h.main != nil {
 		return h.main
@@ -198,8 +194,8 @@ func (h *holder) self() *holder {
 }
 
 // wallet is another wallet of a member, as a holder of its own.
-func (h *holder) wallet(a account) *holder {
-	return &holder{account: a, MemberID: h.MemberID, PersonID: h.PersonID, Status: h.Status, TiersVersion: h.TiersVersion, MergedInto: h.MergedInto, Duplicates: h.Duplicates, main: h}
+func (h *holder) wallet(a account, p pace) *holder {
+	return &holder{account: a, pace: p, MemberID: h.MemberID, PersonID: h.PersonID, Status: h.Status, TiersVersion: h.TiersVersion, MergedInto: h.MergedInto, Duplicates: h.Duplicates, main: h}
 }
 
 // apart makes wallets of rows that were read with their member beside them: nothing of the member is kept with them.
@@ -207,8 +203,8 @@ func apart(rows []*holder) {
 	for i, h := range rows {
 		if h.Wallet != "" {
 			member := *h
-			member.account = account{SiteID: h.SiteID}
-			rows[i] = member.wallet(h.account)
+			member.account, member.pace = account{SiteID: h.SiteID}, pace{}
+			rows[i] = member.wallet(h.account, h.pace)
 		}
 	}
 }

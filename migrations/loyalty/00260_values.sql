@@ -35,3 +35,18 @@ alter table loyalty.account add constraint account_name check (case
 	when owner_id is not null then name = 'member' and pending_of is null
 	when pending_of is not null then name = 'pending'
 	else name in ('issued', 'redeemed', 'expired', 'adjusted', 'held', 'transferred') end);
+
+-- When the lots that live by activity end on an account of a wallet beside the main one, as loyalty.member says it of that: each lives by what is done in it.
+alter table loyalty.account add column lapses_at timestamptz;
+alter table loyalty.account add column idle_days int;
+alter table loyalty.account add column wake_at   timestamptz;
+alter table loyalty.account add column reminded  boolean;
+alter table loyalty.account add constraint account_lapses check (coalesce(lapses_at, wake_at) is null or owner_id is not null and asset <> 'points');
+create index account_lapses on loyalty.account (lapses_at) where lapses_at is not null;
+create index account_wake on loyalty.account (wake_at) where wake_at is not null;
+create or replace view audit.lot_v2 as
+	select l.site_id, l.id as lot_id, a.asset as wallet, l.account_id, coalesce(a.owner_id, a.pending_of) as member_id, l.granted, l.remaining, l.clawed as clawed_back, l.expired, l.reinstated,
+		l.forgiven, l.waived, coalesce(l.pending, false) as pending, l.activates_at, coalesce(l.by_activity, false) as by_activity,
+		case when not coalesce(l.by_activity, false) then l.expires_at when a.asset <> 'points' then a.lapses_at else m.lapses_at end as expires_at, l.tierless is null as counts_for_tier
+	from loyalty.lot l join loyalty.account a on a.site_id = l.site_id and a.id = l.account_id
+	left join loyalty.member m on m.site_id = a.site_id and m.id = coalesce(a.owner_id, a.pending_of);
