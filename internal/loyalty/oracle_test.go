@@ -105,7 +105,7 @@ func (o *oracle) earn(source string, who, subtotal int64, n int, at time.Time) {
 	if !p.lapses.IsZero() && !p.lapses.After(at) {
 		p.expire(at)
 	}
-	g := &grant{owner: who, subtotal: subtotal, ends: at.AddDate(0, 0, 10), idle: o.idle}
+	g := &grant{owner: o.as(who), subtotal: subtotal, ends: at.AddDate(0, 0, 10), idle: o.idle} // what a duplicate buys meanwhile stays the survivor's
 	o.earned[source] = g
 	if o.waits != 0 && subtotal > 0 {
 		p.active(false, at)
