@@ -191,7 +191,7 @@ var ledgerInvariants = []invariant{
 			union all
 			select a.site_id, a.pending_of, count(*) from loyalty.account a
 			left join loyalty.member m on m.site_id = a.site_id and m.id = a.pending_of
-			where a.pending_of is not null group by 1, 2 having count(*) > 1 or count(m.id) <> 1 or count(a.owner_id) > 0
+			where a.pending_of is not null group by 1, 2, a.asset having count(*) > 1 or count(m.id) <> 1 or count(a.owner_id) > 0
 			union all
 			select p.site_id, null, count(a.id) from loyalty.program p
 			left join loyalty.account a on a.site_id = p.site_id and a.owner_id is null and a.name in ('issued', 'redeemed', 'expired', 'adjusted', 'held', 'transferred')

@@ -14,7 +14,7 @@ import (
 
 // pointGivers is what is asked about points that can't be spent yet, and about those that members give to each other.
 type pointGivers interface {
-	Pending(ctx context.Context, siteID, personID int64, after loyaltyapi.AfterExpiration, limit int) ([]loyaltyapi.Pending, bool, error)
+	PendingIn(ctx context.Context, siteID, personID int64, wallet string, after loyaltyapi.AfterExpiration, limit int) ([]loyaltyapi.Pending, bool, error)
 	TransferIn(ctx context.Context, siteID int64, wallet string, from, to, points int64, note string, key idempotency.Key) (out loyaltyapi.Transfer, replayed bool, err error)
 }
 
@@ -23,7 +23,7 @@ func (c Composition) transferRoutes(api huma.API) {
 	tags := []string{"Loyalty"}
 	huma.Register(api, huma.Operation{OperationID: "listPendingPoints", Metadata: forMembers(mayRead), Method: http.MethodGet, Path: member + "/pending_points", Tags: tags,
 		Summary:     "List a member's points that can't be spent yet",
-		Description: "Those that can be spent next first; those that wait for somebody's word last. Errors: 404 `member_not_found`."}, c.listPending)
+		Description: "Those that can be spent next first; those that wait for somebody's word last. Errors: 404 `member_not_found`, 400 `wallet_not_found`."}, c.listPending)
 	huma.Register(api, huma.Operation{OperationID: "transferPoints", Method: http.MethodPost, Path: member + "/transfers", Tags: tags, DefaultStatus: http.StatusCreated,
 		Summary: "Give points of a member to another",
 		Description: "Those that expire next first, and they keep their dates: what was to live by the giver's activity ends when it would have ended. They count for no tier, " +
@@ -71,8 +71,8 @@ type pendingAnswer struct {
 	NextCursor *string              `json:"next_cursor" doc:"null on the last page"`
 }
 
-func (c Composition) listPending(ctx context.Context, in *entriesInput) (*web.OK[pendingAnswer], error) {
-	page, next, err := memberList(ctx, c, in, "pending points", c.Members.Pending, func(last loyaltyapi.Pending) loyaltyapi.AfterExpiration {
+func (c Composition) listPending(ctx context.Context, in *walletEntriesInput) (*web.OK[pendingAnswer], error) {
+	page, next, err := memberList(ctx, c, in.list(), "pending points"+in.Wallet, inWallet(in.Wallet, c.Members.PendingIn), func(last loyaltyapi.Pending) loyaltyapi.AfterExpiration {
 		return loyaltyapi.AfterExpiration{At: last.SortsAt, LotID: last.TransactionID}
 	})
 	if err != nil {

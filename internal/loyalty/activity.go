@@ -2,12 +2,13 @@ package loyalty
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/jmoiron/sqlx"
 )
 
-// pace is how long a member's points live that live by activity.
+// pace is how long a member's points of a wallet live that live by activity.
 type pace struct {
 	LapsesAt *time.Time `db:"lapses_at"` // nil: no such points are left
 	IdleDays int        `db:"idle_days"`
@@ -19,11 +20,9 @@ type pace struct {
 // lapsed says that a member did nothing for too long.
 func (p pace) lapsed(now time.Time) bool { return p.LapsesAt != nil && !p.LapsesAt.After(now) }
 
-// active takes note that a member earned or spent: what lives by activity lives on. What was done long ago shortens nothing.
+// active takes note that a member earned or spent in a wallet, as which the programme is p: what lives in it by activity lives on. What was done long ago
+// shortens nothing.
 func (b *books) active(h *holder, p program, at time.Time) {
-	if h.Wallet != "" { // only points of the main wallet live by it
-		return
-	}
 	days := p.idleDays()
 	if days == 0 && h.LapsesAt == nil {
 		return
@@ -106,23 +105,18 @@ func dueOf(lots []*lot, now time.Time) (due []siteID) {
 	return due
 }
 
-// asleep reads what members who lapsed, and whom the timer has not come by yet, still have: it ends before they earn again. There is
+// asleep reads what members who lapsed, and whom the timer has not come by yet, still have in those wallets: it ends before they earn again. There is
 // hardly ever anybody.
 func (b *books) asleep(ctx context.Context, tx sqlx.QueryerContext, holders map[person]*holder) ([]*lot, error) {
-	lapsed := map[person]*holder{}
-	for _, h := range each(holders) {
-		if h.lapsed(b.now) {
-			lapsed[person{h.SiteID, h.PersonID}] = h
-		}
-	}
+	lapsed := slices.DeleteFunc(each(holders), func(h *holder) bool { return !h.lapsed(b.now) })
 	if len(lapsed) == 0 {
 		return nil, nil
 	}
-	lots, err := lotsOf(ctx, tx, lapsed, nil)
+	lots, err := lotsIn(ctx, tx, lapsed, nil)
 	if err != nil {
 		return nil, err
 	}
-	hand(lots, each(lapsed))
+	hand(lots, lapsed)
 	b.made, err = madeBy(ctx, tx, dueOf(lots, b.now))
 	return lots, err
 }

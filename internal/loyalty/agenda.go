@@ -17,6 +17,7 @@ var duties = agenda.Agenda{
 	{What: "points to activate", Kind: agenda.Timed, SQL: `select activates_at as at from loyalty.lot where pending and remaining > 0 and activates_at is not null`},
 	{What: "points that expire", Kind: agenda.Timed, SQL: `select expires_at as at from loyalty.lot where remaining > 0 and expires_at is not null`},
 	{What: "members who lapse", Kind: agenda.Timed, SQL: `select lapses_at as at from loyalty.member where lapses_at is not null`},
+	{What: "wallets whose members lapse", Kind: agenda.Timed, SQL: `select lapses_at as at from loyalty.account where lapses_at is not null`},
 	{What: "members who forfeit points", Kind: agenda.Timed, SQL: `select forfeit_at as at from loyalty.member where forfeited is null and forfeit_at is not null and status <> 'merged'`},
 	{What: "expiry to reverse", Kind: agenda.AtOnce, SQL: `select null::timestamptz as at from loyalty.expiry_reversal where done_at is null`},
 	{What: "cancellations that were begun", Kind: agenda.Timed, SQL: `select cancel_wanted_at + interval '10 seconds' as at from loyalty.redemption where cancel_wanted_at is not null and status <> 'cancelled'`},
@@ -24,6 +25,7 @@ var duties = agenda.Agenda{
 	{What: "changed reminders", Kind: agenda.AtOnce, SQL: `select null::timestamptz as at from loyalty.program where rewake_after is not null`},
 	{What: "points to be reminded of", Kind: agenda.Timed, SQL: `select wake_at as at from loyalty.lot where wake_at is not null`},
 	{What: "members to be reminded", Kind: agenda.Timed, SQL: `select wake_at as at from loyalty.member where wake_at is not null`},
+	{What: "members to be reminded of a wallet", Kind: agenda.Timed, SQL: `select wake_at as at from loyalty.account where wake_at is not null`},
 	{What: "members of older tiers", Kind: agenda.AtOnce, SQL: `select null::timestamptz as at from loyalty.program p
 		join loyalty.member m on m.site_id = p.site_id and m.tiers_version < p.tiers_version`},
 	{What: "rules to be asked", Kind: agenda.AtOnce, SQL: `select at from loyalty.rule_due`},

@@ -193,7 +193,7 @@ func (m *Module) worthOf(ctx context.Context, shop site.Site, a BacktestAsk, h *
 		return "", err
 	}
 	values, err := pointValues(ctx, m.db, shop.ID)
-	v := finance.On(values, until.Add(-1).Format(time.DateOnly))
+	v := finance.On(finance.ValuesOf(values, mainWallet), until.Add(-1).Format(time.DateOnly))
 	if err != nil || v == nil || v.Currency != shop.Currency {
 		return "", err
 	}

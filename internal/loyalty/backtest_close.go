@@ -29,9 +29,13 @@ func (r *replay) held(l *player) (out helds) {
 	return out
 }
 
-// left is what is in a wallet that can be spent or is owed.
+// left is what is in a wallet that can be spent or is owed, and what waits.
 func (h *holder) left() hindsight.Held {
-	return hindsight.Held{Outstanding: max(h.Balance, 0), Debt: max(-h.Balance, 0)}
+	out := hindsight.Held{Outstanding: max(h.Balance, 0), Debt: max(-h.Balance, 0)}
+	if h.pending != nil {
+		out.Pending = h.pending.Balance
+	}
+	return out
 }
 
 // close adds up what moved.
@@ -103,7 +107,7 @@ func (l *player) purses(yield func(*holder) bool) {
 // opens gives somebody a wallet, with the next account behind those of the main one.
 func (l *player) opens(wallet string) {
 	if h := l.holder; h.in(wallet) == nil {
-		h.wallets = append(h.wallets, h.wallet(account{SiteID: h.SiteID, ID: 3 + int64(len(h.wallets)), Name: "member", Wallet: wallet}))
+		h.wallets = append(h.wallets, h.wallet(account{SiteID: h.SiteID, ID: 3 + int64(len(h.wallets)), Name: "member", Wallet: wallet}, pace{}))
 	}
 }
 

@@ -67,7 +67,7 @@ func (r *replay) earnIn(ctx context.Context, b *books, l *player, e earning) err
 		r.tally.Join(b.now)
 	}
 	if e.Pending {
-		l.waits()
+		l.waits(e.Wallet)
 	}
 	had, asked := len(b.txns), len(b.asked)
 	if err := b.settle(ctx, l.holder, e, false); err != nil {

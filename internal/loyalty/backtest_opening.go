@@ -74,7 +74,7 @@ func (r *replay) bring(l *player, h *holder, had hindsight.OpeningLot) {
 	if at.IsZero() {
 		at = had.EarnedAt.AddDate(0, 0, r.terms.GoAhead)
 	}
-	l.waits()
+	l.waits("")
 	x.Pending, x.AccountID, x.ActivatesAt = true, h.pending.ID, &at
 	h.pending.Balance += had.Points
 	l.waiting = append(l.waiting, x)

@@ -112,10 +112,10 @@ func (l *player) join(b *books, p program, at time.Time) {
 	b.joined = []*holder{l.holder}
 }
 
-// waits gives somebody an account to wait on.
-func (l *player) waits() {
-	if l.holder != nil && l.holder.pending == nil {
-		l.holder.pending = &account{SiteID: l.holder.SiteID, ID: 2, Name: pending}
+// waits gives somebody an account to wait on in a wallet. Nobody asks for its number.
+func (l *player) waits(wallet string) {
+	if h := l.holder.in(wallet); h != nil && h.pending == nil {
+		h.pending = &account{SiteID: h.SiteID, ID: 2, Name: pending, Wallet: wallet}
 	}
 }
 
@@ -124,11 +124,7 @@ func (l *player) held() (h hindsight.Held) {
 	if l.holder == nil {
 		return h
 	}
-	h = l.holder.left()
-	if l.holder.pending != nil {
-		h.Pending = l.holder.pending.Balance
-	}
-	return h
+	return l.holder.left()
 }
 
 // due is when time alone does something next; false: never.
@@ -142,6 +138,7 @@ func (l *player) due() (at time.Time, some bool) {
 		}
 	}
 	for h := range l.purses {
+		look(h.LapsesAt)
 		for _, lot := range h.lots {
 			if lot.Remaining > 0 {
 				look(lot.ends())
@@ -151,7 +148,6 @@ func (l *player) due() (at time.Time, some bool) {
 	for _, lot := range l.waiting {
 		look(lot.ActivatesAt)
 	}
-	look(l.holder.LapsesAt)
 	if s := l.holder.score; s != nil && !s.due.IsZero() {
 		look(&s.due)
 	}

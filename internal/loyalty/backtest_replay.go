@@ -136,7 +136,8 @@ func (b *books) lapse(x *pastLot) {
 // passTime does what is due by now, in the order in which the timer does it.
 func (r *replay) passTime(b *books, l *player) error {
 	for _, x := range l.ready(b.now) {
-		if _, err := b.activate(l.holder, x, l.lots[x.ID].of.txn(), causeTime); err != nil {
+		of := l.lots[x.ID].of
+		if _, err := b.activate(l.holder.in(of.Wallet), x, of.txn(), causeTime); err != nil {
 			return err
 		}
 	}

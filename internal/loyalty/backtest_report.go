@@ -63,7 +63,7 @@ func (s *simulation) assumptions() []string {
 		out = append(out, "Shares aren't played: what the programme gives for them is missing.")
 	}
 	out = append(out, s.featWords(some)...)
-	if some(func(p program) bool { return p.PendingRule == untilEvent }) {
+	if some(func(p program) bool { return p.waitsForEvent() }) {
 		out = append(out, fmt.Sprintf("Points that wait for an event are taken to get it %d days after the order.", s.Terms.GoAhead))
 	}
 	switch {

@@ -74,7 +74,7 @@ func earnings[T bus.Payload](ctx context.Context, m *Module, u *bus.Unit, batch 
 	if len(all) == 0 {
 		return nil
 	}
-	of := allowed(all)
+	of := allowed(programs, all)
 	if err := m.postEarnings(ctx, u, programs, all); err != nil || len(of) == 0 {
 		return err
 	}

@@ -129,7 +129,7 @@ func (p program) forReward(w referralevent.RewardIssued) earning {
 func (p program) forReferral(r referralevent.ReferralApproved) earning {
 	e := earning{SiteID: r.SiteID, PersonID: r.AdvocateID, Source: sourceOf("referral", r.ReferralID), Reason: loyaltyevent.ForReferral,
 		OriginID: r.OriginID, ReferralID: r.ReferralID, FriendID: r.FriendID, EffectiveAt: r.ApprovedAt}
-	if p.PendingRule == untilEvent && r.OriginID != 0 {
+	if p.waitsForEvent() && r.OriginID != 0 {
 		e.GoAhead = sourceOf("origin", r.OriginID)
 	}
 	e.feat = p.featOfReferral(r)

@@ -15,9 +15,10 @@ import (
 
 // triedRule is a rule to be tried.
 type triedRule struct {
-	Rule string
-	Days *int
-	Day  string
+	Rule   string
+	Days   *int
+	Day    string
+	Wallet string `json:",omitempty"` // of whose points; "": the main one
 }
 
 // expiryPreview is what members' points would do if they had been earned under another rule.
@@ -154,14 +155,14 @@ func perMember(lots []openLot) (all [][]openLot) {
 }
 
 // previewExpiry adds up what a rule means to all members.
-func previewExpiry(ctx context.Context, tx sqlx.QueryerContext, s site.Site, in settings, now time.Time) (out expiryPreview, err error) {
+func previewExpiry(ctx context.Context, tx sqlx.QueryerContext, s site.Site, wallet string, in settings, now time.Time) (out expiryPreview, err error) {
 	months := map[string]*endingMonth{}
 	out.Complete, err = eachSample(ctx, tx, s.ID, openChunk, openChunks, func(after int64, complete bool) (int64, error) {
 		limit := openChunk
 		if !complete {
 			limit = openSample
 		}
-		lots, err := openLotsAfter(ctx, tx, s.ID, after, limit, in.idleDays() > 0)
+		lots, err := openLotsAfter(ctx, tx, s.ID, wallet, after, limit, in.idleDays() > 0)
 		if err != nil || len(lots) == 0 {
 			return 0, err
 		}
@@ -187,10 +188,10 @@ func previewExpiry(ctx context.Context, tx sqlx.QueryerContext, s site.Site, in 
 }
 
 // touched reads members behind one to whom a rule makes a difference; more: there may be others behind the last that was looked at.
-func touched(ctx context.Context, tx sqlx.QueryerContext, s site.Site, in settings, after int64, limit int, now time.Time) (out []memberPreview, last int64, more bool, err error) {
+func touched(ctx context.Context, tx sqlx.QueryerContext, s site.Site, wallet string, in settings, after int64, limit int, now time.Time) (out []memberPreview, last int64, more bool, err error) {
 	out, last = []memberPreview{}, after
 	for range pageChunks {
-		lots, err := openLotsAfter(ctx, tx, s.ID, last, pageChunk, in.idleDays() > 0)
+		lots, err := openLotsAfter(ctx, tx, s.ID, wallet, last, pageChunk, in.idleDays() > 0)
 		if err != nil || len(lots) == 0 {
 			return out, last, false, err
 		}
@@ -231,19 +232,22 @@ func (m *Module) previewRule(ctx context.Context, s site.Site, id int64, rule tr
 			if err != nil {
 				return err
 			}
-			in, err := p.tried(rule, s)
+			if _, ok := p.wallet(rule.Wallet); !ok {
+				return errNoWallet
+			}
+			in, err := p.forWallet(rule.Wallet).tried(rule, s)
 			if err != nil {
 				return err
 			}
 			out = expiryAnswer{}
 			if !paged {
-				preview, err := previewExpiry(ctx, u, s, in, u.Now)
+				preview, err := previewExpiry(ctx, u, s, rule.Wallet, in, u.Now)
 				if err != nil {
 					return err
 				}
 				out.Preview = &preview
 			}
-			found, last, more, err := touched(ctx, u, s, in, after.ID, limit, u.Now)
+			found, last, more, err := touched(ctx, u, s, rule.Wallet, in, after.ID, limit, u.Now)
 			if out.Members = found; more {
 				next := m.cursors.Encode(s.ID, list, map[string]int64{"id": last})
 				out.NextCursor = &next
@@ -287,17 +291,17 @@ func eachSample(ctx context.Context, tx sqlx.QueryerContext, site, chunk, chunks
 	return complete, nil
 }
 
-// openLotsAfter reads what members behind one can spend, by member and lot.
-func openLotsAfter(ctx context.Context, tx sqlx.QueryerContext, site, after int64, limit int, activity bool) (rows []openLot, err error) {
+// openLotsAfter reads what members behind one can spend in a wallet, by member and lot.
+func openLotsAfter(ctx context.Context, tx sqlx.QueryerContext, site int64, wallet string, after int64, limit int, activity bool) (rows []openLot, err error) {
 	err = sqlx.SelectContext(ctx, tx, &rows, `
-		select m.id as member_id, m.person_id, coalesce(l.remaining, 0) as remaining, case when l.by_activity then m.lapses_at else l.expires_at end as expires_at, t.effective_at,
-			coalesce(m.lapses_at - make_interval(days => m.idle_days), d.effective_at) as active_at
+		select m.id as member_id, m.person_id, coalesce(l.remaining, 0) as remaining, case when l.by_activity then `+lapsing+` else l.expires_at end as expires_at, t.effective_at,
+			coalesce(`+lapsing+` - make_interval(days => case when a.asset <> 'points' then a.idle_days else m.idle_days end), d.effective_at) as active_at
 		from (select * from loyalty.member m where m.site_id = $1 and m.id > $2 and m.merged_into is null order by m.id limit $3) m
-		left join lateral (select d.effective_at from loyalty.txn d where $4 and m.lapses_at is null and d.site_id = $1 and d.member_id = m.id and d.points > 0
-			and d.kind in ('earn', 'adjust', 'redeem', 'commit') order by d.effective_at desc, d.id desc limit 1) d on true
-		cross join lateral (select * from loyalty.account a where a.site_id = $1 and a.owner_id = m.id and a.asset = 'points' offset 0) a
+		left join lateral (select * from loyalty.account a where a.site_id = $1 and a.owner_id = m.id and a.asset = $5 offset 0) a on true
+		left join lateral (select d.effective_at from loyalty.txn d where $4 and `+lapsing+` is null and d.site_id = $1 and d.member_id = m.id and d.points > 0
+			and d.kind in ('earn', 'adjust', 'redeem', 'commit') and coalesce(d.wallet, 'points') = $5 order by d.effective_at desc, d.id desc limit 1) d on true
 		left join lateral (select * from loyalty.lot l where l.site_id = $1 and l.account_id = a.id and l.remaining > 0 offset 0) l on true
 		left join lateral (select * from loyalty.txn t where t.site_id = $1 and t.id = l.id offset 0) t on true
-		order by m.id, l.id`, site, after, limit, activity)
+		order by m.id, l.id`, site, after, limit, activity, asset(wallet))
 	return rows, wrapped("read what members have left", err)
 }

@@ -153,7 +153,7 @@ func TestPreviewExpiry_pages(t *testing.T) {
 		n := 0
 		complete, err := eachSample(t.Context(), tx, 1, 2, 3, func(after int64, _ bool) (int64, error) {
 			n++
-			lots, err := openLotsAfter(t.Context(), tx, 1, after, 2, false)
+			lots, err := openLotsAfter(t.Context(), tx, 1, "", after, 2, false)
 			return lots[len(lots)-1].MemberID, err
 		})
 		if complete || n != 3 {

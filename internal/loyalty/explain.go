@@ -56,9 +56,10 @@ func explained(ctx context.Context, db sqlx.QueryerContext, site, id int64) (t l
 	}
 	t.Used = []loyaltyapi.LotUse{}
 	if err := sqlx.SelectContext(ctx, db, &t.Used, `
-		select u.lot_id, u.amount as points, case when l.by_activity then m.lapses_at else l.expires_at end as expires_at
+		select u.lot_id, u.amount as points, case when l.by_activity then `+lapsing+` else l.expires_at end as expires_at
 		from loyalty.allocation u
 		join loyalty.lot l on l.site_id = u.site_id and l.id = u.lot_id
+		join loyalty.account a on a.site_id = l.site_id and a.id = l.account_id
 		join loyalty.member m on m.site_id = u.site_id and m.id = $3
 		where u.site_id = $1 and u.txn_id = $2
 		order by u.lot_id`, site, id, t.MemberID); err != nil {
@@ -107,8 +108,9 @@ func lotMadeBy(ctx context.Context, db sqlx.QueryerContext, site, id, member int
 	var l loyaltyapi.Lot
 	err := sqlx.GetContext(ctx, db, &l, `
 		select l.granted, l.remaining, l.clawed, l.forgiven, l.waived, l.expired, l.reinstated, coalesce(l.pending, false) as pending, l.activates_at, coalesce(l.by_activity, false) as by_activity,
-			case when l.by_activity then m.lapses_at else l.expires_at end as expires_at
+			case when l.by_activity then `+lapsing+` else l.expires_at end as expires_at
 		from loyalty.lot l join loyalty.member m on m.site_id = l.site_id and m.id = $3
+		join loyalty.account a on a.site_id = l.site_id and a.id = l.account_id
 		where l.site_id = $1 and l.id = $2`, site, id, member)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
@@ -141,10 +143,7 @@ func (m *Module) BalanceIn(ctx context.Context, siteID, personID int64, wallet s
 		if out.Seq, out.Points, err = balanceAt(ctx, tx, siteID, r.AccountID, at); err != nil {
 			return err
 		}
-		if out.Wallet != "" {
-			return nil
-		}
-		out.Pending, err = pendingAt(ctx, tx, siteID, r.ID, at)
+		out.Pending, err = pendingAt(ctx, tx, siteID, r.ID, out.Wallet, at)
 		return err
 	})
 	return out, err

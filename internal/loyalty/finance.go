@@ -78,7 +78,7 @@ func (m *Module) closeMonth(ctx context.Context, s site.Site, month string, keyI
 				return err
 			}
 			return note(ctx, u, s.ID, keyID, "closed", aboutMonth, int64(first.Year()*100)+int64(first.Month()), nil,
-				map[string]any{"month": out.Month, "place": out.Place, "hash": out.Hash, "liability": out.Liability, "liability_value": out.LiabilityValue})
+				map[string]any{"month": out.Month, "place": out.Place, "hash": out.Hash, "liability": out.Liability, "liability_value": out.LiabilityValue, "totals": out.Totals})
 		})
 		return err
 	})
@@ -107,7 +107,7 @@ func closing(ctx context.Context, tx *sqlx.Tx, s site.Site, first, now time.Time
 	if now.Before(j.EndsAt) {
 		return j, errNotOver
 	}
-	follows, before, err := monthBefore(ctx, tx, s.ID, j.Month, first)
+	follows, err := monthBefore(ctx, tx, s.ID, j.Month)
 	if err != nil {
 		return j, err
 	}
@@ -124,7 +124,11 @@ func closing(ctx context.Context, tx *sqlx.Tx, s site.Site, first, now time.Time
 	for i := range begins {
 		begins[i] = latest(begins[i], j.BeginsAt)
 	}
-	sums, err := turnoverByDay(ctx, tx, s.ID, "", begins, j.EndsAt)
+	before, err := openingOf(ctx, tx, c, j.BeginsAt, follows)
+	if err != nil {
+		return j, err
+	}
+	sums, err := turnoverByDay(ctx, tx, s.ID, begins, j.EndsAt)
 	if err != nil {
 		return j, err
 	}
@@ -136,32 +140,44 @@ func closing(ctx context.Context, tx *sqlx.Tx, s site.Site, first, now time.Time
 	return j, addClosing(ctx, tx, s.ID, j, follows, c.Hash)
 }
 
-// monthBefore finds the closing which a month follows, and what was there before it. The first that is closed may be any: what was before is what it
-// begins with.
-func monthBefore(ctx context.Context, tx sqlx.QueryerContext, site int64, month string, first time.Time) (follows, before *finance.Journal, err error) {
+// monthBefore finds the closing which a month follows; nil: it is the first that is closed, which may be any.
+func monthBefore(ctx context.Context, tx sqlx.QueryerContext, site int64, month string) (*finance.Journal, error) {
 	last, err := closingsOf(ctx, tx, site, "", 1)
-	if err != nil {
-		return nil, nil, err
+	if err != nil || len(last) == 0 {
+		return nil, err
 	}
-	if len(last) > 0 {
-		closed, _ := time.Parse("2006-01", last[0].Month)
-		switch due := closed.AddDate(0, 1, 0).Format("2006-01"); {
-		case month < due:
-			return nil, nil, errClosed
-		case month > due:
-			return nil, nil, fault.New(fault.Conflict, "month_out_of_order", "Months are closed one after the other: %s is next.", due)
+	closed, _ := time.Parse("2006-01", last[0].Month)
+	switch due := closed.AddDate(0, 1, 0).Format("2006-01"); {
+	case month < due:
+		return nil, errClosed
+	case month > due:
+		return nil, fault.New(fault.Conflict, "month_out_of_order", "Months are closed one after the other: %s is next.", due)
+	}
+	return &last[0], nil
+}
+
+// openingOf is what wallets begin a month with: what the month that it follows ended with; and of wallets that this says nothing of, because it was closed when
+// journals had the main one only, or because there is none, what was there.
+func openingOf(ctx context.Context, tx sqlx.QueryerContext, c seal.Chain, begins time.Time, follows *finance.Journal) (map[string]*finance.Book, error) {
+	before := map[string]*finance.Book{}
+	if follows == nil || !follows.All() {
+		balances, err := balancesBack(ctx, tx, c, begins)
+		if err != nil {
+			return nil, err
 		}
-		return &last[0], &last[0], nil
+		for wallet, accounts := range balances {
+			before[wallet] = &finance.Book{Wallet: wallet}
+			for name, points := range accounts {
+				before[wallet].Accounts = append(before[wallet].Accounts, finance.Account{Account: name, Closing: points})
+			}
+		}
 	}
-	balances := map[string]int64{}
-	if err := addTurnover(ctx, tx, site, "", balances, time.Unix(0, 0), first, 1); err != nil {
-		return nil, nil, err
+	if follows != nil {
+		for _, b := range follows.Books() {
+			before[b.Wallet] = b
+		}
 	}
-	before = &finance.Journal{}
-	for name, points := range balances {
-		before.Accounts = append(before.Accounts, finance.Account{Account: name, Closing: points})
-	}
-	return nil, before, nil
+	return before, nil
 }
 
 // setPointValue says what points are worth from a day on, that is in no closed month. Versions are never changed: who was wrong sets another.
@@ -174,6 +190,9 @@ func (m *Module) setPointValue(ctx context.Context, s site.Site, programID int64
 	err = m.outbox.InTx(ctx, func(u *bus.Unit) (err error) {
 		replayed, err = idempotency.Once(ctx, u.Tx, module, u.Now, s.ID, key, &out, func() error {
 			p, err := findProgram(ctx, u, s.ID, programID)
+			if _, ok := p.wallet(v.Wallet); err == nil && !ok {
+				return errNoWallet
+			}
 			if err == nil {
 				err = aloneInFinance(ctx, u, s.ID)
 			}
@@ -195,6 +214,7 @@ func (m *Module) setPointValue(ctx context.Context, s site.Site, programID int64
 				return errClosed.At("/from", "must be in a month that is not closed yet")
 			}
 			out = v
+			out.Wallet = asset(walletNamed(v.Wallet))
 			out.Version, out.Currency, out.SetAt = len(rates)+1, p.Currency, u.Now.UTC().Truncate(time.Microsecond)
 			if err := addPointValue(ctx, u, p, out); err != nil {
 				return err
@@ -206,22 +226,12 @@ func (m *Module) setPointValue(ctx context.Context, s site.Site, programID int64
 	return out, replayed, err
 }
 
-// financeOf reads the days of a period in points and in money.
-func (m *Module) financeOf(ctx context.Context, s site.Site, from, to time.Time) (out []finance.Day, err error) {
-	return m.financeIn(ctx, s, "", from, to)
-}
-
-// financeIn is financeOf of a wallet. What points are worth is said of the main one's, as months are closed of it.
-func (m *Module) financeIn(ctx context.Context, s site.Site, wallet string, from, to time.Time) (out []finance.Day, err error) {
+// financeOf reads the days of a period in points and in money: of a wallet, or, "", of all that the programme has or that had points.
+func (m *Module) financeOf(ctx context.Context, s site.Site, wallet string, from, to time.Time) (out []finance.Day, err error) {
 	err = m.glance(ctx, func(tx *sqlx.Tx) error {
 		begins, names := daysOf(from, to)
-		sums, err := turnoverByDay(ctx, tx, s.ID, wallet, begins, to)
+		sums, err := turnoverByDay(ctx, tx, s.ID, begins, to)
 		if err != nil {
-			return err
-		}
-		if wallet != "" {
-			balances, err := balancesBack(ctx, tx, s.ID, wallet, to)
-			out = finance.Days(names, sums, balances, nil)
 			return err
 		}
 		balances, err := balancesAt(ctx, tx, s.ID, to, m.now())
@@ -232,41 +242,16 @@ func (m *Module) financeIn(ctx context.Context, s site.Site, wallet string, from
 		if err != nil {
 			return err
 		}
-		out = finance.Days(names, sums, balances, rates)
+		wallets := []string{wallet}
+		if wallet == "" {
+			if wallets, err = walletsOf(ctx, tx, s.ID, balances); err != nil {
+				return err
+			}
+		}
+		out = finance.Days(wallets, names, sums, balances, rates)
 		return nil
 	})
 	return out, err
-}
-
-// balancesAt is what accounts held at a moment, by name: from the last month that was closed by then, or back from now, whichever is nearer.
-func balancesAt(ctx context.Context, tx sqlx.QueryerContext, site int64, at, now time.Time) (map[string]int64, error) {
-	closed, err := closedBy(ctx, tx, site, at)
-	if err != nil {
-		return nil, err
-	}
-	balances := map[string]int64{}
-	if closed != nil && at.Sub(closed.EndsAt) < now.Sub(at) {
-		for _, a := range closed.Accounts {
-			balances[a.Account] = a.Closing
-		}
-		return balances, addTurnover(ctx, tx, site, "", balances, closed.EndsAt, at, 1)
-	}
-	return balancesBack(ctx, tx, site, "", at)
-}
-
-// balancesBack is what accounts of a wallet held at a moment, back from now.
-func balancesBack(ctx context.Context, tx sqlx.QueryerContext, site int64, wallet string, at time.Time) (map[string]int64, error) {
-	c, err := chainOf(ctx, tx, site)
-	if err != nil {
-		return nil, err
-	}
-	balances := map[string]int64{}
-	for account, points := range c.Sums {
-		if of, name := unqualified(account); of == wallet {
-			balances[name] = points
-		}
-	}
-	return balances, addTurnover(ctx, tx, site, wallet, balances, at, time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), -1)
 }
 
 // daysOf are the days of a period that begins and ends at midnight: when they begin, and their names.

@@ -2,6 +2,7 @@ package loyalty
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -38,6 +39,15 @@ func (w *world) valued(s site.Site, from string, points, amount int64) {
 	}
 }
 
+// valuedIn says what points of a wallet are worth, if the programme has it.
+func (w *world) valuedIn(s site.Site, wallet, from string, points, amount int64) {
+	w.t.Helper()
+	v := finance.Value{Wallet: wallet, From: from, Points: points, Amount: amount}
+	if _, _, err := w.setPointValue(w.t.Context(), s, w.program(s.ID), v, 0, noKey); err != nil && !errors.Is(err, errNoWallet) {
+		w.t.Fatal(err)
+	}
+}
+
 // financeBySQL is what the entries themselves say of a day. It shares nothing with the reports.
 const financeBySQL = `
 	with e as (
@@ -55,18 +65,18 @@ const financeBySQL = `
 		coalesce(sum(amount) filter (where name = 'pending' and day <= $1::date), 0) as pending
 	from e`
 
-// bySQL compares the days of a site's wallet with its entries.
-func (w *world) bySQL(t testing.TB, s site.Site, wallet string, days []finance.Day) {
+// bySQL compares the days of a site's wallets with its entries.
+func (w *world) bySQL(t testing.TB, s site.Site, days []finance.Day) {
 	t.Helper()
 	for _, d := range days {
 		var want finance.Day
-		if err := w.admin.Get(&want, financeBySQL, d.Day, s.Zone.String(), s.ID, asset(wallet)); err != nil {
+		if err := w.admin.Get(&want, financeBySQL, d.Day, s.Zone.String(), s.ID, d.Wallet); err != nil {
 			t.Fatal(err)
 		}
 		got := finance.Day{Issued: d.Issued, ClawedBack: d.ClawedBack, Redeemed: d.Redeemed, Expired: d.Expired, Reinstated: d.Reinstated, Adjusted: d.Adjusted,
 			Transferred: d.Transferred, Liability: d.Liability, Pending: d.Pending}
 		if got != want || d.Breakage != want.Expired-want.Reinstated {
-			t.Errorf("site %d %s, %s: %+v, want %+v", s.ID, wallet, s.Zone, d, want)
+			t.Errorf("site %d %s, %s: %+v, want %+v", s.ID, d.Wallet, s.Zone, d, want)
 		}
 	}
 }
@@ -87,11 +97,11 @@ func TestFinanceDays(t *testing.T) {
 			s := located(t, id, zone)
 			w.valued(s, "2026-03-15", 10, 5)
 			from, to := time.Date(2026, 2, 27, 0, 0, 0, 0, s.Zone), time.Date(2026, 4, 9, 0, 0, 0, 0, s.Zone)
-			days, err := w.financeOf(t.Context(), s, from, to)
+			days, err := w.financeOf(t.Context(), s, mainWallet, from, to)
 			if err != nil || len(days) != 41 {
 				t.Fatalf("%d days, %v", len(days), err)
 			}
-			w.bySQL(t, s, "", days)
+			w.bySQL(t, s, days)
 			for _, d := range days {
 				if (d.LiabilityValue != nil) != (d.Day >= "2026-03-15") || d.LiabilityValue != nil && *d.LiabilityValue != (d.Liability+1)/2 {
 					t.Errorf("%s: %+v", zone, d)
@@ -110,19 +120,18 @@ func (w *world) audited(sites int64) {
 	for id := max(sites-5, 1); id <= sites; id++ {
 		s := located(w.t, id, zones[id%int64(len(zones))])
 		w.valued(s, "2026-01-01", 3, 2)
+		w.valuedIn(s, "stars", "2026-02-01", 7, 3)
 		var at []time.Time
 		if err := w.admin.Select(&at, `select distinct recorded_at from loyalty.txn where site_id = $1 order by 1`, id); err != nil {
 			w.t.Fatal(err)
 		}
 		for _, t := range at[:min(len(at), 8)] {
 			begins, ends, _ := dayOfRun(t.In(s.Zone).Format(time.DateOnly), s.Zone)
-			for _, wallet := range []string{"", "stars"} {
-				days, err := w.financeIn(w.t.Context(), s, wallet, begins, ends)
-				if err != nil {
-					w.t.Fatal(err)
-				}
-				w.bySQL(w.t, s, wallet, days)
+			days, err := w.financeOf(w.t.Context(), s, "", begins, ends)
+			if err != nil {
+				w.t.Fatal(err)
 			}
+			w.bySQL(w.t, s, days)
 		}
 		if len(at) == 0 {
 			continue
@@ -145,12 +154,13 @@ func (w *world) audited(sites int64) {
 
 // journalBySQL is what a closing promises, by entries alone: those in the chain by then that were written before its end, less what earlier ones had.
 const journalBySQL = `
-	select k.month || ' ' || n from loyalty.closing k cross join unnest(array['member', 'held', 'pending', 'transferred', 'issued', 'redeemed', 'expired', 'adjusted']) n
-	left join lateral jsonb_to_recordset(k.journal -> 'accounts') as a (account text, closing bigint) on a.account = n
+	select k.month || ' ' || w || ' ' || n from loyalty.closing k cross join unnest(array['member', 'held', 'pending', 'transferred', 'issued', 'redeemed', 'expired', 'adjusted']) n
+	cross join lateral (select distinct asset as w from loyalty.account x where x.site_id = k.site_id) w
+	left join audit.closing_account_v2 a on a.site_id = k.site_id and a.month = k.month and a.wallet = w and a.account = n
 	left join lateral (
 		select sum(e.amount) as points from loyalty.entry e join loyalty.account x on x.site_id = e.site_id and x.id = e.account_id and x.name = n
 		join loyalty.txn t on t.site_id = e.site_id and t.id = e.txn_id
-		where e.site_id = k.site_id and e.asset = 'points' and t.id <= k.txn_id and t.recorded_at < k.ends_at) s on true
+		where e.site_id = k.site_id and e.asset = w and t.id <= k.txn_id and t.recorded_at < k.ends_at) s on true
 	where coalesce(a.closing, 0) <> coalesce(s.points, 0)`
 
 // closed closes a month that can be closed.
@@ -200,7 +210,7 @@ func TestCloseMonth(t *testing.T) {
 	refused(t, err, "month_closed")
 	w.valued(s, "2026-04-01", 100, 100)
 	of := func(month time.Month) []finance.Day {
-		days, err := w.financeOf(ctx, s, time.Date(2026, month, 1, 0, 0, 0, 0, s.Zone), time.Date(2026, month+1, 1, 0, 0, 0, 0, s.Zone))
+		days, err := w.financeOf(ctx, s, mainWallet, time.Date(2026, month, 1, 0, 0, 0, 0, s.Zone), time.Date(2026, month+1, 1, 0, 0, 0, 0, s.Zone))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -120,7 +120,7 @@ func (b *books) commit(h *holder, k *hold) error {
 	}
 	t := b.ends(h, k, kindCommit, sourceOf(kindHold, k.ID), k.Points)
 	t.Rule = text(holdRule{Rule: kindCommit, HoldID: k.ID, Until: k.Until, Before: h.Balance, After: h.Balance})
-	b.active(h, b.programs[h.SiteID], b.now)
+	b.active(h, b.programOf(h), b.now)
 	if err := b.pass(h, held, redeemed, t.ID, k.Points); err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ func (m *Module) expiryRoutes(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "previewExpiry", Method: http.MethodPost, Path: "/api/v2/loyalty/programs/{id}/expiry_preview", Tags: tags,
 		Summary: "See what another expiry rule would do, before it goes live", Description: "Takes the points that members have, as if they had been earned under the rule that is sent: how much would end in which month, how much " +
 			"would be past its date at once, and of whom, page by page. A change of the programme itself alters no date that was given before. Of a site with more than 100,000 members it looks at 20,000 from all " +
-			"over, and says so (`complete`). Changes nothing. Takes `Idempotency-Key`. Errors: 404 `program_not_found`, 400 `invalid_program` for a rule that makes no sense, `invalid_cursor`."}, m.postExpiryPreview)
+			"over, and says so (`complete`). Changes nothing. Takes `Idempotency-Key`. Errors: 404 `program_not_found`, 400 `invalid_program` for a rule that makes no sense, `wallet_not_found`, `invalid_cursor`."}, m.postExpiryPreview)
 	huma.Register(api, huma.Operation{OperationID: "listExpiryRuns", Method: http.MethodGet, Path: path, Tags: tags,
 		Summary: "List the days on which points expired", Description: "Newest first, by days of the site: how much expired, of how many members, and what of it was taken back."}, m.listExpiryRuns)
 	huma.Register(api, huma.Operation{OperationID: "getExpiryRun", Method: http.MethodGet, Path: path + "/{id}", Tags: tags,
@@ -45,13 +45,14 @@ func (m *Module) postExpiryPreview(ctx context.Context, in *struct {
 	web.Page
 	Body struct {
 		web.SiteBody
-		Rule string `json:"expiry_rule,omitempty" default:"rolling" doc:"rolling, end_of_month, end_of_year, fixed_date or inactivity, as programmes have it" example:"end_of_year"`
-		Days *int   `json:"expires_after_days,omitempty" nullable:"true" doc:"null: never, where the rule can do without" example:"365"`
-		Day  string `json:"expiry_day,omitempty" doc:"MM-DD, for fixed_date" example:""`
+		Wallet string `json:"wallet,omitempty" maxLength:"30" doc:"Key of a wallet, whose points are looked at; left out: the main one" example:""`
+		Rule   string `json:"expiry_rule,omitempty" default:"rolling" doc:"rolling, end_of_month, end_of_year, fixed_date or inactivity, as programmes have it" example:"end_of_year"`
+		Days   *int   `json:"expires_after_days,omitempty" nullable:"true" doc:"null: never, where the rule can do without" example:"365"`
+		Day    string `json:"expiry_day,omitempty" doc:"MM-DD, for fixed_date" example:""`
 	}
 }) (*web.OK[expiryAnswer], error) {
 	req := web.From(ctx)
-	rule := triedRule{Rule: in.Body.Rule, Days: in.Body.Days, Day: in.Body.Day}
+	rule := triedRule{Rule: in.Body.Rule, Days: in.Body.Days, Day: in.Body.Day, Wallet: walletNamed(in.Body.Wallet)}
 	out, replayed, err := m.previewRule(ctx, req.Site, in.ID, rule, in.Cursor, in.Limit, req.Idempotency)
 	if err != nil {
 		return nil, err

@@ -64,19 +64,9 @@ func (m *Module) forfeitSome(ctx context.Context) (n int, err error) {
 
 // forfeit ends what locked members have.
 func (m *Module) forfeit(ctx context.Context, u *bus.Unit, programs map[int64]program, holders []*holder) error {
-	if err := loadPending(ctx, u, holders, false); err != nil {
-		return err
-	}
-	waiting, made, err := pendingOf(ctx, u, holders)
-	if err != nil {
-		return err
-	}
 	members, owners := map[person]*holder{}, map[siteID]*holder{}
 	for _, h := range holders {
 		members[person{h.SiteID, h.PersonID}] = h
-		if h.pending != nil {
-			owners[siteID{h.SiteID, h.pending.ID}] = h
-		}
 	}
 	had, err := walletsHad(ctx, u, holders)
 	if err != nil {
@@ -85,11 +75,23 @@ func (m *Module) forfeit(ctx context.Context, u *bus.Unit, programs map[int64]pr
 	if err := loadWallets(ctx, u, had); err != nil {
 		return err
 	}
+	all := each(members)
+	if err := loadPending(ctx, u, all, false); err != nil {
+		return err
+	}
+	for _, h := range all {
+		if h.pending != nil {
+			owners[siteID{h.SiteID, h.pending.ID}] = h
+		}
+	}
+	waiting, made, err := pendingOf(ctx, u, all)
+	if err != nil {
+		return err
+	}
 	lots, err := lotsOf(ctx, u, members, nil)
 	if err != nil {
 		return err
 	}
-	all := each(members)
 	hand(lots, all)
 	b := &books{now: u.Now, programs: programs}
 	earnings := map[siteSource]earned{}

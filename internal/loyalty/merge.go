@@ -70,12 +70,12 @@ func (b *books) absorb(s, d *holder, mergeID int64) (txnID *int64, err error) {
 	if d.LapsesAt != nil { // who did something as either has done it
 		if s.LapsesAt == nil || d.LapsesAt.After(*s.LapsesAt) {
 			s.LapsesAt, s.IdleDays, s.Reminded, s.paced = d.LapsesAt, d.IdleDays, d.Reminded, true
-			s.pace.WakeAt = b.programs[s.SiteID].wakes(s.LapsesAt, b.now)
+			s.pace.WakeAt = b.programOf(s).wakes(s.LapsesAt, b.now)
 		}
 		d.rest()
 	}
 	if d.pending != nil && d.pending.Balance != 0 {
-		return txnID, b.crossPending(d, s, r, sourceOf(forMerge, mergeID), d.pending.Balance)
+		return txnID, b.crossPending(d, s, r, sourced(sourceOf(forMerge, mergeID), d.Wallet), d.pending.Balance)
 	}
 	return txnID, nil
 }
@@ -140,9 +140,10 @@ func (b *books) payFrom(lots []*lot, txnID, amount int64) (paid int64) {
 // unmerging is what undoing a merge needs to know beside both members and their lots.
 type unmerging struct {
 	memberMerge
-	home    map[int64]bool // the lots that are the duplicate's
-	used    []allocation   // what the merge took out of lots for a debt
-	pending int64          // what is left of the duplicate's points that can't be spent yet
+	home    map[int64]bool   // the lots that are the duplicate's
+	used    []allocation     // what the merge took out of lots for a debt
+	waiting map[string]int64 // pending, by wallet
+	pending int64            // what is left of the duplicate's points of the wallet that can't be spent yet
 }
 
 // part gives the duplicate back what is left of its lots, and both sides what one had paid of the other's debt then.
@@ -188,13 +189,13 @@ func (b *books) part(s, d *holder, m unmerging) error {
 	}
 	if slices.ContainsFunc(lent, func(l *lot) bool { return l.ByActivity && l.Remaining > 0 }) {
 		d.LapsesAt, d.IdleDays, d.Reminded, d.paced = s.LapsesAt, s.IdleDays, s.Reminded, true
-		d.pace.WakeAt = b.programs[s.SiteID].wakes(d.LapsesAt, b.now)
+		d.pace.WakeAt = b.programOf(s).wakes(d.LapsesAt, b.now)
 	}
 	for _, l := range lent {
 		l.AccountID, l.member = d.ID, d
 	}
 	if m.pending != 0 {
-		return b.crossPending(s, d, r, sourceOf(forUnmerge, m.ID), m.pending)
+		return b.crossPending(s, d, r, sourced(sourceOf(forUnmerge, m.ID), s.Wallet), m.pending)
 	}
 	return nil
 }

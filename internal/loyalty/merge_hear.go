@@ -159,9 +159,10 @@ func (m *Module) partMembers(ctx context.Context, u *bus.Unit, e customerevent.P
 	if err != nil {
 		return err
 	}
-	if how.home, how.pending, err = homeOf(ctx, u, was); err != nil {
+	if how.home, how.waiting, err = homeOf(ctx, u, was); err != nil {
 		return err
 	}
+	how.pending = how.waiting[""]
 	if err := d.part(s, o, how); err != nil {
 		return err
 	}
@@ -185,7 +186,21 @@ func (m *Module) partMembers(ctx context.Context, u *bus.Unit, e customerevent.P
 	return m.retierTwo(ctx, u, e.SiteID, s.MemberID, o.MemberID, forUnmerge)
 }
 
-// sidesOfMerge are the most transactions that a merge, or its undoing, makes.
+// waitTogether hands two members accounts of pending points: of the main wallet, and of those in which one of them has such points or had.
+func waitTogether(ctx context.Context, u *bus.Unit, s, o *holder) error {
+	if err := loadPending(ctx, u, slices.Concat(s.wallets, o.wallets), false); err != nil {
+		return err
+	}
+	missing := []*holder{s, o}
+	for _, w := range s.wallets {
+		if other := o.in(w.Wallet); (w.pending == nil) != (other.pending == nil) {
+			missing = append(missing, w, other)
+		}
+	}
+	return loadPending(ctx, u, missing, true)
+}
+
+// sidesOfMerge are the most transactions that a merge, or its undoing, makes in a wallet.
 const sidesOfMerge = 4
 
 // openTwo locks two members with all that they have, lets expire what is due, brings their tiers up to now, and opens the books for what goes
@@ -195,7 +210,7 @@ func (m *Module) openTwo(ctx context.Context, u *bus.Unit, survivor, duplicate p
 		return nil, nil, nil, err
 	}
 	s, o = d.holders[survivor], d.holders[duplicate]
-	if err := loadPending(ctx, u, []*holder{s, o}, true); err != nil {
+	if err := waitTogether(ctx, u, s, o); err != nil {
 		return nil, nil, nil, err
 	}
 	spent := map[siteSource]earned{}
@@ -210,7 +225,7 @@ func (m *Module) openTwo(ctx context.Context, u *bus.Unit, survivor, duplicate p
 	}
 	d.loaded = append(d.loaded, more...)
 	hand(more, each(d.holders))
-	opened, err := open(ctx, u, sidesOfMerge+2*len(s.wallets), []int64{survivor.site}, inWallets([]string{transferred}, s.wallets), nil)
+	opened, err := open(ctx, u, sidesOfMerge*(1+len(s.wallets)), []int64{survivor.site}, inWallets([]string{transferred}, s.wallets), nil)
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -23,7 +23,7 @@ func (d *desk) absorbWallets(ctx context.Context, u *bus.Unit, s, o *holder, mer
 		if err != nil {
 			return err
 		}
-		if err := moveWalletLots(ctx, u, into, own); err != nil {
+		if err := moveLots(ctx, u, into, own); err != nil {
 			return err
 		}
 		if txnID == nil {
@@ -47,7 +47,7 @@ func (d *desk) partWallets(ctx context.Context, u *bus.Unit, s, o *holder, how u
 	}
 	for _, from := range s.wallets {
 		m := how
-		m.pending, m.used, m.Points, m.TxnID = 0, nil, 0, nil
+		m.pending, m.used, m.Points, m.TxnID = how.waiting[from.Wallet], nil, 0, nil
 		if was, ok := moved[from.Wallet]; ok {
 			m.Points = was.Points
 			used := map[siteID][]allocation{}
@@ -88,13 +88,6 @@ func (d *desk) recall(ctx context.Context, u *bus.Unit, used []allocation, holde
 	d.loaded = append(d.loaded, more...)
 	hand(more, holders)
 	return nil
-}
-
-// moveWalletLots puts all lots of a duplicate's wallet into the survivor's, with a note of whose they were.
-func moveWalletLots(ctx context.Context, tx sqlx.ExecerContext, into, own *holder) error {
-	_, err := tx.ExecContext(ctx, `
-		update loyalty.lot set home = $2, account_id = $4 where site_id = $1 and account_id = $3`, own.SiteID, own.MemberID, own.ID, into.ID)
-	return wrapped("move a wallet's lots", err)
 }
 
 func keepWalletMerge(ctx context.Context, tx sqlx.ExecerContext, site, mergeID int64, m walletMerge) error {

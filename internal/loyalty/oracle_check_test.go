@@ -61,8 +61,14 @@ func (w *world) compare(rt *rapid.T, site int64, o *oracle) {
 		}
 		for i, x := range o.others {
 			var left []int64
+			waiting := 0
 			for _, g := range x.people[who].grants {
-				left = append(left, int64(g.count("live")))
+				if waiting += g.count("waiting"); !g.pending {
+					left = append(left, int64(g.count("live")))
+				}
+			}
+			if got := m.Wallets[i].Pending; got != int64(waiting) {
+				rt.Fatalf("site %d person %d has %d %s pending, want %d", site, who, got, x.wallet, waiting)
 			}
 			balance, _ := x.balance(who)
 			if want, got := strings.Trim(fmt.Sprint(left), "[]"), w.lotsIn(site, who, x.wallet); got != want || m.Wallets[i].Balance != balance {

@@ -8,17 +8,23 @@ import (
 
 // draw chooses a programme's rules of pending points and debts.
 func (o *oracle) draw(rt *rapid.T, s *settings) {
-	switch o.waits = rapid.SampledFrom([]int{0, 0, 3, -1}).Draw(rt, "pending"); {
-	case o.waits > 0:
-		s.PendingRule, s.PendingDays = untilDays, o.waits
-	case o.waits < 0:
-		s.PendingRule = untilEvent
-	}
-	if o.fresh = rapid.Bool().Draw(rt, "expiry from the activation"); o.fresh {
-		s.PendingExpiry = fromActivation
-	}
+	s.pendingPolicy = o.drawWaiting(rt)
 	o.debts = rapid.SampledFrom([]string{"", "", withinBalance, pendingOnly}).Draw(rt, "debts")
 	s.DebtPolicy = o.debts
+}
+
+// drawWaiting chooses a wallet's rule of pending points.
+func (o *oracle) drawWaiting(rt *rapid.T) (p pendingPolicy) {
+	switch o.waits = rapid.SampledFrom([]int{0, 0, 3, -1}).Draw(rt, "pending"); {
+	case o.waits > 0:
+		p.PendingRule, p.PendingDays = untilDays, o.waits
+	case o.waits < 0:
+		p.PendingRule = untilEvent
+	}
+	if o.fresh = rapid.Bool().Draw(rt, "expiry from the activation"); o.fresh {
+		p.PendingExpiry = fromActivation
+	}
+	return p
 }
 
 // promise gives points that can't be spent yet.
@@ -80,7 +86,7 @@ func (o *oracle) call(rt *rapid.T, w *world, site int64, source string, activate
 		return
 	}
 	var id int64
-	if err := w.admin.Get(&id, `select id from loyalty.txn where site_id = $1 and kind = 'earn' and source = $2`, site, source); err != nil {
+	if err := w.admin.Get(&id, `select id from loyalty.txn where site_id = $1 and kind = 'earn' and source = $2`, site, sourced(source, o.wallet)); err != nil {
 		rt.Fatal(err)
 	}
 	_, _, err := w.endPending(w.t.Context(), site, id, activate, "", noKey)

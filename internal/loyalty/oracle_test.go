@@ -308,7 +308,9 @@ func TestLedgerAgainstOracle(t *testing.T) {
 					if _, err := w.activateDue(t.Context()); err != nil {
 						rt.Fatal(err)
 					}
-					o.activate(w.clock.Now())
+					for _, x := range o.each() {
+						x.activate(w.clock.Now())
+					}
 					if _, err := w.ExpireDue(t.Context()); err != nil {
 						rt.Fatal(err)
 					}
@@ -346,7 +348,7 @@ func TestLedgerAgainstOracle(t *testing.T) {
 			case "reverse":
 				o.reverse(rt, w, site, pastDay(rt, w.clock.Now()), rapid.IntRange(1, 6).Draw(rt, "good for"))
 			case "call":
-				o.call(rt, w, site, sourceOf("origin", small.Draw(rt, "origin")), rapid.Bool().Draw(rt, "activate"))
+				o.pick(rt).call(rt, w, site, sourceOf("origin", small.Draw(rt, "origin")), rapid.Bool().Draw(rt, "activate"))
 			case "act":
 				batch := make([]action, rapid.IntRange(1, 5).Draw(rt, "n"))
 				for i := range batch {

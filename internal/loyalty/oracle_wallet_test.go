@@ -27,6 +27,11 @@ func (o *oracle) further(rt *rapid.T, s *settings) {
 	}
 	x := &oracle{wallet: "stars", states: o.states, people: map[int64]*purse{}, earned: map[string]*grant{}, unions: o.unions, debts: o.debts, scores: rapid.Bool().Draw(rt, "stars count")}
 	o.others, o.scores = []*oracle{x}, !x.scores
-	s.Wallets = keptWallets([]Wallet{{Key: x.wallet, Name: "Stars", Transferable: true, CountsForTier: x.scores, ExpiresAfter: days(10)}})
+	of, waits := Wallet{Key: x.wallet, Name: "Stars", Transferable: true, CountsForTier: x.scores, ExpiresAfter: days(10)}, x.drawWaiting(rt)
+	of.PendingRule, of.PendingDays, of.PendingExpiry = waits.PendingRule, waits.PendingDays, waits.PendingExpiry
+	if x.idle = rapid.Bool().Draw(rt, "stars by activity"); x.idle {
+		of.ExpiryRule = inactivity
+	}
+	s.Wallets = keptWallets([]Wallet{of})
 	s.Earning = &earnPlan{EarnTerms: EarnTerms{Stacking: stackAll, Rules: []earnRule{{Key: "stars", Kind: kindPerMoney, Points: 2, Wallet: x.wallet}}}}
 }

@@ -2,6 +2,7 @@ package loyalty
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/talkable/talkable/internal/fault"
@@ -73,6 +74,11 @@ func (p program) pend(e earning) earning {
 	return e
 }
 
+// waitsForEvent says that what purchases earn waits for somebody's word, in one of the wallets.
+func (p program) waitsForEvent() bool {
+	return p.PendingRule == untilEvent || slices.ContainsFunc(p.Wallets, func(w Wallet) bool { return w.PendingRule == untilEvent })
+}
+
 // arrive has an earning wait no more: its time had come before it was heard of.
 func (p program) arrive(e *earning, at time.Time) {
 	e.Pending, e.ArrivedAt, e.ExpiresAt = false, at, p.activeUntil(e.EffectiveAt, at)
@@ -96,12 +102,12 @@ func (h *holder) purse(l *lot) *account {
 
 // promise posts points that can't be spent yet. Until they can they repay no debt, don't expire, and count for no tier.
 func (b *books) promise(h *holder, e earning) error {
-	t := b.earning(h, e)
+	p, t := b.programOf(h), b.earning(h, e)
 	if h.LapsesAt != nil { // the purchase keeps alive what lives by activity
-		b.active(h, b.programs[h.SiteID], t.EffectiveAt)
+		b.active(h, p, t.EffectiveAt)
 	}
 	b.lots = append(b.lots, &lot{SiteID: h.SiteID, ID: t.ID, AccountID: h.pending.ID, Granted: e.Points, Remaining: e.Points,
-		Pending: true, ActivatesAt: e.ActivatesAt, Tierless: !b.programs[h.SiteID].scores("")})
+		Pending: true, ActivatesAt: e.ActivatesAt, Tierless: !p.scores(h.Wallet)})
 	if err := b.moveOn(h.pending, issued, t.ID, e.Points); err != nil {
 		return err
 	}
@@ -127,7 +133,7 @@ type activateRule struct {
 // activate gives a member what is left of a pending earning. It gets its date now, by the rule now in force; a debt is repaid out of
 // it, and it counts for tiers.
 func (b *books) activate(h *holder, l *lot, of txn, cause string) (txn, error) {
-	p := b.programs[h.SiteID]
+	p := b.programOf(h)
 	b.settleTier(h, p)
 	at := b.now
 	if l.ActivatesAt != nil && l.ActivatesAt.Before(at) {
@@ -153,7 +159,7 @@ func (b *books) activate(h *holder, l *lot, of txn, cause string) (txn, error) {
 	if err := b.post(&h.account, t.ID, points); err != nil {
 		return t, err
 	}
-	if h.Earned > math.MaxInt64-points {
+	if h.self().Earned > math.MaxInt64-points {
 		return t, errOverflow
 	}
 	b.txns, h.lots = append(b.txns, t), append(h.lots, l)
@@ -161,7 +167,7 @@ func (b *books) activate(h *holder, l *lot, of txn, cause string) (txn, error) {
 		b.credit(h, p, moment(of.EffectiveAt, b.now), points) // for the day of the purchase, whose refund will lower it
 	}
 	b.tell(h, loyaltyevent.PointsActivated{SiteID: h.SiteID, TransactionID: t.ID, EarnTransactionID: l.ID, MemberID: h.MemberID, PersonID: h.PersonID,
-		Points: points, Balance: h.Balance, Reason: of.Reason, OriginID: of.OriginID, ActivatedAt: t.EffectiveAt})
+		Points: points, Balance: h.Balance, Wallet: h.Wallet, Reason: of.Reason, OriginID: of.OriginID, ActivatedAt: t.EffectiveAt})
 	b.place(h, p, kindEarn, t.ID, t.EffectiveAt)
 	return t, nil
 }

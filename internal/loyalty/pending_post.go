@@ -16,7 +16,7 @@ import (
 const keepGoAheads = 90 * 24 * time.Hour
 
 // waits prepares earnings that can't be spent at once: those whose time has come, or whose go-ahead did, don't wait; the others' members
-// get an account to wait on. Where nothing waits there is nothing to look up.
+// get an account to wait on, in its wallet, which is loaded. Where nothing waits there is nothing to look up.
 func waits(ctx context.Context, u *bus.Unit, programs map[int64]program, all []earning, holders map[person]*holder) error {
 	var asked []siteSource
 	for i := range all {
@@ -26,7 +26,7 @@ func waits(ctx context.Context, u *bus.Unit, programs map[int64]program, all []e
 		case e.ActivatesAt == nil:
 			asked = append(asked, siteSource{e.SiteID, e.Source})
 		case !e.ActivatesAt.After(u.Now):
-			programs[e.SiteID].arrive(e, *e.ActivatesAt)
+			programs[e.SiteID].forWallet(e.Wallet).arrive(e, *e.ActivatesAt)
 		}
 	}
 	told := map[siteSource]time.Time{}
@@ -43,21 +43,25 @@ func waits(ctx context.Context, u *bus.Unit, programs map[int64]program, all []e
 			continue
 		}
 		if at, ok := told[siteSource{e.SiteID, e.Source}]; ok {
-			programs[e.SiteID].arrive(e, at)
+			programs[e.SiteID].forWallet(e.Wallet).arrive(e, at)
 			continue
 		}
 		if h := holders[person{e.SiteID, e.PersonID}]; h != nil { // else rules give them nothing
-			waiting = append(waiting, h)
+			waiting = append(waiting, h.in(e.Wallet))
 		}
 	}
 	return loadPending(ctx, u, waiting, true)
 }
 
-// allowed are the earnings that need not wait any longer, because the referrals of their orders are approved.
-func allowed(all []earning) (of []siteSource) {
+// allowed are the earnings that need not wait any longer, in whatever wallet, because the referrals of their orders are approved.
+func allowed(programs map[int64]program, all []earning) (of []siteSource) {
 	for _, e := range all {
-		if e.GoAhead != "" {
-			of = append(of, siteSource{e.SiteID, e.GoAhead})
+		if e.GoAhead == "" {
+			continue
+		}
+		of = append(of, siteSource{e.SiteID, e.GoAhead})
+		for _, w := range programs[e.SiteID].Wallets {
+			of = append(of, siteSource{e.SiteID, sourced(e.GoAhead, w.Key)})
 		}
 	}
 	return of
@@ -68,7 +72,7 @@ func loadWaiting(ctx context.Context, u *bus.Unit, earnings map[siteSource]earne
 	var waiting []*holder
 	for _, e := range earnings {
 		if l := own[siteID{e.SiteID, e.ID}]; l != nil && l.Pending {
-			waiting = append(waiting, holders[person{e.SiteID, e.PersonID}])
+			waiting = append(waiting, holders[person{e.SiteID, e.PersonID}].in(e.Wallet))
 		}
 	}
 	return loadPending(ctx, u, waiting, false)
@@ -103,6 +107,18 @@ func (m *Module) activateSome(ctx context.Context) (n int, err error) {
 		if err != nil || len(holders) == 0 {
 			return err
 		}
+		had, err := walletsHad(ctx, u, holders)
+		if err != nil {
+			return err
+		}
+		if err := loadWallets(ctx, u, had); err != nil {
+			return err
+		}
+		members := map[person]*holder{}
+		for _, h := range holders {
+			members[person{h.SiteID, h.PersonID}] = h
+		}
+		holders = each(members)
 		if err := loadPending(ctx, u, holders, false); err != nil {
 			return err
 		}
@@ -111,9 +127,11 @@ func (m *Module) activateSome(ctx context.Context) (n int, err error) {
 			return err
 		}
 		b := &books{now: u.Now, programs: programs}
-		members, byAccount := map[person]*holder{}, map[siteID]*holder{}
+		byAccount := map[siteID]*holder{}
 		for _, h := range holders {
-			members[person{h.SiteID, h.PersonID}], byAccount[siteID{h.SiteID, h.pending.ID}] = h, h
+			if h.pending != nil {
+				byAccount[siteID{h.SiteID, h.pending.ID}] = h
+			}
 		}
 		lots, err := b.wakeBooks(ctx, u, members, len(due), sites)
 		if err != nil {
@@ -150,7 +168,7 @@ func (b *books) wakeBooks(ctx context.Context, u *bus.Unit, members map[person]*
 		return nil, err
 	}
 	if len(asleep) > 0 {
-		accounts = append(accounts, expired)
+		accounts = append(accounts, inWallets([]string{expired}, each(members))...)
 	}
 	o, err := open(ctx, u, n+len(asleep), sites, accounts, nil)
 	b.ids, b.own = o.ids, o.own
@@ -190,14 +208,14 @@ func (m *Module) endWaiting(ctx context.Context, u *bus.Unit, e earned, activate
 	if err != nil {
 		return out, err
 	}
-	h := members[who]
-	if err := loadWallets(ctx, u, []memberWallet{{h, e.Wallet}}); err != nil { // nothing is pending there
+	if err := loadWallets(ctx, u, []memberWallet{{members[who], e.Wallet}}); err != nil {
 		return out, err
 	}
+	h := members[who].in(e.Wallet)
 	if err := loadPending(ctx, u, []*holder{h}, false); err != nil {
 		return out, err
 	}
-	l, of, err := lotOf(ctx, u, h, e)
+	l, of, err := lotOf(ctx, u, members[who], e)
 	if err != nil {
 		return out, err
 	}
@@ -205,7 +223,7 @@ func (m *Module) endWaiting(ctx context.Context, u *bus.Unit, e earned, activate
 	if b.rooms, err = reopenRooms(ctx, u, programs, map[siteSource]earned{{e.SiteID, e.Source}: e}); err != nil {
 		return out, err
 	}
-	lots, err := b.wakeBooks(ctx, u, members, 1, []int64{e.SiteID}, issued)
+	lots, err := b.wakeBooks(ctx, u, members, 1, []int64{e.SiteID}, inWallets([]string{issued}, []*holder{h})...)
 	if err != nil {
 		return out, err
 	}
@@ -221,7 +239,7 @@ func (m *Module) endWaiting(ctx context.Context, u *bus.Unit, e earned, activate
 	if err != nil {
 		return out, err
 	}
-	out = loyaltyapi.PendingEnd{TransactionID: e.ID, MemberID: h.MemberID, Status: active, Balance: h.Balance}
+	out = loyaltyapi.PendingEnd{TransactionID: e.ID, MemberID: h.MemberID, Status: active, Balance: h.Balance, Wallet: h.Wallet}
 	if h.pending != nil {
 		out.Pending = h.pending.Balance
 	}
@@ -232,7 +250,7 @@ func (m *Module) endWaiting(ctx context.Context, u *bus.Unit, e earned, activate
 	if !activate {
 		out.Status = cancelled
 	}
-	return out, m.save(ctx, u, b, []*holder{h}, append(lots, l), 0)
+	return out, m.save(ctx, u, b, each(members), append(lots, l), 0)
 }
 
 // cancelWaiting takes back the rest of what waits, and what it counted.
@@ -283,10 +301,15 @@ func lotOf(ctx context.Context, u *bus.Unit, h *holder, e earned) (*lot, txn, er
 
 // Pending reads a member's points that can't be spent yet, the next to be activated first, and says whether more follow.
 func (m *Module) Pending(ctx context.Context, siteID, personID int64, after loyaltyapi.AfterExpiration, limit int) ([]loyaltyapi.Pending, bool, error) {
-	r, err := memberOf(ctx, m.db, siteID, personID)
+	return m.PendingIn(ctx, siteID, personID, "", after, limit)
+}
+
+// PendingIn is Pending of one of the member's wallets.
+func (m *Module) PendingIn(ctx context.Context, siteID, personID int64, wallet string, after loyaltyapi.AfterExpiration, limit int) ([]loyaltyapi.Pending, bool, error) {
+	r, err := walletOf(ctx, m.db, siteID, personID, wallet)
 	if err != nil {
 		return nil, false, err
 	}
-	all, err := waitingOf(ctx, m.db, siteID, r.ID, after, limit+1)
+	all, err := waitingOf(ctx, m.db, siteID, r.ID, walletNamed(wallet), after, limit+1)
 	return all[:min(limit, len(all))], len(all) > limit, err
 }

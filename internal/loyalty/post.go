@@ -70,10 +70,10 @@ func (m *Module) postEarnings(ctx context.Context, u *bus.Unit, programs map[int
 	if err := recallDates(ctx, u, all, holders); err != nil {
 		return err
 	}
-	if err := waits(ctx, u, programs, all, holders); err != nil {
+	if err := walletsEarned(ctx, u, all, holders); err != nil {
 		return err
 	}
-	if err := walletsEarned(ctx, u, all, holders); err != nil {
+	if err := waits(ctx, u, programs, all, holders); err != nil {
 		return err
 	}
 	b := &books{now: u.Now, programs: programs}
@@ -251,7 +251,7 @@ func (m *Module) save(ctx context.Context, u *bus.Unit, b *books, holders []*hol
 	s.newLots(b.lots)
 	s.allocations(b.uses)
 	s.usedLots(lots)
-	s.accounts(accounts)
+	s.accounts(accounts, holders)
 	s.members(holders)
 	s.changes(b.changes)
 	s.merits(b.merits)

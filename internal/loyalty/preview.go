@@ -66,7 +66,7 @@ func previewClaw(ctx context.Context, tx sqlx.QueryerContext, c clawBack, now ti
 	h := holders[who].in(e.Wallet)
 	own := hand(lots, []*holder{h})[siteID{e.SiteID, e.ID}]
 	if own.Pending { // all that is said of the account is what the refund takes from it
-		h.pending = &account{SiteID: h.SiteID, Balance: own.Remaining}
+		h.pending = &account{SiteID: h.SiteID, Wallet: e.Wallet, Balance: own.Remaining}
 	}
 	b := &books{now: now, ids: []int64{0}, programs: map[int64]program{}, own: map[siteAccount]*account{{c.SiteID, qualified(issued, e.Wallet)}: {SiteID: c.SiteID, Wallet: e.Wallet}}}
 	for _, p := range programs {

@@ -39,7 +39,7 @@ func previewAll(ctx context.Context, tx sqlx.QueryerContext, c clawBack, now tim
 			out.TierAfter = of.TierAfter
 		}
 		out.Wallets = append(out.Wallets, loyaltyapi.WalletRefund{Wallet: in.Wallet, TransactionID: of.TransactionID, Earned: of.Earned, ClawedBack: of.ClawedBack, Due: of.Due,
-			FromOrder: of.FromOrder, Forgiven: of.Forgiven, FromOthers: of.FromOthers, Waived: of.Waived, Debt: of.Debt, Lots: of.Lots, Balance: of.Balance, BalanceAfter: of.BalanceAfter})
+			FromOrder: of.FromOrder, Forgiven: of.Forgiven, FromOthers: of.FromOthers, Waived: of.Waived, Debt: of.Debt, Lots: of.Lots, Balance: of.Balance, BalanceAfter: of.BalanceAfter, Pending: of.Pending})
 	}
 	return out, err
 }

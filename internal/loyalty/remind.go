@@ -65,7 +65,7 @@ func (b *books) wake(l *lot) {
 	}
 }
 
-// warn reminds a member of all that lives by activity.
+// warn reminds a member of all that lives by activity in a wallet.
 func (b *books) warn(h *holder) {
 	h.pace.WakeAt, h.Reminded, h.paced = nil, true, true
 	var points int64
@@ -76,7 +76,7 @@ func (b *books) warn(h *holder) {
 	}
 	if keeps(h.Status) && points > 0 && h.LapsesAt != nil && !h.lapsed(b.now) {
 		b.tell(h, loyaltyevent.PointsExpiring{SiteID: h.SiteID, MemberID: h.MemberID, PersonID: h.PersonID, Points: points, Balance: h.Balance,
-			ExpiresAt: *h.LapsesAt, ToldAt: b.now})
+			Wallet: h.Wallet, ExpiresAt: *h.LapsesAt, ToldAt: b.now})
 	}
 }
 
@@ -124,7 +124,7 @@ func (m *Module) rewakeSome(ctx context.Context, site int64) (n int, more bool, 
 		}
 		for _, h := range d.holders {
 			if !h.Reminded && h.LapsesAt != nil {
-				h.pace.WakeAt, h.paced = p.wakes(h.LapsesAt, u.Now), true
+				h.pace.WakeAt, h.paced = p.forWallet(h.Wallet).wakes(h.LapsesAt, u.Now), true
 			}
 		}
 		n, more = len(next), true

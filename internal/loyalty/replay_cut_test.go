@@ -26,6 +26,7 @@ func lives() map[string]settings {
 	feats.ExpiresAfterDays = days(20)
 	stars := twoWallets()
 	stars.PoolSize, stars.RestoreGraceDays = 3, 4
+	stars.Wallets[0].PendingRule, stars.Wallets[0].PendingDays, stars.Wallets[1].ExpiryRule = untilDays, 3, inactivity
 	return map[string]settings{"pending": pending, "by activity": idle, "rules": ruled, "achievements": feats, "wallets": stars}
 }
 

@@ -213,7 +213,7 @@ var invariants = map[string]string{
 		select t.id from loyalty.txn t
 		left join loyalty.account a on a.site_id = t.site_id and a.owner_id = t.member_id and a.asset = coalesce(t.wallet, 'points')
 		left join loyalty.entry e on e.site_id = t.site_id and e.txn_id = t.id and e.account_id = a.id
-		left join loyalty.account b on b.site_id = t.site_id and b.pending_of = t.member_id
+		left join loyalty.account b on b.site_id = t.site_id and b.pending_of = t.member_id and b.asset = coalesce(t.wallet, 'points')
 		left join loyalty.entry w on w.site_id = t.site_id and w.txn_id = t.id and w.account_id = b.id
 		where coalesce(e.amount, 0) + coalesce(w.amount, 0) <> t.points * case
 				when t.kind in ('earn', 'adjust', 'cancel', 'release', 'restore', 'reinstate', 'transfer_in', 'merge_in', 'pool_in') then 1 when t.kind in ('commit', 'activate') then 0 else -1 end

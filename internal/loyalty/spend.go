@@ -105,7 +105,7 @@ func (b *books) expireGiven(h *holder) error {
 // mayLapse counts what is so old that its points may be over by the next thing of the same batch.
 func (b *books) mayLapse(all []earning) (n int) {
 	for i := range all {
-		if days := b.programs[all[i].SiteID].idleDays(); days > 0 && !moment(all[i].EffectiveAt, b.now).AddDate(0, 0, days).After(b.now) {
+		if days := b.programs[all[i].SiteID].forWallet(all[i].Wallet).idleDays(); days > 0 && !moment(all[i].EffectiveAt, b.now).AddDate(0, 0, days).After(b.now) {
 			n++
 		}
 	}
@@ -196,7 +196,7 @@ func (b *books) redeem(h *holder, batch *redemptionBatch, a action) (*redemption
 		return nil, asFault(refused[0])
 	}
 	gives := batch.gives(amount, a.about, b.count(batch, h.MemberID))
-	b.active(h, p, b.now)
+	b.active(h, b.programOf(h), b.now)
 	others, err := b.gather(h, cost)
 	if err != nil {
 		return nil, err

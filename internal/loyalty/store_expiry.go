@@ -14,7 +14,7 @@ import (
 // openLots are what a member ($2: the account) has left, and when it ends.
 const openLots = `
 	select l.site_id, l.id, l.remaining, l.granted, coalesce(l.by_activity, false) as by_activity,
-		case when l.by_activity then m.lapses_at else l.expires_at end as expires_at
+		case when l.by_activity then ` + lapsing + ` else l.expires_at end as expires_at
 	from loyalty.lot l
 	join loyalty.account a on a.site_id = l.site_id and a.id = l.account_id
 	join loyalty.member m on m.site_id = a.site_id and m.id = a.owner_id

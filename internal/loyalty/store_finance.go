@@ -3,7 +3,6 @@ package loyalty
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -41,27 +40,27 @@ func saveTurnover(ctx context.Context, tx sqlx.ExecerContext, site int64, rows [
 }
 
 const turnoverByDayQuery = `
-		select width_bucket(at, $2::timestamptz[]) as day, name, kind, sum(points)::bigint as points, sum(entries)::bigint as entries
-		from loyalty.turnover where site_id = $1 and at >= $3 and at < $4 and wallet = $5
-		group by 1, 2, 3 order by 1, 2, 3`
+		select width_bucket(at, $2::timestamptz[]) as day, wallet, name, kind, sum(points)::bigint as points, sum(entries)::bigint as entries
+		from loyalty.turnover where site_id = $1 and at >= $3 and at < $4
+		group by 1, 2, 3, 4 order by 1, 2, 3, 4`
 
-// turnoverByDay reads what was booked in a wallet on days that begin at some moments, up to an end.
-func turnoverByDay(ctx context.Context, db sqlx.QueryerContext, site int64, wallet string, begins []time.Time, end time.Time) (rows []finance.Sum, err error) {
-	err = sqlx.SelectContext(ctx, db, &rows, turnoverByDayQuery, site, pq.Array(column(begins, stamp)), begins[0], end, asset(wallet))
+// turnoverByDay reads what was booked in all wallets on days that begin at some moments, up to an end. They lie together: one wallet by itself is read no sooner.
+func turnoverByDay(ctx context.Context, db sqlx.QueryerContext, site int64, begins []time.Time, end time.Time) (rows []finance.Sum, err error) {
+	err = sqlx.SelectContext(ctx, db, &rows, turnoverByDayQuery, site, pq.Array(column(begins, stamp)), begins[0], end)
 	return rows, wrapped("read the turnover", err)
 }
 
 const turnoverBetweenQuery = `
-		select name, sum(points)::bigint as points from loyalty.turnover where site_id = $1 and at >= $2 and at < $3 and wallet = $4 group by name`
+		select wallet, name, sum(points)::bigint as points from loyalty.turnover where site_id = $1 and at >= $2 and at < $3 group by wallet, name`
 
-// addTurnover adds what was booked in a wallet in a period to balances, times so often: once, or minus once.
-func addTurnover(ctx context.Context, db sqlx.QueryerContext, site int64, wallet string, balances map[string]int64, from, to time.Time, times int64) error {
+// addTurnover adds what was booked in a period to balances, times so often: once, or minus once.
+func addTurnover(ctx context.Context, db sqlx.QueryerContext, site int64, balances walletBalances, from, to time.Time, times int64) error {
 	var rows []finance.Sum
-	if err := sqlx.SelectContext(ctx, db, &rows, turnoverBetweenQuery, site, from, to, asset(wallet)); err != nil {
+	if err := sqlx.SelectContext(ctx, db, &rows, turnoverBetweenQuery, site, from, to); err != nil {
 		return fmt.Errorf("read the turnover: %w", err)
 	}
 	for _, r := range rows {
-		balances[r.Account] += times * r.Points
+		balances.add(r.Wallet, r.Account, times*r.Points)
 	}
 	return nil
 }
@@ -88,14 +87,16 @@ func unsealedBefore(ctx context.Context, db sqlx.QueryerContext, c seal.Chain, a
 func pointValues(ctx context.Context, db sqlx.QueryerContext, site int64) (rows []finance.Value, err error) {
 	rows = []finance.Value{}
 	err = sqlx.SelectContext(ctx, db, &rows, `
-		select version, from_day::text as from_day, points, amount, breakage_bp, currency, set_at from loyalty.point_value where site_id = $1 order by program_id, version`, site)
+		select version, coalesce(wallet, 'points') as wallet, from_day::text as from_day, points, amount, breakage_bp, currency, set_at
+		from loyalty.point_value where site_id = $1 order by program_id, version`, site)
 	return rows, wrapped("read what points are worth", err)
 }
 
 func addPointValue(ctx context.Context, tx sqlx.ExecerContext, p program, v finance.Value) error {
 	_, err := tx.ExecContext(ctx, `
-		insert into loyalty.point_value (site_id, program_id, version, from_day, points, amount, breakage_bp, currency, set_at)
-		values ($1, $2, $3, $4::date, $5, $6, $7, $8, $9)`, p.SiteID, p.ID, v.Version, v.From, v.Points, v.Amount, v.Breakage, v.Currency, v.SetAt)
+		insert into loyalty.point_value (site_id, program_id, version, wallet, from_day, points, amount, breakage_bp, currency, set_at)
+		values ($1, $2, $3, nullif($4, 'points'), $5::date, $6, $7, $8, $9, $10)`,
+		p.SiteID, p.ID, v.Version, v.Wallet, v.From, v.Points, v.Amount, v.Breakage, v.Currency, v.SetAt)
 	return wrapped("set what points are worth", err)
 }
 
@@ -125,9 +126,11 @@ func journals(ctx context.Context, db sqlx.QueryerContext, query string, args ..
 	}
 	out := make([]finance.Journal, len(rows))
 	for i, r := range rows {
-		if err := json.Unmarshal([]byte(r), &out[i]); err != nil {
-			return nil, fmt.Errorf("read a closed month: %w", err)
+		j, err := finance.Read([]byte(r))
+		if err != nil {
+			return nil, wrapped("read closed months", err)
 		}
+		out[i] = j
 	}
 	return out, nil
 }

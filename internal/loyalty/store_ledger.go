@@ -144,8 +144,13 @@ const lotColumns = `l.site_id, l.id, l.account_id, l.granted, l.remaining, l.cla
 
 // lotsOf reads the lots of locked accounts that have points left, and those of the given earnings whether or not, also where they are pending.
 func lotsOf(ctx context.Context, tx sqlx.QueryerContext, holders map[person]*holder, of map[siteSource]earned) ([]*lot, error) {
+	return lotsIn(ctx, tx, each(holders), of)
+}
+
+// lotsIn is lotsOf for some wallets.
+func lotsIn(ctx context.Context, tx sqlx.QueryerContext, holders []*holder, of map[siteSource]earned) ([]*lot, error) {
 	var sites, accounts, earnSites, earns []int64
-	for _, h := range each(holders) {
+	for _, h := range holders {
 		sites, accounts = append(sites, h.SiteID), append(accounts, h.ID)
 	}
 	for _, e := range of {

@@ -45,8 +45,16 @@ func enrol(ctx context.Context, tx sqlx.QueryerContext, people []person, program
 	return out, nil
 }
 
-const holderColumns = `m.site_id, m.id as member_id, m.person_id, m.status, m.earned, m.tier, m.tiers_version, m.lapses_at, coalesce(m.idle_days, 0) as idle_days,
-	m.wake_at, coalesce(m.reminded, false) as reminded, coalesce(m.merged_into, 0) as merged_into, m.duplicates, m.forfeit_at, m.joined_at, a.id as account_id, a.name, a.balance, a.seq`
+const holderColumns = memberColumns + `, m.lapses_at, coalesce(m.idle_days, 0) as idle_days, m.wake_at, coalesce(m.reminded, false) as reminded`
+
+// purseColumns are those of an account in whatever wallet, as a holder of its own: see apart.
+const purseColumns = memberColumns + `, ` + walletColumn + `, ` + lapsing + ` as lapses_at, coalesce(case when a.asset <> 'points' then a.idle_days else m.idle_days end, 0) as idle_days,
+	case when a.asset <> 'points' then a.wake_at else m.wake_at end as wake_at, coalesce(case when a.asset <> 'points' then a.reminded else m.reminded end, false) as reminded`
+
+// lapsing is when what lives by activity on an account a of a member m ends: a member says so of the main wallet, and each other one for itself.
+const lapsing = `case when a.asset <> 'points' then a.lapses_at else m.lapses_at end`
+
+const memberColumns = `m.site_id, m.id as member_id, m.person_id, m.status, m.earned, m.tier, m.tiers_version, coalesce(m.merged_into, 0) as merged_into, m.duplicates, m.forfeit_at, m.joined_at, a.id as account_id, a.name, a.balance, a.seq`
 
 // lockHolders locks the members that the people are, with their accounts: both rows, since whoever waited for a lock sees the
 // newest version of locked rows only. people are sorted, and the lateral parts are visited in that order. Who was merged into another
@@ -88,7 +96,7 @@ func holdersOf(ctx context.Context, tx sqlx.QueryerContext, people []person, how
 
 // lockingDue locks the accounts of "due", passing by those that somebody else is at.
 const lockingDue = `
-		select ` + holderColumns + `, ` + walletColumn + `
+		select ` + purseColumns + `
 		from due d
 		cross join lateral (select * from loyalty.account a where a.site_id = d.site_id and a.id = d.account_id for update skip locked) a
 		cross join lateral (select * from loyalty.member m where m.site_id = a.site_id and m.id = a.owner_id for update skip locked) m`
@@ -103,6 +111,8 @@ func lockDue(ctx context.Context, tx sqlx.QueryerContext, now time.Time, limit i
 			union
 			select a.site_id, a.id from (select site_id, id from loyalty.member where lapses_at <= $1 order by lapses_at limit $2) m
 			cross join lateral (select * from loyalty.account a where a.site_id = m.site_id and a.owner_id = m.id and a.asset = 'points' offset 0) a
+			union
+			(select site_id, id from loyalty.account where lapses_at <= $1 order by lapses_at limit $2)
 		)
 		`+lockingDue, now, limit)
 	if err != nil {

@@ -101,11 +101,15 @@ func dropAlias(ctx context.Context, tx sqlx.ExecerContext, site, duplicate, merg
 	return n > 0, err
 }
 
-// moveLots puts all lots of a duplicate on the survivor's accounts, with a note of whose they were.
+// moveLots puts all lots of a duplicate's wallet on the survivor's accounts, with a note of whose they were.
 func moveLots(ctx context.Context, tx sqlx.ExecerContext, s, d *holder) error {
+	waits, into := int64(0), int64(0) // where nothing ever waited there are no such accounts
+	if d.pending != nil {
+		waits, into = d.pending.ID, s.pending.ID
+	}
 	_, err := tx.ExecContext(ctx, `
 		update loyalty.lot set home = $2, account_id = case account_id when $3::bigint then $4::bigint else $6::bigint end
-		where site_id = $1 and account_id in ($3::bigint, $5::bigint)`, s.SiteID, d.MemberID, d.ID, s.ID, d.pending.ID, s.pending.ID)
+		where site_id = $1 and account_id in ($3::bigint, $5::bigint)`, s.SiteID, d.MemberID, d.ID, s.ID, waits, into)
 	return wrapped("move lots", err)
 }
 
@@ -150,19 +154,23 @@ const earnedSelf = `
 
 // reopenMember gives a duplicate back its lots, and what counts of it by now, out of what counts of the survivor.
 func reopenMember(ctx context.Context, tx sqlx.ExecerContext, s, d *holder, p program) error {
-	var theirs, own []int64 // accounts of the wallets beside the main one
+	theirs, own := []int64{s.ID}, []int64{d.ID} // accounts
 	for _, w := range s.wallets {
 		theirs, own = append(theirs, w.ID), append(own, d.in(w.Wallet).ID)
+	}
+	for _, w := range slices.Concat([]*holder{s}, s.wallets) {
+		if w.pending != nil {
+			theirs, own = append(theirs, w.pending.ID), append(own, d.in(w.Wallet).pending.ID)
+		}
 	}
 	steps := []struct {
 		what, sql string
 		args      []any
 	}{
 		{"give back lots", `
-			update loyalty.lot l set home = null, account_id = case when pending then $4::bigint else coalesce((
-				select u.own from unnest($5::bigint[], $6::bigint[]) as u (theirs, own) where u.theirs = l.account_id), $3::bigint) end
-			where site_id = $1 and home = $2`,
-			[]any{s.SiteID, d.MemberID, d.ID, d.pending.ID, pq.Array(theirs), pq.Array(own)}},
+			update loyalty.lot l set home = null, account_id = u.own from unnest($3::bigint[], $4::bigint[]) as u (theirs, own)
+			where site_id = $1 and home = $2 and u.theirs = l.account_id`,
+			[]any{s.SiteID, d.MemberID, pq.Array(theirs), pq.Array(own)}},
 		{"give back what was earned", `
 			with own as (select coalesce(sum(earned), 0)::bigint as n from (` + earnedSelf + `) e), less as (
 				update loyalty.member set earned = earned - (select n from own), duplicates = nullif(array_remove(duplicates, $2::bigint), '{}') where site_id = $1 and id = $4)
@@ -226,18 +234,20 @@ func mergeOf(ctx context.Context, tx sqlx.ExtContext, site, id int64, undoneAt a
 	return m, err == nil, wrapped("read what a merge moved", err)
 }
 
-// homeOf are the lots that are a merged member's own, and how many of its points that can't be spent yet are left.
-func homeOf(ctx context.Context, tx sqlx.QueryerContext, m memberMerge) (home map[int64]bool, pending int64, err error) {
+// homeOf are the lots that are a merged member's own, and how many of its points that can't be spent yet are left in each wallet.
+func homeOf(ctx context.Context, tx sqlx.QueryerContext, m memberMerge) (home map[int64]bool, waiting map[string]int64, err error) {
 	var rows []struct {
-		ID      int64 `db:"id"`
-		Pending int64 `db:"pending"`
+		ID      int64  `db:"id"`
+		Pending int64  `db:"pending"`
+		Wallet  string `db:"wallet"`
 	}
 	err = sqlx.SelectContext(ctx, tx, &rows, `
-		select id, case when pending then remaining else 0 end as pending from loyalty.lot where site_id = $1 and home = $2`, m.SiteID, m.DuplicateID)
-	home = make(map[int64]bool, len(rows))
+		select l.id, case when l.pending then l.remaining else 0 end as pending, `+walletColumn+`
+		from loyalty.lot l join loyalty.account a on a.site_id = l.site_id and a.id = l.account_id where l.site_id = $1 and l.home = $2`, m.SiteID, m.DuplicateID)
+	home, waiting = make(map[int64]bool, len(rows)), map[string]int64{}
 	for _, r := range rows {
 		home[r.ID] = true
-		pending += r.Pending
+		waiting[r.Wallet] += r.Pending
 	}
-	return home, pending, wrapped("read a member's own lots", err)
+	return home, waiting, wrapped("read a member's own lots", err)
 }

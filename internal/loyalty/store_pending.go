@@ -13,41 +13,47 @@ import (
 	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
 )
 
-// loadPending hands locked members the accounts on which their points wait, and opens them, if wanted, for who has none yet. Whoever locks
-// a member has the account, too.
+// loadPending hands locked members' wallets the accounts on which their points wait, and opens them, if wanted, for those that have none yet. Whoever
+// locks a member has the accounts, too.
 func loadPending(ctx context.Context, tx sqlx.QueryerContext, holders []*holder, fresh bool) error {
 	if len(holders) == 0 {
 		return nil
 	}
-	sites, members := make([]int64, len(holders)), make([]int64, len(holders))
-	byMember := make(map[siteID]*holder, len(holders))
+	type key struct {
+		siteID
+		wallet string
+	}
+	sites, members, assets := make([]int64, len(holders)), make([]int64, len(holders)), make([]string, len(holders))
+	by := make(map[key]*holder, len(holders))
 	for i, h := range holders {
-		sites[i], members[i] = h.SiteID, h.MemberID
-		byMember[siteID{h.SiteID, h.MemberID}] = h
+		sites[i], members[i], assets[i] = h.SiteID, h.MemberID, asset(h.Wallet)
+		by[key{siteID{h.SiteID, h.MemberID}, h.Wallet}] = h
 	}
 	var rows []struct {
 		account
 		MemberID int64 `db:"pending_of"`
 	}
 	err := sqlx.SelectContext(ctx, tx, &rows, `
-		with u as (select distinct site_id, id from unnest($1::bigint[], $2::bigint[]) as u (site_id, id)),
+		with u as (select distinct site_id, id, asset from unnest($1::bigint[], $2::bigint[], $4::text[]) as u (site_id, id, asset)),
 		known as (
 			select a.* from u
-			cross join lateral (select * from loyalty.account a where a.site_id = u.site_id and a.name = 'pending' and a.asset = 'points'
+			cross join lateral (select * from loyalty.account a where a.site_id = u.site_id and a.name = 'pending' and a.asset = u.asset
 				and a.pending_of = u.id and a.owner_id is null offset 0) a
 		), fresh as (
 			insert into loyalty.account (site_id, name, asset, pending_of)
-			select site_id, 'pending', 'points', id from u where $3 and not exists (select from known k where k.site_id = u.site_id and k.pending_of = u.id)
-			returning site_id, id, name, balance, seq, pending_of
+			select site_id, 'pending', asset, id from u
+			where $3 and not exists (select from known k where k.site_id = u.site_id and k.pending_of = u.id and k.asset = u.asset)
+			order by site_id, id, asset
+			returning site_id, id, name, balance, seq, pending_of, asset
 		)
-		select site_id, id as account_id, name, balance, seq, pending_of from known
+		select site_id, id as account_id, name, balance, seq, pending_of, `+walletColumn+` from known a
 		union all
-		select site_id, id, name, balance, seq, pending_of from fresh`, pq.Array(sites), pq.Array(members), fresh)
+		select site_id, id, name, balance, seq, pending_of, `+walletColumn+` from fresh a`, pq.Array(sites), pq.Array(members), fresh, pq.Array(assets))
 	if err != nil {
 		return fmt.Errorf("load accounts of pending points: %w", err)
 	}
 	for _, r := range rows {
-		byMember[siteID{r.SiteID, r.MemberID}].pending = &r.account
+		by[key{siteID{r.SiteID, r.MemberID}, r.Wallet}].pending = &r.account
 	}
 	return nil
 }
@@ -148,10 +154,14 @@ type pendingLot struct {
 	Earned txn `db:"-"`
 }
 
-// lotsToActivate reads up to limit lots of members whose account of pending points is loaded, in the order in which they were due.
+// lotsToActivate reads up to limit lots of members whose accounts of pending points are loaded, in the order in which they were due.
 func lotsToActivate(ctx context.Context, tx sqlx.QueryerContext, holders []*holder, now time.Time, limit int) ([]*pendingLot, error) {
-	sites := column(holders, func(h *holder) int64 { return h.SiteID })
-	accounts := column(holders, func(h *holder) int64 { return h.pending.ID })
+	var sites, accounts []int64
+	for _, h := range holders {
+		if h.pending != nil {
+			sites, accounts = append(sites, h.SiteID), append(accounts, h.pending.ID)
+		}
+	}
 	var rows []*pendingLot
 	err := sqlx.SelectContext(ctx, tx, &rows, `
 		select `+lotColumns+`
@@ -185,22 +195,20 @@ func earningByID(ctx context.Context, tx sqlx.QueryerContext, site, id int64) (e
 	return e, true, nil
 }
 
-// pendingAccount selects the account of pending points of a member of site $1; nothing: there is none.
-func pendingAccount(member string) string {
-	return `select id from loyalty.account where site_id = $1 and name = 'pending' and asset = 'points' and pending_of = ` + member + ` and owner_id is null`
-}
+// pendingAccount selects the account of pending points of a member ($2 of site $1) in a wallet ($3: its asset); nothing: there is none.
+const pendingAccount = `select id from loyalty.account where site_id = $1 and name = 'pending' and asset = $3 and pending_of = $2 and owner_id is null`
 
-// waitingOf reads a member's pending points, the next to be activated first.
-func waitingOf(ctx context.Context, db sqlx.QueryerContext, site, member int64, after loyaltyapi.AfterExpiration, limit int) ([]loyaltyapi.Pending, error) {
+// waitingOf reads a member's pending points in a wallet, the next to be activated first.
+func waitingOf(ctx context.Context, db sqlx.QueryerContext, site, member int64, wallet string, after loyaltyapi.AfterExpiration, limit int) ([]loyaltyapi.Pending, error) {
 	rows := []loyaltyapi.Pending{}
 	err := sqlx.SelectContext(ctx, db, &rows, `
 		select l.id as transaction_id, l.remaining as points, l.granted, l.activates_at, l.sorts_at, t.reason, t.origin_id, t.effective_at as earned_at
 		from (select *, coalesce(activates_at, '9999-01-01') as sorts_at from loyalty.lot
-			where site_id = $1 and account_id = (`+pendingAccount("$2")+`) and remaining > 0) l
+			where site_id = $1 and account_id = (`+pendingAccount+`) and remaining > 0) l
 		join loyalty.txn t on t.site_id = l.site_id and t.id = l.id
-		where (l.sorts_at, l.id) > ($3, $4)
+		where (l.sorts_at, l.id) > ($4, $5)
 		order by l.sorts_at, l.id
-		limit $5`, site, member, after.At, after.LotID, limit)
+		limit $6`, site, member, asset(wallet), after.At, after.LotID, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read pending points: %w", err)
 	}
@@ -212,8 +220,8 @@ func activatingNext(ctx context.Context, db sqlx.QueryerContext, site, member in
 	var next loyaltyapi.Expiring
 	err := sqlx.GetContext(ctx, db, &next, `
 		select activates_at as at, sum(remaining)::bigint as points from loyalty.lot
-		where site_id = $1 and account_id = (`+pendingAccount("$2")+`) and remaining > 0 and activates_at is not null
-		group by activates_at order by activates_at limit 1`, site, member)
+		where site_id = $1 and account_id = (`+pendingAccount+`) and remaining > 0 and activates_at is not null
+		group by activates_at order by activates_at limit 1`, site, member, mainWallet)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}

@@ -20,14 +20,16 @@ type lotPlace struct {
 	AccountID int64 `db:"account_id"`
 }
 
-// awake are up to limit lots, and up to limit members, with which something is to be done by now.
+// awake are up to limit lots, and up to limit members and wallets of theirs, with which something is to be done by now.
 func awake(ctx context.Context, tx sqlx.QueryerContext, now time.Time, limit int) ([]lotPlace, error) {
 	var rows []lotPlace
 	err := sqlx.SelectContext(ctx, tx, &rows, `
 		(select site_id, id as lot_id, account_id from loyalty.lot where wake_at <= $1 order by wake_at limit $2)
 		union all
 		select a.site_id, 0, a.id from (select site_id, id from loyalty.member where wake_at <= $1 order by wake_at limit $2) m
-		cross join lateral (select * from loyalty.account a where a.site_id = m.site_id and a.owner_id = m.id and a.asset = 'points' offset 0) a`, now, limit)
+		cross join lateral (select * from loyalty.account a where a.site_id = m.site_id and a.owner_id = m.id and a.asset = 'points' offset 0) a
+		union all
+		(select site_id, 0, id from loyalty.account where wake_at <= $1 order by wake_at limit $2)`, now, limit)
 	if err != nil {
 		return nil, fmt.Errorf("find lots to wake: %w", err)
 	}
@@ -62,7 +64,7 @@ func lockLots(ctx context.Context, tx sqlx.QueryerContext, places []lotPlace, ho
 	}
 	sites, ids := pairs(accounts)
 	err = sqlx.SelectContext(ctx, tx, &d.holders, `
-		select `+holderColumns+`, `+walletColumn+`
+		select `+purseColumns+`
 		from (
 			select d.site_id, m.person_id, m.id, d.account_id from unnest($1::bigint[], $2::bigint[]) as d (site_id, account_id)
 			cross join lateral (select * from loyalty.account a where a.site_id = d.site_id and a.id = d.account_id offset 0) a

@@ -199,45 +199,24 @@ func (s *saving) usedLots(all []*lot) {
 		from $rows where l.site_id = u.site_id and l.id = u.id`, names, columns...)
 }
 
-func (s *saving) accounts(all []*account) {
-	var rows []*account
-	for _, a := range all {
-		if a.dirty {
-			rows = append(rows, a)
-		}
-	}
-	if len(rows) == 0 {
-		return
-	}
-	s.add("accounts", `
-		update loyalty.account a set balance = u.balance, seq = u.seq from $rows where a.site_id = u.site_id and a.id = u.id`,
-		`site_id id balance seq`,
-		column(rows, func(a *account) int64 { return a.SiteID }), column(rows, func(a *account) int64 { return a.ID }),
-		column(rows, func(a *account) int64 { return a.Balance }), column(rows, func(a *account) int64 { return a.Seq }))
-}
-
 func (s *saving) members(all []*holder) {
 	var rows []*holder
 	for _, h := range all {
-		if h.tiered || h.paced {
+		if h.tiered || h.paced && h.Wallet == "" {
 			rows = append(rows, h)
 		}
 	}
 	if len(rows) == 0 {
 		return
 	}
-	names, pace := `site_id id earned tier:text version`, ""
+	names, more := `site_id id earned tier:text version`, ""
 	columns := []any{
 		column(rows, func(h *holder) int64 { return h.SiteID }), column(rows, func(h *holder) int64 { return h.MemberID }),
 		column(rows, func(h *holder) int64 { return h.Earned }), column(rows, func(h *holder) string { return h.Tier }),
 		column(rows, func(h *holder) int64 { return int64(h.TiersVersion) }),
 	}
 	if slices.ContainsFunc(rows, func(h *holder) bool { return h.paced }) {
-		pace = `, lapses_at = nullif(u.lapses_at, '')::timestamptz, idle_days = nullif(u.idle_days, 0),
-			wake_at = nullif(u.wake_at, '')::timestamptz, reminded = nullif(u.reminded, false)`
-		names, columns = names+" lapses_at:text idle_days wake_at:text reminded:boolean", append(columns, column(rows, func(h *holder) string { return stampOrNot(h.LapsesAt) }),
-			column(rows, func(h *holder) int64 { return int64(h.IdleDays) }), column(rows, func(h *holder) string { return stampOrNot(h.pace.WakeAt) }),
-			column(rows, func(h *holder) bool { return h.Reminded }))
+		more, names, columns = savedPace, names+pacedNames, append(columns, paceColumns(rows, func(h *holder) pace { return h.pace })...)
 	}
 	tier := ""
 	if slices.ContainsFunc(rows, func(h *holder) bool { return h.score != nil && h.score.dirty }) {
@@ -245,7 +224,7 @@ func (s *saving) members(all []*holder) {
 		names, columns = names+" tier_due_at:text counted:boolean", append(columns, column(rows, (*holder).tierDue), column(rows, func(h *holder) bool { return h.score != nil }))
 	}
 	s.add("members", `
-		update loyalty.member m set earned = u.earned, tier = u.tier, tiers_version = u.version`+pace+tier+`
+		update loyalty.member m set earned = u.earned, tier = u.tier, tiers_version = u.version`+more+tier+`
 		from $rows where m.site_id = u.site_id and m.id = u.id`, names, columns...)
 }
 

@@ -129,10 +129,10 @@ func balanceAt(ctx context.Context, db sqlx.QueryerContext, site, account int64,
 	return e.Seq, e.Balance, wrapped("read a balance", err)
 }
 
-// pendingAt reads what a member had at a moment that could not be spent yet.
-func pendingAt(ctx context.Context, db sqlx.QueryerContext, site, member int64, at time.Time) (points int64, err error) {
+// pendingAt reads what a member had in a wallet at a moment that could not be spent yet.
+func pendingAt(ctx context.Context, db sqlx.QueryerContext, site, member int64, wallet string, at time.Time) (points int64, err error) {
 	var account int64
-	err = sqlx.GetContext(ctx, db, &account, pendingAccount("$2"), site, member)
+	err = sqlx.GetContext(ctx, db, &account, pendingAccount, site, member, asset(wallet))
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	}

@@ -52,6 +52,7 @@ func loadWalletsAs(ctx context.Context, tx sqlx.QueryerContext, wanted []memberW
 	}
 	var rows []struct {
 		account
+		pace
 		OwnerID int64 `db:"owner_id"`
 	}
 	opened, how := `select * from known`, `offset 0`
@@ -62,13 +63,14 @@ func loadWalletsAs(ctx context.Context, tx sqlx.QueryerContext, wanted []memberW
 			select site_id, owner_id, 'member', asset from u
 			where not exists (select from known k where k.site_id = u.site_id and k.owner_id = u.owner_id and k.wallet = u.asset)
 			order by site_id, owner_id, asset
-			returning site_id, id, name, balance, seq, owner_id, asset
+			returning site_id, id, name, balance, seq, owner_id, asset, lapses_at, 0, wake_at, false
 		) select * from known union all select * from fresh`
 	}
 	err := sqlx.SelectContext(ctx, tx, &rows, `
 		with u as (select * from unnest($1::bigint[], $2::bigint[], $3::text[]) as u (site_id, owner_id, asset)),
 		known as (
-			select a.site_id, a.id as account_id, a.name, a.balance, a.seq, a.owner_id, a.asset as wallet from u
+			select a.site_id, a.id as account_id, a.name, a.balance, a.seq, a.owner_id, a.asset as wallet,
+				a.lapses_at, coalesce(a.idle_days, 0) as idle_days, a.wake_at, coalesce(a.reminded, false) as reminded from u
 			cross join lateral (select * from loyalty.account a where a.site_id = u.site_id and a.owner_id = u.owner_id and a.asset = u.asset `+how+`) a
 		)
 		`+opened, pq.Array(sites), pq.Array(members), pq.Array(assets))
@@ -77,7 +79,7 @@ func loadWalletsAs(ctx context.Context, tx sqlx.QueryerContext, wanted []memberW
 	}
 	for _, r := range rows {
 		h := by[key{siteID{r.SiteID, r.OwnerID}, r.Wallet}]
-		h.wallets = append(h.wallets, h.wallet(r.account))
+		h.wallets = append(h.wallets, h.wallet(r.account, r.pace))
 	}
 	return nil
 }
@@ -108,10 +110,12 @@ func walletsHad(ctx context.Context, tx sqlx.QueryerContext, holders []*holder) 
 func walletRows(ctx context.Context, db sqlx.QueryerContext, site, member int64) (map[string]walletRow, error) {
 	var rows []walletRow
 	err := sqlx.SelectContext(ctx, db, &rows, `
-		select a.asset as wallet, a.id as account_id, a.balance, coalesce(l.points, 0) as points, l.expires_at
+		select a.asset as wallet, a.id as account_id, a.balance, coalesce(w.balance, 0) as pending, coalesce(l.points, 0) as points, l.expires_at
 		from loyalty.account a
-		left join lateral (select l.expires_at, sum(l.remaining)::bigint as points from loyalty.lot l
-			where l.site_id = a.site_id and l.account_id = a.id and l.remaining > 0 and l.expires_at is not null group by 1 order by 1 limit 1) l on true
+		left join lateral (select * from loyalty.account w where w.site_id = a.site_id and w.name = 'pending' and w.asset = a.asset and w.pending_of = $2
+			and w.owner_id is null offset 0) w on true
+		left join lateral (select coalesce(l.expires_at, a.lapses_at) as expires_at, sum(l.remaining)::bigint as points from loyalty.lot l
+			where l.site_id = a.site_id and l.account_id = a.id and l.remaining > 0 and (l.expires_at is not null or l.by_activity) group by 1 order by 1 limit 1) l on true
 		where a.site_id = $1 and a.owner_id = $2 and a.asset <> 'points'`, site, member)
 	out := make(map[string]walletRow, len(rows))
 	for _, r := range rows {
@@ -130,7 +134,7 @@ func walletOf(ctx context.Context, db sqlx.QueryerContext, site, person int64, w
 		return r, err
 	}
 	had, err := walletRows(ctx, db, site, r.ID)
-	r.AccountID, r.Balance, r.Pending = had[wallet].AccountID, had[wallet].Balance, 0
+	r.AccountID, r.Balance, r.Pending = had[wallet].AccountID, had[wallet].Balance, had[wallet].Pending
 	return r, err
 }
 

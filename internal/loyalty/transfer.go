@@ -196,7 +196,7 @@ func (m *Module) give(ctx context.Context, u *bus.Unit, from, to person, g gift)
 		return out, errNotGivable
 	}
 	giver, taker = giver.in(g.wallet), taker.in(g.wallet)
-	if g.wallet == "" && giver.Balance < g.points { // to say that the rest is pending
+	if giver.Balance < g.points { // to say that the rest is pending
 		if err := loadPending(ctx, u, []*holder{giver}, false); err != nil {
 			return out, err
 		}

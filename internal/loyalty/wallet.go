@@ -27,9 +27,12 @@ type Wallet struct {
 	Spendable     *bool  `json:"spendable,omitempty" nullable:"true" doc:"Its points can be redeemed and held; true when left out" example:"false"`
 	Transferable  bool   `json:"transferable,omitempty" doc:"Members may give its points to each other" example:"false"`
 	CountsForTier bool   `json:"counts_for_tier,omitempty" doc:"What is earned in it counts towards tiers' thresholds. Where a wallet does, the main one doesn't any more, from its next earning on" example:"true"`
-	ExpiryRule    string `json:"expiry_rule,omitempty" doc:"rolling when left out, end_of_month, end_of_year or fixed_date, as programmes have it" example:"end_of_year"`
+	ExpiryRule    string `json:"expiry_rule,omitempty" doc:"rolling when left out, end_of_month, end_of_year, fixed_date, or inactivity in this wallet, as programmes have it" example:"end_of_year"`
 	ExpiresAfter  *int   `json:"expires_after_days,omitempty" nullable:"true" doc:"null: never, where the rule can do without" example:"365"`
 	ExpiryDay     string `json:"expiry_day,omitempty" doc:"MM-DD, for fixed_date" example:""`
+	PendingRule   string `json:"pending_rule,omitempty" doc:"When what purchases earn in it can be spent, and counts: none, at once, when left out; days or event, as programmes have it" example:"days"`
+	PendingDays   int    `json:"pending_days,omitempty" doc:"For days, 1 to 3650" example:"14"`
+	PendingExpiry string `json:"pending_expiry,omitempty" doc:"earning when left out, or activation: what the expiry of points that were pending counts from" example:"activation"`
 }
 
 var (
@@ -45,14 +48,16 @@ func (w Wallet) kept() Wallet {
 	spendable := w.spendable()
 	w.Spendable = &spendable
 	w.ExpiryRule = cmp.Or(w.ExpiryRule, ruleRolling)
+	w.PendingRule, w.PendingExpiry = unless(w.PendingRule, "none"), unless(w.PendingExpiry, "earning")
 	return w
 }
 
 func (w Wallet) spendable() bool { return w.Spendable == nil || *w.Spendable }
 
-// policy is its rule of expiry as a programme's.
+// policy is its rules of expiry and of waiting as a programme's.
 func (w Wallet) policy() policy {
-	return policy{ExpiryRule: unless(w.ExpiryRule, ruleRolling), ExpiryDay: w.ExpiryDay}
+	return policy{ExpiryRule: unless(w.ExpiryRule, ruleRolling), ExpiryDay: w.ExpiryDay,
+		pendingPolicy: pendingPolicy{unless(w.PendingRule, "none"), w.PendingDays, unless(w.PendingExpiry, "earning")}}
 }
 
 // keptWallets are wallets as settings keep them; nil: none.
@@ -85,11 +90,7 @@ func (s settings) checkWallets(at func(pointer, format string, args ...any)) {
 			within("/name", "is used by another wallet")
 		}
 		keys[w.Key], names[name] = true, true
-		if p := w.policy(); p.ExpiryRule == inactivity {
-			within("/expiry_rule", "must be rolling, end_of_month, end_of_year or fixed_date")
-		} else {
-			p.check(w.ExpiresAfter, within)
-		}
+		w.policy().check(w.ExpiresAfter, within)
 		if d := w.ExpiresAfter; d != nil && (*d < 1 || *d > maxDays) {
 			within("/expires_after_days", "must be 1 to %d, or null for never", maxDays)
 		}
@@ -130,8 +131,7 @@ func (s settings) scores(wallet string) bool {
 	return !slices.ContainsFunc(s.Wallets, func(w Wallet) bool { return w.CountsForTier })
 }
 
-// forWallet is the programme as it is for one of its wallets: the wallet's rule of expiry and rules of earning instead of its own. Only the points of
-// the main one are ever pending.
+// forWallet is the programme as it is for one of its wallets: the wallet's rules of expiry, of waiting and of earning instead of its own.
 func (p program) forWallet(key string) program {
 	if key == "" {
 		return p
@@ -139,7 +139,7 @@ func (p program) forWallet(key string) program {
 	w, _ := p.wallet(key)
 	expires := w.policy()
 	p.ExpiryRule, p.ExpiryDay, p.ExpiresAfterDays = expires.ExpiryRule, expires.ExpiryDay, w.ExpiresAfter
-	p.PointsPerUnit, p.PointsPerReferral, p.pendingPolicy = 0, 0, pendingPolicy{}
+	p.PointsPerUnit, p.PointsPerReferral, p.pendingPolicy = 0, 0, expires.pendingPolicy
 	if d := w.ExpiresAfter; d != nil && p.RemindDays >= *d { // it would be reminded of as soon as it is there
 		p.RemindDays = 0
 	}
@@ -151,7 +151,7 @@ func (p program) forWallet(key string) program {
 
 // calendar says that one of the wallets ends by the calendar of the site.
 func calendar(wallets []Wallet) bool {
-	return slices.ContainsFunc(wallets, func(w Wallet) bool { return w.policy().ExpiryRule != rolling })
+	return slices.ContainsFunc(wallets, func(w Wallet) bool { rule := w.policy().ExpiryRule; return rule != rolling && rule != inactivity })
 }
 
 // removed are the wallets that a change takes away.
@@ -185,7 +185,7 @@ func (h *holder) in(wallet string) *holder {
 	return nil
 }
 
-// self is the member whose wallet it is: tier, what was earned in all, and activity are the member's.
+// self is the member whose wallet it is: tier and what was earned in all are the member's.
 func (h *holder) self() *holder {
 	if h.main != nil {
 		return h.main
@@ -194,8 +194,8 @@ func (h *holder) self() *holder {
 }
 
 // wallet is another wallet of a member, as a holder of its own.
-func (h *holder) wallet(a account) *holder {
-	return &holder{account: a, MemberID: h.MemberID, PersonID: h.PersonID, Status: h.Status, TiersVersion: h.TiersVersion, MergedInto: h.MergedInto, Duplicates: h.Duplicates, main: h}
+func (h *holder) wallet(a account, p pace) *holder {
+	return &holder{account: a, pace: p, MemberID: h.MemberID, PersonID: h.PersonID, Status: h.Status, TiersVersion: h.TiersVersion, MergedInto: h.MergedInto, Duplicates: h.Duplicates, main: h}
 }
 
 // apart makes wallets of rows that were read with their member beside them: nothing of the member is kept with them.
@@ -203,8 +203,8 @@ func apart(rows []*holder) {
 	for i, h := range rows {
 		if h.Wallet != "" {
 			member := *h
-			member.account = account{SiteID: h.SiteID}
-			rows[i] = member.wallet(h.account)
+			member.account, member.pace = account{SiteID: h.SiteID}, pace{}
+			rows[i] = member.wallet(h.account, h.pace)
 		}
 	}
 }
@@ -254,7 +254,7 @@ func inWallets(names []string, holders []*holder) []string {
 func (s settings) shown(have map[string]walletRow) (out []loyaltyapi.WalletBalance) {
 	for _, w := range s.Wallets {
 		r := have[w.Key]
-		out = append(out, loyaltyapi.WalletBalance{Key: w.Key, Name: w.Name, Balance: r.Balance, Expiring: r.expiring()})
+		out = append(out, loyaltyapi.WalletBalance{Key: w.Key, Name: w.Name, Balance: r.Balance, Pending: r.Pending, Expiring: r.expiring()})
 	}
 	return out
 }
@@ -271,6 +271,7 @@ type walletRow struct {
 	Wallet    string     `db:"wallet"`
 	AccountID int64      `db:"account_id"`
 	Balance   int64      `db:"balance"`
+	Pending   int64      `db:"pending"`
 	Expiring  int64      `db:"points"`
 	ExpiresAt *time.Time `db:"expires_at"`
 }

@@ -36,9 +36,10 @@ type Sum struct {
 	Kind    string `db:"kind"`
 	Points  int64  `db:"points"`
 	Entries int64  `db:"entries"`
+	Wallet  string `db:"wallet"`
 }
 
-// Day is what a day of the site comes to, and what is owed at its end. Amounts are in minor units; they are nil where nobody has said what points
+// Day is what a day of the site comes to in one wallet, and what is owed at its end. Amounts are in minor units; they are nil where nobody has said what points
 // are worth on that day, and where they would be more than can be counted.
 type Day struct {
 	Day              string  `json:"day" parquet:"day" format:"date"`
@@ -62,14 +63,39 @@ type Day struct {
 	PendingValue     *int64  `json:"pending_value" parquet:"pending_value,optional"`
 	ExpectedValue    *int64  `json:"expected_breakage_value" parquet:"expected_breakage_value,optional"`
 	Currency         *string `json:"currency" parquet:"currency,optional"`
+	Wallet           string  `json:"wallet" parquet:"wallet" doc:"Whose points they are; points is the main one" example:"points"`
 }
 
-// Days makes a line of each day. balances are what accounts hold after the last of them, by name; they are used up.
-func Days(days []string, sums []Sum, balances map[string]int64, values []Value) []Day {
+// Days makes a line of each day and wallet, day after day. balances are what accounts of a wallet hold after the last of them, by name; they are used up.
+func Days(wallets, days []string, sums []Sum, balances map[string]map[string]int64, values []Value) []Day {
+	out := make([]Day, len(days)*len(wallets))
+	for n, wallet := range wallets {
+		for i, d := range daysIn(wallet, days, only(sums, wallet), balances[wallet], ValuesOf(values, wallet)) {
+			out[i*len(wallets)+n] = d
+		}
+	}
+	return out
+}
+
+// only are the sums of one wallet.
+func only(sums []Sum, wallet string) (out []Sum) {
+	for _, s := range sums {
+		if s.Wallet == wallet {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func daysIn(wallet string, days []string, sums []Sum, balances map[string]int64, values []Value) []Day {
 	of := byDay(len(days), sums)
 	out := make([]Day, len(days))
+	if balances == nil { // what was there has ended
+		balances = map[string]int64{}
+	}
 	for i := len(days) - 1; i >= 0; i-- {
 		out[i] = dayOf(days[i], of[i], balances, On(values, days[i]))
+		out[i].Wallet = wallet
 		for _, s := range of[i] {
 			balances[s.Account] -= s.Points
 		}

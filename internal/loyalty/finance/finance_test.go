@@ -3,8 +3,11 @@ package finance
 import (
 	"bytes"
 	"encoding/csv"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"math/big"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -44,49 +47,93 @@ func TestMoney(t *testing.T) {
 	t.Parallel()
 	kinds := [][2]string{{"earn", issued}, {"claw_back", issued}, {"redeem", redeemed}, {"cancel", redeemed}, {"expire", expired}, {"reinstate", expired}, {"adjust", adjusted}}
 	rapid.Check(t, func(t *rapid.T) {
-		before, balances := &Journal{}, map[string]int64{}
+		wallets := []string{Main, "credit", "stars"}[:rapid.IntRange(1, 3).Draw(t, "wallets")]
+		before, balances := &Journal{}, map[string]map[string]int64{}
 		values := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Value {
 			v := Value{From: fmt.Sprintf("2026-%02d-%02d", rapid.IntRange(1, 3).Draw(t, "month"), rapid.IntRange(1, 5).Draw(t, "day")), Points: rapid.Int64Range(1, 200).Draw(t, "per"),
-				Amount: rapid.Int64Range(0, 300).Draw(t, "amount"), Currency: rapid.SampledFrom([]string{"USD", "USD", "EUR"}).Draw(t, "currency")}
+				Amount: rapid.Int64Range(0, 300).Draw(t, "amount"), Currency: rapid.SampledFrom([]string{"USD", "USD", "EUR"}).Draw(t, "currency"), Wallet: rapid.SampledFrom(wallets).Draw(t, "wallet")}
 			if rapid.Bool().Draw(t, "rated") {
 				rate := rapid.Int64Range(0, 10_000).Draw(t, "rate")
 				v.Breakage = &rate
 			}
 			return v
-		}), 0, 4).Draw(t, "values")
+		}), 0, 6).Draw(t, "values")
 		for month := 1; month <= 3; month++ {
 			var days []string
 			var sums []Sum
 			for day := 1; day <= 5; day++ {
 				days = append(days, fmt.Sprintf("2026-%02d-%02d", month, day))
-				for _, k := range kinds {
-					on, later := rapid.Int64Range(-1000, 1000).Draw(t, k[0]), rapid.Int64Range(-200, 200).Draw(t, "pending")
-					sums = append(sums, Sum{day, member, k[0], on, 1}, Sum{day, pending, k[0], later, 1}, Sum{day, k[1], k[0], -on - later, 1})
+				for _, wallet := range wallets {
+					if rapid.IntRange(0, 3).Draw(t, "quiet") == 0 {
+						continue
+					}
+					for _, k := range kinds {
+						on, later := rapid.Int64Range(-1000, 1000).Draw(t, k[0]), rapid.Int64Range(-200, 200).Draw(t, "pending")
+						sums = append(sums, Sum{day, member, k[0], on, 1, wallet}, Sum{day, pending, k[0], later, 1, wallet}, Sum{day, k[1], k[0], -on - later, 1, wallet})
+					}
+					n := rapid.Int64Range(-500, 500).Draw(t, "held")
+					sums = append(sums, Sum{day, member, "hold", -n, 1, wallet}, Sum{day, held, "hold", n, 1, wallet})
 				}
-				n := rapid.Int64Range(-500, 500).Draw(t, "held")
-				sums = append(sums, Sum{day, member, "hold", -n, 1}, Sum{day, held, "hold", n, 1})
 			}
-			for _, s := range sums {
-				balances[s.Account] += s.Points
+			after := map[string]map[string]int64{}
+			for _, wallet := range wallets {
+				if balances[wallet] == nil {
+					balances[wallet] = map[string]int64{}
+				}
+				for _, s := range only(sums, wallet) {
+					balances[wallet][s.Account] += s.Points
+				}
+				after[wallet] = maps.Clone(balances[wallet])
 			}
-			after := map[string]int64{}
-			for name, n := range balances {
-				after[name] = n
+			lines := Days(wallets, days, sums, after, values)
+			opening := map[string]*Book{}
+			for _, b := range before.Books() {
+				opening[b.Wallet] = b
 			}
-			lines := Days(days, sums, after, values)
-			j := &Journal{}
-			j.Close(before, days, sums, values)
-			balanced(t, before, j, balances, On(values, days[4]))
-			tied(t, before, j, lines)
-			before = j
+			var j Journal
+			j.Close(opening, days, sums, values)
+			for n, wallet := range wallets {
+				var own []Day
+				for i := n; i < len(lines); i += len(wallets) {
+					own = append(own, lines[i])
+				}
+				balanced(t, before.Of(wallet), j.Of(wallet), balances[wallet], On(ValuesOf(values, wallet), days[4]))
+				tied(t, before.Of(wallet), j.Of(wallet), own)
+			}
+			summed(t, &j)
+			kept, err := json.Marshal(j)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if back, err := Read(kept); err != nil || !reflect.DeepEqual(back, j) {
+				t.Fatalf("%+v is read as %+v, %v", j, back, err)
+			}
+			before = &j
 		}
 	})
 }
 
+// summed checks what a journal says of all its wallets together.
+func summed(t *rapid.T, j *Journal) {
+	want := map[string]int64{}
+	for _, b := range j.Books() {
+		if b.Currency != nil {
+			want[*b.Currency] += *b.LiabilityValue + *b.PendingValue
+		}
+	}
+	got := map[string]int64{}
+	for _, total := range j.Totals {
+		got[total.Currency] = total.LiabilityValue + total.PendingValue
+	}
+	if !maps.Equal(want, got) || len(got) != len(j.Totals) {
+		t.Fatalf("wallets come to %v, not %+v", want, j.Totals)
+	}
+}
+
 // balanced checks what a journal promises by itself.
-func balanced(t *rapid.T, before, j *Journal, balances map[string]int64, v *Value) {
-	total := j.total()
-	if total.Debit != total.Credit || (j.Currency == nil) != (v == nil) || j.Currency != nil && *total.DebitValue != *total.CreditValue {
+func balanced(t *rapid.T, before, j *Book, balances map[string]int64, v *Value) {
+	total := j.Total()
+	if total.Debit != total.Credit || (j.Currency == nil) != (v == nil) || j.Currency != nil && len(j.Lines) > 0 && *total.DebitValue != *total.CreditValue {
 		t.Fatalf("debits are not credits: %+v", j)
 	}
 	points, money := int64(0), int64(0)
@@ -99,6 +146,9 @@ func balanced(t *rapid.T, before, j *Journal, balances map[string]int64, v *Valu
 			t.Fatalf("%+v: has %d, was %+v", a, balances[a.Account], was[a.Account])
 		}
 		points += a.Closing
+		if a.Wallet != j.Wallet {
+			t.Fatalf("%+v stands in the book of %s", a, j.Wallet)
+		}
 		if v == nil {
 			if a.ClosingValue != nil {
 				t.Fatalf("%+v has a value", a)
@@ -130,7 +180,7 @@ func naive(points int64, v Value) int64 {
 }
 
 // tied checks that days come to their month.
-func tied(t *rapid.T, before, j *Journal, days []Day) {
+func tied(t *rapid.T, before, j *Book, days []Day) {
 	var sum Day
 	var issuedWorth, clawedWorth, redeemedWorth, brokenWorth, adjustedWorth int64
 	for _, d := range days {
@@ -157,11 +207,11 @@ func tied(t *rapid.T, before, j *Journal, days []Day) {
 // TestTooMuch: amounts that no integer holds are not shown at all.
 func TestTooMuch(t *testing.T) {
 	t.Parallel()
-	sums := []Sum{{1, member, "earn", 1 << 50, 1}, {1, issued, "earn", -(1 << 50), 1}}
-	values := []Value{{From: "2026-01-01", Points: 1, Amount: 1_000_000_000, Currency: "USD"}}
-	d := Days([]string{"2026-01-01"}, sums, map[string]int64{member: 1 << 50, issued: -(1 << 50)}, values)[0]
+	sums := []Sum{{1, member, "earn", 1 << 50, 1, Main}, {1, issued, "earn", -(1 << 50), 1, Main}}
+	values := []Value{{From: "2026-01-01", Points: 1, Amount: 1_000_000_000, Currency: "USD", Wallet: Main}}
+	d := Days([]string{Main}, []string{"2026-01-01"}, sums, map[string]map[string]int64{Main: {member: 1 << 50, issued: -(1 << 50)}}, values)[0]
 	var j Journal
-	j.Close(&Journal{}, []string{"2026-01-01"}, sums, values)
+	j.Close(nil, []string{"2026-01-01"}, sums, values)
 	if d.Currency != nil || d.Issued != 1<<50 || d.Liability != 1<<50 || j.Currency != nil || j.Liability != 1<<50 || j.Accounts[0].OpeningValue != nil || len(j.Lines) != 2 || j.Lines[0].DebitValue != nil {
 		t.Errorf("%+v %+v", d, j)
 	}
@@ -187,10 +237,39 @@ func TestWrite(t *testing.T) {
 	if err != nil || len(back) != 2 || back[0].Issued != 5 || back[0].LiabilityValue != nil || *back[1].LiabilityValue != 12 || *back[1].Currency != "USD" || back[1].Day != "2026-03-02" {
 		t.Errorf("%+v %v", back, err)
 	}
-	j := &Journal{Month: "2026-03", Currency: &currency, LiabilityValue: &worth, Accounts: []Account{{Account: "<member>", Opening: -1234567, OpeningValue: &worth}},
+	main := Book{Wallet: Main, Currency: &currency, LiabilityValue: &worth, Accounts: []Account{{Account: "<member>", Opening: -1234567, OpeningValue: &worth}},
 		Lines: []Line{{Account: member, Kind: "earn", Debit: 7, DebitValue: &worth}, {Account: issued, Kind: "earn", Credit: 7, CreditValue: &worth}}}
+	j := &Journal{Month: "2026-03", Book: main}
 	page, err := j.HTML()
-	if err != nil || !strings.Contains(string(page), "−1\u2009234\u2009567") || strings.Contains(string(page), "<member>") || strings.Count(string(page), "<td>12</td>") < 4 {
+	if err != nil || !strings.Contains(string(page), "−1\u2009234\u2009567") || strings.Contains(string(page), "<member>") || strings.Count(string(page), "<td>12</td>") < 4 ||
+		!strings.Contains(string(page), "<h2>Accounts</h2>") {
 		t.Errorf("%s %v", page, err)
+	}
+	j.Wallets = []Book{{Wallet: "stars", Lines: []Line{{Account: issued, Kind: "earn", Credit: 9}}}}
+	if page, err = j.HTML(); err != nil || !strings.Contains(string(page), "<h2>Accounts of points</h2>") || !strings.Contains(string(page), "<h2>Movements of stars</h2>") {
+		t.Errorf("%s %v", page, err)
+	}
+}
+
+// TestRead: months that were closed when journals had one wallet are read as that one's, and say nothing of others; one wallet of a journal stands by itself.
+func TestRead(t *testing.T) {
+	t.Parallel()
+	old, err := Read([]byte(`{"month":"2026-03","currency":"USD","point_value":{"version":1,"points":1,"amount":1},"liability":5,"liability_value":5,"pending_value":2,"accounts":[{"account":"member","closing":5}],"lines":[{"account":"member","kind":"earn"}]}`))
+	if err != nil || old.All() || old.Wallet != Main || old.Accounts[0].Wallet != Main || old.Lines[0].Wallet != Main || old.Value.Wallet != Main || old.Wallets == nil ||
+		len(old.Totals) != 1 || old.Totals[0].LiabilityValue != 5 || old.Totals[0].PendingValue != 2 {
+		t.Errorf("%+v, %v", old, err)
+	}
+	if _, err := Read([]byte(`{`)); err == nil {
+		t.Error("half a journal is read")
+	}
+	var j Journal
+	sums := []Sum{{1, member, "earn", 5, 1, Main}, {1, issued, "earn", -5, 1, Main}, {1, member, "earn", 8, 1, "stars"}, {1, issued, "earn", -8, 1, "stars"}}
+	j.Close(nil, []string{"2026-01-01"}, sums, []Value{{From: "2026-01-01", Points: 1, Amount: 1, Currency: "USD", Wallet: Main}, {From: "2026-01-01", Points: 1, Amount: 3, Currency: "USD", Wallet: "stars"}})
+	stars, none := j.Only("stars"), j.Only("gems")
+	if j.Totals[0].LiabilityValue != 29 || stars.Liability != 8 || len(stars.Wallets) != 0 || stars.Totals[0].LiabilityValue != 24 || len(stars.AllLines()) != 2 || len(j.AllLines()) != 4 {
+		t.Errorf("%+v: %+v", j, stars)
+	}
+	if none.Wallet != "gems" || none.Liability != 0 || len(none.Totals) != 0 || none.Accounts == nil {
+		t.Errorf("%+v", none)
 	}
 }

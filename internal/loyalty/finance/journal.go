@@ -1,37 +1,16 @@
 package finance
 
 import (
-	"cmp"
-	"math"
+	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 )
 
-// Account is what the accounts of a name had, got and have, credits above zero.
-type Account struct {
-	Account      string `json:"account" parquet:"account" example:"member"`
-	Opening      int64  `json:"opening" parquet:"opening" doc:"Points; credits above zero"`
-	Debit        int64  `json:"debit" parquet:"debit"`
-	Credit       int64  `json:"credit" parquet:"credit"`
-	Closing      int64  `json:"closing" parquet:"closing" doc:"opening less debit and with credit"`
-	OpeningValue *int64 `json:"opening_value" parquet:"opening_value,optional" doc:"In minor units, as all values; null: nobody has said what points were worth"`
-	DebitValue   *int64 `json:"debit_value" parquet:"debit_value,optional"`
-	CreditValue  *int64 `json:"credit_value" parquet:"credit_value,optional"`
-	ClosingValue *int64 `json:"closing_value" parquet:"closing_value,optional"`
-}
+// Main is the wallet that every programme has.
+const Main = "points"
 
-// Line is what one kind of movement came to on the accounts of a name.
-type Line struct {
-	Account     string `json:"account" parquet:"account" example:"issued"`
-	Kind        string `json:"kind" parquet:"kind" example:"earn"`
-	Entries     int64  `json:"entries" parquet:"entries"`
-	Debit       int64  `json:"debit" parquet:"debit"`
-	Credit      int64  `json:"credit" parquet:"credit"`
-	DebitValue  *int64 `json:"debit_value" parquet:"debit_value,optional"`
-	CreditValue *int64 `json:"credit_value" parquet:"credit_value,optional"`
-}
-
-// Journal is a closed month.
+// Journal is a closed month: the book of the main wallet, and those of the others.
 type Journal struct {
 	Month    string    `json:"month" example:"2026-10"`
 	Zone     string    `json:"time_zone" doc:"In which the month ends" example:"Europe/Berlin"`
@@ -43,207 +22,135 @@ type Journal struct {
 	TransactionID int64  `json:"transaction_id" doc:"The last in the chain then: what came into it later belongs to later months, whenever it was written"`
 	Hash          string `json:"hash" doc:"Of that place, hexadecimal: GET /loyalty/ledger"`
 
-	Value    *Value  `json:"point_value" doc:"By which the month's end was valued; null: nobody has said what points are worth, or it is more than can be counted"`
-	Currency *string `json:"currency"`
+	Book
+	Wallets []Book  `json:"wallets" doc:"The same of each further wallet that had points"`
+	Totals  []Total `json:"totals" doc:"What all wallets come to that have a value, by currency"`
 
-	Liability        int64  `json:"liability" doc:"What is owed at the end: members' balances, less their debts, and what checkouts hold"`
-	Pending          int64  `json:"pending" doc:"What may come to be owed"`
-	ExpectedBreakage *int64 `json:"expected_breakage" doc:"Of the liability, as a note: it is not booked"`
-	LiabilityValue   *int64 `json:"liability_value"`
-	PendingValue     *int64 `json:"pending_value"`
-	ExpectedValue    *int64 `json:"expected_breakage_value"`
-
-	Accounts []Account `json:"accounts"`
-	Lines    []Line    `json:"lines" doc:"Debits and credits come to the same, in points and in money"`
+	all bool // wallets are in it
 }
 
-// Close fills in what a month comes to. before is the month before it, or what was there when the first one began, without values; sums are those of the
-// month's days.
-func (j *Journal) Close(before *Journal, days []string, sums []Sum, values []Value) {
-	k := keeper{accounts: map[string]*Account{}, lines: map[[2]string]*Line{}}
-	for _, a := range before.Accounts {
-		k.account(a.Account).Opening = a.Closing
+// Total is what several wallets are worth together. Points of different wallets are never added up.
+type Total struct {
+	Currency       string `json:"currency" example:"USD"`
+	LiabilityValue int64  `json:"liability_value" doc:"In minor units"`
+	PendingValue   int64  `json:"pending_value"`
+	ExpectedValue  *int64 `json:"expected_breakage_value" doc:"Of the wallets that have a rate; null: none has"`
+}
+
+// Books are those of all wallets, the main one's first.
+func (j *Journal) Books() []*Book {
+	out := []*Book{&j.Book}
+	for i := range j.Wallets {
+		out = append(out, &j.Wallets[i])
+	}
+	return out
+}
+
+// Of is a wallet's book; one without anything where the wallet had nothing by then.
+func (j *Journal) Of(wallet string) *Book {
+	for _, b := range j.Books() {
+		if b.Wallet == wallet {
+			return b
+		}
+	}
+	return &Book{Wallet: wallet, Accounts: []Account{}, Lines: []Line{}}
+}
+
+// Only is the journal of a single wallet.
+func (j *Journal) Only(wallet string) *Journal {
+	one := *j
+	one.Book, one.Wallets = *j.Of(wallet), []Book{}
+	one.Totals = totals(one.Books())
+	return &one
+}
+
+// AllLines are the lines of all wallets.
+func (j *Journal) AllLines() (out []Line) {
+	for _, b := range j.Books() {
+		out = append(out, b.Lines...)
+	}
+	return out
+}
+
+// All says that the journal has all wallets. Those of months that were closed when wallets had no values have the main one.
+func (j *Journal) All() bool { return j.all }
+
+// Read reads a journal as it was kept, of before there were others than the main wallet's, too.
+func Read(kept []byte) (j Journal, err error) {
+	if err := json.Unmarshal(kept, &j); err != nil {
+		return j, fmt.Errorf("read a closed month: %w", err)
+	}
+	if j.all = j.Wallets != nil; !j.all {
+		j.Book.name(Main)
+		j.Wallets, j.Totals = []Book{}, totals([]*Book{&j.Book})
+	}
+	return j, nil
+}
+
+// name says of all that a book has whose it is.
+func (b *Book) name(wallet string) {
+	b.Wallet = wallet
+	if b.Value != nil {
+		b.Value.Wallet = wallet
+	}
+	for i := range b.Accounts {
+		b.Accounts[i].Wallet = wallet
+	}
+	for i := range b.Lines {
+		b.Lines[i].Wallet = wallet
+	}
+}
+
+// Close fills in the books of all wallets that have something, and what they come to together. before are their books of the month before.
+func (j *Journal) Close(before map[string]*Book, days []string, sums []Sum, values []Value) {
+	var names []string
+	for wallet := range before {
+		names = append(names, wallet)
 	}
 	for _, s := range sums {
-		k.line(s.Account, s.Kind).Entries += s.Entries
-		k.move(s.Account, s.Kind, s.Points, pointsOf)
+		names = append(names, s.Wallet)
 	}
-	k.net(pointsOf)
-	j.Liability = k.closing(member) + k.closing(held) + k.closing(transferred)
-	j.Pending = k.closing(pending)
-	if v := On(values, days[len(days)-1]); v != nil && k.value(before, days, sums, values, v) {
-		j.Value, j.Currency = v, &v.Currency
-		owed, later := *k.accounts[member].ClosingValue+*k.accounts[held].ClosingValue+*k.accounts[transferred].ClosingValue, *k.accounts[pending].ClosingValue
-		j.LiabilityValue, j.PendingValue = &owed, &later
-		if j.ExpectedBreakage = v.Broken(j.Liability); j.ExpectedBreakage != nil {
-			worth := v.Of(*j.ExpectedBreakage)
-			j.ExpectedValue = &worth
+	slices.Sort(names)
+	j.Book, j.Wallets, j.all = Book{Wallet: Main}, []Book{}, true
+	j.Book.Close(orEmpty(before[Main]), days, only(sums, Main), ValuesOf(values, Main))
+	for _, wallet := range slices.Compact(names) {
+		if wallet == Main {
+			continue
+		}
+		b := Book{Wallet: wallet}
+		if b.Close(orEmpty(before[wallet]), days, only(sums, wallet), ValuesOf(values, wallet)); len(b.Accounts)+len(b.Lines) > 0 {
+			j.Wallets = append(j.Wallets, b)
 		}
 	}
-	j.Accounts, j.Lines = k.sorted()
+	j.Totals = totals(j.Books())
 }
 
-// keeper adds up a journal.
-type keeper struct {
-	accounts map[string]*Account
-	lines    map[[2]string]*Line
-}
-
-func (k keeper) account(name string) *Account {
-	a := k.accounts[name]
-	if a == nil {
-		a = &Account{Account: name}
-		k.accounts[name] = a
+func orEmpty(b *Book) *Book {
+	if b == nil {
+		return &Book{}
 	}
-	return a
+	return b
 }
 
-func (k keeper) line(account, kind string) *Line {
-	l := k.lines[[2]string{account, kind}]
-	if l == nil {
-		l = &Line{Account: account, Kind: kind}
-		k.lines[[2]string{account, kind}] = l
-		k.account(account)
-	}
-	return l
-}
-
-func (k keeper) closing(account string) int64 { return k.account(account).Closing }
-
-// sides are the debit and the credit of a line and of its account, in points or in money.
-type sides func(l *Line, a *Account) (debit, credit, accountDebit, accountCredit *int64)
-
-func pointsOf(l *Line, a *Account) (debit, credit, accountDebit, accountCredit *int64) {
-	return &l.Debit, &l.Credit, &a.Debit, &a.Credit
-}
-
-func moneyOf(l *Line, a *Account) (debit, credit, accountDebit, accountCredit *int64) {
-	for _, p := range []**int64{&l.DebitValue, &l.CreditValue} {
-		if *p == nil {
-			*p = new(int64)
+// totals adds up what books are worth, by currency.
+func totals(books []*Book) []Total {
+	out := []Total{}
+	for _, b := range books {
+		if b.Currency == nil {
+			continue
 		}
-	}
-	return l.DebitValue, l.CreditValue, a.DebitValue, a.CreditValue
-}
-
-// move adds to a line's credit; what comes out below zero becomes a debit by net.
-func (k keeper) move(account, kind string, n int64, of sides) {
-	_, credit, _, _ := of(k.line(account, kind), k.account(account))
-	*credit += n
-}
-
-// net puts each line on its side, and adds up the accounts.
-func (k keeper) net(of sides) {
-	for _, l := range k.lines {
-		debit, credit, accountDebit, accountCredit := of(l, k.accounts[l.Account])
-		*debit, *credit = max(-*credit, 0), max(*credit, 0)
-		*accountDebit, *accountCredit = *accountDebit+*debit, *accountCredit+*credit
-	}
-	for _, a := range k.accounts {
-		a.Closing = a.Opening - a.Debit + a.Credit
-	}
-}
-
-// value adds the money: movements by the values of their days, and what is left to the value of the end as a revaluation: by another rate, by
-// rounding, or, in the first month with a value, of all that was there. false: it is more than can be counted, and nothing was added.
-func (k keeper) value(before *Journal, days []string, sums []Sum, values []Value, end *Value) bool {
-	for _, name := range []string{member, held, pending, transferred, revaluation} {
-		k.account(name)
-	}
-	var worth []int64
-	size := 0.0
-	for i, of := range byDay(len(days), sums) {
-		if v := On(values, days[i]); v != nil && v.Currency == end.Currency {
-			for _, s := range of {
-				size += v.size(s.Points)
+		i := slices.IndexFunc(out, func(t Total) bool { return t.Currency == *b.Currency })
+		if i < 0 {
+			i, out = len(out), append(out, Total{Currency: *b.Currency})
+		}
+		out[i].LiabilityValue, out[i].PendingValue = out[i].LiabilityValue+*b.LiabilityValue, out[i].PendingValue+*b.PendingValue
+		if b.ExpectedValue != nil {
+			sum := *b.ExpectedValue
+			if out[i].ExpectedValue != nil {
+				sum += *out[i].ExpectedValue
 			}
-			worth = append(worth, worths(of, v)...)
-		} else {
-			worth = append(worth, make([]int64, len(of))...)
+			out[i].ExpectedValue = &sum
 		}
 	}
-	for name, a := range k.accounts {
-		opening := before.valueOf(name, end.Currency)
-		a.OpeningValue, a.DebitValue, a.CreditValue = &opening, new(int64), new(int64)
-		size += end.size(a.Closing) + math.Abs(float64(opening))
-	}
-	if size >= most {
-		k.forget()
-		return false
-	}
-	for i, s := range inDays(len(days), sums) {
-		k.move(s.Account, s.Kind, worth[i], moneyOf)
-	}
-	k.revalue(end)
-	k.net(moneyOf)
-	for _, a := range k.accounts {
-		closing := *a.OpeningValue - *a.DebitValue + *a.CreditValue
-		a.ClosingValue = &closing
-	}
-	return true
-}
-
-// inDays are sums in the order in which byDay has them.
-func inDays(n int, sums []Sum) []Sum { return slices.Concat(byDay(n, sums)...) }
-
-// revalue brings what is owed to its value at the end.
-func (k keeper) revalue(end *Value) {
-	moved := map[string]int64{}
-	for _, l := range k.lines {
-		if l.CreditValue != nil {
-			moved[l.Account] += *l.CreditValue
-		}
-	}
-	for name, a := range k.accounts {
-		if step := end.Of(a.Closing) - *a.OpeningValue - moved[name]; owes(name) && step != 0 {
-			k.move(name, revaluation, step, moneyOf)
-			k.move(revaluation, revaluation, -step, moneyOf)
-		}
-	}
-}
-
-// forget takes back what value had begun.
-func (k keeper) forget() {
-	for _, a := range k.accounts {
-		a.OpeningValue, a.DebitValue, a.CreditValue = nil, nil, nil
-	}
-}
-
-// valueOf is what an account was worth at a month's end; 0 where that was in another currency, or nobody had said.
-func (j *Journal) valueOf(account, currency string) int64 {
-	if j.Currency == nil || *j.Currency != currency {
-		return 0
-	}
-	for _, a := range j.Accounts {
-		if a.Account == account && a.ClosingValue != nil {
-			return *a.ClosingValue
-		}
-	}
-	return 0
-}
-
-// sorted are the accounts and lines that say something, in the order of their names.
-func (k keeper) sorted() ([]Account, []Line) {
-	accounts, lines := []Account{}, []Line{}
-	for _, a := range k.accounts {
-		if !a.empty() {
-			accounts = append(accounts, *a)
-		}
-	}
-	for _, l := range k.lines {
-		lines = append(lines, *l)
-	}
-	slices.SortFunc(accounts, func(a, b Account) int { return cmp.Compare(a.Account, b.Account) })
-	slices.SortFunc(lines, func(a, b Line) int { return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Kind, b.Kind)) })
-	return accounts, lines
-}
-
-// empty says that an account had, got and has nothing.
-func (a Account) empty() bool {
-	for _, n := range []*int64{&a.Opening, &a.Debit, &a.Credit, a.OpeningValue, a.DebitValue, a.CreditValue} {
-		if n != nil && *n != 0 {
-			return false
-		}
-	}
-	return true
+	return out
 }

@@ -21,9 +21,10 @@ type Value struct {
 	Breakage *int64    `db:"breakage_bp" json:"expected_breakage_bp" doc:"Of points that are owed, so many in 10,000 are expected never to be spent; null: nobody has said" example:"1500"`
 	Currency string    `db:"currency" json:"currency" example:"USD"`
 	SetAt    time.Time `db:"set_at" json:"set_at"`
+	Wallet   string    `db:"wallet" json:"wallet" doc:"Whose points; points is the main one" example:"points"`
 }
 
-// On is the value that holds on a day: of those that begin by then the one that was set last; nil: there is none. values are in the order in which
+// On is the value of a wallet's points that holds on a day: of those that begin by then the one that was set last; nil: there is none. values are in the order in which
 // they were set.
 func On(values []Value, day string) *Value {
 	for i := len(values) - 1; i >= 0; i-- {
@@ -32,6 +33,16 @@ func On(values []Value, day string) *Value {
 		}
 	}
 	return nil
+}
+
+// ValuesOf are the values of one wallet's points.
+func ValuesOf(values []Value, wallet string) (out []Value) {
+	for _, v := range values {
+		if v.Wallet == wallet {
+			out = append(out, v)
+		}
+	}
+	return out
 }
 
 // Of is what points are worth in minor units: rounded to the nearest, halves away from zero.
@@ -55,8 +66,8 @@ func share(n, part, whole int64) int64 {
 	return twice.Quo(twice.Add(twice, half), big.NewInt(2*whole)).Int64()
 }
 
-// most is what all amounts of a report may come to: far below what an integer holds, and more than any money.
-const most = 1 << 60
+// most is what all amounts of a wallet may come to: those of all ten together are below what an integer holds, and it is more than any money.
+const most = 1 << 59
 
 // size is about how much points are worth, of whatever sign: to see whether a report's amounts fit into integers.
 func (v Value) size(points int64) float64 {

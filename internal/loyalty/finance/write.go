@@ -75,19 +75,16 @@ func (j *Journal) HTML() ([]byte, error) {
 	if zone, err := time.LoadLocation(j.Zone); err == nil {
 		there.BeginsAt, there.EndsAt, there.ClosedAt = j.BeginsAt.In(zone), j.EndsAt.In(zone), j.ClosedAt.In(zone)
 	}
-	err := pages.ExecuteTemplate(&out, "journal.html", struct {
-		*Journal
-		Total Line
-	}{&there, j.total()})
+	err := pages.ExecuteTemplate(&out, "journal.html", &there)
 	if err != nil {
 		return nil, fmt.Errorf("print a journal: %w", err)
 	}
 	return out.Bytes(), nil
 }
 
-// total adds up the lines.
-func (j *Journal) total() (sum Line) {
-	for _, l := range j.Lines {
+// Total adds up the lines.
+func (b *Book) Total() (sum Line) {
+	for _, l := range b.Lines {
 		sum.Entries, sum.Debit, sum.Credit = sum.Entries+l.Entries, sum.Debit+l.Debit, sum.Credit+l.Credit
 		for _, side := range []struct {
 			sum **int64

@@ -32,7 +32,7 @@ type WalletBalance struct {
 	Key      string    `json:"key"`
 	Name     string    `json:"name"`
 	Balance  int64     `json:"balance" doc:"Below zero: a debt"`
-	Pending  int64     `json:"points_pending" doc:"Always 0: only points of the main wallet wait"`
+	Pending  int64     `json:"points_pending" doc:"That can't be spent yet"`
 	Expiring *Expiring `json:"expiring_next" doc:"What of the balance expires next; null: nothing"`
 }
 

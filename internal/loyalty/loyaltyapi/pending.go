@@ -23,4 +23,5 @@ type PendingEnd struct {
 	Points           int64  `json:"points" doc:"That were activated or cancelled now"`
 	Balance          int64  `json:"balance" doc:"The member's, after it"`
 	Pending          int64  `json:"points_pending" doc:"The member's, after it"`
+	Wallet           string `json:"wallet,omitempty" doc:"That the points are of; left out: the main one"`
 }

@@ -40,6 +40,7 @@ type WalletRefund struct {
 	Lots          []LotUse `json:"lots"`
 	Balance       int64    `json:"balance"`
 	BalanceAfter  int64    `json:"balance_after"`
+	Pending       bool     `json:"pending" doc:"What is taken back can't be spent yet, and is in no balance"`
 }
 
 // LotUse is points out of a lot, or back into it.

@@ -282,6 +282,8 @@ type PointsActivated struct {
 	Reason            string    `json:"reason"` // of the earning
 	OriginID          int64     `json:"origin_id,omitempty"`
 	ActivatedAt       time.Time `json:"activated_at"`
+
+	Wallet string `json:"wallet,omitempty"` // that the points are of; nothing: the main one
 }
 
 func (PointsActivated) EventType() string { return "loyalty.points_activated.v1" }
