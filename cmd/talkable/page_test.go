@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // visitor is somebody with a browser that keeps cookies and follows redirects of the server only.
@@ -151,6 +152,11 @@ func TestPages(t *testing.T) {
 		friend.open("POST", claim+"/claim", form, "Origin", "https://evil.example").shows(t, 400)
 		after := friend.open("POST", claim+"/claim", form, "Origin", s.demo.Server, "Sec-Fetch-Site", "same-origin")
 		after.shows(t, 200, "It is yours", "WELCOME10")
+		began := time.Now() // nothing is left to be written for who is known by now
+		friend.open("POST", claim+"/claim", form, "Origin", s.demo.Server)
+		if took := time.Since(began); took < 250*time.Millisecond {
+			t.Errorf("the gate tells by its %s that somebody is known", took)
+		}
 		if !strings.HasSuffix(after.url, "/claim") {
 			t.Errorf("a reload would send the form again: %s", after.url)
 		}
