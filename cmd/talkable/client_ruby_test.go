@@ -143,7 +143,9 @@ func TestClientRuby(t *testing.T) {
 		if a = p.send("PUT /api/v2/origins/newsletter_subscription:42/referral", `{"data":{"status":"unblocked"},"site_slug":"demo"}`); a.status != 200 || a.all["ok"] != true {
 			t.Errorf("%d %s", a.status, a.text)
 		}
-		p.send("POST /api/v2/origins/R-100/refund", `{"site_slug":"demo"}`).fine(200).is("origin.partially_refunded", false, "origin.refund_subtotal", 80.0)
+		a = p.send("POST /api/v2/origins/R-100/refund", `{"site_slug":"demo"}`).fine(200)
+		a.is("origin.partially_refunded", false, "origin.refund_subtotal", 80.0)
+		a.shape(map[string]string{"origin.refunded_at": "text"})
 	})
 	t.Run("76 77 80 coupons", func(t *testing.T) {
 		p.t = t
@@ -178,6 +180,9 @@ func TestClientRuby(t *testing.T) {
 		p.send("GET /api/v2/metrics/nonsense?"+days, "-").refused(400, "No metric found.")
 		p.send("GET /api/v2/metrics/clicks/segmentize/?campaign_ids=1&segment_by[period]=day&start_date=2024-01-01&end_date=2024-01-10", "-").fine(200).
 			is("segmented.0.period", "1/1/24 - 1/1/24", "segmented.9.period", "1/10/24 - 1/10/24", "segmented.0.result_type", "number")
+		if _, more := p.send("GET /api/v2/metrics/clicks/segmentize/?campaign_ids=1&segment_by[period]=day&start_date=2024-01-01&end_date=2024-01-10", "-").fine(200).at("segmented.10"); more {
+			t.Error("ten days have more than ten rows")
+		}
 		if _, more := p.send("GET /api/v2/metrics/clicks/segmentize/?campaign_ids=1&segment_by[period]=day&start_date=2024-01-01&end_date=2024-01-01", "-").fine(200).at("segmented.1"); more {
 			t.Error("a day has more than one row")
 		}

@@ -83,7 +83,7 @@ again changes nothing. Rows that can't be taken stand in FILE.errors.csv with th
   subtotal, currency     decimal amount; the site's currency if none is named
   date                   when (created_at and order_date mean the same); without a zone it is the site's
   first_name, last_name, username, coupon_codes (;-separated), campaign_tags, traffic_source, segment1…3, utm_source…,
-  uuid, ip_address, shipping_address, shipping_zip, custom_properties.NAME
+  uuid, ip_address, shipping_address, shipping_zip, card_hash, custom_properties.NAME
 
 The format of the CDNOW data set is recognised too. It has no order numbers: an order's number is the file's name and the line's.`),
 		importFile(c, "people", "people", ofCustomer(importer.People), `Columns: email, customer_id, phone_number (one of them), username, first_name, last_name, custom_properties.NAME,

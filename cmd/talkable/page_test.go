@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // visitor is somebody with a browser that keeps cookies and follows redirects of the server only.
@@ -119,7 +120,7 @@ func TestPages(t *testing.T) {
 	gone := newVisitor(t, s.demo.Server).open("GET", "/x/abcdefghjk", nil)
 	gone.shows(t, 404, "This link leads nowhere")
 
-	t.Run("a claim page with its code", func(t *testing.T) {
+	t.Run("136: a claim page with its code, which the shop may frame", func(t *testing.T) {
 		shop.links(`{"claim_page":true}`)
 		friend := newVisitor(t, s.demo.Server)
 		var page sight
@@ -128,6 +129,9 @@ func TestPages(t *testing.T) {
 			return strings.Contains(page.body, "WELCOME10")
 		})
 		page.shows(t, 200, "Ann invites you to Demo Shop", "10% off", "WELCOME10", "https://shop.example/welcome?tkbl_cvuuid=", "talkable_visitor_offer_id=", "utm_source=talkable")
+		if policy := page.header.Get("Content-Security-Policy"); !strings.HasSuffix(policy, "frame-ancestors 'self' https://shop.example") || page.header.Get("X-Frame-Options") != "" {
+			t.Error(policy)
+		}
 		bot := friend.open("GET", claim, nil, "User-Agent", "facebookexternalhit/1.1")
 		bot.shows(t, 200, "og:title", "10% off")
 		if strings.Contains(bot.body, "WELCOME10") {
@@ -148,6 +152,11 @@ func TestPages(t *testing.T) {
 		friend.open("POST", claim+"/claim", form, "Origin", "https://evil.example").shows(t, 400)
 		after := friend.open("POST", claim+"/claim", form, "Origin", s.demo.Server, "Sec-Fetch-Site", "same-origin")
 		after.shows(t, 200, "It is yours", "WELCOME10")
+		began := time.Now() // nothing is left to be written for who is known by now
+		friend.open("POST", claim+"/claim", form, "Origin", s.demo.Server)
+		if took := time.Since(began); took < 250*time.Millisecond {
+			t.Errorf("the gate tells by its %s that somebody is known", took)
+		}
 		if !strings.HasSuffix(after.url, "/claim") {
 			t.Errorf("a reload would send the form again: %s", after.url)
 		}

@@ -68,7 +68,7 @@ const (
 func (b *book) record(e entry) (*origin, result, error) {
 	p := b.people.find(e.site, e.who, e.in.Verified)
 	if p != nil && p.AnonymizedAt != nil { // who still knows the address that is left adds nothing that tells who it was
-		e.in.Visitors, e.in.WebVisitor, e.in.IP, e.in.UserAgent, e.in.ShippingAddress, e.in.ShippingZip, e.who.phone = []string{}, "", "", "", "", "", ""
+		e.in.Visitors, e.in.WebVisitor, e.in.IP, e.in.UserAgent, e.in.ShippingAddress, e.in.ShippingZip, e.in.CardHash, e.who.phone = []string{}, "", "", "", "", "", "", ""
 	}
 	o := b.lookup(e, p)
 	switch {

@@ -105,6 +105,7 @@ func check(in customerapi.Origin, s site.Site, now time.Time) (entry, error) {
 	}
 	f.text("/data/shipping_address", in.ShippingAddress, 1000)
 	f.text("/data/shipping_zip", in.ShippingZip, 50)
+	f.card(in.CardHash)
 	f.moment("/data/created_at", in.OccurredAt, now)
 	if err := f.err(); err != nil {
 		return entry{}, err

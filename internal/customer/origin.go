@@ -43,6 +43,7 @@ type origin struct {
 	RecordedAt      time.Time      `db:"recorded_at" json:"recorded_at"`
 
 	phone  string             // that came with it; not kept
+	card   string             // that it was paid with; likewise
 	optsIn bool               // the person agrees to mail with it; likewise
 	person *person            // of PersonID, when the batch has it at hand
 	items  []customerapi.Item // to be written
@@ -108,6 +109,7 @@ func (o *origin) fill(e entry, p *person, now time.Time) {
 	o.CouponCodes, o.CampaignTags, o.TrafficSource = in.CouponCodes, in.CampaignTags, in.TrafficSource
 	o.Segments, o.UTM = in.Segments[:], utm(in.UTM)
 	o.IP, o.UserAgent, o.ShippingAddress, o.ShippingZip = in.IP, in.UserAgent, in.ShippingAddress, in.ShippingZip
+	o.card = in.CardHash
 	o.Verified, o.Digest, o.optsIn = in.Verified, e.digest, in.Verified && in.OptsIn
 	if o.OccurredAt = in.OccurredAt.UTC().Truncate(time.Microsecond); in.OccurredAt.IsZero() {
 		o.OccurredAt = now
@@ -125,7 +127,7 @@ func (o *origin) event(first bool) customerevent.OriginRecorded {
 		Subtotal: o.Subtotal, Currency: o.Currency, CouponCodes: o.CouponCodes, CampaignTags: o.CampaignTags,
 		TrafficSource: o.TrafficSource, Verified: o.Verified, FirstPurchase: first, OccurredAt: o.OccurredAt, RecordedAt: o.RecordedAt,
 		IP: o.IP, Device: customerapi.Fingerprint(customerapi.DeviceMark, o.UserAgent), Address: addressMark(o.ShippingAddress, o.ShippingZip),
-		Phone: customerapi.Fingerprint(customerapi.PhoneMark, o.phone), DeviceType: web.DeviceType(o.UserAgent),
+		Phone: customerapi.Fingerprint(customerapi.PhoneMark, o.phone), Card: customerapi.Fingerprint(customerapi.CardMark, o.card), DeviceType: web.DeviceType(o.UserAgent),
 		UTMSource: o.UTM.Source, UTMMedium: o.UTM.Medium, UTMCampaign: o.UTM.Campaign}
 	for _, s := range o.Segments {
 		if s != "" {

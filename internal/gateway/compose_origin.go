@@ -61,6 +61,7 @@ type originData struct {
 	CouponCode      list         `json:"coupon_code,omitempty"`
 	ShippingAddress optional     `json:"shipping_address,omitempty"`
 	ShippingZip     optional     `json:"shipping_zip,omitempty"`
+	CardHash        optional     `json:"card_hash,omitempty" doc:"Ours: what your payment provider calls the card that it was paid with (its fingerprint), never the card's number. Compared by fraud rules, kept as a fingerprint only"`
 	Items           []itemData   `json:"items,omitempty" nullable:"true"`
 }
 
@@ -194,7 +195,7 @@ func (d originData) origin(kind string, req *web.Request) (customerapi.Origin, e
 		Segments: [3]string{string(d.Segment1), string(d.Segment2), string(d.Segment3)},
 		UTM: customerapi.UTM{Source: string(d.UTMSource), Medium: string(d.UTMMedium), Campaign: string(d.UTMCampaign),
 			Term: string(d.UTMTerm), Content: string(d.UTMContent)},
-		UserAgent: "", ShippingAddress: string(d.ShippingAddress), ShippingZip: string(d.ShippingZip),
+		UserAgent: "", ShippingAddress: string(d.ShippingAddress), ShippingZip: string(d.ShippingZip), CardHash: string(d.CardHash),
 		Verified: !req.Public, Idempotency: req.Idempotency,
 	}
 	for _, v := range []optional{d.UUID, d.AlternativeUUID} {

@@ -43,6 +43,7 @@ const (
 	visitorUUID
 	shippingAddress
 	shippingZip
+	cardHash
 	existingCustomer
 	points
 	note
@@ -67,7 +68,7 @@ const (
 
 var columnNames = [columns]string{"order_number", "event_category", "event_number", "email", "customer_id", "phone_number", "username",
 	"first_name", "last_name", "subtotal", "currency", "date", "coupon_codes", "campaign_tags", "traffic_source", "segment1", "segment2",
-	"segment3", "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "ip_address", "uuid", "shipping_address", "shipping_zip", "existing_customer",
+	"segment3", "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "ip_address", "uuid", "shipping_address", "shipping_zip", "card_hash", "existing_customer",
 	"points", "note", "reference", "counts_for_tier", "expires_at",
 	"external_id", "advocate_email", "advocate_customer_id", "campaign_id", "link", "code", "name", "status", "referral_id", "side", "kind", "coupon_list_id", "amount"}
 
@@ -271,7 +272,7 @@ func (r *row) origin(s site.Site) (customerapi.Origin, []finding) {
 	in := customerapi.Origin{Type: customerevent.Purchase, Person: r.identity(), Number: c[orderNumber], Currency: strings.ToUpper(c[currency]),
 		CouponCodes: r.coupons, CampaignTags: r.tags, TrafficSource: c[trafficSource], Segments: [3]string{c[segment1], c[segment2], c[segment3]},
 		UTM: customerapi.UTM{Source: c[utmSource], Medium: c[utmMedium], Campaign: c[utmCampaign], Term: c[utmTerm], Content: c[utmContent]},
-		IP:  c[ipAddress], ShippingAddress: c[shippingAddress], ShippingZip: c[shippingZip], Verified: true}
+		IP:  c[ipAddress], ShippingAddress: c[shippingAddress], ShippingZip: c[shippingZip], CardHash: c[cardHash], Verified: true}
 	if c[visitorUUID] != "" {
 		in.Visitors = []string{c[visitorUUID]}
 	}

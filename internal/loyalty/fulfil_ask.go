@@ -2,7 +2,6 @@ package loyalty
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -10,7 +9,6 @@ import (
 	"github.com/talkable/talkable/internal/bus"
 	"github.com/talkable/talkable/internal/customer/customerapi"
 	"github.com/talkable/talkable/internal/loyalty/loyaltyapi"
-	"github.com/talkable/talkable/internal/outcall"
 )
 
 const (
@@ -110,21 +108,13 @@ func (m *Module) callHook(ctx context.Context, h *fulfilHook, a fulfilAsk, r red
 		}
 		who = known[person]
 	}
-	body, err := json.Marshal(fulfilQuestion{Type: "redemption.fulfilment", ID: a.id(), AskedAt: a.AskedAt.UTC(), Redemption: r.view(),
+	call, err := m.calls.Question(h.SiteID, h.Secret, a.id(), t.At, fulfilQuestion{Type: "redemption.fulfilment", ID: a.id(), AskedAt: a.AskedAt.UTC(), Redemption: r.view(),
 		Member: fulfilMember{ID: r.MemberID, PersonID: person, Email: who.Email, FirstName: who.FirstName, LastName: who.LastName}})
 	if err != nil {
 		return err
 	}
-	secret, err := m.calls.Open(h.SiteID, h.Secret)
-	if err != nil {
-		return err
-	}
-	header, err := outcall.Sign([]string{secret}, a.id(), t.At, body)
-	if err != nil {
-		return err
-	}
-	header["Content-Type"] = []string{"application/json"}
-	t.read(m.calls.Post(ctx, outcall.Call{URL: h.URL, Header: header, Body: body, Timeout: time.Duration(h.TimeoutMS) * time.Millisecond}))
+	call.URL, call.Timeout = h.URL, time.Duration(h.TimeoutMS)*time.Millisecond
+	t.read(m.calls.Post(ctx, call))
 	return nil
 }
 

@@ -7,7 +7,6 @@ import (
 
 	"github.com/talkable/talkable/internal/agenda"
 	"github.com/talkable/talkable/internal/bus"
-	"github.com/talkable/talkable/internal/outcall"
 )
 
 const (
@@ -62,20 +61,12 @@ func (m *Module) callMailHook(ctx context.Context, h *mailHook, a mailAsk, t *ma
 	if err := readAskedMail(ctx, m.DB, a, &q); err != nil {
 		return err
 	}
-	body, err := json.Marshal(q)
+	call, err := m.Calls.Question(h.SiteID, h.Secret, a.id(), t.At, q)
 	if err != nil {
 		return err
 	}
-	secret, err := m.Calls.Open(h.SiteID, h.Secret)
-	if err != nil {
-		return err
-	}
-	header, err := outcall.Sign([]string{secret}, a.id(), t.At, body)
-	if err != nil {
-		return err
-	}
-	header["Content-Type"] = []string{"application/json"}
-	t.read(m.Calls.Post(ctx, outcall.Call{URL: h.URL, Header: header, Body: body, Timeout: time.Duration(h.TimeoutMS) * time.Millisecond}))
+	call.URL, call.Timeout = h.URL, time.Duration(h.TimeoutMS)*time.Millisecond
+	t.read(m.Calls.Post(ctx, call))
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
@@ -60,6 +61,24 @@ func Sign(secrets []string, id string, at time.Time, body []byte) (http.Header, 
 		signatures = append(signatures, "v1,"+base64.StdEncoding.EncodeToString(signed(key, id, seconds, body)))
 	}
 	return http.Header{HeaderID: {id}, HeaderTimestamp: {seconds}, HeaderSignature: {strings.Join(signatures, " ")}}, nil
+}
+
+// Question is a call that asks a merchant's program something: JSON, signed by the site's sealed secret, under an id which is the same at each try.
+func (c *Client) Question(siteID int64, sealed []byte, id string, at time.Time, question any) (Call, error) {
+	secret, err := c.Open(siteID, sealed)
+	if err != nil {
+		return Call{}, err
+	}
+	body, err := json.Marshal(question)
+	if err != nil {
+		return Call{}, err
+	}
+	header, err := Sign([]string{secret}, id, at, body)
+	if err != nil {
+		return Call{}, err
+	}
+	header["Content-Type"] = []string{"application/json"}
+	return Call{Header: header, Body: body}, nil
 }
 
 func signed(key []byte, id, seconds string, body []byte) []byte {

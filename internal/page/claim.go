@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -13,6 +14,9 @@ import (
 	"github.com/talkable/talkable/internal/referral/referralapi"
 	"github.com/talkable/talkable/internal/web"
 )
+
+// evenly is how long the gate takes at least. To make a person takes longer than to find one, so that the time alone would tell who is known.
+const evenly = 250 * time.Millisecond
 
 // claimView is a claim page: a reward with its code, or the gate before it.
 type claimView struct {
@@ -163,7 +167,13 @@ func (p *Pages) claim(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	typed := asked{email: strings.TrimSpace(r.PostForm.Get("email")), phone: strings.TrimSpace(r.PostForm.Get("phone")), optedIn: l.OptIn && r.PostForm.Get("opt_in") != ""}
-	if err := p.introduce(r, l, &typed); err != nil {
+	even := time.After(evenly)
+	err := p.introduce(r, l, &typed)
+	select {
+	case <-even:
+	case <-r.Context().Done():
+	}
+	if err != nil {
 		p.fail(w, r, err)
 		return
 	}

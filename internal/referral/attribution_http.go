@@ -10,7 +10,7 @@ import (
 	"github.com/talkable/talkable/internal/web"
 )
 
-var errNoAttribution = fault.New(fault.NotFound, "attribution_not_found", "Nothing has been decided about this origin.")
+var errNoAttribution = fault.New(fault.NotFound, "attribution_not_found", "Nothing has been decided about this origin. A number is read as the id that we gave it: of an order whose own number it is ask with ?by=slug.")
 
 func (m *Module) attributionRoutes(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "getAttribution", Method: http.MethodGet, Path: "/api/v2/origins/{id}/attribution",

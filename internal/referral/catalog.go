@@ -25,6 +25,7 @@ type shelf struct {
 	shop       shop
 	campaigns  []*campaign
 	placements []*placement
+	shown      map[int64][]string // kinds of the placements on which campaigns take turns
 	byID       map[int64]*campaign
 	home       *landing           // the shop's; nil if friends can't be sent there
 	landings   map[int64]*landing // of the campaigns that name a place themselves; nil likewise
@@ -38,6 +39,17 @@ func (s *shelf) leads(campaignID int64) *landing {
 		return l
 	}
 	return s.home
+}
+
+// shownAs says of what kind the placements of a campaign are. It reads nothing, so that it may be asked within a transaction: of a site that
+// nobody has asked about yet it knows none.
+func (c *catalog) shownAs(siteID, campaignID int64) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s := c.shelves[siteID]; s != nil {
+		return s.shown[campaignID]
+	}
+	return nil
 }
 
 // settle reads where a campaign's links lead. A host that isn't allowed any more is passed over.
@@ -174,6 +186,7 @@ func (c *catalog) read(ctx context.Context, siteID int64, now time.Time, change 
 	if fresh.placements, err = placementsOf(ctx, c.db, siteID); err != nil {
 		return nil, err
 	}
+	fresh.shown = shownOn(fresh.placements)
 	if fresh.shop, _, err = shopOf(ctx, c.db, siteID); err != nil {
 		return nil, err
 	}

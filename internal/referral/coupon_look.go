@@ -51,9 +51,12 @@ func (m *Module) couponReward(ctx context.Context, s site.Site, w *reward, now t
 	if err != nil {
 		return nil, err
 	}
+	if _, err := m.catalog.of(ctx, s.ID); err != nil { // where the campaign is shown
+		return nil, err
+	}
 	out := &referralapi.CouponReward{CreatedAt: w.IssuedAt, PersonID: deref(w.PersonID), Incentive: w.rule().Incentive.present(s.Currency)}
 	if c := list[key{s.ID, w.CampaignID}]; c != nil {
-		out.Campaign = c.present(now, s.Zone)
+		out.Campaign = m.presentCampaign(c, s.Zone)
 		if w.FriendOfferID != nil && c.terms != nil {
 			first, err := firstTouch(ctx, m.db, s.ID, *w.FriendOfferID)
 			if err != nil {

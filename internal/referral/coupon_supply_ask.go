@@ -127,7 +127,7 @@ func (m *Module) askCodes(ctx context.Context, s *supply, r *codeRequest, t *att
 	if err != nil {
 		return nil, err
 	}
-	call, err := m.signed(s.SiteID, s.Secret, r.name(), t.At, codeQuestion{Type: "coupons.requested", ID: r.name(), AskedAt: r.AskedAt.UTC(), List: list, Count: r.Count, Codes: r.offered()})
+	call, err := m.calls.Question(s.SiteID, s.Secret, r.name(), t.At, codeQuestion{Type: "coupons.requested", ID: r.name(), AskedAt: r.AskedAt.UTC(), List: list, Count: r.Count, Codes: r.offered()})
 	if err != nil {
 		return nil, err
 	}

@@ -107,6 +107,10 @@ func TestRules(t *testing.T) {
 			buys: func(e *customerevent.OriginRecorded) {
 				e.Phone = customerapi.Fingerprint(customerapi.PhoneMark, "+12025551111")
 			}, want: "flagged " + rulePhone},
+		{name: "the same card", rules: ruleSettings{Card: "block"}, before: func(e *customerevent.OriginRecorded) { e.Card = print32("c") },
+			buys: func(e *customerevent.OriginRecorded) { e.Card = print32("c") }, want: "blocked " + ruleCard},
+		{name: "another card", rules: ruleSettings{Card: "block"}, before: func(e *customerevent.OriginRecorded) { e.Card = print32("c") },
+			buys: func(e *customerevent.OriginRecorded) { e.Card = print32("d") }, want: "approved"},
 		{name: "similar", rules: ruleSettings{Similar: "flag"}, emails: [2]string{"john.smith@a.example", "johnsmith+2@a.example"}, want: "flagged " + ruleSimilar},
 		{name: "disposable", rules: ruleSettings{Disposable: "block"}, emails: [2]string{"a@a.example", "b@mailinator.com"}, want: "blocked " + ruleDisposable},
 		{name: "blocked friend", rules: ruleSettings{BlockedEmail: "block"}, lists: ListsBody{BlockedEmails: []string{"*@evil.example"}},

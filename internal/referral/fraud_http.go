@@ -18,7 +18,7 @@ func (m *Module) fraudRoutes(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "replaceFraudPolicy", Method: http.MethodPut, Path: "/api/v2/fraud/policy", Tags: fraud,
 		Summary: "Set the site's fraud policy", Description: "Takes an Idempotency-Key. Replaces all of it; what is left out is as the profile has it, or empty. It holds for " +
 			"purchases from now on (in other processes within five seconds); verdicts that were given stay, with the version they were given under. " +
-			"Rules that compare IP addresses, devices, shipping addresses and phones know what was told while such a rule was set, or `observe` was. " +
+			"Rules that compare IP addresses, devices, shipping addresses, phones and cards know what was told while such a rule was set, or `observe` was. " +
 			"400 with a pointer to each place that is wrong."}, m.putSitePolicy)
 	huma.Register(api, huma.Operation{OperationID: "getCampaignFraudPolicy", Method: http.MethodGet, Path: "/api/v2/campaigns/{id}/fraud_policy", Tags: fraud,
 		Summary: "Read a campaign's fraud policy", Description: "Profile `site` means that the site's holds. 404 if the site has no such campaign."}, m.getCampaignPolicy)
@@ -42,7 +42,7 @@ func (m *Module) fraudRoutes(api huma.API) {
 			"the advocate was found. Evidence names persons, origins and visitors by their ids. 404 if the site has no such referral."}, m.getExplanation)
 	huma.Register(api, huma.Operation{OperationID: "getReferralGraph", Method: http.MethodGet, Path: "/api/v2/referrals/{id}/graph", Tags: referrals,
 		Summary: "Who shares what around a referral", Description: "The people within three steps of the advocate and the friend who were seen with the same browsers, IP addresses, " +
-			"devices, shipping addresses or phones, and the shortest path that links the two. Things are named by fingerprints. What more than ten people were seen " +
+			"devices, shipping addresses, phones or cards, and the shortest path that links the two. Things are named by fingerprints. What more than ten people were seen " +
 			"with is marked as common and links nobody. Of a person the last 25 visitors and the last 25 other things count. 404 if the site has no such referral."}, m.getGraph)
 }
 

@@ -113,7 +113,7 @@ func (m *Module) look(ctx context.Context, u *bus.Unit, suspects []suspect, told
 	return l, err
 }
 
-var ruleOfMark = map[string]string{markIP: ruleIP, markDevice: ruleDevice, markAddress: ruleAddress, markPhone: rulePhone}
+var ruleOfMark = map[string]string{markIP: ruleIP, markDevice: ruleDevice, markAddress: ruleAddress, markPhone: rulePhone, markCard: ruleCard}
 
 // marksOf are those things of an origin that the policy's rules compare.
 func (p *policy) marksOf(o customerevent.OriginRecorded) map[string]string {
@@ -137,6 +137,9 @@ func marksOf(o customerevent.OriginRecorded) map[string]string {
 	}
 	if o.Phone != "" {
 		out[markPhone] = o.Phone
+	}
+	if o.Card != "" {
+		out[markCard] = o.Card
 	}
 	if public(o.IP) {
 		out[markIP] = customerapi.Fingerprint(markIP, o.IP)
@@ -174,7 +177,7 @@ func (m *Module) gatherMarks(ctx context.Context, u *bus.Unit, batch []bus.Event
 	out := map[markKey][]toldMark{}
 	for n, e := range batch {
 		o := e.Body
-		if !o.Verified || o.PersonID == 0 || o.IP+o.Address+o.Phone == "" {
+		if !o.Verified || o.PersonID == 0 || o.IP+o.Address+o.Phone+o.Card == "" {
 			continue
 		}
 		b, err := m.books.of(ctx, u, o.SiteID)
@@ -271,6 +274,7 @@ func (l *looked) measure(s suspect, self func() evidence, made []referral) map[s
 		}
 		return mark(markPhone, "phone number of the purchase")()
 	})
+	add(ruleCard, mark(markCard, "card of the purchase"))
 	add(ruleDevice, mark(markDevice, "public IP address and user agent of the purchase"))
 	add(ruleIP, mark(markIP, "public IP address of the purchase"))
 	add(ruleCross, func() evidence { return crossing(p, l.crossed[p], made) })

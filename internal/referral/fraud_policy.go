@@ -26,6 +26,7 @@ type ruleSettings struct {
 	Similar      string `json:"self_referral_by_similar_emails,omitempty"`
 	Address      string `json:"self_referral_by_shipping_address,omitempty"`
 	Phone        string `json:"self_referral_by_phone,omitempty"`
+	Card         string `json:"self_referral_by_card,omitempty"`
 	Device       string `json:"self_referral_by_ip_and_user_agent,omitempty"`
 	IP           string `json:"self_referral_by_ip,omitempty"`
 	Cross        string `json:"cross_referral,omitempty"`
@@ -38,7 +39,7 @@ type ruleSettings struct {
 
 // members are the settings by their rules; "" is none.
 func (s *ruleSettings) members() map[string]*string {
-	return map[string]*string{ruleSelf: &s.Self, ruleSimilar: &s.Similar, ruleAddress: &s.Address, rulePhone: &s.Phone, ruleDevice: &s.Device, ruleIP: &s.IP,
+	return map[string]*string{ruleSelf: &s.Self, ruleSimilar: &s.Similar, ruleAddress: &s.Address, rulePhone: &s.Phone, ruleCard: &s.Card, ruleDevice: &s.Device, ruleIP: &s.IP,
 		ruleCross: &s.Cross, ruleVelocity: &s.Velocity, ruleDisposable: &s.Disposable, ruleBlockedEmail: &s.BlockedEmail, ruleBlockedIP: &s.BlockedIP, ruleCycling: &s.Cycling}
 }
 

@@ -35,9 +35,9 @@ func always(more actions) actions {
 // profiles are Talkable's four, the one that a site begins with, and the empty one.
 var profiles = []profile{
 	{"high", "Blocks whatever looks like one person.", always(actions{ruleSimilar: settingBlock, ruleCross: settingBlock,
-		ruleDevice: settingBlock, ruleVelocity: settingFlag, ruleDisposable: settingFlag})},
-	{"elevated", "Blocks the same device and crossed referrals; similar addresses wait for a person.", always(actions{ruleSimilar: settingFlag,
-		ruleCross: settingBlock, ruleDevice: settingBlock, ruleVelocity: settingFlag, ruleDisposable: settingFlag})},
+		ruleCard: settingBlock, ruleDevice: settingBlock, ruleVelocity: settingFlag, ruleDisposable: settingFlag})},
+	{"elevated", "Blocks the same device and crossed referrals; similar addresses and the same card wait for a person.", always(actions{ruleSimilar: settingFlag,
+		ruleCard: settingFlag, ruleCross: settingBlock, ruleDevice: settingBlock, ruleVelocity: settingFlag, ruleDisposable: settingFlag})},
 	{"moderate", "Blocks crossed referrals; similar addresses and the same device wait for a person.", always(actions{ruleSimilar: settingFlag,
 		ruleCross: settingBlock, ruleDevice: settingFlag})},
 	{"low", "Similar addresses, crossed referrals and the same device wait for a person.", always(actions{ruleSimilar: settingFlag,
@@ -125,7 +125,7 @@ func (p *policy) addresses() bool {
 
 // marks says whether what people were seen with has to be kept and compared.
 func (p *policy) marks() bool {
-	return p.measures(ruleAddress) || p.measures(ruleDevice) || p.measures(ruleIP) || p.measures(rulePhone)
+	return p.measures(ruleAddress) || p.measures(ruleDevice) || p.measures(ruleIP) || p.measures(rulePhone) || p.measures(ruleCard)
 }
 
 // finding is what one rule found, with the values that it saw.

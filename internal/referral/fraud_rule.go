@@ -8,6 +8,7 @@ const (
 	ruleDevice       = "self_referral_by_ip_and_user_agent"
 	ruleIP           = "self_referral_by_ip"
 	rulePhone        = "self_referral_by_phone"
+	ruleCard         = "self_referral_by_card"
 	ruleCross        = "cross_referral"
 	ruleVelocity     = "velocity"
 	ruleDisposable   = "disposable_email"
@@ -68,6 +69,8 @@ var rules = []rule{
 		func(t thresholds) map[string]int64 { return map[string]int64{"address_days": t.AddressDays} }},
 	{rulePhone, "Matching Phone Number on Friend Purchase", 1, "The phone number that came with the purchase is the advocate's, or came with something " +
 		"that the advocate did. Numbers are compared in E.164.", matched, noThreshold},
+	{ruleCard, "Matching Payment Card", 1, "The advocate paid with the card that the purchase was paid with, in the year before: what the shop tells as " +
+		"card_hash is the same, sign by sign.", matched, noThreshold},
 	{ruleDevice, "Matching by Combination of IP Address & User Agent", 1, "The advocate was seen with the same IP address and the same user agent, at most " +
 		"ip_days before or after the purchase.", within(func(t thresholds) int64 { return t.IPDays }), ipDays},
 	{ruleIP, "Matching by IP Address only", 1, "The advocate was seen with the same IP address, at most ip_days before or after the purchase.",

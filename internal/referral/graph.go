@@ -35,7 +35,7 @@ type graphJSON struct {
 
 type graphNode struct {
 	ID     string `json:"id" example:"person:12"`
-	Kind   string `json:"kind" enum:"person,visitor,ip,device,address,phone"`
+	Kind   string `json:"kind" enum:"person,visitor,ip,device,address,phone,card"`
 	Common bool   `json:"common" doc:"More than ten people were seen with it, so it links nobody"`
 }
 

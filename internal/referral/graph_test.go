@@ -85,6 +85,18 @@ func TestGraph_over_HTTP(t *testing.T) {
 			t.Errorf("%s: %d %v", path, code, out)
 		}
 	}
+	for kind, shared := range map[string]func(e *customerevent.OriginRecorded){ // what two share links them, whatever it is
+		"ip": ip(9), "address": func(e *customerevent.OriginRecorded) { e.Address = print32("home") }, "phone": func(e *customerevent.OriginRecorded) { e.Phone = print32("call") },
+		"card": func(e *customerevent.OriginRecorded) { e.Card = print32("card") }, "visitor": func(e *customerevent.OriginRecorded) { e.VisitorIDs = append(e.VisitorIDs, uuidOf(77)) }} {
+		origin := 1000 * int64(len(kind)+int(kind[0]))
+		p.tell(p.seenWith(p.one, origin, origin, shared))
+		p.tell(p.friend(p.one, origin+1, origin, origin+1, shared))
+		id := p.count(fmt.Sprintf(`select id from referral.referral where site_id = 1 and origin_id = %d`, origin+1))
+		_, out, _ = p.call(p.one, "GET", "/api/v2/referrals/"+itoa(id)+"/graph", nil, "")
+		if got = into[graphJSON](t, out); len(got.Path) != 3 || !strings.HasPrefix(got.Path[1], kind+":") {
+			t.Errorf("%s: %+v", kind, got)
+		}
+	}
 	for i := range int64(15) { // half the town has that address
 		p.tell(p.seenWith(p.one, 100+i, 100+i, ip(1)))
 	}

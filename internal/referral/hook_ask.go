@@ -7,7 +7,6 @@ import (
 
 	"github.com/talkable/talkable/internal/agenda"
 	"github.com/talkable/talkable/internal/bus"
-	"github.com/talkable/talkable/internal/outcall"
 	"github.com/talkable/talkable/internal/referral/referralevent"
 )
 
@@ -92,31 +91,13 @@ func (m *Module) askReferral(ctx context.Context, h *hook, a ask, t *attempt) er
 
 // put asks a hook, and reads its answer into t.
 func (m *Module) put(ctx context.Context, h *hook, id string, t *attempt, question any) error {
-	call, err := m.signed(h.SiteID, h.Secret, id, t.At, question)
+	call, err := m.calls.Question(h.SiteID, h.Secret, id, t.At, question)
 	if err != nil {
 		return err
 	}
 	call.URL, call.Timeout = h.URL, time.Duration(h.TimeoutMS)*time.Millisecond
 	t.read(m.calls.Post(ctx, call))
 	return nil
-}
-
-// signed is a call that asks a merchant's program a question, under an id which is the same at each try.
-func (m *Module) signed(siteID int64, sealed []byte, id string, at time.Time, question any) (outcall.Call, error) {
-	secret, err := m.calls.Open(siteID, sealed)
-	if err != nil {
-		return outcall.Call{}, err
-	}
-	body, err := json.Marshal(question)
-	if err != nil {
-		return outcall.Call{}, err
-	}
-	header, err := outcall.Sign([]string{secret}, id, at, body)
-	if err != nil {
-		return outcall.Call{}, err
-	}
-	header["Content-Type"] = []string{"application/json"}
-	return outcall.Call{Header: header, Body: body}, nil
 }
 
 // settleAsk keeps what a try came to, and does what was decided, if the referral waits for it.

@@ -65,13 +65,16 @@ func (m *Module) getCampaigns(ctx context.Context, _ *struct {
 	SiteSlug string `query:"site_slug"`
 }) (*web.OK[campaignsResult], error) {
 	s := web.From(ctx).Site
+	if _, err := m.catalog.of(ctx, s.ID); err != nil { // where they are shown
+		return nil, err
+	}
 	list, err := campaignsOf(ctx, m.db, s.ID, m.now())
 	if err != nil {
 		return nil, err
 	}
-	out, now := campaignsResult{Campaigns: []referralapi.Campaign{}}, m.now()
+	out := campaignsResult{Campaigns: []referralapi.Campaign{}}
 	for _, c := range list {
-		out.Campaigns = append(out.Campaigns, c.present(now, s.Zone))
+		out.Campaigns = append(out.Campaigns, m.presentCampaign(c, s.Zone))
 	}
 	return web.Answer(out), nil
 }

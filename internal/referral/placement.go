@@ -51,6 +51,32 @@ func (p *placement) of(open []*campaign) []*campaign {
 	return out
 }
 
+// shownOn are the kinds of placements on which each campaign takes turns.
+func shownOn(all []*placement) map[int64][]string {
+	out := map[int64][]string{}
+	for _, p := range all {
+		for _, r := range p.Campaigns {
+			if r.Weight > 0 {
+				out[r.CampaignID] = append(out[r.CampaignID], p.Kind)
+			}
+		}
+	}
+	return out
+}
+
+// appearance is how pages show a campaign of such placements: a popup if it is nowhere a part of the page.
+func appearance(kinds []string) string {
+	for _, kind := range kinds {
+		if kind != placePurchase && kind != placeWidget && kind != placeConversion {
+			return "inline"
+		}
+	}
+	if len(kinds) == 0 {
+		return "inline"
+	}
+	return "popup"
+}
+
 // turn is whose turn it is for somebody, among the campaigns of the placement that are open to him.
 func (p *placement) turn(siteID int64, subject string, open []*campaign) *campaign {
 	list := make([]weighted, len(open))

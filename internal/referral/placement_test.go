@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/talkable/talkable/internal/customer/customerevent"
+	"github.com/talkable/talkable/internal/idempotency"
 	"github.com/talkable/talkable/internal/referral/referralapi"
 	"github.com/talkable/talkable/internal/site"
 )
@@ -103,6 +104,38 @@ func TestPlacements_are_checked_place_by_place(t *testing.T) {
 	} {
 		if code, out := p.places(p.one, body); code != 400 || !strings.Contains(fmt.Sprint(out["errors"]), want+" ") && !strings.Contains(fmt.Sprint(out["errors"]), want+"]") {
 			t.Errorf("%.200s: %d %v", body, code, out)
+		}
+	}
+}
+
+// A campaign on a floating widget has its offers say so (64), and one that is only ever opened over a page is a popup (177).
+func TestPlacements_say_how_campaigns_appear(t *testing.T) {
+	t.Parallel()
+	p := setup(t)
+	c, widget := p.campaign(p.one, nil), `{"kind":"floating_widget","name":"Widget","campaigns":[{"campaign_id":%d,"weight":%d}]}`
+	offer := p.join(p.one, 1)
+	if _, _, err := p.ShareSocial(t.Context(), p.one, offer.ShortURLCode, "sms", true, idempotency.Key{}); err != nil {
+		t.Fatal(err)
+	}
+	page := fmt.Sprintf(`{"kind":"standalone","name":"Page","campaigns":[{"campaign_id":%d}]},`, c.ID)
+	for _, step := range []struct {
+		places, appearance string
+		widget             bool
+	}{{"", "inline", false}, {fmt.Sprintf(widget, c.ID, 1), "popup", true}, {page + fmt.Sprintf(widget, c.ID, 1), "inline", true},
+		{fmt.Sprintf(widget, c.ID, 0), "inline", false}} {
+		if code, out := p.places(p.one, step.places); code != 200 {
+			t.Fatalf("%d %v", code, out)
+		}
+		o, err := p.Offer(t.Context(), p.one, offer.ShortURLCode, nil)
+		if err != nil || o.TriggerWidget != step.widget || p.join(p.one, 1).TriggerWidget != step.widget {
+			t.Errorf("%s: %+v, %v", step.places, o, err)
+		}
+		if _, list, _ := p.call(p.one, "GET", "/api/v2/campaigns", nil, ""); !strings.Contains(fmt.Sprint(list), "appearance:"+step.appearance) {
+			t.Errorf("%s: %v", step.places, list)
+		}
+		shares, _, err := p.Shares(t.Context(), p.one, 1, 0, 10)
+		if err != nil || len(shares) != 1 || shares[0].Campaign.Appearance != step.appearance || shares[0].Offer.TriggerWidget != step.widget {
+			t.Errorf("%s: %+v %v", step.places, shares, err)
 		}
 	}
 }

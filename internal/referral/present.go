@@ -2,6 +2,7 @@ package referral
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/talkable/talkable/internal/referral/referralapi"
@@ -13,7 +14,8 @@ func (m *Module) present(o *offer, c *campaign, codes map[string]string, w want)
 	out := &referralapi.Offer{
 		ID: o.ID, ShortURLCode: o.Code, ShowURL: m.linkURL(o.ShareCode), ClaimURL: m.linkURL(o.ClaimCode), CouponCode: orNull(o.CouponCode),
 		Incentives: map[string]referralapi.Incentive{}, CampaignTags: append([]string{}, c.Tags...),
-		CampaignID: o.CampaignID, AdvocateID: deref(o.PersonID), Variant: o.Variant, Texts: c.textsOf(o.Variant),
+		TriggerWidget: slices.Contains(m.catalog.shownAs(o.SiteID, o.CampaignID), placeWidget),
+		CampaignID:    o.CampaignID, AdvocateID: deref(o.PersonID), Variant: o.Variant, Texts: c.textsOf(o.Variant),
 	}
 	for _, i := range c.Incentives {
 		if i.Active {
@@ -29,9 +31,10 @@ func (m *Module) present(o *offer, c *campaign, codes map[string]string, w want)
 	return out
 }
 
-// present is a campaign in Talkable's shape.
-func (c *campaign) present(now time.Time, zone *time.Location) referralapi.Campaign {
-	out := referralapi.Campaign{ID: c.ID, Slug: c.ID, Name: c.Name, Status: c.state(now), IsActive: c.live(now), Appearance: "inline",
+// presentCampaign is a campaign in Talkable's shape.
+func (m *Module) presentCampaign(c *campaign, zone *time.Location) referralapi.Campaign {
+	now := m.now()
+	out := referralapi.Campaign{ID: c.ID, Slug: c.ID, Name: c.Name, Status: c.state(now), IsActive: c.live(now), Appearance: appearance(m.catalog.shownAs(c.SiteID, c.ID)),
 		JoinableCategoryNames: c.Categories, TagNames: c.Tags,
 		LivePeriod: referralapi.Period{StartsAt: web.TalkablePtr(c.StartsAt, zone), EndsAt: web.TalkablePtr(c.EndsAt, zone)}}
 	if c.Join != nil {

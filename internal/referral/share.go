@@ -121,6 +121,9 @@ func (m *Module) Shares(ctx context.Context, s site.Site, advocateID, before int
 	if err != nil {
 		return nil, false, err
 	}
+	if _, err := m.catalog.of(ctx, s.ID); err != nil { // where the campaigns are shown
+		return nil, false, err
+	}
 	out := make([]referralapi.Share, 0, len(list))
 	for _, h := range list {
 		o, c := offers[key{h.SiteID, h.OfferID}], campaigns[key{h.SiteID, h.OfferID}]
@@ -148,7 +151,7 @@ func (m *Module) behind(ctx context.Context, list []share) (map[key]*offer, map[
 // presentShare is a share in Talkable's shape.
 func (m *Module) presentShare(s site.Site, h share, o *offer, c *campaign) referralapi.Share {
 	out := referralapi.Share{ID: h.ID, Type: referralapi.SocialOfferShare, ShortURL: m.linkURL(h.Code), ChannelIdentifier: h.Channel,
-		Offer: m.present(o, c, nil, want{s: s}), Campaign: c.present(m.now(), s.Zone), FriendsCount: h.Friends, FriendClicksCount: h.Clicks,
+		Offer: m.present(o, c, nil, want{s: s}), Campaign: m.presentCampaign(c, s.Zone), FriendsCount: h.Friends, FriendClicksCount: h.Clicks,
 		SharedAt: web.Talkable(h.SharedAt, s.Zone), FriendID: deref(h.FriendID)}
 	if h.Kind == referralevent.Email {
 		out.Type = referralapi.EmailOfferShare

@@ -65,6 +65,7 @@ const (
 	markDevice  = "device" // IP address and user agent together
 	markAddress = "address"
 	markPhone   = "phone"
+	markCard    = "card"
 )
 
 // markKey is a thing that a person was seen with.

@@ -29,6 +29,7 @@ type Origin struct {
 	IP, UserAgent   string
 	ShippingAddress string
 	ShippingZip     string
+	CardHash        string // what the shop's payment provider calls the card; never its number
 
 	OccurredAt  time.Time // zero means now
 	Verified    bool      // told by the secret API, an import or a signature; a browser's word is not

@@ -10,6 +10,7 @@ const (
 	DeviceMark  = "device"
 	AddressMark = "address"
 	PhoneMark   = "phone"
+	CardMark    = "card"
 )
 
 // Fingerprint is what events hold instead of a thing that is personal: equal for equal values of a kind, 32 hexadecimal digits,

@@ -101,6 +101,7 @@ type OriginRecorded struct {
 	Device  string `json:"device,omitempty"`  // of the browser's user agent
 	Address string `json:"address,omitempty"` // of the shipping address and zip, without case, accents, signs and spaces
 	Phone   string `json:"phone,omitempty"`   // of the number that came with it; the person may have another
+	Card    string `json:"card,omitempty"`    // of what the payment provider calls the card that it was paid with
 
 	DeviceType string `json:"device_type,omitempty"` // desktop, mobile, tablet; empty: nobody knows
 
