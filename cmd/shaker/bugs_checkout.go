@@ -19,6 +19,10 @@ var checkoutBugs = []bug{
 		Edits: []edit{{"internal/customer/person_alter.go", "	return anonymizeAnswers(ctx, u, p)\n", "	return nil\n"}}},
 	{Name: "applied-at-once", Says: "nothing keeps two files from being applied to a site at once: both make what neither finds",
 		Edits: []edit{{"internal/gateway/programme_apply.go", "	if !mine {\n", "	if mine && !mine {\n"}}},
+	{Name: "answers-of-forgotten", Says: "a refund doesn't keep its order's owner from being forgotten meanwhile: its kept answer says who it was",
+		Edits: []edit{{"internal/customer/refund.go", "err := shareOwner(ctx, u, o); err != nil {", "err := shareOwner(ctx, u, origin{}); err != nil {"}}},
+	{Name: "given-again", Says: "the Idempotency-Key of money that is given by hand isn't looked at: told twice it is given twice",
+		Edits: []edit{{"internal/referral/commission_change.go", "m.once(ctx, siteID, k, &out, func(u *bus.Unit) error {\n		one, err := m.kinOf", "m.once(ctx, siteID, idempotency.Key{}, &out, func(u *bus.Unit) error {\n		one, err := m.kinOf"}}},
 	{Name: "invitation-mailed", Says: "whose invitation was taken back, or answered, is still to be asked: its mail waits on",
 		Edits: []edit{{"internal/notify/consume.go", "	bus.On(c, m.onInvitationEnded)\n", ""}}},
 }
