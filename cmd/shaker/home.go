@@ -110,6 +110,7 @@ var homeDoors = []func(ctx context.Context, w *world, n int) ([]*homePerson, err
 	runsOut,
 	plans,
 	isPaid,
+	owes,
 }
 
 // Doors that are closed at half time. Replicas look for guests when they start, and then each minute; a batch whose replica is killed goes on when its
