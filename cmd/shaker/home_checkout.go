@@ -128,11 +128,14 @@ func (p *homePerson) holdsUntil(ctx context.Context, w *world) error {
 	end := func(how string, body object, key string) wish {
 		return wish{"POST", fmt.Sprintf("/api/v2/loyalty/holds/%d/%s", made.Result.Hold.ID, how), body, how + key + "-" + p.email}
 	}
-	wait(ctx, time.Until(began.Add(700*time.Millisecond+time.Duration(rand.IntN(350))*time.Millisecond)))
+	wait(ctx, time.Until(began.Add(800*time.Millisecond+time.Duration(rand.IntN(350))*time.Millisecond)))
 	answers, err := w.race(ctx, w.home.shop, "a hold committed and released when its time is over", 1, 2,
 		end("commit", object{}, ""), end("release", object{}, "-1"), end("release", object{}, "-2"))
-	if err != nil || !answers[0].done {
+	if err != nil {
 		return err
+	}
+	if !answers[0].done {
+		return w.refused(ctx, w.home.shop, end("commit", object{}, "-again"), "hold_over")
 	}
 	p.points -= heldPoints
 	w.tally.reach("holds committed in time", 1)
