@@ -39,7 +39,7 @@ func (b bug) apply(root string, files map[string]string) error {
 }
 
 // bugs are all that must be found: those of the bus and its transactions, then those of the modules.
-var bugs = slices.Concat(busBugs, moduleBugs, pointsBugs, hookBugs, referralBugs, commissionBugs, earningBugs, homeBugs)
+var bugs = slices.Concat(busBugs, moduleBugs, pointsBugs, hookBugs, referralBugs, commissionBugs, earningBugs, homeBugs, checkoutBugs)
 
 var busBugs = []bug{
 	{Name: "cursor-later", Says: "effects are committed first and the cursor after them, in a transaction of its own: two replicas, and a kill in between, apply a batch twice",

@@ -23,7 +23,7 @@ func gates(only []string, load time.Duration) []gate {
 	}
 	if len(only) == 0 && load >= longRun {
 		list = append(list, gate{"claims told again after an unknown answer", 1}, gate{"pages that could not be shown", 1}, gate{"accounts in debt after a payout", 1},
-			gate{"batches of orders", 1})
+			gate{"batches of orders", 1}, gate{"holds that ended by themselves", 1}, gate{"holds committed in time", 1}, gate{"duel more of a hold restored than there is", 1})
 	}
 	for _, f := range faults {
 		if n.wants(f.name) {
@@ -62,7 +62,9 @@ func gates(only []string, load time.Duration) []gate {
 // homeGates are the races of people at home, and what else has to happen there.
 var homeGates = []gate{{"duel one preview applied by two", 1}, {"duel two pools for one member", 1}, {"duel one pool of points for three", 1},
 	{"duel a cancellation, twice, and somebody who leaves the pool", 1}, {"duel stars for two of three", 1}, {"duel stars given to two", 1}, {"duel suspended while giving", 1},
-	{"duel two invitations of one", 1}, {"duel an invitation accepted twice", 1}, {"refused member_not_active", 1}, {"achievements lost", 1}, {"guests", 1}, {"people at home", 6}}
+	{"duel an action that counts twice, told four times", 1}, {"duel two payments of four", 1}, {"duel a payment cancelled by two", 1},
+	{"duel the payment that a cancelled one makes room for", 1}, {"duel a hold committed and released when its time is over", 2},
+	{"duel somebody forgotten by two, who gives and sends back", 2}, {"people forgotten", 2}, {"files applied", 2}, {"people paid", 1}, {"others' points refused to who is in debt", 1}, {"duel two invitations of one", 1}, {"duel an invitation accepted twice", 1}, {"refused member_not_active", 1}, {"achievements lost", 1}, {"guests", 1}, {"people at home", 6}}
 
 // loadGates are those that the stories reach in time, whatever becomes of the world.
 func loadGates(only []string) []gate {

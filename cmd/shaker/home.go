@@ -14,8 +14,10 @@ import (
 type home struct {
 	shop
 	kettle, cup, star int64 // redemption batches; the last one costs stars
+	payment           int64 // another one, of a part of an order
 	mu                sync.Mutex
 	people            []*homePerson
+	forgotten         []string // e-mail addresses of which nothing may be left
 }
 
 // What is to be had at home.
@@ -88,7 +90,10 @@ func (w *world) makeHome(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	if err := w.delayInvitations(ctx); err != nil {
+		return err
+	}
+	return w.makeCheckout(ctx, programme)
 }
 
 // homeDoors are what happens at home, each again and again until end.
@@ -100,18 +105,24 @@ var homeDoors = []func(ctx context.Context, w *world, n int) ([]*homePerson, err
 	invites,
 	unmasks,
 	imports,
+	checksOut,
+	forgets,
+	runsOut,
+	plans,
+	isPaid,
+	owes,
 }
 
 // Doors that are closed at half time. Replicas look for guests when they start, and then each minute; a batch whose replica is killed goes on when its
-// lease is over, for which short runs have no time at all.
-const guestsDoor, importsDoor = 2, 3
+// lease is over, and holds that end by themselves do so within a minute, for which short runs have no time at all.
+const guestsDoor, importsDoor, holdsDoor = 2, 3, 6
 
 // openUntil is when a door closes.
 func openUntil(door int, began, end time.Time, load time.Duration) time.Time {
 	switch {
-	case door == importsDoor && load < longRun:
+	case (door == importsDoor || door == holdsDoor) && load < longRun:
 		return began
-	case door == guestsDoor || door == importsDoor:
+	case door == guestsDoor || door == importsDoor || door == holdsDoor:
 		return began.Add(load / 2)
 	}
 	return end

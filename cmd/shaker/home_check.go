@@ -32,5 +32,5 @@ func (h *home) check(ctx context.Context, db *sqlx.DB) (*checks, error) {
 		}
 	}
 	c.add("home: what people have", fmt.Sprintf("%d people", len(h.people)), rows)
-	return c, nil
+	return c, h.checkForgotten(ctx, db, c)
 }

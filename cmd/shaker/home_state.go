@@ -129,6 +129,15 @@ func invites(ctx context.Context, w *world, n int) ([]*homePerson, error) {
 	return out, err
 }
 
+// delayInvitations has mails of invitations wait for an hour: none is to leave in a run, and none to wait on whose invitation is over.
+func (w *world) delayInvitations(ctx context.Context) error {
+	r := w.replicas[0].send(ctx, w.home.Key, "PUT", "/api/v2/mails/member_invited", object{"enabled": true, "delay_minutes": 60}, "")
+	if r.err != nil || r.status != 200 {
+		return fmt.Errorf("delay the mails of invitations: %d %s: %w", r.status, r.body, r.err)
+	}
+	return nil
+}
+
 // awaitCandidate waits until a candidate has earned.
 func (p *homePerson) awaitCandidate(ctx context.Context, w *world) error {
 	for ctx.Err() == nil {

@@ -162,6 +162,11 @@ var notifyInvariants = []invariant{
 				from ` + told("loyalty.redemption_fulfilled.v1") + ` e where coalesce(p ->> 'kind', '') <> 'gift_card') t
 				on t.site = m.site_id and t.key = m.dedupe_key
 			where m.id is null or t.key is null or m.person_id <> t.person_id`},
+	{ID: "notify/invited", Says: "no mail waits that asks who has answered, or whose invitation was taken back", Settled: true,
+		SQL: `
+			select m.site_id, m.id, m.status, i.status as invitation from notify.message m
+			join loyalty.invitation i on i.site_id = m.site_id and m.dedupe_key = 'member_invited:' || i.id
+			where m.status in ('queued', 'sending') and i.status in ('accepted', 'revoked')`},
 	{ID: "notify/outcomes", Says: "the end of a message was told: of a sent one once, of no other that it was sent, and a doubt once until it ended",
 		SQL: `
 			with told as (

@@ -96,6 +96,14 @@ var customerInvariants = []invariant{
 			from customer.person p
 			full join told t on t.site = p.site_id and t.id = p.id
 			where p.id is null or t.id is null or coalesce(p.email, '') <> t.email or coalesce(p.customer_id, '') <> t.customer_id`},
+	{ID: "customer/forgotten", Says: "who is forgotten is so everywhere: no member, no contact, nothing that is to be sent", Settled: true,
+		SQL: `
+			select p.site_id, p.id, p.email, m.status, c.email as contact, q.id as message from customer.person p
+			left join loyalty.member m on m.site_id = p.site_id and m.person_id = p.id
+			left join notify.contact c on c.site_id = p.site_id and c.person_id = p.id
+			left join notify.message q on q.site_id = p.site_id and q.person_id = p.id and (q.status in ('queued', 'sending') or num_nonnulls(q.subject, q.text, q.html) > 0)
+			where p.anonymized_at is not null and (p.email not like '%@anonymized.email' or coalesce(m.status, 'erased') not in ('erased', 'merged') or c.anonymized_at is null
+				or c.email not in ('', p.email) or c.phone || c.first_name || c.last_name || c.customer_id <> '' or q.id is not null)`},
 	{ID: "gateway/known-site", Says: "whatever there is belongs to a site that there is",
 		SQL: `
 			select thing, s.site_id from (

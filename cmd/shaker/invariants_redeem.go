@@ -39,6 +39,23 @@ var redemptionInvariants = []invariant{
 			from loyalty.redemption_count c
 			full join live l on l.site_id = c.site_id and l.batch_id = c.batch_id and l.member_id = c.member_id and l.span = c.span and l.since = c.since
 			where coalesce(c.taken, 0) <> coalesce(l.n, 0) and not (c.taken is null and l.span = 'day') or c.taken not between 0 and c.most`},
+	{ID: "redemption/held", Says: "a hold was ended once, as its state says, gave back no more than it took, and what open ones keep is in the site's account",
+		SQL: `
+			with ended as (
+				select site_id, earn_id as id, count(*) filter (where kind = 'commit') as commits, count(*) filter (where kind = 'release') as releases,
+					coalesce(sum(points) filter (where kind = 'restore'), 0) as restored
+				from loyalty.txn where kind in ('commit', 'release', 'restore') group by 1, 2
+			)
+			select coalesce(h.site_id, e.site_id) as site_id, coalesce(h.id, e.id) as id, h.status, e.commits, e.releases, h.restored, e.restored as moved
+			from loyalty.hold h
+			full join ended e on e.site_id = h.site_id and e.id = h.id
+			where h.id is null or (coalesce(e.commits, 0), coalesce(e.releases, 0)) <> ((h.status = 'committed')::int, (h.status in ('released', 'timed_out'))::int)
+				or h.restored <> coalesce(e.restored, 0) or h.restored > h.points
+			union all
+			select a.site_id, a.id, a.asset, a.balance, sum(h.points), null, null from loyalty.account a
+			left join loyalty.hold h on h.site_id = a.site_id and h.status = 'held' and coalesce(h.wallet, 'points') = a.asset
+			where a.owner_id is null and a.pending_of is null and a.name = 'held'
+			group by a.site_id, a.id having a.balance <> coalesce(sum(h.points), 0)`},
 	{ID: "redemption/limit", Says: "what is given by hand leaves a balance within the limit that the programme had",
 		SQL: `
 			select e.site_id, e.txn_id, e.balance_after from loyalty.entry e

@@ -41,7 +41,8 @@ func runCommand(code *int) *cobra.Command {
 		Long: `Starts a PostgreSQL of its own, a proxy before it, a mail server, a server for webhooks, an SMS provider, and two replicas of talkable (built with its failpoints); tells both of twin
 sites, which use the same names, the same stories with other amounts, duels among them, for as long as --duration says (on a slow machine up
 to twice as long, until each has been told): purchases and refunds, claims and coupons, limits and budgets, commissions, also of friends who come again, and payouts, points; lets members of a club
-earn by rules what is pending at first, and households spend each other's points, and stars, come apart and be suspended; meanwhile
+earn by rules what is pending at first, and households spend each other's points, and stars, come apart and be suspended; has people invited, paid by hand
+and forgotten, pay with points and hold them until their time is over, and several apply one programme file; meanwhile
 kills, freezes, cuts, fills and locks what it can, and puts events into a log that nobody can read. What ended without a definite answer is told again with the same key until there
 is one. Then it heals, waits until nothing is under way, and verifies: the invariants over all tables (also under load), its own
 oracle against the tables, the mail, webhooks and SMS that arrived, and everything once more through the public API.

@@ -22,7 +22,8 @@ func waitingSQL() string {
 			parts = append(parts, fmt.Sprintf("select '%[1]s behind %[2]s', h.seq - c.seq from %[2]s.head h join %[1]s.cursor c on c.source = '%[2]s'", m, source))
 		}
 	}
-	parts = append(parts, "select 'messages ' || status, count(*) from notify.message where status in ('queued', 'sending', 'transmitting') group by status")
+	parts = append(parts, `select 'messages ' || status, count(*) from notify.message where status in ('queued', 'sending', 'transmitting')
+		and not (template = 'member_invited' and attempts = 0 and next_at > now() + interval '30 minutes') group by status`) // those wait for an hour, see delayInvitations
 	parts = append(parts, "select 'webhooks ' || state, count(*) from notify.delivery where state in ('waiting', 'sending') group by state")
 	parts = append(parts, "select 'members whom rules are to be asked about', count(*) from loyalty.rule_due")
 	parts = append(parts, "select 'batches of orders', count(*) from gateway.job where finished_at is null")

@@ -30,6 +30,7 @@ type Consumer struct {
 	limit    int // most parked events of one source
 	cas      string
 	leisure  time.Duration
+	ahead    apply    // nil: nothing is done ahead
 	heard    sync.Map // source → *atomic.Int64: how far this process has read and applied
 }
 
@@ -52,6 +53,13 @@ func NewConsumer(name string, outbox *Outbox, log zerolog.Logger, reg prometheus
 // mail. A lone event is still applied at once.
 func (c *Consumer) Leisurely(d time.Duration) *Consumer {
 	c.leisure = d
+	return c
+}
+
+// Ahead says what is done before the first handler of a transaction that has work for several calls of handlers. Each locks what it needs in the module's
+// order; the second of them, that begins anew, would lock what comes first in that order after what the first has locked last.
+func (c *Consumer) Ahead(do func(ctx context.Context, u *Unit, records []Record) error) *Consumer {
+	c.ahead = do
 	return c
 }
 

@@ -52,6 +52,30 @@ func TestWaves(t *testing.T) {
 	}
 }
 
+// What is to be done ahead is done once, before the first handler, where a transaction calls more than one.
+func TestAhead(t *testing.T) {
+	t.Parallel()
+	for said, want := range map[string]string{"k:x l:x": "x", "k:x l:y": "ahead x y", "k:x k:y k:x": "ahead x y x"} {
+		var got []string
+		c := NewConsumer("shop", NewOutbox("shop", nil, nil, nil), zerolog.Nop(), prometheus.NewRegistry()).Ahead(func(context.Context, *Unit, []Record) error {
+			got = append(got, "ahead")
+			return nil
+		})
+		var records []Record
+		for _, s := range strings.Fields(said) {
+			key, kind, _ := strings.Cut(s, ":")
+			records = append(records, Record{Key: key, Type: kind})
+			c.handlers[kind] = func(context.Context, *Unit, []Record) error {
+				got = append(got, kind)
+				return nil
+			}
+		}
+		if err := (&pass{Consumer: c, u: &Unit{}}).whole(t.Context(), records); err != nil || strings.Join(got, " ") != want {
+			t.Errorf("%s: %v, %v; want %s", said, got, err, want)
+		}
+	}
+}
+
 // Several logs and consumers share the families of one registry.
 func TestMetricsShared(t *testing.T) {
 	t.Parallel()

@@ -73,7 +73,13 @@ func (p *pass) park(r Record, reason string) {
 
 // whole applies records at once.
 func (p *pass) whole(ctx context.Context, records []Record) error {
-	for _, g := range waves(records) {
+	groups := waves(records)
+	if p.ahead != nil && len(groups) > 1 {
+		if err := p.ahead(ctx, p.u, records); err != nil {
+			return err
+		}
+	}
+	for _, g := range groups {
 		if err := p.call(ctx, p.u, g.kind, g.records); err != nil {
 			return err
 		}

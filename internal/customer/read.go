@@ -31,6 +31,18 @@ func ownerOf(ctx context.Context, db sqlx.QueryerContext, o origin) (*person, er
 	return &rows[0], err
 }
 
+// shareOwner keeps whose an origin is from being changed: what is answered, and kept with a key, is who they are at the commit. Who is forgotten
+// meanwhile would else be named by an answer that nobody saw when it was forgotten.
+func shareOwner(ctx context.Context, tx sqlx.ExecerContext, o origin) error {
+	if o.PersonID == nil {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, `
+		select from customer.person
+		where site_id = $1 and id in ($2, (select merged_into from customer.person where site_id = $1 and id = $2)) order by id for share`, o.SiteID, *o.PersonID)
+	return wrap("share an origin's owner", err)
+}
+
 func (d deed) entry() timeline.Entry {
 	e := timeline.Entry{At: d.At.UTC(), Module: moduleName, Type: d.Kind, ID: d.ID, Data: map[string]any{"origin_id": d.OriginID}}
 	amount := money.Format(d.Amount, d.Currency) + " " + d.Currency

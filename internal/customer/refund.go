@@ -76,7 +76,14 @@ func (m *Module) refund(ctx context.Context, s site.Site, slug string, in Refund
 			out.Replayed = true
 			return wrap("answer kept with an idempotency key", err)
 		}
-		o, err := originBySlug(ctx, u, s.ID, slug, "for no key update")
+		o, err := originBySlug(ctx, u, s.ID, slug, "")
+		if err != nil {
+			return err
+		}
+		if err := shareOwner(ctx, u, o); err != nil { // before the origin, as who records one does
+			return err
+		}
+		o, err = originBySlug(ctx, u, s.ID, slug, "for no key update")
 		if err != nil {
 			return err
 		}

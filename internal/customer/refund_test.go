@@ -1,6 +1,7 @@
 package customer
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -201,5 +202,40 @@ func TestTimeline(t *testing.T) {
 	}
 	if foreign, _ := b.Timeline(t.Context(), 2, r.PersonID, timeline.Place{}, 10); len(foreign) != 0 {
 		t.Errorf("the other site sees %v", foreign)
+	}
+}
+
+// TestRefund_of_who_is_forgotten_meanwhile: the answers that are kept with refunds' keys don't say who it was, however the two come together.
+func TestRefund_of_who_is_forgotten_meanwhile(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, 8)
+	for i := range 10 {
+		email, number := fmt.Sprintf("gone-%d@example.com", i), fmt.Sprint("g", i)
+		if _, err := b.Record(t.Context(), b.a, purchase(number, email, 1000)); err != nil {
+			t.Fatal(err)
+		}
+		gate := make(chan struct{})
+		var wg sync.WaitGroup
+		for part := range 4 {
+			wg.Go(func() {
+				<-gate
+				_, err := b.Refund(t.Context(), b.a, number, Refund{Amount: ptr(int64(100)), Idempotency: idempotency.Key{Value: fmt.Sprint(number, "-", part), Fingerprint: "f"}})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Go(func() {
+			<-gate
+			if _, _, err := b.Anonymize(t.Context(), 1, email, idempotency.Key{}); err != nil {
+				t.Error(err)
+			}
+		})
+		close(gate)
+		wg.Wait()
+	}
+	var kept, left int
+	if err := b.admin().QueryRow(`select count(*), count(*) filter (where i::text like '%gone-%') from customer.idempotency i where site_id = 1`).Scan(&kept, &left); err != nil || kept != 40 || left != 0 {
+		t.Errorf("%d of %d answers say who it was: %v", left, kept, err)
 	}
 }

@@ -19,15 +19,21 @@ var (
 )
 
 // take takes the steps of a plan in their order, and stops at the first that is refused. Each is a transaction of its module: what was done before stays, and
-// whoever applies the file again goes on from there. most is how many are taken at once, 0 for all; more: the others wait for nothing but to be asked for.
-func (p *planner) take(ctx context.Context, most int, count func(m *fileStep)) (complete, more bool) {
+// whoever applies the file again goes on from there. still says whether nobody else can be at it. most is how many are taken at once, 0 for all; more: the
+// others wait for nothing but to be asked for.
+func (p *planner) take(ctx context.Context, still func() error, most int, count func(m *fileStep)) (complete, more bool) {
 	complete = true
 	for i, m := range p.moves {
 		if more = more || complete && most > 0 && i >= most; more || !complete {
 			m.Status, complete = stepWaiting, false
 			continue
 		}
-		if m.Problem = p.step(ctx, m); m.Problem == nil {
+		if err := still(); err != nil {
+			m.Problem = m.problemOf(web.ProblemOf(ctx, err))
+		} else {
+			m.Problem = p.step(ctx, m)
+		}
+		if m.Problem == nil {
 			m.Status = stepDone
 		} else {
 			m.Status, complete = stepFailed, false
@@ -62,8 +68,8 @@ func (p *planner) step(ctx context.Context, m *fileStep) *problemJSON {
 }
 
 // alone does work while nobody else applies a file to the site, in any replica. The lock is a session's, so it ends with this process whatever happens, and no
-// transaction stays open meanwhile.
-func (p *Programmes) alone(ctx context.Context, siteID int64, work func() error) error {
+// transaction stays open meanwhile. A connection that breaks takes the lock with it, and somebody else may have it by then: still looks.
+func (p *Programmes) alone(ctx context.Context, siteID int64, work func(still func() error) error) error {
 	select {
 	case p.places <- struct{}{}:
 		defer func() { <-p.places }()
@@ -89,7 +95,7 @@ func (p *Programmes) alone(ctx context.Context, siteID int64, work func() error)
 			_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // a session that may hold it still is nobody's
 		}
 	}()
-	return work()
+	return work(func() error { return conn.PingContext(ctx) })
 }
 
 // noted keeps in the audit log that a file was applied. Each change that it made has a line of its own, in its module's.

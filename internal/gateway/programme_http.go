@@ -181,7 +181,7 @@ func (f *files) apply(ctx context.Context, in *applyInput) (*web.OK[applyAnswer]
 		if postgres.Rehearsing(ctx) {
 			return false, f.pretend(ctx, o, &out)
 		}
-		err := f.alone(ctx, req.Site.ID, func() error { return f.carryOut(ctx, o, in.Body.Reason, &out) })
+		err := f.alone(ctx, req.Site.ID, func(still func() error) error { return f.carryOut(ctx, o, in.Body.Reason, still, &out) })
 		return out.Complete || out.More, err
 	})
 	if err != nil {
@@ -202,7 +202,7 @@ func (f *files) pretend(ctx context.Context, o order, out *applyAnswer) error {
 }
 
 // carryOut plans, takes the steps, and keeps what became of them.
-func (f *files) carryOut(ctx context.Context, o order, reason string, out *applyAnswer) error {
+func (f *files) carryOut(ctx context.Context, o order, reason string, still func() error, out *applyAnswer) error {
 	p, err := f.planned(ctx, o)
 	if err != nil {
 		return err
@@ -210,7 +210,7 @@ func (f *files) carryOut(ctx context.Context, o order, reason string, out *apply
 	if out.Plan, err = f.shown(p, stepWaiting); err != nil {
 		return err
 	}
-	out.Complete, out.More = p.take(within(ctx, false), o.most, func(m *fileStep) { f.steps.WithLabelValues(m.Section, m.Status).Inc() })
+	out.Complete, out.More = p.take(within(ctx, false), still, o.most, func(m *fileStep) { f.steps.WithLabelValues(m.Section, m.Status).Inc() })
 	out.Plan.Steps = p.reports("")
 	if len(p.moves) == 0 {
 		return nil

@@ -1,11 +1,16 @@
 package gateway
 
 import (
+	"errors"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/talkable/talkable/internal/blueprint"
 	"github.com/talkable/talkable/internal/fault"
+	"github.com/talkable/talkable/internal/postgres"
 )
 
 // What an operation finds fault with in its body is told by the place of the request that says it.
@@ -92,5 +97,47 @@ func TestProgramme_files(t *testing.T) {
 	}
 	if _, err := fileOf([]byte(`{"format":"talkable-programme-1"}`)); err != nil {
 		t.Errorf("an empty file: %v", err)
+	}
+}
+
+// TestProgramme_alone: while one applies a file to a site nobody else does, and who loses the connection that says so knows it before the next step.
+func TestProgramme_alone(t *testing.T) {
+	t.Parallel()
+	url, db := open(t)
+	admin, err := postgres.Open(t.Context(), postgres.Pool{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	p := NewProgrammes(ProgrammesDeps{DB: db, Reg: prometheus.NewRegistry()})
+	none := func(func() error) error { return nil }
+	err = p.alone(t.Context(), 1, func(still func() error) error {
+		if err := still(); err != nil {
+			return err
+		}
+		if err := p.alone(t.Context(), 1, none); !errors.Is(err, errUnderWay) {
+			t.Errorf("a second one: %v", err)
+		}
+		if err := p.alone(t.Context(), 2, none); err != nil {
+			t.Errorf("another site's: %v", err)
+		}
+		var ended int
+		if err := admin.Get(&ended, `select count(pg_terminate_backend(pid)) from pg_locks where locktype = 'advisory' and granted
+			and database = (select oid from pg_database where datname = current_database())`); err != nil || ended != 1 {
+			t.Errorf("ended %d: %v", ended, err)
+		}
+		for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			if still() != nil {
+				return nil
+			}
+		}
+		t.Error("who has lost the lock goes on")
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if err := p.alone(t.Context(), 1, none); err != nil {
+		t.Errorf("the next one: %v", err)
 	}
 }

@@ -202,7 +202,7 @@ func (m *Module) accept(ctx context.Context, u *bus.Unit, siteID int64, code str
 		}
 	}
 	m.m.Of(ctx).invitations.WithLabelValues(invitationAccepted).Inc()
-	return loyaltyapi.Accepted{Accepted: true, At: moment(u.Now, u.Now)}, endInvitation(ctx, u, i, invitationAccepted, u.Now)
+	return loyaltyapi.Accepted{Accepted: true, At: moment(u.Now, u.Now)}, endInvitation(ctx, u, i, invitationAccepted)
 }
 
 // revokeInvitation has an invitation be worth nothing any more. To revoke it again changes nothing.
@@ -217,7 +217,7 @@ func (m *Module) revokeInvitation(ctx context.Context, siteID, id, keyID int64, 
 				if i.Status == invitationAccepted {
 					return i.ends(u.Now)
 				}
-				if err := endInvitation(ctx, u, i, invitationRevoked, u.Now); err != nil {
+				if err := endInvitation(ctx, u, i, invitationRevoked); err != nil {
 					return err
 				}
 				m.m.Of(ctx).invitations.WithLabelValues(invitationRevoked).Inc()

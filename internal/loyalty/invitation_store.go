@@ -8,6 +8,9 @@ import (
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
+
+	"github.com/talkable/talkable/internal/bus"
+	"github.com/talkable/talkable/internal/loyalty/loyaltyevent"
 )
 
 const invitationColumns = `i.site_id, i.id, i.member_id, m.person_id, i.code, i.status, i.note, i.created_at, i.expires_at, i.ended_at`
@@ -57,9 +60,11 @@ func invitationBy(ctx context.Context, db sqlx.QueryerContext, siteID int64, by 
 	return i, wrapped("find an invitation", err)
 }
 
-// endInvitation ends a locked invitation.
-func endInvitation(ctx context.Context, tx sqlx.ExecerContext, i invitation, status string, now time.Time) error {
-	_, err := tx.ExecContext(ctx, `update loyalty.invitation set status = $3, ended_at = $4 where site_id = $1 and id = $2`, i.SiteID, i.ID, status, now)
+// endInvitation ends a locked invitation, and tells it.
+func endInvitation(ctx context.Context, u *bus.Unit, i invitation, status string) error {
+	now := moment(u.Now, u.Now)
+	u.Tell(i.SiteID, sourceOf("member", i.MemberID), loyaltyevent.InvitationEnded{SiteID: i.SiteID, InvitationID: i.ID, MemberID: i.MemberID, PersonID: i.PersonID, Status: status, EndedAt: now})
+	_, err := u.ExecContext(ctx, `update loyalty.invitation set status = $3, ended_at = $4 where site_id = $1 and id = $2`, i.SiteID, i.ID, status, now)
 	return wrapped("end an invitation", err)
 }
 

@@ -111,7 +111,7 @@ func TestInvitations(t *testing.T) {
 	if err != nil || more || len(list) != 1 || list[0].PersonID != 11 {
 		t.Errorf("%+v, %v", list, err)
 	}
-	if told := w.told(1); told["loyalty.member_invited.v1"] != 5 || told["loyalty.member_joined.v1"] != 4 {
+	if told := w.told(1); told["loyalty.member_invited.v1"] != 5 || told["loyalty.invitation_ended.v1"] != 3 || told["loyalty.member_joined.v1"] != 4 {
 		t.Errorf("told %v", told)
 	}
 	w.clock.Move(keepInvitations + 20*24*time.Hour)
@@ -157,7 +157,7 @@ func TestInvitationsAtOnce(t *testing.T) {
 		_, _, err := w.AcceptInvitation(t.Context(), 1, codes[0][:len(codes[0])/2], 0, idempotency.Key{})
 		return err
 	})
-	if told := w.told(1); told["loyalty.member_invited.v1"] != 2 || told["loyalty.member_joined.v1"] != 1 || told["loyalty.member_status_changed.v1"] != 3 {
+	if told := w.told(1); told["loyalty.member_invited.v1"] != 2 || told["loyalty.invitation_ended.v1"] != 1 || told["loyalty.member_joined.v1"] != 1 || told["loyalty.member_status_changed.v1"] != 3 {
 		t.Errorf("told %v", told)
 	}
 }

@@ -115,7 +115,7 @@ func New(d Deps) *Module {
 
 // Consumer is what the module hears.
 func (m *Module) Consumer() *bus.Consumer {
-	c := bus.NewConsumer("loyalty", m.outbox, m.log, m.reg)
+	c := bus.NewConsumer("loyalty", m.outbox, m.log, m.reg).Ahead(lockAhead)
 	bus.On(c, m.originsRecorded)
 	bus.On(c, m.originsRefunded)
 	bus.On(c, m.rewardsIssued)

@@ -37,6 +37,7 @@ func (m *Module) Consumer() *bus.Consumer {
 	bus.On(c, m.onTier)
 	bus.On(c, m.onAchievement)
 	bus.On(c, m.onInvited)
+	bus.On(c, m.onInvitationEnded)
 	bus.On(c, m.onRewardReady)
 	m.hearAll(c)
 	return c

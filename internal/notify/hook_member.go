@@ -22,6 +22,11 @@ func (m *Module) onInvited(ctx context.Context, u *bus.Unit, batch []bus.Event[l
 	})
 }
 
+// onInvitationEnded takes back the mail that asks, if it hasn't left: whose invitation was taken back is not to hear of it, and who has answered was asked.
+func (m *Module) onInvitationEnded(ctx context.Context, u *bus.Unit, batch []bus.Event[loyaltyevent.InvitationEnded]) error {
+	return takeBack(ctx, m, u, memberInvited, batch, func(i loyaltyevent.InvitationEnded) (siteID, invitationID int64) { return i.SiteID, i.InvitationID })
+}
+
 func fromInvitation(i loyaltyevent.MemberInvited) (occasion, bool) {
 	return occasion{siteID: i.SiteID, kind: "member.invited", id: itoa(i.InvitationID), personID: i.PersonID, at: i.InvitedAt, data: i}, true
 }

@@ -161,6 +161,11 @@ func TestMails_wait_and_are_taken_back(t *testing.T) {
 			hear1(b, b.onClawback, referralevent.RewardClawedBack{SiteID: 1, RewardID: id, Side: side, Kind: "coupon", Full: full, ClawedAt: start})
 		}
 	}
+	ended := func(id int64) func(b *bench) {
+		return func(b *bench) {
+			hear1(b, b.onInvitationEnded, loyaltyevent.InvitationEnded{SiteID: 1, InvitationID: id, MemberID: 3, PersonID: 7, Status: "revoked", EndedAt: start})
+		}
+	}
 	for name, one := range map[string]struct {
 		template string
 		delay    int
@@ -174,6 +179,10 @@ func TestMails_wait_and_are_taken_back(t *testing.T) {
 		"a reward that was taken back whole":      {friendReward, 60, claw(true, "friend", 4), time.Hour, "suppressed passed 0"},
 		"a reward that was taken back in part":    {friendReward, 60, claw(false, "friend", 4), time.Hour, "sent - 1"},
 		"another's reward was taken back":         {friendReward, 60, claw(true, "advocate", 4), time.Hour, "sent - 1"},
+		"an invitation is taken back":             {memberInvited, 60, ended(4), time.Hour, "suppressed passed 0"},
+		"another's invitation is taken back":      {memberInvited, 60, ended(5), time.Hour, "sent - 1"},
+		"an invitation that lapses meanwhile":     {memberInvited, 14 * 24 * 60, nil, 14 * 24 * time.Hour, "suppressed passed 0"},
+		"points that end meanwhile":               {pointsExpiring, 14 * 24 * 60, nil, 14 * 24 * time.Hour, "suppressed passed 0"},
 		"the site switches it off":                {friendReward, 60, func(b *bench) { b.sends(1, friendReward, MailInput{}) }, time.Hour, "suppressed switched_off 0"},
 		"the person unsubscribes":                 {friendReward, 60, func(b *bench) { b.unsubscribes(1, 8, "bob@shop.example") }, time.Hour, "suppressed unsubscribed 0"},
 		"a contact is waited for after the delay": {friendReward, 3000, nil, 3000 * time.Minute, "sent - 1"},
@@ -191,6 +200,25 @@ func TestMails_wait_and_are_taken_back(t *testing.T) {
 			b.want(1, one.want)
 		})
 	}
+	t.Run("what is taken back while a worker has it in hand", func(t *testing.T) {
+		t.Parallel()
+		b := mailBench(t)
+		b.sends(1, memberInvited, MailInput{Enabled: true})
+		occasions[memberInvited](b, 1)
+		w := b.worker(b.Module)
+		jobs, _, err := w.claim(t.Context())
+		if err != nil || len(jobs) != 1 {
+			t.Fatal(jobs, err)
+		}
+		ended(4)(b)
+		if _, err := w.send(t.Context(), jobs, nil); err != nil {
+			t.Fatal(err)
+		}
+		b.want(1, "suppressed passed 1")
+		if got := b.arrived(); len(got) != 0 {
+			t.Errorf("%d mails", len(got))
+		}
+	})
 	t.Run("what is approved at once isn't on its way", func(t *testing.T) {
 		t.Parallel()
 		b := mailBench(t)

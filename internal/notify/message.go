@@ -66,6 +66,7 @@ type job struct {
 	Phone        string `db:"phone"`
 	Agrees       bool   `db:"agrees"` // to SMS
 	Texts        bool   // SMS can be sent at all
+	Over         bool   `db:"over"` // what it is about has ended: an invitation, points
 	FirstName    string `db:"first_name"`
 	LastName     string `db:"last_name"`
 	Advocate     string `db:"advocate"` // first name of who shares
@@ -98,6 +99,8 @@ func (j job) decide(now time.Time) fate {
 		missing = noContact
 	case j.Anonymized:
 		return fate{status: suppressed, reason: anonymized}
+	case j.Over:
+		return fate{status: suppressed, reason: passed}
 	case j.Off:
 		return fate{status: suppressed, reason: switchedOff}
 	case j.Unsubscribed && !necessary(j.Template):

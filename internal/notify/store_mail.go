@@ -46,17 +46,17 @@ func saveMailSetting(ctx context.Context, tx sqlx.ExecerContext, s mailSetting) 
 	return nil
 }
 
-// suppressQueued ends messages that wait, by their occasions. One that a worker has goes its way.
+// suppressQueued ends messages of which nothing has left, by their occasions. One that is being handed over goes its way.
 func suppressQueued(ctx context.Context, tx sqlx.QueryerContext, sites []int64, keys []string, reason string, now time.Time) ([]ended, error) {
 	var out []ended
 	err := sqlx.SelectContext(ctx, tx, &out, `
 		with due as (
 			select m.site_id, m.id from (select distinct s, k from unnest($1::bigint[], $2::text[]) u (s, k)) u
 			join notify.message m on m.site_id = u.s and m.dedupe_key = u.k
-			where m.status = 'queued'
+			where m.status in ('queued', 'sending')
 			order by m.site_id, m.id
 			for update of m)
-		update notify.message m set status = 'suppressed', reason = $3, suppressed_at = $4
+		update notify.message m set status = 'suppressed', reason = $3, lease_until = null, suppressed_at = $4
 		from due where m.site_id = due.site_id and m.id = due.id
 		returning m.site_id, m.id, m.person_id, m.channel, m.template, m.status, m.reason`, pq.Array(sites), pq.Array(keys), reason, now)
 	if err != nil {

@@ -68,7 +68,7 @@ func insertOrders(ctx context.Context, tx sqlx.ExtContext, template string, now 
 func lockDue(ctx context.Context, tx sqlx.ExtContext, now time.Time, n int) ([]job, error) {
 	var jobs []job
 	err := sqlx.SelectContext(ctx, tx, &jobs, `
-		select m.site_id, m.id, m.person_id, m.channel, m.template, m.data, m.attempts, m.claim, m.since, m.queued_at, m.uncertain_at, m.cleared_at is not null as cleared,
+		select m.site_id, m.id, m.person_id, m.channel, m.template, m.data, m.attempts, m.claim, m.since, m.queued_at, m.uncertain_at, m.cleared_at is not null as cleared, coalesce((m.data->>'ends')::timestamptz <= $1, false) as over,
 			coalesce(m.message_id_header, '') as message_id_header,
 			c.person_id is not null as contact_known, c.unsubscribed_at is not null as unsubscribed, c.anonymized_at is not null as anonymized,
 			coalesce(c.email, '') as email, coalesce(c.phone, '') as phone, o.opted_in_at is not null as agrees,

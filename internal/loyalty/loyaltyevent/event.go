@@ -5,7 +5,7 @@ import "time"
 
 // Types lists every event of this package, for the catalogue and the golden files.
 var Types = []interface{ EventType() string }{MemberJoined{}, PointsEarned{}, PointsClawedBack{}, PointsExpired{}, PointsExpiring{}, PointsAdjusted{}, PointsRedeemed{}, RedemptionCancelled{}, RedemptionFulfilled{}, HoldChanged{},
-	TierChanged{}, PointsActivated{}, PointsTransferred{}, PointsReinstated{}, PointsMerged{}, MemberStatusChanged{}, MemberInvited{}, PoolChanged{}, PointsPooled{}, AchievementReached{}, AchievementLost{}, StreakBroken{}}
+	TierChanged{}, PointsActivated{}, PointsTransferred{}, PointsReinstated{}, PointsMerged{}, MemberStatusChanged{}, MemberInvited{}, InvitationEnded{}, PoolChanged{}, PointsPooled{}, AchievementReached{}, AchievementLost{}, StreakBroken{}}
 
 // MemberJoined says that a person is a member of the site's programme.
 type MemberJoined struct {
@@ -43,6 +43,18 @@ type MemberInvited struct {
 }
 
 func (MemberInvited) EventType() string { return "loyalty.member_invited.v1" }
+
+// InvitationEnded says that an invitation was answered, or taken back: nobody need be asked any more. Of one whose time is over, or whose person is forgotten, nothing is told.
+type InvitationEnded struct {
+	SiteID       int64     `json:"site_id"`
+	InvitationID int64     `json:"invitation_id"`
+	MemberID     int64     `json:"member_id"`
+	PersonID     int64     `json:"person_id"`
+	Status       string    `json:"status"` // accepted, revoked
+	EndedAt      time.Time `json:"ended_at"`
+}
+
+func (InvitationEnded) EventType() string { return "loyalty.invitation_ended.v1" }
 
 // Reasons of an earning.
 const (
