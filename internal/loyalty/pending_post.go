@@ -263,7 +263,7 @@ func (m *Module) cancelWaiting(ctx context.Context, u *bus.Unit, b *books, membe
 	if err := b.swings(ctx, u, b.lowerParts([]clawBack{c}, parts, members)); err != nil {
 		return err
 	}
-	err = b.clawBack(members[person{e.SiteID, e.PersonID}], l, e.txn(), c)
+	err = b.clawBack(members[person{e.SiteID, e.PersonID}].in(e.Wallet), l, e.txn(), c)
 	b.swing(0)
 	return err
 }
